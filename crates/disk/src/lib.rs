@@ -1,0 +1,1 @@
+//! Disks: named regions and partition tables become one image.

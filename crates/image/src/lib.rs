@@ -1,0 +1,37 @@
+//! The vocabulary of Kiln: a tree goes in, an image comes out.
+//!
+//! ```text
+//!  Tree ──► a format's plan ──► Image ──► write
+//!   │                             │
+//!   └─ names, modes, links        └─ a size, and sorted, disjoint, labelled extents
+//!      and where bytes come from     of Content
+//! ```
+//!
+//! * [`Tree`]: a file system as a value. It says what is in a file system, never where it lies. Names are
+//!   bytes and entries are sorted by them, so every writer sees one order.
+//! * [`Content`]: bytes whose length is known now and that are read later.
+//! * [`Image`]: a size and a list of labelled extents of [`Content`]. A gap between extents promises nothing
+//!   (it is a hole in a sparse file); zeros that a reader relies on are extents.
+//! * [`Layout`]: collects extents and checks that no two of them overlap.
+//! * [`write()`]: the only code that makes files, each whole or not at all.
+//!
+//! [`scan`] is the one place that lists folders of the host; [`Seed`] derives every id; [`Progress`] hears how
+//! far long work is, and can stop it.
+
+mod content;
+mod error;
+mod extents;
+mod progress;
+mod scan;
+mod seed;
+mod tree;
+mod write;
+
+pub use content::{Content, HostFile, ReadAt, Reader};
+pub use error::{Error, Fault, Result};
+pub use extents::{Extent, Image, Layout, MapLine};
+pub use progress::{Cancelled, Progress, Silent};
+pub use scan::{Keep, scan, scan_path};
+pub use seed::Seed;
+pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Xattr, show};
+pub use write::{Written, write};

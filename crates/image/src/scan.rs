@@ -1,0 +1,221 @@
+//! Folders of the host as trees. The only code that lists folders.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::content::{Content, HostFile};
+use crate::error::{Error, Result};
+use crate::tree::{Device, Directory, Kind, Meta, Node, NodeId, Tree, Xattr};
+
+/// What of the host's metadata a tree keeps. Nothing by default: then the tree is the same on any host, with
+/// owner root, times of 1970-01-01 00:00:01, and modes 0555 or 0444 as in a Nix store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent switches, named where they are set"
+)]
+pub struct Keep {
+    /// Permission bits.
+    pub modes: bool,
+    /// User and group numbers.
+    pub owners: bool,
+    /// Times of last change.
+    pub times: bool,
+    /// Extended attributes.
+    pub xattrs: bool,
+    /// Several names of one file.
+    pub hard_links: bool,
+}
+
+/// A folder of the host as a tree.
+///
+/// # Errors
+/// When something in it cannot be looked up, or the path is no folder.
+pub fn scan(path: &Path, keep: Keep) -> Result<Tree> {
+    let tree = scan_path(path, keep)?;
+    match tree.node(NodeId::ROOT).kind {
+        Kind::Directory(_) => Ok(tree),
+        _ => Err(read_error(path, io::ErrorKind::NotADirectory.into())),
+    }
+}
+
+/// A file, link or folder of the host as a tree, whose root it is. A link is not followed.
+///
+/// # Errors
+/// When something in it cannot be looked up.
+pub fn scan_path(path: &Path, keep: Keep) -> Result<Tree> {
+    let meta = std::fs::symlink_metadata(path).map_err(|source| read_error(path, source))?;
+    let mut tree = Tree::new(node(path, &meta, keep)?);
+    if !meta.is_dir() {
+        return Ok(tree);
+    }
+    // Maps the host's device and inode to the node that was made for it; only looked up, never listed.
+    let mut seen: HashMap<(u64, u64), NodeId> = HashMap::new();
+    let mut folders = vec![(path.to_path_buf(), NodeId::ROOT)];
+    while let Some((folder, parent)) = folders.pop() {
+        for name in list(&folder)? {
+            let path = folder.join(std::ffi::OsStr::from_bytes(&name));
+            let meta = std::fs::symlink_metadata(&path).map_err(|source| read_error(&path, source))?;
+            let inode = (meta.dev(), meta.ino());
+            let linked = keep.hard_links && !meta.is_dir() && meta.nlink() > 1;
+            if let Some(target) = seen.get(&inode).filter(|_| linked) {
+                tree.link(parent, &name, *target)?;
+                continue;
+            }
+            let id = tree.add(parent, &name, node(&path, &meta, keep)?)?;
+            if linked {
+                seen.insert(inode, id);
+            }
+            if meta.is_dir() {
+                folders.push((path, id));
+            }
+        }
+    }
+    Ok(tree)
+}
+
+/// The names in a folder, sorted by their bytes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one wrapper that may list folders: it sorts"
+)]
+fn list(folder: &Path) -> Result<Vec<Vec<u8>>> {
+    let failed = |source| read_error(folder, source);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().into_vec());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn node(path: &Path, meta: &Metadata, keep: Keep) -> Result<Node> {
+    let kind = meta.file_type();
+    let kind = if kind.is_dir() {
+        Kind::Directory(Directory::default())
+    } else if kind.is_file() {
+        Kind::File(Content::File(HostFile {
+            path: path.into(),
+            len: meta.len(),
+        }))
+    } else if kind.is_symlink() {
+        let target = std::fs::read_link(path).map_err(|source| read_error(path, source))?;
+        Kind::Symlink(target.into_os_string().into_vec().into())
+    } else if kind.is_char_device() {
+        Kind::CharDevice(device(meta))
+    } else if kind.is_block_device() {
+        Kind::BlockDevice(device(meta))
+    } else if kind.is_fifo() {
+        Kind::Fifo
+    } else {
+        Kind::Socket
+    };
+    Ok(Node {
+        meta: node_meta(path, meta, &kind, keep)?,
+        kind,
+    })
+}
+
+fn node_meta(path: &Path, meta: &Metadata, kind: &Kind, keep: Keep) -> Result<Meta> {
+    let mode = match kind {
+        Kind::Symlink(_) => 0o777,
+        _ if keep.modes => u16::try_from(meta.mode() & 0o7777).unwrap_or(0),
+        Kind::Directory(_) => 0o555,
+        _ if meta.mode() & 0o100 != 0 => 0o555,
+        _ => 0o444,
+    };
+    Ok(Meta {
+        mode,
+        uid: if keep.owners { meta.uid() } else { 0 },
+        gid: if keep.owners { meta.gid() } else { 0 },
+        mtime: if keep.times { meta.mtime() } else { 1 },
+        xattrs: if keep.xattrs {
+            xattrs(path).map_err(|source| read_error(path, source))?
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+fn device(meta: &Metadata) -> Device {
+    let numbers = meta.rdev();
+    Device {
+        major: rustix::fs::major(numbers),
+        minor: rustix::fs::minor(numbers),
+    }
+}
+
+fn xattrs(path: &Path) -> io::Result<Vec<Xattr>> {
+    let mut names = vec![0; rustix::fs::llistxattr(path, &mut [0u8; 0])?];
+    let len = rustix::fs::llistxattr(path, &mut names)?;
+    names.truncate(len);
+    let mut xattrs = Vec::new();
+    for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        let key = CString::new(name)?;
+        let mut value = vec![0; rustix::fs::lgetxattr(path, &key, &mut [0u8; 0])?];
+        let len = rustix::fs::lgetxattr(path, &key, &mut value)?;
+        value.truncate(len);
+        xattrs.push(Xattr {
+            name: name.into(),
+            value: value.into(),
+        });
+    }
+    xattrs.sort();
+    Ok(xattrs)
+}
+
+fn read_error(path: &Path, source: io::Error) -> Error {
+    Error::Read {
+        path: PathBuf::from(path),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn nothing_of_the_host_is_kept_unless_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path();
+        std::fs::write(path.join("one"), b"1").unwrap();
+        std::fs::hard_link(path.join("one"), path.join("two")).unwrap();
+        std::fs::set_permissions(path.join("one"), PermissionsExt::from_mode(0o4710)).unwrap();
+        let plain = scan(path, Keep::default()).unwrap();
+        assert_ne!(plain.lookup(b"/one"), plain.lookup(b"/two"));
+        let one = plain.lookup(b"/one").unwrap();
+        assert_eq!(plain.node(one).meta, Meta::root(0o555));
+        let kept = scan(
+            path,
+            Keep {
+                modes: true,
+                hard_links: true,
+                ..Keep::default()
+            },
+        )
+        .unwrap();
+        assert_eq!(kept.lookup(b"/one"), kept.lookup(b"/two"));
+        assert_eq!(kept.node(kept.lookup(b"/one").unwrap()).meta.mode, 0o4710);
+    }
+
+    #[test]
+    fn a_file_is_no_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), b"").unwrap();
+        assert!(scan(&dir.path().join("file"), Keep::default()).is_err());
+        assert!(scan(&dir.path().join("missing"), Keep::default()).is_err());
+        assert_eq!(
+            scan_path(&dir.path().join("file"), Keep::default())
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+}

@@ -1,0 +1,339 @@
+//! The writer: an image becomes a sparse file, whole or not at all.
+//!
+//! The file grows under a temporary name beside its target, holding a lock, so that a second writer of the
+//! same target is refused and what a killed writer left behind is taken over. It gets its own name when
+//! everything is on the disk. Its SHA-256 is computed by a second thread on the way.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rustix::fs::FlockOperation;
+use sha2::{Digest, Sha256};
+
+use crate::content::Content;
+use crate::error::{Error, Result};
+use crate::extents::Image;
+use crate::progress::Progress;
+
+/// How many bytes are read and written at once.
+const CHUNK: usize = 1 << 20;
+
+/// How many chunks may wait to be hashed.
+const WAITING: usize = 8;
+
+/// A complete file under its temporary name. Dropping it removes the file; [`Written::keep`] names it.
+#[derive(Debug)]
+pub struct Written {
+    partial: Partial,
+    /// The file's bytes.
+    pub size: u64,
+    /// The SHA-256 of the file.
+    pub sha256: [u8; 32],
+}
+
+impl Written {
+    /// Where the file will be.
+    #[must_use]
+    pub fn target(&self) -> &Path {
+        &self.partial.target
+    }
+
+    /// Gives the file its name, in place of what had it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn keep(mut self) -> Result<()> {
+        let partial = &mut self.partial;
+        let failed = |source| Error::Write {
+            path: partial.target.clone(),
+            source,
+        };
+        std::fs::rename(&partial.path, &partial.target).map_err(failed)?;
+        partial.kept = true;
+        File::open(folder(&partial.target))
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)
+    }
+}
+
+/// Writes an image to a temporary file beside `target`, and waits until it is on the disk.
+///
+/// # Errors
+/// When reading a content or writing the file fails, when another process writes the same target, or when
+/// `progress` asks to stop. Nothing is left behind then.
+pub fn write(target: &Path, image: &Image, progress: &dyn Progress) -> Result<Written> {
+    let partial = Partial::create(target)?;
+    let failed = |source| Error::Write {
+        path: target.to_path_buf(),
+        source,
+    };
+    partial.file.set_len(image.size()).map_err(failed)?;
+    let (sender, receiver) = sync_channel(WAITING);
+    let sha256 = std::thread::scope(|scope| {
+        let hasher = scope.spawn(|| hash(receiver));
+        let mut copy = Copy {
+            partial: &partial,
+            progress,
+            sender,
+            position: 0,
+        };
+        copy.image(image, 0)?;
+        copy.hole_until(image.size());
+        drop(copy);
+        hasher
+            .join()
+            .map_err(|_| failed(io::Error::other("the hashing thread failed")))
+    })?;
+    partial.file.sync_all().map_err(failed)?;
+    Ok(Written {
+        partial,
+        size: image.size(),
+        sha256,
+    })
+}
+
+/// What the hashing thread hears.
+enum Piece {
+    Bytes(Vec<u8>),
+    Zeros(u64),
+}
+
+fn hash(pieces: Receiver<Piece>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    let zeros = vec![0; CHUNK];
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(bytes) => hasher.update(&bytes),
+            Piece::Zeros(mut left) => {
+                while left > 0 {
+                    let len = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
+                    hasher.update(&zeros[..len]);
+                    left -= len as u64;
+                }
+            }
+        }
+    }
+    hasher.finalize().into()
+}
+
+/// Copies extents in order, from the first byte to the last.
+struct Copy<'a> {
+    partial: &'a Partial,
+    progress: &'a dyn Progress,
+    sender: SyncSender<Piece>,
+    position: u64,
+}
+
+impl Copy<'_> {
+    fn image(&mut self, image: &Image, base: u64) -> Result<()> {
+        for extent in image.extents() {
+            let start = base + extent.start;
+            self.hole_until(start);
+            match &extent.content {
+                Content::Image(inner) => {
+                    self.image(inner, start)?;
+                    self.hole_until(start + inner.size());
+                }
+                content => self.content(content)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, content: &Content) -> Result<()> {
+        let mut reader = content.reader()?;
+        while reader.remaining() > 0 {
+            let mut chunk =
+                vec![0; usize::try_from(reader.remaining()).map_or(CHUNK, |left| left.min(CHUNK))];
+            let len = reader.fill(&mut chunk)?;
+            chunk.truncate(len);
+            let written = self.partial.file.write_all_at(&chunk, self.position);
+            written.map_err(|source| Error::Write {
+                path: self.partial.target.clone(),
+                source,
+            })?;
+            self.position += len as u64;
+            self.send(Piece::Bytes(chunk));
+            self.progress.advance(len as u64)?;
+        }
+        reader.finish()
+    }
+
+    fn hole_until(&mut self, end: u64) {
+        if end > self.position {
+            self.send(Piece::Zeros(end - self.position));
+            self.position = end;
+        }
+    }
+
+    /// The hashing thread ends only when this sender is gone, so sending fails only when that thread failed,
+    /// which joining it reports.
+    fn send(&self, piece: Piece) {
+        let _ = self.sender.send(piece);
+    }
+}
+
+/// The temporary file, locked; removed when dropped, unless kept.
+#[derive(Debug)]
+struct Partial {
+    file: File,
+    path: PathBuf,
+    target: PathBuf,
+    kept: bool,
+}
+
+impl Partial {
+    fn create(target: &Path) -> Result<Partial> {
+        let failed = |source| Error::Write {
+            path: target.to_path_buf(),
+            source,
+        };
+        let Some(name) = target.file_name() else {
+            return Err(failed(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a file name",
+            )));
+        };
+        if target.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(".kiln-partial");
+        let path = folder(target).join(hidden);
+        loop {
+            let mut options = OpenOptions::new();
+            let file = options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .map_err(failed)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(Error::Busy {
+                        path: target.to_path_buf(),
+                    });
+                }
+                Err(errno) => return Err(failed(errno.into())),
+            }
+            // Between opening and locking, the writer before us may have renamed or removed the file.
+            let ours = file.metadata().map_err(failed)?;
+            let named = std::fs::symlink_metadata(&path);
+            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+                file.set_len(0).map_err(failed)?;
+                return Ok(Partial {
+                    file,
+                    path,
+                    target: target.to_path_buf(),
+                    kept: false,
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nothing can be done when this fails; the next writer of the target takes the file over.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The folder that a file lies in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => Path::new("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extents::Layout;
+    use crate::progress::{Cancelled, Silent};
+
+    fn image(size: u64) -> Image {
+        let mut layout = Layout::new();
+        layout.put(3 << 20, "late", &b"late"[..]);
+        layout.put(10, "early", &b"early"[..]);
+        layout.finish(size).unwrap()
+    }
+
+    fn names(dir: &Path) -> usize {
+        crate::scan(dir, crate::Keep::default()).unwrap().len() - 1
+    }
+
+    #[test]
+    fn writes_sparse_whole_and_hashed() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.img");
+        std::fs::write(&target, b"old").unwrap();
+        let written = write(&target, &image(8 << 20), &Silent).unwrap();
+        assert_eq!(std::fs::read(&target).unwrap(), b"old");
+        let digest = written.sha256;
+        written.keep().unwrap();
+        let bytes = std::fs::read(&target).unwrap();
+        assert_eq!(bytes.len(), 8 << 20);
+        assert_eq!(
+            (&bytes[10..15], &bytes[3 << 20..(3 << 20) + 4]),
+            (&b"early"[..], &b"late"[..])
+        );
+        assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(&bytes)));
+        assert!(std::fs::metadata(&target).unwrap().blocks() * 512 < 1 << 20);
+        assert_eq!(names(dir.path()), 1);
+    }
+
+    #[test]
+    fn failures_and_stops_leave_nothing() {
+        struct Stop;
+        impl Progress for Stop {
+            fn begin(&self, _: &str, _: u64) {}
+            fn advance(&self, _: u64) -> Result<(), Cancelled> {
+                Err(Cancelled)
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.img");
+        assert!(matches!(
+            write(&target, &image(8 << 20), &Stop),
+            Err(Error::Cancelled)
+        ));
+        assert_eq!(names(dir.path()), 0);
+        drop(write(&target, &image(8 << 20), &Silent).unwrap());
+        assert_eq!(names(dir.path()), 0);
+        let missing = dir.path().join("missing/out.img");
+        assert!(matches!(
+            write(&missing, &image(8 << 20), &Silent),
+            Err(Error::Write { .. })
+        ));
+    }
+
+    #[test]
+    fn a_second_writer_is_refused_and_leftovers_are_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out.img");
+        let first = write(&target, &image(8 << 20), &Silent).unwrap();
+        assert!(matches!(
+            write(&target, &image(8 << 20), &Silent),
+            Err(Error::Busy { .. })
+        ));
+        drop(first);
+        std::fs::write(
+            dir.path().join(".out.img.kiln-partial"),
+            b"left by a killed writer",
+        )
+        .unwrap();
+        write(&target, &image(8 << 20), &Silent).unwrap().keep().unwrap();
+        assert_eq!(names(dir.path()), 1);
+    }
+}

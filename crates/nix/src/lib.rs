@@ -1,0 +1,1 @@
+//! Nix: closures, registrations and NAR hashes.

@@ -1,0 +1,1 @@
+//! The specification file and its lowering to plans.

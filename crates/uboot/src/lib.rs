@@ -1,0 +1,1 @@
+//! U-Boot: boot scripts.
