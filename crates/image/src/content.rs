@@ -212,6 +212,11 @@ impl Reader<'_> {
         self.content.len() - self.position
     }
 
+    /// Goes on `len` bytes further, at most to the end.
+    pub fn skip(&mut self, len: u64) {
+        self.position += len.min(self.remaining());
+    }
+
     /// Reads the next bytes: as many as the buffer holds, fewer only at the end. Answers how many.
     ///
     /// # Errors

@@ -15,6 +15,8 @@
 //! * [`Layout`]: collects extents and checks that no two of them overlap.
 //! * [`write()`]: the only code that makes files, each whole or not at all.
 //!
+//! * [`Spool`]: where a compressing format keeps its output until an image takes it from there.
+//!
 //! [`scan`] is the one place that lists folders of the host; [`Seed`] derives every id; [`Progress`] hears how
 //! far long work is, and can stop it.
 
@@ -24,6 +26,7 @@ mod extents;
 mod progress;
 mod scan;
 mod seed;
+mod spool;
 mod tree;
 mod write;
 
@@ -33,5 +36,6 @@ pub use extents::{Extent, Image, Layout, MapLine};
 pub use progress::{Cancelled, Progress, Silent};
 pub use scan::{Keep, scan, scan_path};
 pub use seed::Seed;
+pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Xattr, show};
 pub use write::{Written, write};

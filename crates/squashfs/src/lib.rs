@@ -1,1 +1,197 @@
-//! SquashFS 4.0: trees become images in segments, and images are read back.
+//! SquashFS 4.0: trees become images, and images are read back.
+//!
+//! ```text
+//!  superblock │ data: segments of compressed blocks │ inodes │ directories │ fragments │ export │ ids │ xattrs
+//!             └─ 4 KiB                              └─ tables of 8 KiB blocks, compressed one by one
+//!
+//!  segment    glibc-2.40                bash-5.2   [ a … f ]             zstd-1.5        files of no unit
+//!             ├ blocks of large files   │          └ bucket of small     │               │
+//!             ├ fragment blocks         │            units               │               │
+//!             └ 4 KiB-aligned           └            └                   └               └
+//! ```
+//!
+//! A file of at least one block is stored in blocks of its own; smaller ones share *fragment blocks*. Others
+//! cut fragment blocks wherever they are full, so one changed file moves all bytes behind it. Here the data of
+//! one [unit](image::Unit) (a store path) is one *segment*: it starts at a multiple of 4 KiB, holds the unit's
+//! files in the order of their names, and shares no fragment block with another unit. So its bytes depend on
+//! the unit alone. Units smaller than half a block share a segment, a *bucket*; buckets are cut after units
+//! whose name's hash says so, which makes a new unit change one bucket. A segment leaves out a large file that
+//! an earlier segment holds already.
+//!
+//! [`plan()`] decides what goes into which block before anything is compressed; then threads compress the blocks
+//! in any order and one of them puts the results into a spool in the planned order. So the image is the same
+//! for any number of threads, and memory holds a few blocks a thread.
+//!
+//! [`read`] goes the other way and expects the worst of its input.
+
+mod compress;
+mod format;
+pub mod plan;
+pub mod read;
+
+pub use plan::{Planned, UnitUsage, Work, plan};
+
+use image::Fault;
+
+/// The smallest block.
+pub const BLOCK_SIZE_MIN: u32 = 4 << 10;
+/// The largest block.
+pub const BLOCK_SIZE_MAX: u32 = 1 << 20;
+
+/// How an image is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of a data block: a power of two from [`BLOCK_SIZE_MIN`] to [`BLOCK_SIZE_MAX`].
+    pub block_size: u32,
+    /// How blocks and tables are compressed.
+    pub compression: Compression,
+    /// The time of making that the superblock shows, in seconds since 1970.
+    pub time: u32,
+}
+
+impl Default for Options {
+    /// Blocks of 1 MiB, zstd at level 19.
+    fn default() -> Self {
+        Options {
+            block_size: BLOCK_SIZE_MAX,
+            compression: Compression::Zstd { level: 19 },
+            time: 1,
+        }
+    }
+}
+
+/// A compressor and its strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Everything is stored as it is.
+    None,
+    /// zlib streams, level 1 to 9.
+    Gzip {
+        /// 1 to 9.
+        level: u32,
+    },
+    /// LZMA2 in xz streams, with a dictionary of one block; preset 0 to 9.
+    Xz {
+        /// 0 to 9.
+        level: u32,
+    },
+    /// zstd, level 1 to 22.
+    Zstd {
+        /// 1 to 22.
+        level: i32,
+    },
+}
+
+/// What can go wrong with SquashFS images.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A block size that the format does not have.
+    #[error("block size of {0} bytes: must be a power of two from 4096 to 1048576")]
+    BlockSize(u32),
+    /// A compression level that the compressor does not have.
+    #[error("{compressor} level {level}: must be from {min} to {max}")]
+    Level {
+        /// Its name.
+        compressor: &'static str,
+        /// What was asked for.
+        level: i64,
+        /// The weakest.
+        min: i64,
+        /// The strongest.
+        max: i64,
+    },
+    /// The root of the tree is a file.
+    #[error("the root of a SquashFS must be a directory")]
+    RootNotADirectory,
+    /// More owners than the format counts.
+    #[error("{0} different user and group numbers, the limit is 65536")]
+    TooManyIds(usize),
+    /// An attribute that the format has no prefix for.
+    #[error("{path}: extended attribute {name}: SquashFS holds only user., trusted. and security. ones")]
+    XattrPrefix {
+        /// The file.
+        path: String,
+        /// The attribute.
+        name: String,
+    },
+    /// A symbolic link that Linux cannot follow.
+    #[error("{path}: the link's target is {len} bytes long, the limit is 65535")]
+    TargetTooLong {
+        /// The link.
+        path: String,
+        /// The target's bytes.
+        len: usize,
+    },
+    /// A device number that the format cannot hold.
+    #[error("{path}: device {major}:{minor}: the limits are 4095 and 1048575")]
+    DeviceNumber {
+        /// The device.
+        path: String,
+        /// Its major number.
+        major: u32,
+        /// Its minor number.
+        minor: u32,
+    },
+    /// A directory whose listing passes 4 GiB, or an image with more inodes or blocks than 32 bits count.
+    #[error("{what}: {count} is more than the format can count ({limit})")]
+    TooMany {
+        /// What there is too much of.
+        what: String,
+        /// How much.
+        count: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+    /// A compressor failed.
+    #[error("{compressor} failed: {problem}")]
+    Compressor {
+        /// Its name.
+        compressor: &'static str,
+        /// What it says.
+        problem: String,
+    },
+    /// A worker thread ended unexpectedly.
+    #[error("a compressing thread ended unexpectedly")]
+    ThreadLost,
+    /// Contents, spool or layout.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// The image that is read is damaged.
+    #[error("damaged SquashFS: {0}")]
+    Damaged(String),
+    /// The image that is read cannot be read by this reader.
+    #[error("SquashFS with {0}: cannot be read")]
+    Unsupported(String),
+    /// The image that is read cannot be reached.
+    #[error("cannot read SquashFS at byte {start}: {source}")]
+    Read {
+        /// The first byte that was asked for.
+        start: u64,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whose fault the error is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::BlockSize(_) | Error::Level { .. } | Error::RootNotADirectory => Fault::Request,
+            Error::XattrPrefix { .. } | Error::TargetTooLong { .. } | Error::DeviceNumber { .. } => {
+                Fault::Input
+            }
+            Error::Read { .. } | Error::Unsupported(_) => Fault::Input,
+            Error::TooManyIds(_) | Error::TooMany { .. } => Fault::Limit,
+            Error::Compressor { .. } | Error::ThreadLost => Fault::Output,
+            Error::Image(error) => error.fault(),
+            Error::Damaged(_) => Fault::Damaged,
+        }
+    }
+}
+
+impl From<image::Cancelled> for Error {
+    fn from(cancelled: image::Cancelled) -> Self {
+        Error::Image(cancelled.into())
+    }
+}

@@ -1,0 +1,221 @@
+//! One block in, one block out: the compressors that SquashFS knows, behind one type each way.
+
+use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
+use zerocopy::IntoBytes;
+
+use crate::format::{GzipOptions, ZstdOptions};
+use crate::{Compression, Error};
+
+/// Compresses blocks, one after the other, each by itself.
+pub(crate) struct Compressor {
+    state: State,
+    output: Vec<u8>,
+}
+
+enum State {
+    None,
+    Gzip(Box<libdeflater::Compressor>),
+    Xz {
+        level: u32,
+        dictionary_size: u32,
+    },
+    Zstd {
+        context: zstd_safe::CCtx<'static>,
+        level: i32,
+    },
+}
+
+/// A block, as it will be stored.
+pub(crate) enum Block<'a> {
+    /// Smaller than it was.
+    Compressed(&'a [u8]),
+    /// As it was, because compressing did not make it smaller.
+    Raw(&'a [u8]),
+}
+
+impl Compressor {
+    pub(crate) fn new(compression: Compression, block_size: u32) -> Result<Compressor, Error> {
+        let state = match compression {
+            Compression::None => State::None,
+            Compression::Gzip { level } => {
+                let level = i32::try_from(level)
+                    .ok()
+                    .and_then(|level| libdeflater::CompressionLvl::new(level).ok());
+                let level = level.ok_or_else(|| failed("gzip", "no such level"))?;
+                State::Gzip(Box::new(libdeflater::Compressor::new(level)))
+            }
+            Compression::Xz { level } => State::Xz {
+                level,
+                dictionary_size: block_size,
+            },
+            Compression::Zstd { level } => State::Zstd {
+                context: zstd_safe::CCtx::create(),
+                level,
+            },
+        };
+        Ok(Compressor {
+            state,
+            output: Vec::new(),
+        })
+    }
+
+    /// Compresses a block that is not empty.
+    pub(crate) fn compress<'a>(&'a mut self, input: &'a [u8]) -> Result<Block<'a>, Error> {
+        // An output of the input's size is of no use, so that much room is enough.
+        self.output.resize(input.len(), 0);
+        let len = match &mut self.state {
+            State::None => None,
+            State::Gzip(compressor) => compressor.zlib_compress(input, &mut self.output).ok(),
+            State::Xz {
+                level,
+                dictionary_size,
+            } => xz(*level, *dictionary_size, input, &mut self.output)?,
+            State::Zstd { context, level } => zstd(context, *level, input, &mut self.output)?,
+        };
+        Ok(match len {
+            Some(len) if len < input.len() => Block::Compressed(&self.output[..len]),
+            _ => Block::Raw(input),
+        })
+    }
+}
+
+fn zstd(
+    context: &mut zstd_safe::CCtx<'static>,
+    level: i32,
+    input: &[u8],
+    output: &mut [u8],
+) -> Result<Option<usize>, Error> {
+    // ZSTD_error_dstSize_tooSmall, as the library returns it: the code's negative.
+    const TOO_SMALL: usize = 0usize.wrapping_sub(70);
+    match context.compress(output, input, level) {
+        Ok(len) => Ok(Some(len)),
+        Err(TOO_SMALL) => Ok(None),
+        Err(code) => Err(failed("zstd", zstd_safe::get_error_name(code))),
+    }
+}
+
+/// An xz stream with a CRC32, the only check that the kernel's decoder knows.
+fn xz(level: u32, dictionary_size: u32, input: &[u8], output: &mut [u8]) -> Result<Option<usize>, Error> {
+    let error = |error: liblzma::stream::Error| failed("xz", &error.to_string());
+    let mut options = LzmaOptions::new_preset(level).map_err(error)?;
+    options.dict_size(dictionary_size);
+    let mut stream =
+        Stream::new_stream_encoder(Filters::new().lzma2(&options), Check::Crc32).map_err(error)?;
+    loop {
+        let read = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
+        let written = usize::try_from(stream.total_out()).unwrap_or(usize::MAX);
+        if written == output.len() {
+            return Ok(None);
+        }
+        match stream
+            .process(&input[read..], &mut output[written..], Action::Finish)
+            .map_err(error)?
+        {
+            Status::StreamEnd => return Ok(usize::try_from(stream.total_out()).ok()),
+            Status::Ok | Status::GetCheck | Status::MemNeeded => {}
+        }
+    }
+}
+
+fn failed(compressor: &'static str, problem: &str) -> Error {
+    Error::Compressor {
+        compressor,
+        problem: problem.to_string(),
+    }
+}
+
+impl Compression {
+    /// Checks the level.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        let (compressor, level, min, max) = match self {
+            Compression::None => return Ok(()),
+            Compression::Gzip { level } => ("gzip", i64::from(level), 1, 9),
+            Compression::Xz { level } => ("xz", i64::from(level), 0, 9),
+            Compression::Zstd { level } => ("zstd", i64::from(level), 1, 22),
+        };
+        if (min..=max).contains(&level) {
+            return Ok(());
+        }
+        Err(Error::Level {
+            compressor,
+            level,
+            min,
+            max,
+        })
+    }
+
+    /// The compressor's number in the superblock. Images without compression say gzip, which all readers know.
+    pub(crate) fn number(self) -> u16 {
+        match self {
+            Compression::None | Compression::Gzip { .. } => 1,
+            Compression::Xz { .. } => 4,
+            Compression::Zstd { .. } => 6,
+        }
+    }
+
+    /// What follows the superblock to tell how the image was made; nothing when that is the usual way.
+    pub(crate) fn options(self) -> Option<Vec<u8>> {
+        match self {
+            Compression::None | Compression::Xz { .. } | Compression::Gzip { level: 9 } => None,
+            Compression::Gzip { level } => {
+                let level = i32::try_from(level).unwrap_or(9).into();
+                let options = GzipOptions {
+                    level,
+                    window_size: 15.into(),
+                    strategies: 0.into(),
+                };
+                Some(options.as_bytes().to_vec())
+            }
+            Compression::Zstd { level } => Some(ZstdOptions { level: level.into() }.as_bytes().to_vec()),
+        }
+    }
+}
+
+/// Decompresses blocks by the compressor's number in the superblock.
+pub(crate) enum Decompressor {
+    Gzip(Box<libdeflater::Decompressor>),
+    Xz,
+    Zstd(Box<zstd_safe::DCtx<'static>>),
+}
+
+/// More memory than any stream of a 1 MiB dictionary needs.
+const XZ_MEMORY_MAX: u64 = 16 << 20;
+
+impl Decompressor {
+    pub(crate) fn new(number: u16) -> Result<Decompressor, Error> {
+        match number {
+            1 => Ok(Decompressor::Gzip(Box::new(libdeflater::Decompressor::new()))),
+            4 => Ok(Decompressor::Xz),
+            6 => Ok(Decompressor::Zstd(Box::new(zstd_safe::DCtx::create()))),
+            2 => Err(Error::Unsupported("lzma compression".into())),
+            3 => Err(Error::Unsupported("lzo compression".into())),
+            5 => Err(Error::Unsupported("lz4 compression".into())),
+            _ => Err(Error::Damaged(format!("compressor number {number}"))),
+        }
+    }
+
+    /// Decompresses a block of at most `max` bytes.
+    pub(crate) fn decompress(&mut self, input: &[u8], max: usize) -> Result<Vec<u8>, Error> {
+        let damaged = |problem: &str| Error::Damaged(format!("a block does not decompress: {problem}"));
+        let mut output = vec![0; max];
+        let len = match self {
+            Decompressor::Gzip(gzip) => gzip
+                .zlib_decompress(input, &mut output)
+                .map_err(|error| damaged(&error.to_string()))?,
+            Decompressor::Zstd(context) => context
+                .decompress(&mut output[..], input)
+                .map_err(|code| damaged(zstd_safe::get_error_name(code)))?,
+            Decompressor::Xz => {
+                let mut stream = Stream::new_stream_decoder(XZ_MEMORY_MAX, 0)
+                    .map_err(|error| damaged(&error.to_string()))?;
+                match stream.process(input, &mut output, Action::Finish) {
+                    Ok(Status::StreamEnd) => usize::try_from(stream.total_out()).unwrap_or(0),
+                    Ok(_) => return Err(damaged("the xz stream does not end")),
+                    Err(error) => return Err(damaged(&error.to_string())),
+                }
+            }
+        };
+        output.truncate(len);
+        Ok(output)
+    }
+}

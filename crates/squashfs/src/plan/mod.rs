@@ -1,0 +1,224 @@
+//! Trees become images.
+//!
+//! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
+//! 2. [`pack`] compresses the blocks in parallel and spools them in that order.
+//! 3. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
+
+mod duplicates;
+mod metadata;
+mod pack;
+mod segments;
+mod tables;
+mod xattrs;
+
+use image::{Image, Layout, NodeId, Progress, Spool, Tree};
+use zerocopy::IntoBytes;
+
+use crate::format::{self, NO_TABLE, Superblock, flag};
+use crate::{Compression, Error, Options};
+use pack::Packed;
+use segments::Segments;
+
+/// Images, and the starts of segments, are multiples of this.
+pub(crate) const ALIGNMENT: u64 = 4096;
+
+/// What planning needs besides the tree and the options. None of it changes a byte of the image.
+pub struct Work<'a> {
+    /// Where compressed blocks are kept. It must be fresh: planning fills it from its first byte.
+    pub spool: &'a Spool,
+    /// How many threads compress.
+    pub threads: usize,
+    /// SHA-256 of files, by [`NodeId::index`], where known already; they are computed where needed otherwise.
+    pub digests: &'a [Option<[u8; 32]>],
+    /// Hears about the bytes that are compressed.
+    pub progress: &'a dyn Progress,
+}
+
+/// An image, and what takes its space.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The image; its data lies in the spool.
+    pub image: Image,
+    /// The bytes that the format uses; the image's size is the next multiple of 4096.
+    pub used: u64,
+    /// What each unit takes, in the order of the data. Files of no unit are not counted.
+    pub units: Vec<UnitUsage>,
+}
+
+/// What a unit takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitUsage {
+    /// The unit's name.
+    pub name: Box<[u8]>,
+    /// The bytes of its files, hard links counted once.
+    pub content_len: u64,
+    /// The bytes of its blocks in the image. Of a shared fragment block, each unit has its part.
+    pub stored_len: u64,
+}
+
+/// Makes an image of a tree.
+///
+/// Times before 1970 become 1970, those after 2106 become 2106: the format counts seconds in 32 bits.
+///
+/// # Errors
+/// When the options are outside the format's limits, the tree holds what the format cannot, or a file cannot be
+/// read or the spool written.
+pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
+    let block_size = options.block_size;
+    if !block_size.is_power_of_two() || !(crate::BLOCK_SIZE_MIN..=crate::BLOCK_SIZE_MAX).contains(&block_size)
+    {
+        return Err(Error::BlockSize(block_size));
+    }
+    options.compression.check()?;
+    if !matches!(tree.node(NodeId::ROOT).kind, image::Kind::Directory(_)) {
+        return Err(Error::RootNotADirectory);
+    }
+    let originals = duplicates::originals(tree, work)?;
+    let segments = Segments::plan(tree, &originals, block_size)?;
+    let packed = pack::pack(tree, &segments, options, work)?;
+    let tables = tables::Tables::make(tree, &segments, &packed, options)?;
+    let (image, used) = lay_out(&segments, &packed, tables, options)?;
+    Ok(Planned {
+        image,
+        used,
+        units: usage(tree, &segments, &packed),
+    })
+}
+
+/// Puts superblock, segments and tables into their places.
+fn lay_out(
+    segments: &Segments,
+    packed: &Packed,
+    tables: tables::Tables,
+    options: &Options,
+) -> Result<(Image, u64), Error> {
+    let mut layout = Layout::new();
+    for (segment, span) in segments.list.iter().zip(&packed.segments) {
+        layout.put(
+            span.start,
+            format!("segment {}", segment.label),
+            packed.spool.span(span.start, span.end - span.start),
+        );
+    }
+    let mut tail = Tail {
+        layout,
+        end: packed.end,
+    };
+    let inode_table_start = tail.put("inode table", tables.inodes);
+    let directory_table_start = tail.put("directory table", tables.directories);
+    let fragment_table_start = tail.put_list("fragment table", |start| tables.fragments.finish(start));
+    let export_table_start = tail.put_list("export table", |start| tables.export.finish(start));
+    let id_table_start = tail.put_list("id table", |start| tables.ids.finish(start));
+    let xattr_table_start = tail.put_list("extended attributes", |start| tables.xattrs.finish(start));
+    let Tail { mut layout, end } = tail;
+    let superblock = Superblock {
+        magic: format::MAGIC.into(),
+        inode_count: tables.inode_count.into(),
+        mkfs_time: options.time.into(),
+        block_size: options.block_size.into(),
+        fragment_count: segments.fragment_count.into(),
+        compressor: options.compression.number().into(),
+        block_log: u16::try_from(options.block_size.trailing_zeros())
+            .unwrap_or(0)
+            .into(),
+        flags: flags(options.compression, xattr_table_start == NO_TABLE).into(),
+        id_count: tables.id_count.into(),
+        version_major: format::VERSION_MAJOR.into(),
+        version_minor: 0.into(),
+        root_inode: tables.root_inode.into(),
+        bytes_used: end.into(),
+        id_table_start: id_table_start.into(),
+        xattr_table_start: xattr_table_start.into(),
+        inode_table_start: inode_table_start.into(),
+        directory_table_start: directory_table_start.into(),
+        fragment_table_start: fragment_table_start.into(),
+        export_table_start: export_table_start.into(),
+    };
+    let mut head = superblock.as_bytes().to_vec();
+    if let Some(options) = options.compression.options() {
+        let len = u16::try_from(options.len()).unwrap_or(0);
+        head.extend((format::METADATA_RAW | len).to_le_bytes());
+        head.extend(options);
+    }
+    layout.put(0, "superblock", head);
+    // The padding is real: readers of a block device fetch the last block whole.
+    let size = end.next_multiple_of(ALIGNMENT);
+    layout.put(end, "padding", image::Content::Zeros(size - end));
+    Ok((layout.finish(size)?, end))
+}
+
+/// What stands behind the data, one table after the other.
+struct Tail {
+    layout: Layout,
+    end: u64,
+}
+
+impl Tail {
+    fn put(&mut self, label: &'static str, bytes: Vec<u8>) -> u64 {
+        let start = self.end;
+        self.end += bytes.len() as u64;
+        self.layout.put(start, label, bytes);
+        start
+    }
+
+    /// A table whose place for the superblock is not its first byte.
+    fn put_list(&mut self, label: &'static str, finish: impl FnOnce(u64) -> Option<(Vec<u8>, u64)>) -> u64 {
+        let Some((bytes, place)) = finish(self.end) else {
+            return NO_TABLE;
+        };
+        self.put(label, bytes);
+        place
+    }
+}
+
+fn flags(compression: Compression, no_xattrs: bool) -> u16 {
+    let mut flags = flag::DUPLICATES | flag::EXPORTABLE;
+    if no_xattrs {
+        flags |= flag::NO_XATTRS;
+    }
+    if compression.options().is_some() {
+        flags |= flag::COMPRESSOR_OPTIONS;
+    }
+    if compression == Compression::None {
+        flags |= flag::UNCOMPRESSED_INODES
+            | flag::UNCOMPRESSED_DATA
+            | flag::UNCOMPRESSED_FRAGMENTS
+            | flag::UNCOMPRESSED_XATTRS
+            | flag::UNCOMPRESSED_IDS;
+    }
+    flags
+}
+
+/// Adds up what the units' blocks take.
+fn usage(tree: &Tree, segments: &Segments, packed: &Packed) -> Vec<UnitUsage> {
+    let mut usage: Vec<UnitUsage> = Vec::with_capacity(segments.units.len());
+    for unit in &segments.units {
+        let name = tree
+            .unit(unit.root)
+            .map(|unit| unit.name.clone())
+            .unwrap_or_default();
+        usage.push(UnitUsage {
+            name,
+            content_len: unit.content_len,
+            stored_len: 0,
+        });
+    }
+    for (job, stored) in segments.jobs.iter().zip(&packed.sizes) {
+        let stored = u64::from(stored & !format::DATA_RAW);
+        match job {
+            segments::Job::Block { unit, .. } => {
+                if let Some(usage) = unit.and_then(|unit| usage.get_mut(unit as usize)) {
+                    usage.stored_len += stored;
+                }
+            }
+            segments::Job::Fragment { pieces, len } => {
+                for piece in &segments.pieces[pieces.clone()] {
+                    if let Some(usage) = piece.unit.and_then(|unit| usage.get_mut(unit as usize)) {
+                        usage.stored_len += stored * u64::from(piece.len) / u64::from(*len);
+                    }
+                }
+            }
+        }
+    }
+    usage
+}
