@@ -1,0 +1,269 @@
+//! What can go wrong with closures, and whose fault it is.
+
+use std::fmt::{self, Write as _};
+use std::io;
+use std::path::PathBuf;
+
+use image::Fault;
+
+use crate::hash::Hash;
+use crate::store_path::StorePath;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How many paths an error names at most.
+pub(crate) const SHOWN_MAX: usize = 10;
+
+/// An error of closures, registrations and stores.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A text that is no store path.
+    #[error("{path}: not a store path: {problem}")]
+    BadStorePath {
+        /// The text, with odd characters escaped.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A text that is no SHA-256 digest.
+    #[error("'{text}': not a hash: {problem}")]
+    BadHash {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A text that is no number.
+    #[error("{what}: '{text}' is not a number")]
+    BadNumber {
+        /// The text.
+        text: String,
+        /// What the number is.
+        what: &'static str,
+    },
+    /// A line that is not UTF-8.
+    #[error("the line is not UTF-8")]
+    NotText,
+    /// More lines than a file should have.
+    #[error("the file goes on after its only line")]
+    Surplus,
+    /// A file that ends in the middle of a line.
+    #[error("the last line does not end in a newline; the file may be cut off")]
+    NoNewline,
+    /// A file that ends in the middle of a record.
+    #[error("the file ends where the {what} should be")]
+    Truncated {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A path that comes twice in a list.
+    #[error("{path}: comes twice")]
+    Duplicate {
+        /// The path.
+        path: StorePath,
+    },
+    /// An error in one line of a file.
+    #[error("{}, line {line}: {problem}", file.display())]
+    Line {
+        /// The file on the host.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: Box<Error>,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The path on the host.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A path that a closureInfo lists and does not register.
+    #[error("{path}: listed in {} but not in the registration beside it", list.display())]
+    Unregistered {
+        /// The path.
+        path: StorePath,
+        /// The list.
+        list: PathBuf,
+    },
+    /// A path that a closureInfo registers and does not list.
+    #[error("{path}: in the registration but not listed in {} beside it", list.display())]
+    Unlisted {
+        /// The path.
+        path: StorePath,
+        /// The list.
+        list: PathBuf,
+    },
+    /// A sum of NAR sizes that is not what closureInfo says.
+    #[error("{}: says {stated} bytes, the registration beside it adds up to {sum}", file.display())]
+    TotalSize {
+        /// The file with the sum.
+        file: PathBuf,
+        /// The sum in the file.
+        stated: u64,
+        /// The sum of the registration.
+        sum: u128,
+    },
+    /// A path that refers to one that is not in the closure.
+    #[error("{path}: refers to {reference}, which is not in the closure")]
+    MissingReference {
+        /// The path that refers.
+        path: StorePath,
+        /// The path that is missing.
+        reference: StorePath,
+    },
+    /// A toplevel that is not in the closure.
+    #[error("{path}: the toplevel is not one of the {count} paths of the closure")]
+    ToplevelNotInClosure {
+        /// The toplevel.
+        path: StorePath,
+        /// The number of paths.
+        count: usize,
+    },
+    /// A closure of which nobody said what its toplevel is, and that does not show it.
+    #[error("the toplevel must be given: {}", candidates(*count, shown))]
+    AmbiguousToplevel {
+        /// The first paths that no other path refers to.
+        shown: Vec<StorePath>,
+        /// The number of all such paths.
+        count: usize,
+    },
+    /// A path of the closure that does not lie in the store of the host.
+    #[error("{path}: not in the store: {} does not exist", looked_for.display())]
+    NotInStore {
+        /// The path.
+        path: StorePath,
+        /// Where it was looked for.
+        looked_for: PathBuf,
+    },
+    /// A path of the closure that is not in the tree that was to be checked.
+    #[error("{path}: not in the tree")]
+    NotInTree {
+        /// The path.
+        path: StorePath,
+    },
+    /// A device, pipe or socket, which no store path can hold.
+    #[error("{path}: {kind} cannot be in a store path")]
+    SpecialFile {
+        /// The path in the tree, with odd bytes escaped.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Store paths whose bytes are not what was registered.
+    #[error("{}", mismatch(*count, shown))]
+    Mismatch {
+        /// The first of them, in the order of the paths.
+        shown: Vec<Difference>,
+        /// The number of all of them.
+        count: usize,
+    },
+    /// A registration cannot be written because something about a path is not known.
+    #[error(
+        "{path}: its {unknown} not known, so it cannot be registered; use a closureInfo instead of a list"
+    )]
+    Unknown {
+        /// The path.
+        path: StorePath,
+        /// What is not known.
+        unknown: &'static str,
+    },
+    /// An error of trees and contents.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+}
+
+/// A store path whose NAR is not what was registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The path.
+    pub path: StorePath,
+    /// The hash in the registration.
+    pub registered_hash: Hash,
+    /// The NAR's bytes in the registration.
+    pub registered_size: u64,
+    /// The hash of what lies in the store.
+    pub found_hash: Hash,
+    /// The NAR's bytes of what lies in the store.
+    pub found_size: u64,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference {
+            path,
+            registered_hash,
+            registered_size,
+            found_hash,
+            found_size,
+        } = self;
+        write!(
+            formatter,
+            "{path}: registered as {registered_hash} ({registered_size} bytes), \
+             found {found_hash} ({found_size} bytes)"
+        )
+    }
+}
+
+impl Error {
+    /// Whose fault the error is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::ToplevelNotInClosure { .. }
+            | Error::AmbiguousToplevel { .. }
+            | Error::NotInTree { .. }
+            | Error::Unknown { .. } => Fault::Request,
+            Error::Image(error) => error.fault(),
+            Error::BadStorePath { .. }
+            | Error::BadHash { .. }
+            | Error::BadNumber { .. }
+            | Error::NotText
+            | Error::Surplus
+            | Error::NoNewline
+            | Error::Truncated { .. }
+            | Error::Duplicate { .. }
+            | Error::Line { .. }
+            | Error::Read { .. }
+            | Error::Unregistered { .. }
+            | Error::Unlisted { .. }
+            | Error::TotalSize { .. }
+            | Error::MissingReference { .. }
+            | Error::NotInStore { .. }
+            | Error::SpecialFile { .. }
+            | Error::Mismatch { .. } => Fault::Input,
+        }
+    }
+}
+
+fn candidates(count: usize, shown: &[StorePath]) -> String {
+    match count {
+        0 => "no path of the closure could be it".into(),
+        _ => format!("{count} paths of the closure could be it{}", lines(count, shown)),
+    }
+}
+
+fn mismatch(count: usize, shown: &[Difference]) -> String {
+    match shown {
+        [one] if count == 1 => one.to_string(),
+        _ => format!(
+            "{count} store paths are not what was registered{}",
+            lines(count, shown)
+        ),
+    }
+}
+
+/// A colon and a line for each, and for those that are not shown.
+fn lines<T: fmt::Display>(count: usize, shown: &[T]) -> String {
+    let mut text = String::from(":");
+    for item in shown {
+        let _ = write!(text, "\n  {item}");
+    }
+    if count > shown.len() {
+        let _ = write!(text, "\n  and {} more", count - shown.len());
+    }
+    text
+}
