@@ -1,6 +1,5 @@
 //! The names of store paths.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -109,12 +108,6 @@ impl fmt::Display for StorePath {
 impl fmt::Debug for StorePath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
-    }
-}
-
-impl Borrow<str> for StorePath {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 
