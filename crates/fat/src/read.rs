@@ -1,0 +1,299 @@
+//! Images become trees.
+//!
+//! Nothing in an image is believed: every cluster may be used once, chains must be as long as files say, directories
+//! must know their parents, and memory stays in proportion to the bytes that were really read.
+
+mod boot;
+mod directory;
+mod table;
+
+use std::sync::Arc;
+
+use image::{Content, Meta, Node, NodeId, ReadAt, Tree, show};
+
+use crate::format::{DOT, DOT_DOT, SLOT_SIZE, attr};
+use crate::geometry::{DEPTH_MAX, DIRECTORY_SLOTS_MAX, FIRST_CLUSTER, Geometry};
+use crate::{Error, Variant};
+use directory::{Entry, Parsed};
+use table::{Chain, Table};
+
+/// A FAT file system in something that can be read.
+#[derive(Clone, Debug)]
+pub struct FileSystem {
+    source: Source,
+    geometry: Geometry,
+    /// Which table counts.
+    table: u32,
+    /// The first cluster of a FAT32 root directory.
+    root_cluster: u32,
+    volume_id: u32,
+    /// The label in the boot sector.
+    boot_label: Option<String>,
+}
+
+/// What a file system says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// FAT16 or FAT32.
+    pub variant: Variant,
+    /// The label: of the root directory, or else of the boot sector.
+    pub label: Option<String>,
+    /// The serial number.
+    pub volume_id: u32,
+    /// Bytes of the file system; what holds it may be larger.
+    pub size: u64,
+    /// Bytes of a sector.
+    pub sector_size: u32,
+    /// Bytes of a cluster.
+    pub cluster_size: u32,
+    /// All clusters.
+    pub clusters: u32,
+    /// Free clusters, as the table says.
+    pub free_clusters: u32,
+    /// Bytes of the free clusters.
+    pub free: u64,
+}
+
+/// The bytes, and how many there are.
+#[derive(Clone, Debug)]
+struct Source {
+    bytes: Arc<dyn ReadAt>,
+    size: u64,
+}
+
+impl Source {
+    fn read(&self, what: &str, start: u64, len: u64) -> Result<Vec<u8>, Error> {
+        let end = start.checked_add(len).filter(|end| *end <= self.size);
+        let (Some(_), Ok(len)) = (end, usize::try_from(len)) else {
+            return Err(damaged(what, format!("lies behind the end, {} bytes", self.size)));
+        };
+        let mut buffer = vec![0; len];
+        let done = self.bytes.read_exact_at(&mut buffer, start);
+        done.map_err(|source| Error::Read {
+            what: what.into(),
+            source,
+        })?;
+        Ok(buffer)
+    }
+}
+
+fn damaged(place: &str, problem: impl Into<String>) -> Error {
+    Error::Damaged {
+        place: place.into(),
+        problem: problem.into(),
+    }
+}
+
+/// A directory that waits to be read.
+struct Waiting {
+    id: NodeId,
+    /// The path, without a slash at the end.
+    path: Vec<u8>,
+    level: usize,
+    /// The first cluster; 0 for a root.
+    cluster: u32,
+    /// The parent's first cluster; 0 when it is the root.
+    parent: u32,
+}
+
+impl FileSystem {
+    /// Reads the boot sector.
+    ///
+    /// # Errors
+    /// When there is no FAT16 or FAT32, or it is larger than the source.
+    pub fn open(source: Arc<dyn ReadAt>, size: u64) -> Result<FileSystem, Error> {
+        boot::open(Source { bytes: source, size })
+    }
+
+    /// What the file system says about itself. Reads a whole table and the root directory.
+    ///
+    /// # Errors
+    /// When reading fails or the root directory is damaged.
+    pub fn info(&self) -> Result<Info, Error> {
+        let mut table = Table::new(self);
+        let free_clusters = table.free_clusters()?;
+        let label = self.root(&mut table)?.label;
+        Ok(Info {
+            variant: self.geometry.variant,
+            label: label.or_else(|| self.boot_label.clone()),
+            volume_id: self.volume_id,
+            size: self.geometry.size(),
+            sector_size: self.geometry.sector_size,
+            cluster_size: self.geometry.cluster_size,
+            clusters: self.geometry.clusters,
+            free_clusters,
+            free: u64::from(free_clusters) * u64::from(self.geometry.cluster_size),
+        })
+    }
+
+    /// All files and directories. Contents are spans of the source. Modes are 0755 for directories, 0644 for files,
+    /// 0444 for files that may only be read.
+    ///
+    /// # Errors
+    /// When reading fails or the file system contradicts itself.
+    pub fn tree(&self) -> Result<Tree, Error> {
+        let mut tree = Tree::default();
+        let mut table = Table::new(self);
+        let root = Waiting {
+            id: NodeId::ROOT,
+            path: Vec::new(),
+            level: 0,
+            cluster: 0,
+            parent: 0,
+        };
+        let mut waiting = vec![root];
+        while let Some(directory) = waiting.pop() {
+            let entries = if directory.level == 0 {
+                self.root(&mut table)?.entries
+            } else {
+                self.directory(&directory, &mut table)?
+            };
+            for entry in &entries {
+                self.add(&mut tree, &directory, entry, &mut table, &mut waiting)?;
+            }
+        }
+        Ok(tree)
+    }
+
+    fn root(&self, table: &mut Table) -> Result<Parsed, Error> {
+        let place = "/";
+        let bytes = match self.geometry.variant {
+            Variant::Fat16 => {
+                self.source
+                    .read(place, self.geometry.root_start(), self.geometry.root_len())?
+            }
+            Variant::Fat32 => self.directory_bytes(self.root_cluster, place, table)?,
+        };
+        directory::parse(&bytes, place)
+    }
+
+    /// The entries of a directory other than the root, without those for itself and its parent.
+    fn directory(&self, directory: &Waiting, table: &mut Table) -> Result<Vec<Entry>, Error> {
+        let place = show(&directory.path);
+        let bytes = self.directory_bytes(directory.cluster, &place, table)?;
+        let (dots, names) = bytes.split_at_checked(2 * SLOT_SIZE).unwrap_or((&bytes, &[]));
+        let [own, parent] =
+            directory::dots(dots).ok_or_else(|| damaged(&place, "the directory has no end"))?;
+        for (found, name, shown) in [(&own, DOT, "."), (&parent, DOT_DOT, "..")] {
+            if found.name != name || found.attr & attr::DIRECTORY == 0 {
+                return Err(damaged(
+                    &place,
+                    format!("the directory does not begin with . and ..: {shown} is missing"),
+                ));
+            }
+        }
+        if directory::first_cluster(&own) != directory.cluster {
+            return Err(damaged(&place, "its entry . is another directory"));
+        }
+        let found = directory::first_cluster(&parent);
+        // Some writers give the root's number where the specification demands 0.
+        let is_root =
+            directory.parent == 0 && self.geometry.variant == Variant::Fat32 && found == self.root_cluster;
+        if found != directory.parent && !is_root {
+            return Err(damaged(&place, "its entry .. is not the directory that it is in"));
+        }
+        Ok(directory::parse(names, &place)?.entries)
+    }
+
+    /// The bytes of a directory that lies in clusters.
+    fn directory_bytes(&self, first: u32, place: &str, table: &mut Table) -> Result<Vec<u8>, Error> {
+        let cluster_size = u64::from(self.geometry.cluster_size);
+        let limit = (DIRECTORY_SLOTS_MAX * SLOT_SIZE as u64).div_ceil(cluster_size);
+        let chain = table.chain(first, limit, place)?;
+        let content = self.content(chain.clone(), chain.clusters() * cluster_size);
+        content.to_vec().map_err(|error| match error {
+            image::Error::ReadSource { source, .. } => Error::Read {
+                what: place.into(),
+                source,
+            },
+            error => error.into(),
+        })
+    }
+
+    fn add(
+        &self,
+        tree: &mut Tree,
+        parent: &Waiting,
+        entry: &Entry,
+        table: &mut Table,
+        waiting: &mut Vec<Waiting>,
+    ) -> Result<(), Error> {
+        let path = [&parent.path[..], &entry.name].join(&b'/');
+        let mut node = if entry.is_directory() {
+            Node::directory()
+        } else {
+            let content = self.file(entry, &show(&path), table)?;
+            Node::file(content).mode(if entry.is_read_only() { 0o444 } else { 0o644 })
+        };
+        node.meta = Meta {
+            mtime: entry.mtime,
+            ..node.meta
+        };
+        let id = tree
+            .add(parent.id, &entry.name, node)
+            .map_err(|error| match error {
+                image::Error::NameTooLong { .. } => error.into(),
+                image::Error::Exists { .. } => damaged(&show(&path), "is in its directory twice"),
+                error => damaged(&show(&parent.path), error.to_string()),
+            })?;
+        if entry.is_directory() {
+            let level = parent.level + 1;
+            if level > DEPTH_MAX {
+                return Err(Error::TooDeep {
+                    path: show(&path),
+                    depth: level,
+                    limit: DEPTH_MAX,
+                });
+            }
+            waiting.push(Waiting {
+                id,
+                path,
+                level,
+                cluster: entry.cluster,
+                parent: parent.cluster,
+            });
+        }
+        Ok(())
+    }
+
+    fn file(&self, entry: &Entry, place: &str, table: &mut Table) -> Result<Content, Error> {
+        if entry.len == 0 {
+            return match entry.cluster {
+                0 => Ok(Content::Zeros(0)),
+                _ => Err(damaged(place, "has clusters, but no bytes")),
+            };
+        }
+        let len = u64::from(entry.len);
+        let clusters = len.div_ceil(self.geometry.cluster_size.into());
+        let chain = table.chain(entry.cluster, clusters, place)?;
+        if chain.clusters() != clusters {
+            let found = chain.clusters();
+            return Err(damaged(
+                place,
+                format!("{len} bytes need {clusters} clusters, and it has {found}"),
+            ));
+        }
+        Ok(self.content(chain, len))
+    }
+
+    /// The first `len` bytes of a chain.
+    fn content(&self, chain: Chain, len: u64) -> Content {
+        match chain.single_run() {
+            Some(first) => Content::Span {
+                source: self.source.bytes.clone(),
+                start: self.geometry.cluster_start(first),
+                len,
+            },
+            None => Content::Span {
+                source: Arc::new(table::Fragments::new(self, chain)),
+                start: 0,
+                len,
+            },
+        }
+    }
+}
+
+/// What a chain starts with that is no chain.
+fn is_no_cluster(cluster: u32) -> bool {
+    cluster < FIRST_CLUSTER
+}
