@@ -334,6 +334,8 @@ mod tests {
         );
         assert_eq!(entries[0].chksum, checksum(b"FOURTE~1   "));
         assert_eq!(name(&"x".repeat(255)).slots(), 21);
+        let crab = name("🦀").long_entries().next().unwrap();
+        assert_eq!(crab.name1.map(u16::from), [0xd83e, 0xdd80, 0, 0xffff, 0xffff]);
     }
 
     #[test]

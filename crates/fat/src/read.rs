@@ -7,12 +7,13 @@ mod boot;
 mod directory;
 mod table;
 
+use std::fmt;
 use std::sync::Arc;
 
-use image::{Content, Meta, Node, NodeId, ReadAt, Tree, show};
+use image::{Content, Node, NodeId, ReadAt, Tree, show};
 
 use crate::format::{DOT, DOT_DOT, SLOT_SIZE, attr};
-use crate::geometry::{DEPTH_MAX, DIRECTORY_SLOTS_MAX, FIRST_CLUSTER, Geometry};
+use crate::geometry::{DEPTH_MAX, DIRECTORY_SLOTS_MAX, Geometry};
 use crate::{Error, Variant};
 use directory::{Entry, Parsed};
 use table::{Chain, Table};
@@ -77,23 +78,60 @@ impl Source {
     }
 }
 
-fn damaged(place: &str, problem: impl Into<String>) -> Error {
+fn damaged(place: impl fmt::Display, problem: impl Into<String>) -> Error {
     Error::Damaged {
-        place: place.into(),
+        place: place.to_string(),
         problem: problem.into(),
     }
 }
 
+/// A path, written out only in errors: many long ones would take more memory than the image that they are in.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// The directory's path, without a slash at the end.
+    parent: &'a [u8],
+    name: &'a [u8],
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", show(self.parent), show(self.name))
+    }
+}
+
+const ROOT: Place = Place {
+    parent: b"",
+    name: b"",
+};
+
 /// A directory that waits to be read.
 struct Waiting {
     id: NodeId,
-    /// The path, without a slash at the end.
-    path: Vec<u8>,
+    /// The path of the directory that it is in, without a slash at the end.
+    parent_path: Arc<[u8]>,
+    name: Vec<u8>,
     level: usize,
     /// The first cluster; 0 for a root.
     cluster: u32,
     /// The parent's first cluster; 0 when it is the root.
     parent: u32,
+}
+
+impl Waiting {
+    fn place(&self) -> Place<'_> {
+        Place {
+            parent: &self.parent_path,
+            name: &self.name,
+        }
+    }
+
+    /// The path, without a slash at the end: the root's is empty.
+    fn path(&self) -> Arc<[u8]> {
+        match self.level {
+            0 => Arc::default(),
+            _ => [&self.parent_path[..], &self.name].join(&b'/').into(),
+        }
+    }
 }
 
 impl FileSystem {
@@ -134,76 +172,92 @@ impl FileSystem {
     pub fn tree(&self) -> Result<Tree, Error> {
         let mut tree = Tree::default();
         let mut table = Table::new(self);
-        let root = Waiting {
+        let mut waiting = vec![Waiting {
             id: NodeId::ROOT,
-            path: Vec::new(),
+            parent_path: Arc::default(),
+            name: Vec::new(),
             level: 0,
             cluster: 0,
             parent: 0,
-        };
-        let mut waiting = vec![root];
+        }];
         while let Some(directory) = waiting.pop() {
-            let entries = if directory.level == 0 {
-                self.root(&mut table)?.entries
-            } else {
-                self.directory(&directory, &mut table)?
-            };
-            for entry in &entries {
-                self.add(&mut tree, &directory, entry, &mut table, &mut waiting)?;
+            let (path, level) = (directory.path(), directory.level + 1);
+            for entry in self.entries(&directory, &mut table)? {
+                let place = Place {
+                    parent: &path,
+                    name: &entry.name,
+                };
+                let id = self.add(&mut tree, directory.id, place, &entry, &mut table)?;
+                if entry.is_directory() {
+                    check_level(level, place)?;
+                    waiting.push(Waiting {
+                        id,
+                        parent_path: path.clone(),
+                        name: entry.name,
+                        level,
+                        cluster: entry.cluster,
+                        parent: directory.cluster,
+                    });
+                }
             }
         }
         Ok(tree)
     }
 
+    fn entries(&self, directory: &Waiting, table: &mut Table) -> Result<Vec<Entry>, Error> {
+        match directory.level {
+            0 => Ok(self.root(table)?.entries),
+            _ => self.directory(directory, table),
+        }
+    }
+
     fn root(&self, table: &mut Table) -> Result<Parsed, Error> {
-        let place = "/";
         let bytes = match self.geometry.variant {
             Variant::Fat16 => {
-                self.source
-                    .read(place, self.geometry.root_start(), self.geometry.root_len())?
+                let (start, len) = (self.geometry.root_start(), self.geometry.root_len());
+                self.source.read("root directory", start, len)?
             }
-            Variant::Fat32 => self.directory_bytes(self.root_cluster, place, table)?,
+            Variant::Fat32 => self.directory_bytes(self.root_cluster, ROOT, table)?,
         };
-        directory::parse(&bytes, place)
+        directory::parse(&bytes, ROOT)
     }
 
     /// The entries of a directory other than the root, without those for itself and its parent.
     fn directory(&self, directory: &Waiting, table: &mut Table) -> Result<Vec<Entry>, Error> {
-        let place = show(&directory.path);
-        let bytes = self.directory_bytes(directory.cluster, &place, table)?;
+        let place = directory.place();
+        let bytes = self.directory_bytes(directory.cluster, place, table)?;
         let (dots, names) = bytes.split_at_checked(2 * SLOT_SIZE).unwrap_or((&bytes, &[]));
-        let [own, parent] =
-            directory::dots(dots).ok_or_else(|| damaged(&place, "the directory has no end"))?;
+        let dots = directory::dots(dots);
+        let [own, parent] = dots.ok_or_else(|| damaged(place, "the directory has no end"))?;
         for (found, name, shown) in [(&own, DOT, "."), (&parent, DOT_DOT, "..")] {
             if found.name != name || found.attr & attr::DIRECTORY == 0 {
-                return Err(damaged(
-                    &place,
-                    format!("the directory does not begin with . and ..: {shown} is missing"),
-                ));
+                let problem = format!("the directory does not begin with . and ..: {shown} is missing");
+                return Err(damaged(place, problem));
             }
         }
         if directory::first_cluster(&own) != directory.cluster {
-            return Err(damaged(&place, "its entry . is another directory"));
+            return Err(damaged(place, "its entry . is another directory"));
         }
         let found = directory::first_cluster(&parent);
         // Some writers give the root's number where the specification demands 0.
         let is_root =
             directory.parent == 0 && self.geometry.variant == Variant::Fat32 && found == self.root_cluster;
         if found != directory.parent && !is_root {
-            return Err(damaged(&place, "its entry .. is not the directory that it is in"));
+            return Err(damaged(place, "its entry .. is not the directory that it is in"));
         }
-        Ok(directory::parse(names, &place)?.entries)
+        Ok(directory::parse(names, place)?.entries)
     }
 
     /// The bytes of a directory that lies in clusters.
-    fn directory_bytes(&self, first: u32, place: &str, table: &mut Table) -> Result<Vec<u8>, Error> {
+    fn directory_bytes(&self, first: u32, place: Place, table: &mut Table) -> Result<Vec<u8>, Error> {
         let cluster_size = u64::from(self.geometry.cluster_size);
         let limit = (DIRECTORY_SLOTS_MAX * SLOT_SIZE as u64).div_ceil(cluster_size);
         let chain = table.chain(first, limit, place)?;
-        let content = self.content(chain.clone(), chain.clusters() * cluster_size);
-        content.to_vec().map_err(|error| match error {
+        let len = chain.clusters() * cluster_size;
+        let bytes = self.content(chain, len).to_vec();
+        bytes.map_err(|error| match error {
             image::Error::ReadSource { source, .. } => Error::Read {
-                what: place.into(),
+                what: place.to_string(),
                 source,
             },
             error => error.into(),
@@ -213,50 +267,26 @@ impl FileSystem {
     fn add(
         &self,
         tree: &mut Tree,
-        parent: &Waiting,
+        parent: NodeId,
+        place: Place,
         entry: &Entry,
         table: &mut Table,
-        waiting: &mut Vec<Waiting>,
-    ) -> Result<(), Error> {
-        let path = [&parent.path[..], &entry.name].join(&b'/');
+    ) -> Result<NodeId, Error> {
         let mut node = if entry.is_directory() {
             Node::directory()
         } else {
-            let content = self.file(entry, &show(&path), table)?;
+            let content = self.file(entry, place, table)?;
             Node::file(content).mode(if entry.is_read_only() { 0o444 } else { 0o644 })
         };
-        node.meta = Meta {
-            mtime: entry.mtime,
-            ..node.meta
-        };
-        let id = tree
-            .add(parent.id, &entry.name, node)
-            .map_err(|error| match error {
-                image::Error::NameTooLong { .. } => error.into(),
-                image::Error::Exists { .. } => damaged(&show(&path), "is in its directory twice"),
-                error => damaged(&show(&parent.path), error.to_string()),
-            })?;
-        if entry.is_directory() {
-            let level = parent.level + 1;
-            if level > DEPTH_MAX {
-                return Err(Error::TooDeep {
-                    path: show(&path),
-                    depth: level,
-                    limit: DEPTH_MAX,
-                });
-            }
-            waiting.push(Waiting {
-                id,
-                path,
-                level,
-                cluster: entry.cluster,
-                parent: parent.cluster,
-            });
-        }
-        Ok(())
+        node.meta.mtime = entry.mtime;
+        tree.add(parent, &entry.name, node).map_err(|error| match error {
+            image::Error::NameTooLong { .. } => error.into(),
+            image::Error::Exists { .. } => damaged(place, "is in its directory twice"),
+            error => damaged(place, error.to_string()),
+        })
     }
 
-    fn file(&self, entry: &Entry, place: &str, table: &mut Table) -> Result<Content, Error> {
+    fn file(&self, entry: &Entry, place: Place, table: &mut Table) -> Result<Content, Error> {
         if entry.len == 0 {
             return match entry.cluster {
                 0 => Ok(Content::Zeros(0)),
@@ -266,12 +296,10 @@ impl FileSystem {
         let len = u64::from(entry.len);
         let clusters = len.div_ceil(self.geometry.cluster_size.into());
         let chain = table.chain(entry.cluster, clusters, place)?;
-        if chain.clusters() != clusters {
-            let found = chain.clusters();
-            return Err(damaged(
-                place,
-                format!("{len} bytes need {clusters} clusters, and it has {found}"),
-            ));
+        let found = chain.clusters();
+        if found != clusters {
+            let problem = format!("{len} bytes need {clusters} clusters, and it has {found}");
+            return Err(damaged(place, problem));
         }
         Ok(self.content(chain, len))
     }
@@ -293,7 +321,13 @@ impl FileSystem {
     }
 }
 
-/// What a chain starts with that is no chain.
-fn is_no_cluster(cluster: u32) -> bool {
-    cluster < FIRST_CLUSTER
+fn check_level(level: usize, place: Place) -> Result<(), Error> {
+    if level <= DEPTH_MAX {
+        return Ok(());
+    }
+    Err(Error::TooDeep {
+        path: place.to_string(),
+        depth: level,
+        limit: DEPTH_MAX,
+    })
 }

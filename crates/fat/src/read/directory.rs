@@ -3,7 +3,7 @@
 use image::show;
 use zerocopy::FromBytes;
 
-use super::damaged;
+use super::{Place, damaged};
 use crate::Error;
 use crate::format::{
     DELETED, ESCAPED_E5, LAST_LONG, LONG_UNITS, Long, SLOT_SIZE, Short, attr, checksum, nt_res,
@@ -48,7 +48,7 @@ struct Pending {
 }
 
 /// The entries until the first that was never used.
-pub(super) fn parse(bytes: &[u8], place: &str) -> Result<Parsed, Error> {
+pub(super) fn parse(bytes: &[u8], place: Place) -> Result<Parsed, Error> {
     let mut parsed = Parsed::default();
     let mut pending = None;
     for slot in bytes.chunks_exact(SLOT_SIZE) {

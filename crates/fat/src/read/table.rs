@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use image::ReadAt;
 
-use super::{FileSystem, damaged, is_no_cluster};
+use super::{FileSystem, Place, damaged};
 use crate::format::ENTRY_MASK;
 use crate::geometry::{FIRST_CLUSTER, Geometry};
 use crate::{Error, Variant};
@@ -87,11 +87,11 @@ impl<'a> Table<'a> {
     }
 
     /// The chain that starts at a cluster and has at most `limit` clusters, none of which any other chain has.
-    pub(super) fn chain(&mut self, first: u32, limit: u64, place: &str) -> Result<Chain, Error> {
+    pub(super) fn chain(&mut self, first: u32, limit: u64, place: Place) -> Result<Chain, Error> {
         let mut chain = Chain::default();
         let mut cluster = first;
         loop {
-            if is_no_cluster(cluster) || !self.file_system.geometry.has_cluster(cluster) {
+            if !self.file_system.geometry.has_cluster(cluster) {
                 return Err(damaged(place, format!("cluster {cluster} does not exist")));
             }
             if !self.mark(cluster) {

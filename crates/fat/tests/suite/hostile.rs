@@ -180,7 +180,24 @@ fn damage_is_told() {
         victim.with("boot sector", 510, &[0]),
     ];
     let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    insta::assert_debug_snapshot!(shown, @"");
+    insta::assert_debug_snapshot!(shown, @r#"
+    [
+        "/Image: cluster 5 is in use twice",
+        "/dtbs: cluster 5 is in use twice",
+        "/Image: cluster 6 is in use and free",
+        "/Image: cluster 6 is in use and bad",
+        "/Image: 3000 bytes need 6 clusters, and it has 2",
+        "/Image: cluster 524288 does not exist",
+        "/dtbs: the directory does not begin with . and ..: . is missing",
+        "/dtbs: its entry . is another directory",
+        "/dtbs/rockchip: its entry .. is not the directory that it is in",
+        "/Image: has clusters, but no bytes",
+        "boot sector: the root directory starts at cluster 1, which is none",
+        "not FAT16 or FAT32: clusters of 3 sectors",
+        "boot sector: fat32 with 4294966223 clusters, the limit is 268435445",
+        "not FAT16 or FAT32: the boot sector does not end with 55 aa",
+    ]
+    "#);
     assert!(
         errors
             .iter()

@@ -39,7 +39,7 @@ fn tree(files: &BTreeMap<String, (usize, i64)>) -> Tree {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn reading_gives_the_tree_back(
@@ -69,7 +69,7 @@ proptest! {
 
 #[test]
 fn the_zoo_and_large_directories_come_back() {
-    for tree in [zoo(), many(20_000)] {
+    for tree in [zoo(), many(16_000)] {
         for kind in [Kind::Fat16, Kind::Fat32] {
             let options = Options {
                 kind,

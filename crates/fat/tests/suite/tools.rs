@@ -203,7 +203,7 @@ pub(crate) fn zoo() -> Tree {
             file(number),
         );
     }
-    let deep: String = (1..=40).map(|level| format!("/level {level}")).collect();
+    let deep = (1..=40).fold(String::new(), |path, level| format!("{path}/level {level}"));
     put(&mut tree, &format!("{deep}/bottom"), file(77));
     put(&mut tree, "/empty", Node::directory());
     put(&mut tree, "/EMPTY.2", Node::directory());
