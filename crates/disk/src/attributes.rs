@@ -1,0 +1,169 @@
+//! Attributes of partitions.
+
+use std::fmt;
+
+use crate::{Error, Result};
+
+/// The attribute bits of a partition. [UEFI](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html)
+/// defines bits 0 to 2, the partition's type defines bits 48 to 63.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes(pub u64);
+
+/// The attributes of a `ChromeOS` kernel partition, by which its firmware chooses one: bits 48 to 56.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChromeOs {
+    /// 1 to 15, the highest is tried first; 0 is never tried.
+    pub priority: u8,
+    /// How often to try before it counts as failed, 0 to 15.
+    pub tries: u8,
+    /// Whether it has booted.
+    pub successful: bool,
+}
+
+/// Names of single bits: those of UEFI, then those of the Discoverable Partitions Specification.
+const BITS: [(&str, u32); 6] = [
+    ("required", 0),
+    ("no-block-io", 1),
+    ("legacy-boot", 2),
+    ("growfs", 59),
+    ("read-only", 60),
+    ("no-auto", 63),
+];
+
+const PRIORITY_SHIFT: u32 = 48;
+const TRIES_SHIFT: u32 = 52;
+const SUCCESSFUL_SHIFT: u32 = 56;
+const CHROMEOS_MASK: u64 = 0x1ff << PRIORITY_SHIFT;
+
+impl Attributes {
+    /// The names that [`Attributes::named`] knows.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BITS.iter().map(|(name, _)| *name)
+    }
+
+    /// The attribute called `name`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(name: &str) -> Result<Attributes> {
+        let bit = BITS.iter().find(|(known, _)| *known == name);
+        bit.map(|(_, bit)| Attributes(1 << bit))
+            .ok_or_else(|| Error::UnknownAttribute { name: name.into() })
+    }
+
+    /// These attributes and those.
+    #[must_use]
+    pub fn and(self, other: Attributes) -> Attributes {
+        Attributes(self.0 | other.0)
+    }
+
+    /// Bits 48 to 56 as a `ChromeOS` kernel partition has them.
+    #[must_use]
+    pub fn chromeos(self) -> ChromeOs {
+        ChromeOs {
+            priority: nibble(self.0, PRIORITY_SHIFT),
+            tries: nibble(self.0, TRIES_SHIFT),
+            successful: self.0 >> SUCCESSFUL_SHIFT & 1 == 1,
+        }
+    }
+}
+
+fn nibble(bits: u64, shift: u32) -> u8 {
+    u8::try_from(bits >> shift & 0xf).unwrap_or_default()
+}
+
+impl TryFrom<ChromeOs> for Attributes {
+    type Error = Error;
+
+    /// Fails when a number is above 15.
+    fn try_from(chromeos: ChromeOs) -> Result<Attributes> {
+        for (field, value) in [("priority", chromeos.priority), ("tries", chromeos.tries)] {
+            if value > 15 {
+                return Err(Error::ChromeOsTooLarge { field, value });
+            }
+        }
+        Ok(Attributes(
+            u64::from(chromeos.priority) << PRIORITY_SHIFT
+                | u64::from(chromeos.tries) << TRIES_SHIFT
+                | u64::from(chromeos.successful) << SUCCESSFUL_SHIFT,
+        ))
+    }
+}
+
+/// Names with commas between them; `none` when there is none.
+impl fmt::Display for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        let mut rest = self.0;
+        for (name, bit) in BITS {
+            if rest >> bit & 1 == 1 {
+                parts.push(name.to_owned());
+                rest &= !(1 << bit);
+            }
+        }
+        if rest & CHROMEOS_MASK != 0 {
+            let ChromeOs {
+                priority,
+                tries,
+                successful,
+            } = self.chromeos();
+            parts.push(format!("priority={priority} tries={tries}"));
+            if successful {
+                parts.push("successful".to_owned());
+            }
+            rest &= !CHROMEOS_MASK;
+        }
+        for bit in 0..u64::BITS {
+            if rest >> bit & 1 == 1 {
+                parts.push(format!("bit {bit}"));
+            }
+        }
+        if parts.is_empty() {
+            parts.push("none".to_owned());
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_have_names() {
+        let bits = |name| Attributes::named(name).unwrap().0;
+        assert_eq!(bits("required"), 1);
+        assert_eq!(bits("no-block-io"), 2);
+        assert_eq!(bits("legacy-boot"), 4);
+        assert_eq!(bits("growfs"), 0x0800_0000_0000_0000);
+        assert_eq!(bits("read-only"), 0x1000_0000_0000_0000);
+        assert_eq!(bits("no-auto"), 0x8000_0000_0000_0000);
+        let error = Attributes::named("readonly").unwrap_err();
+        assert_eq!(error.to_string(), "readonly: is no attribute of partitions");
+        let all = Attributes::names().fold(Attributes::default(), |all, name| {
+            all.and(Attributes::named(name).unwrap())
+        });
+        assert_eq!(
+            all.to_string(),
+            "required, no-block-io, legacy-boot, growfs, read-only, no-auto"
+        );
+        assert_eq!(Attributes(0).to_string(), "none");
+        assert_eq!(Attributes(1 << 3 | 1 << 57).to_string(), "bit 3, bit 57");
+    }
+
+    /// `cgpt add -S 1 -T 5 -P 10`.
+    #[test]
+    fn chromeos_has_fields() {
+        let fields = ChromeOs {
+            priority: 10,
+            tries: 5,
+            successful: true,
+        };
+        let attributes = Attributes::try_from(fields).unwrap();
+        assert_eq!(attributes.0, 0x015a_0000_0000_0000);
+        assert_eq!(attributes.chromeos(), fields);
+        assert_eq!(attributes.to_string(), "priority=10 tries=5, successful");
+        let error = Attributes::try_from(ChromeOs { tries: 16, ..fields }).unwrap_err();
+        assert_eq!(error.to_string(), "tries: 16 is above the limit of 15");
+    }
+}
