@@ -150,19 +150,22 @@ fn device(meta: &Metadata) -> Device {
     }
 }
 
+/// The most bytes that Linux gives for a list of names or for one value.
+const XATTR_MAX: usize = 64 << 10;
+
 fn xattrs(path: &Path) -> io::Result<Vec<Xattr>> {
-    let mut names = vec![0; rustix::fs::llistxattr(path, &mut [0u8; 0])?];
-    let len = rustix::fs::llistxattr(path, &mut names)?;
-    names.truncate(len);
+    let mut names = vec![0; XATTR_MAX];
+    let len = rustix::fs::llistxattr(path, &mut names[..])?;
+    let mut value = vec![0; if len > 0 { XATTR_MAX } else { 0 }];
     let mut xattrs = Vec::new();
-    for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
-        let key = CString::new(name)?;
-        let mut value = vec![0; rustix::fs::lgetxattr(path, &key, &mut [0u8; 0])?];
-        let len = rustix::fs::lgetxattr(path, &key, &mut value)?;
-        value.truncate(len);
+    for name in names[..len]
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let len = rustix::fs::lgetxattr(path, &CString::new(name)?, &mut value[..])?;
         xattrs.push(Xattr {
             name: name.into(),
-            value: value.into(),
+            value: value[..len].into(),
         });
     }
     xattrs.sort();
@@ -203,6 +206,36 @@ mod tests {
         .unwrap();
         assert_eq!(kept.lookup(b"/one"), kept.lookup(b"/two"));
         assert_eq!(kept.node(kept.lookup(b"/one").unwrap()).meta.mode, 0o4710);
+    }
+
+    #[test]
+    fn extended_attributes_are_kept_when_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, b"").unwrap();
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&path, c"user.note", b"value", flags).unwrap();
+        let kept = scan_path(
+            &path,
+            Keep {
+                xattrs: true,
+                ..Keep::default()
+            },
+        )
+        .unwrap();
+        let note = Xattr {
+            name: (*b"user.note").into(),
+            value: (*b"value").into(),
+        };
+        assert_eq!(kept.node(NodeId::ROOT).meta.xattrs, [note]);
+        assert_eq!(
+            scan_path(&path, Keep::default())
+                .unwrap()
+                .node(NodeId::ROOT)
+                .meta
+                .xattrs,
+            []
+        );
     }
 
     #[test]

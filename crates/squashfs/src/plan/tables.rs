@@ -48,7 +48,7 @@ impl Tables {
             packed,
             ids: &ids,
             links: tree.link_counts(),
-            xattrs: Xattrs::make(tree, options)?,
+            xattrs: Xattrs::make(tree, order.nodes.iter().copied(), options)?,
             inodes: Metadata::new(options)?,
             directories: Metadata::new(options)?,
             positions: vec![Position::default(); tree.len()],
@@ -64,7 +64,7 @@ impl Tables {
             }
             writer.listing(*directory)?;
         }
-        writer.inode(NodeId::ROOT, order.inode_count + 1)?;
+        writer.inode(NodeId::ROOT, order.inode_count() + 1)?;
         writer.finish(options)
     }
 }
@@ -73,9 +73,10 @@ impl Tables {
 struct Order {
     /// All directories, parents before children.
     directories: Vec<NodeId>,
+    /// All nodes in the order of their inode numbers, which count from 1.
+    nodes: Vec<NodeId>,
     /// Each node's inode number, by [`NodeId::index`].
     numbers: Vec<u32>,
-    inode_count: u32,
 }
 
 impl Order {
@@ -102,20 +103,25 @@ impl Order {
         }
         let mut order = Order {
             directories,
+            nodes: Vec::new(),
             numbers: vec![0; tree.len()],
-            inode_count: 0,
         };
-        for directory in order.directories.iter().rev() {
-            for (_, child) in tree.children(*directory) {
-                if order.numbers[child.index()] == 0 {
-                    order.inode_count += 1;
-                    order.numbers[child.index()] = order.inode_count;
-                }
+        let children = order
+            .directories
+            .iter()
+            .rev()
+            .flat_map(|directory| tree.children(*directory));
+        for id in children.map(|(_, child)| child).chain([NodeId::ROOT]) {
+            if order.numbers[id.index()] == 0 {
+                order.nodes.push(id);
+                order.numbers[id.index()] = u32::try_from(order.nodes.len()).unwrap_or(u32::MAX);
             }
         }
-        order.inode_count += 1;
-        order.numbers[NodeId::ROOT.index()] = order.inode_count;
         Ok(order)
+    }
+
+    fn inode_count(&self) -> u32 {
+        self.number(NodeId::ROOT)
     }
 
     fn number(&self, id: NodeId) -> u32 {
@@ -439,18 +445,9 @@ impl Writer<'_> {
                 )?;
             }
         }
-        let mut references = vec![0u64; self.order.inode_count as usize];
-        for (number, position) in self.order.numbers.iter().zip(&self.positions) {
-            if let Some(slot) = (*number as usize)
-                .checked_sub(1)
-                .and_then(|index| references.get_mut(index))
-            {
-                *slot = position.reference();
-            }
-        }
         let mut export = Metadata::new(options)?;
-        for reference in references {
-            export.write(&reference.to_le_bytes())?;
+        for id in &self.order.nodes {
+            export.write(&self.positions[id.index()].reference().to_le_bytes())?;
         }
         let mut ids = Metadata::new(options)?;
         for id in self.ids.keys() {
@@ -463,7 +460,7 @@ impl Writer<'_> {
             export: export.finish_list()?,
             ids: ids.finish_list()?,
             xattrs: self.xattrs.finish()?,
-            inode_count: self.order.inode_count,
+            inode_count: self.order.inode_count(),
             id_count: u16::try_from(self.ids.len()).map_err(|_| Error::TooManyIds(self.ids.len()))?,
             root_inode: self.positions[NodeId::ROOT.index()].reference(),
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use image::{Tree, Xattr, show};
+use image::{NodeId, Tree, Xattr, show};
 use zerocopy::IntoBytes;
 
 use super::metadata::{List, Metadata};
@@ -26,7 +26,12 @@ pub(super) struct XattrLists {
 }
 
 impl Xattrs {
-    pub(super) fn make(tree: &Tree, options: &Options) -> Result<Xattrs, Error> {
+    /// Adds the sets of these nodes, in their order.
+    pub(super) fn make(
+        tree: &Tree,
+        nodes: impl Iterator<Item = NodeId>,
+        options: &Options,
+    ) -> Result<Xattrs, Error> {
         let mut xattrs = Xattrs {
             indexes: vec![NO_XATTR; tree.len()],
             values: Metadata::new(options)?,
@@ -34,8 +39,8 @@ impl Xattrs {
             id_count: 0,
         };
         let mut known: BTreeMap<&[Xattr], u32> = BTreeMap::new();
-        for (id, node) in tree.nodes() {
-            let set = node.meta.xattrs.as_slice();
+        for id in nodes {
+            let set = tree.node(id).meta.xattrs.as_slice();
             if set.is_empty() {
                 continue;
             }

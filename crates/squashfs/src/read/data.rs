@@ -1,0 +1,147 @@
+//! The contents of files, unpacked when they are used.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use image::ReadAt;
+
+use super::Source;
+use crate::Error;
+use crate::compress::Decompressor;
+use crate::format::{DATA_RAW, FragmentEntry};
+
+/// What all files of an image share.
+pub(super) struct Data {
+    pub(super) source: Source,
+    pub(super) compressor: u16,
+    pub(super) block_size: u32,
+    pub(super) fragments: Vec<FragmentEntry>,
+    /// The block that was unpacked last, by its first byte: small files come one after the other out of one.
+    pub(super) last: Mutex<Option<(u64, Arc<Vec<u8>>)>>,
+}
+
+/// One file's bytes.
+pub(super) struct FileData {
+    pub(super) data: Arc<Data>,
+    pub(super) len: u64,
+    /// The first byte of its blocks.
+    pub(super) start: u64,
+    /// The size words of its blocks.
+    pub(super) blocks: Box<[u32]>,
+    /// The fragment block and the offset in it of what the blocks leave over.
+    pub(super) tail: Option<(u32, u32)>,
+}
+
+impl std::fmt::Debug for FileData {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "a file in a SquashFS image")
+    }
+}
+
+impl std::fmt::Debug for Data {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "the data of a SquashFS image")
+    }
+}
+
+impl Data {
+    /// Unpacks a block of at most `max` bytes.
+    fn unpack(&self, start: u64, word: u32, max: usize) -> Result<Arc<Vec<u8>>, Error> {
+        {
+            let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, bytes)) = last.as_ref().filter(|(last, _)| *last == start) {
+                return Ok(Arc::clone(bytes));
+            }
+        }
+        let len = (word & !DATA_RAW) as usize;
+        if len == 0 || len > max {
+            return Err(Error::Damaged(format!(
+                "a data block of {len} bytes at byte {start}"
+            )));
+        }
+        let stored = self.source.read(start, len)?;
+        let bytes = if word & DATA_RAW != 0 {
+            stored
+        } else {
+            Decompressor::new(self.compressor)?.decompress(&stored, max)?
+        };
+        let bytes = Arc::new(bytes);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((start, Arc::clone(&bytes)));
+        Ok(bytes)
+    }
+}
+
+impl FileData {
+    fn block(&self, number: u64) -> Result<Option<Arc<Vec<u8>>>, Error> {
+        let damaged = |what: &str| Error::Damaged(what.to_string());
+        let max = self.data.block_size as usize;
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some(word) = self.blocks.get(index).copied() else {
+            let (fragment, _) = self.tail.ok_or_else(|| damaged("a file has too few blocks"))?;
+            let entry = self.data.fragments.get(fragment as usize);
+            let entry = entry.ok_or_else(|| damaged("a file in a fragment block that does not exist"))?;
+            return self
+                .data
+                .unpack(entry.start.get(), entry.size.get(), max)
+                .map(Some);
+        };
+        if word == 0 {
+            return Ok(None);
+        }
+        let before: u64 = self
+            .blocks
+            .iter()
+            .take(index)
+            .map(|word| u64::from(word & !DATA_RAW))
+            .sum();
+        let start = self
+            .start
+            .checked_add(before)
+            .ok_or_else(|| damaged("a data block behind the end"))?;
+        self.data.unpack(start, word, max).map(Some)
+    }
+
+    fn fill(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {
+        let block_size = u64::from(self.data.block_size);
+        let mut done = 0;
+        while done < buffer.len() {
+            let position = start + done as u64;
+            let number = position / block_size;
+            let first = number * block_size;
+            let end = (first + block_size).min(self.len);
+            let offset = usize::try_from(position - first).unwrap_or(usize::MAX);
+            let len = usize::try_from(end - position)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len() - done);
+            let target = &mut buffer[done..done + len];
+            match self.block(number)? {
+                None => target.fill(0),
+                Some(bytes) => {
+                    let in_tail = usize::try_from(number).is_ok_and(|number| number >= self.blocks.len());
+                    let base = self
+                        .tail
+                        .filter(|_| in_tail)
+                        .map_or(0, |(_, offset)| offset as usize);
+                    let source = bytes.get(base + offset..).and_then(|bytes| bytes.get(..len));
+                    let short = || Error::Damaged("a data block is shorter than its file".into());
+                    target.copy_from_slice(source.ok_or_else(short)?);
+                }
+            }
+            done += len;
+        }
+        Ok(())
+    }
+}
+
+impl ReadAt for FileData {
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        let end = start
+            .checked_add(buffer.len() as u64)
+            .filter(|end| *end <= self.len);
+        if end.is_none() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.fill(buffer, start)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+}

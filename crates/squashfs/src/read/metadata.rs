@@ -1,0 +1,154 @@
+//! Metadata blocks, read from any place on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zerocopy::FromBytes;
+
+use super::{Budget, Source};
+use crate::Error;
+use crate::compress::Decompressor;
+use crate::format::{METADATA_RAW, METADATA_SIZE};
+
+/// How many unpacked blocks are kept.
+const CACHED: usize = 64;
+
+/// A table of metadata blocks.
+pub(super) struct Metadata {
+    source: Source,
+    decompressor: Decompressor,
+    start: u64,
+    end: u64,
+    cache: BTreeMap<u64, Unpacked>,
+}
+
+#[derive(Clone)]
+struct Unpacked {
+    bytes: Arc<Vec<u8>>,
+    next: u64,
+}
+
+/// A place in a table: the block's first byte, counted from the table's, and the offset within the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position {
+    pub(super) block: u64,
+    pub(super) offset: usize,
+}
+
+impl Position {
+    pub(super) fn of_reference(reference: u64) -> Position {
+        Position {
+            block: reference >> 16,
+            offset: usize::from((reference & 0xffff) as u16),
+        }
+    }
+}
+
+impl Metadata {
+    /// The blocks from `start` to `end`.
+    pub(super) fn new(source: &Source, compressor: u16, start: u64, end: u64) -> Result<Metadata, Error> {
+        let decompressor = Decompressor::new(compressor)?;
+        Ok(Metadata {
+            source: source.clone(),
+            decompressor,
+            start,
+            end,
+            cache: BTreeMap::new(),
+        })
+    }
+
+    fn block(&mut self, block: u64) -> Result<Unpacked, Error> {
+        if let Some(unpacked) = self.cache.get(&block) {
+            return Ok(unpacked.clone());
+        }
+        let beyond = || {
+            Error::Damaged(format!(
+                "a metadata block at byte {block} of its table lies behind its end"
+            ))
+        };
+        let start = self
+            .start
+            .checked_add(block)
+            .filter(|start| *start < self.end)
+            .ok_or_else(beyond)?;
+        let header = self.source.read(start, 2)?;
+        let header = u16::from_le_bytes([header[0], header[1]]);
+        let len = usize::from(header & !METADATA_RAW);
+        if len == 0 || len > METADATA_SIZE {
+            return Err(Error::Damaged(format!(
+                "a metadata block of {len} bytes at byte {start}"
+            )));
+        }
+        let stored = self.source.read(start + 2, len)?;
+        let bytes = match header & METADATA_RAW {
+            0 => self.decompressor.decompress(&stored, METADATA_SIZE)?,
+            _ => stored,
+        };
+        let unpacked = Unpacked {
+            bytes: Arc::new(bytes),
+            next: block + 2 + len as u64,
+        };
+        if self.cache.len() == CACHED {
+            self.cache.clear();
+        }
+        self.cache.insert(block, unpacked.clone());
+        Ok(unpacked)
+    }
+
+    /// Reads bytes, from one block on into the next, and moves the position behind them.
+    pub(super) fn read(&mut self, position: &mut Position, len: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            let unpacked = self.block(position.block)?;
+            let rest = unpacked.bytes.get(position.offset..).unwrap_or_default();
+            if rest.is_empty() {
+                // Only a full block goes on in the next one.
+                if position.offset != METADATA_SIZE {
+                    return Err(Error::Damaged("a table ends in the middle of an entry".into()));
+                }
+                *position = Position {
+                    block: unpacked.next,
+                    offset: 0,
+                };
+                continue;
+            }
+            let now = rest.len().min(len - bytes.len());
+            bytes.extend_from_slice(&rest[..now]);
+            position.offset += now;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a structure of the format.
+    pub(super) fn get<T: FromBytes>(&mut self, position: &mut Position) -> Result<T, Error> {
+        let bytes = self.read(position, size_of::<T>())?;
+        T::read_from_bytes(&bytes).map_err(|_| Error::Damaged("a structure is too short".into()))
+    }
+}
+
+/// Reads a table of `count` entries that is found by a list of the places of its blocks.
+pub(super) fn list<T: FromBytes>(
+    source: &Source,
+    compressor: u16,
+    places: u64,
+    count: usize,
+    budget: &mut Budget,
+) -> Result<Vec<T>, Error> {
+    let mut left = count.saturating_mul(size_of::<T>());
+    budget.take(left as u64)?;
+    let blocks = source.read(places, left.div_ceil(METADATA_SIZE).saturating_mul(8))?;
+    let mut entries = Vec::with_capacity(count);
+    for block in blocks.chunks_exact(8) {
+        let start = u64::from_le_bytes(block.try_into().unwrap_or_default());
+        let mut metadata = Metadata::new(source, compressor, start, places)?;
+        let len = left.min(METADATA_SIZE);
+        let bytes = metadata.read(&mut Position { block: 0, offset: 0 }, len)?;
+        for entry in bytes.chunks_exact(size_of::<T>()) {
+            entries.push(
+                T::read_from_bytes(entry).map_err(|_| Error::Damaged("a table entry is too short".into()))?,
+            );
+        }
+        left -= len;
+    }
+    Ok(entries)
+}
