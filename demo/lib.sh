@@ -1,0 +1,81 @@
+# Functions that the demo's scripts share. Sourced, never run.
+# shellcheck shell=bash
+
+# The Debian release that the demo's store and boot loader come from.
+suite=${SUITE:-bookworm}
+
+# The tools that the demo takes from Debian: command or file, package, what the demo needs it for.
+demo_tools() {
+  cat <<'END'
+nix-build             nix-bin                 makes the store (in its own folder, /nix is never touched)
+busybox               busybox-static          the shell and the tools inside Nix's build sandbox
+patchelf              patchelf                points Debian's programs at libraries in the store
+dpkg-deb              dpkg                    reads Debian packages
+cc                    build-essential         compiles the C libraries inside kiln
+python3               python3                 groups Debian packages into store paths
+qemu-system-aarch64   qemu-system-arm         boots the image
+/usr/lib/u-boot/qemu_arm64/u-boot.bin  u-boot-qemu  the boot loader of QEMU's arm64 machine
+/usr/share/keyrings/debian-archive-keyring.gpg  debian-archive-keyring  checks the packages' signatures
+END
+}
+
+# say TEXT…: one line about what happens now.
+say() { printf 'demo: %s\n' "$*"; }
+
+# die TEXT…: says what is wrong and stops.
+die() { printf 'demo: error: %s\n' "$*" >&2; exit 1; }
+
+# have THING: is this command, or this file, here?
+have() { case $1 in /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null ;; esac; }
+
+# need THING…: stops unless all of them are here.
+need() {
+  local thing
+  for thing; do
+    have "$thing" || die "$thing is missing: run demo/install first"
+  done
+}
+
+# debian_mirror: the address of the archive that this machine's own apt uses; MIRROR overrides it.
+debian_mirror() {
+  local mirror=${MIRROR:-}
+  if [ -z "$mirror" ]; then
+    # shellcheck disable=SC2016 # apt-get replaces $(REPO_URI)
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' 'Label: Debian' |
+      sort -u | head -n 1)
+  fi
+  [ -n "$mirror" ] || die "apt knows no Debian archive: run apt-get update, or set MIRROR"
+  printf '%s\n' "$mirror"
+}
+
+# arm64_apt DIR ARGS…: apt-get for Debian's arm64 packages, with lists and state of its own under DIR.
+arm64_apt() {
+  local dir=$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror
+  shift
+  if [ ! -e "$dir/updated" ]; then
+    need apt-get "$keyring"
+    mirror=$(debian_mirror)
+    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+    : > "$dir/status"
+    echo "deb [signed-by=$keyring] $mirror $suite main" > "$dir/sources.list"
+    cat > "$dir/apt.conf" <<END
+APT::Architecture "arm64";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Debug::NoLocking "true";
+Dir::State::Lists "$dir/lists";
+Dir::State::status "$dir/status";
+Dir::Cache "$dir/cache";
+Dir::Etc::SourceList "$dir/sources.list";
+Dir::Etc::SourceParts "/nonexistent";
+#clear APT::Architectures;
+APT::Architectures:: "arm64";
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+END
+    apt-get -qq -c "$dir/apt.conf" update
+    : > "$dir/updated"
+  fi
+  apt-get -qq -c "$dir/apt.conf" "$@"
+}

@@ -1,0 +1,29 @@
+# The initial RAM disk: busybox, the kernel modules that lead to a root file system, and an init script.
+. "$setup"
+wanted="virtio_pci virtio_mmio virtio_blk virtio-rng
+  i2c-rk3x rk808-regulator dw_mmc-rockchip
+  crc32c_generic ext4 squashfs erofs loop overlay nls_cp437 nls_ascii nls_iso8859-1 vfat"
+
+mkdir -p root/bin root/dev root/proc root/sys root/mnt root/modules
+cp "$busybox/bin/busybox" root/bin/
+cp "$init" root/init
+chmod 755 root/init
+
+# add NAME: copies a module after those it depends on; the numbers in the names keep that order.
+cd root
+count=100
+kernel_modules=$(echo "$linux"/lib/modules/*)
+add() {
+  local line file
+  [ -z "$(find modules -name "[0-9]*-$1.ko")" ] || return 0
+  line=$(grep "/$1\.ko:" "$modules"/lib/modules/*/modules.dep) || { echo "no module $1"; exit 1; }
+  file=${line%%:*}
+  for dep in ${line#*:}; do dep=${dep##*/}; add "${dep%.ko}"; done
+  cp "$kernel_modules/$file" "modules/$count-${file##*/}"
+  count=$((count + 1))
+}
+for module in $wanted; do add "$module"; done
+
+mkdir "$out"
+find . -exec touch -h -d @1 {} +
+find . | sort | cpio -o -H newc --renumber-inodes --ignore-devno | gzip -9 > "$out/initrd"
