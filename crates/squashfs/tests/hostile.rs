@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[expect(dead_code, reason = "each test file uses its own part")]
 mod support;
 
 use std::sync::{Arc, OnceLock};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[expect(dead_code, reason = "each test file uses its own part")]
 mod support;
 
 use std::sync::Arc;
@@ -89,7 +90,7 @@ fn threads_and_the_order_of_adding_do_not_show() {
     let mut seen = std::collections::BTreeMap::new();
     let mut entries: Vec<_> = tree.walk().skip(1).collect();
     entries.reverse();
-    entries.sort_by_key(|entry| entry.path.iter().filter(|byte| **byte == b'/').count());
+    entries.sort_by_key(|entry| entry.path.split(|byte| *byte == b'/').count());
     for entry in entries {
         let (parent, name) = entry
             .path
