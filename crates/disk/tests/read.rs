@@ -282,6 +282,15 @@ fn damage_has_words() {
             bytes[1024 + 40] += 1;
             reseal(bytes);
         }),
+        words(&|bytes| {
+            bytes[1024 + 256 + 40] = 71;
+            reseal(bytes);
+        }),
+        words(&|bytes| {
+            bytes[512] = 0;
+            bytes[last + 40] = 1;
+            seal(bytes, last);
+        }),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
     there is no protective MBR
@@ -296,6 +305,8 @@ fn damage_has_words() {
     partition 1 is damaged: it starts in sector 200 and ends in sector 47
     partition 1 is damaged: its sectors 4 to 47 are not among the usable sectors 34 to 70
     partition 2 is damaged: it starts at byte 24576, partition 1 ends at byte 25088
+    partition 3 is damaged: its sectors 56 to 71 are not among the usable sectors 34 to 70
+    the partition table is damaged: its header is missing; its backup: its usable sectors are 1 to 70
     ");
 }
 

@@ -110,11 +110,9 @@ fn table_entry(geometry: &Geometry, entry: &MapEntry, partition: &MapPartition) 
 fn protective_mbr(sectors: u64) -> Mbr {
     let whole_disk = MbrPartition {
         boot_indicator: 0,
-        // Head 0, sector 2 of cylinder 0: the second block.
-        starting_chs: [0x00, 0x02, 0x00],
+        starting_chs: chs(1),
         os_type: GPT_PROTECTIVE,
-        // What cannot be expressed.
-        ending_chs: [0xff, 0xff, 0xff],
+        ending_chs: chs(sectors - 1),
         starting_lba: U32::new(1),
         size_in_lba: U32::new(u32::try_from(sectors - 1).unwrap_or(u32::MAX)),
     };
@@ -129,5 +127,21 @@ fn protective_mbr(sectors: u64) -> Mbr {
             MbrPartition::default(),
         ],
         signature: MBR_SIGNATURE,
+    }
+}
+
+/// A block's head, sector and cylinder on a disk with the usual 255 heads and 63 sectors, or what stands for "cannot
+/// be expressed".
+fn chs(lba: u64) -> [u8; 3] {
+    let (track, sector) = (lba / 63, lba % 63 + 1);
+    let (cylinder, head) = (track / 255, track % 255);
+    let byte = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
+    match cylinder {
+        0..1024 => [
+            byte(head),
+            byte(sector | cylinder >> 8 << 6),
+            byte(cylinder & 0xff),
+        ],
+        _ => [0xff; 3],
     }
 }

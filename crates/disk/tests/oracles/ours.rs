@@ -410,3 +410,35 @@ fn our_backup_repairs_the_primary() {
         "sgdisk would write other bytes"
     );
 }
+
+/// sgdisk writes the same bytes for empty disks with the same GUID.
+#[test]
+fn empty_disks_are_those_of_sgdisk() {
+    if !installed("sgdisk") {
+        return;
+    }
+    for size in [3 * MIB, 1170 * MIB, 8032 * MIB, 16 * 1024 * MIB, 3 << 40] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("theirs.img");
+        File::create_new(&path).unwrap().set_len(size).unwrap();
+        run("sgdisk", &["-o"], &path);
+        let file = File::open(&path).unwrap();
+        let disk = Disk::open(&file, size).unwrap();
+        let options = Options {
+            size: Size::Exactly(size),
+            table: Table::Gpt(Gpt {
+                disk_guid: Some(disk.disk_guid),
+                ..Gpt::default()
+            }),
+            ..options()
+        };
+        let planned = plan(&options, &[]).unwrap();
+        for entry in planned.map.iter().filter(|entry| entry.kind.is_table()) {
+            let len = usize::try_from(entry.size()).unwrap();
+            let (mut ours, mut theirs) = (vec![0; len], vec![0; len]);
+            planned.image.read_exact_at(&mut ours, entry.start).unwrap();
+            ReadAt::read_exact_at(&file, &mut theirs, entry.start).unwrap();
+            assert!(ours == theirs, "{size}: {entry} differs");
+        }
+    }
+}
