@@ -210,4 +210,28 @@ mod tests {
             }
         }
     }
+
+    /// Over all sizes from one length of the tables to the next.
+    #[test]
+    fn tables_are_as_long_as_they_must_be() {
+        for (variant, sectors) in [(Variant::Fat16, 5000), (Variant::Fat32, 70_000)] {
+            let shape = Shape {
+                variant,
+                sector_size: 512,
+                cluster_size: 512,
+                root_entries: 0,
+            };
+            for sectors in sectors..sectors + 600 {
+                let geometry = shape.with_sectors(sectors).unwrap();
+                let entries = geometry.fat_len() / u64::from(variant.entry_len());
+                let needed = u64::from(geometry.clusters) + 2;
+                // One sector fewer can make room for clusters that then lack an entry.
+                let per_sector = u64::from(512 / variant.entry_len());
+                assert!(
+                    (needed..needed + per_sector + 8).contains(&entries),
+                    "{entries} {needed}"
+                );
+            }
+        }
+    }
 }

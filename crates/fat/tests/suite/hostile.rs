@@ -147,14 +147,18 @@ impl Victim {
             .unwrap()
     }
 
-    /// The error when these bytes are changed. Both tables change alike.
-    fn with(&self, label: &str, offset: u64, bytes: &[u8]) -> Error {
+    /// The image with these bytes changed.
+    fn patched(&self, label: &str, offset: u64, bytes: &[u8]) -> Arc<Patched> {
         let start = self.start(label) + offset;
-        let source = Patched {
+        Arc::new(Patched {
             image: self.image.clone(),
             patches: vec![(start, bytes.to_vec())],
-        };
-        read_all(Arc::new(source), self.image.size()).unwrap_err()
+        })
+    }
+
+    /// The error when these bytes are changed.
+    fn with(&self, label: &str, offset: u64, bytes: &[u8]) -> Error {
+        read_all(self.patched(label, offset, bytes), self.image.size()).unwrap_err()
     }
 }
 
@@ -170,6 +174,7 @@ fn damage_is_told() {
         victim.with(table, 6 * 4, &[0xf7, 0xff, 0xff, 0x0f]),
         victim.with(table, 6 * 4, &[0xff, 0xff, 0xff, 0x0f]),
         victim.with(table, 10 * 4, &[0, 0, 8, 0]),
+        victim.with(table, 10 * 4, &[11, 0, 0, 0]),
         victim.with("directory /dtbs", 0, b"X"),
         victim.with("directory /dtbs", 26, &[9]),
         victim.with("directory /dtbs/rockchip", 32 + 26, &[9]),
@@ -188,6 +193,7 @@ fn damage_is_told() {
         "/Image: cluster 6 is in use and bad",
         "/Image: 3000 bytes need 6 clusters, and it has 2",
         "/Image: cluster 524288 does not exist",
+        "/Image: has more than 6 clusters",
         "/dtbs: the directory does not begin with . and ..: . is missing",
         "/dtbs: its entry . is another directory",
         "/dtbs/rockchip: its entry .. is not the directory that it is in",
@@ -217,4 +223,27 @@ fn directories_in_circles() {
             "{error}"
         );
     }
+}
+
+/// Old systems move short entries without the long ones before them.
+#[test]
+fn long_names_that_belong_to_nothing_are_ignored() {
+    let victim = Victim::new(Kind::Fat16);
+    let name = |offset, bytes: &[u8]| {
+        let source = victim.patched("directory /dtbs/rockchip", offset, bytes);
+        let tree = FileSystem::open(source, victim.image.size())
+            .unwrap()
+            .tree()
+            .unwrap();
+        let directory = tree.lookup(b"/dtbs/rockchip").unwrap();
+        let (name, _) = tree.children(directory).next().unwrap();
+        image::show(name)
+    };
+    assert_eq!(name(0, b"."), "rk3328-rock64.dtb");
+    // Two long entries follow those for directory and parent; then comes the short one.
+    assert_eq!(name(4 * 32, b"X"), "XK3328~1.DTB");
+    assert_eq!(name(2 * 32, &[0xe5]), "RK3328~1.DTB");
+    assert_eq!(name(3 * 32, &[0xe5]), "RK3328~1.DTB");
+    assert_eq!(name(2 * 32, &[0x43]), "RK3328~1.DTB");
+    assert_eq!(name(3 * 32 + 13, &[0]), "RK3328~1.DTB");
 }

@@ -59,6 +59,25 @@ fn digests_are_pinned() {
 }
 
 #[test]
+fn fat32_keeps_copies_of_its_first_sectors() {
+    for sector_size in [512, 4096] {
+        let options = Options {
+            kind: Kind::Fat32,
+            sector_size,
+            volume_id: 77,
+            ..Options::default()
+        };
+        let image = fat::plan(&boot(1000), &options).unwrap().image;
+        let sectors = |first: u32| {
+            let mut bytes = vec![0; 2 * sector_size as usize];
+            image::ReadAt::read_exact_at(&image, &mut bytes, u64::from(first * sector_size)).unwrap();
+            bytes
+        };
+        assert!(sectors(0) == sectors(6) && sectors(0) != sectors(2));
+    }
+}
+
+#[test]
 fn contents_are_not_read() {
     let mut tree = Tree::default();
     let missing = image::HostFile {
