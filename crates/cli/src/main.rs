@@ -1,2 +1,60 @@
-//! The kiln command.
-fn main() {}
+//! The kiln command: one file per subcommand; [`ui`] is the only one that prints.
+
+mod args;
+mod build;
+mod failure;
+mod folder;
+mod manifest;
+mod one;
+mod plan;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command};
+use failure::Failure;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let ui = Ui::new(args.json);
+    match run(&args, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            ui.failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
+    if let Some(jobs) = args.jobs {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.get())
+            .build_global();
+        pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
+    }
+    match &args.command {
+        Command::Build(command) => build::run(command, args.threads(), ui),
+        Command::Plan(command) => plan::run(command, args.threads(), ui),
+        Command::Squashfs(command) => one::squashfs(command, args.threads(), ui),
+        Command::Fat(command) => one::fat(command, args.threads(), ui),
+        Command::Script(command) => one::script(command, args.threads(), ui),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "kiln", &mut text);
+            ui.print(&String::from_utf8_lossy(&text));
+            Ok(())
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            let page = clap_mangen::Man::new(Args::command());
+            page.render(&mut text)
+                .map_err(|error| Failure::usage(error.to_string()))?;
+            ui.print(&String::from_utf8_lossy(&text));
+            Ok(())
+        }
+    }
+}

@@ -38,7 +38,8 @@ impl NodeId {
 /// Formats that can keep a unit's data together; reports name units when something is too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// What units are sorted by. It should stay the same when a unit is made anew with another hash.
+    /// What units are sorted by, before their names. It should stay the same when a unit is made anew with
+    /// another hash.
     pub order: Box<[u8]>,
     /// The name for people, unique in the tree.
     pub name: Box<[u8]>,

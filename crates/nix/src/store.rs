@@ -64,12 +64,10 @@ fn scan(path: &StorePath, host_path: &Path) -> Result<Tree> {
     Ok(scan_path(host_path, Keep::default())?)
 }
 
-/// Sorted by name before hash, so that a path that was made anew keeps its place.
+/// Sorted by name without hash, so that a path that was made anew keeps its place.
 fn unit(path: &StorePath) -> Unit {
     Unit {
-        order: format!("{}-{}", path.name(), path.hash_part())
-            .into_bytes()
-            .into(),
+        order: path.name().as_bytes().into(),
         name: path.base_name().as_bytes().into(),
     }
 }

@@ -1,1 +1,30 @@
-//! The specification file and its lowering to plans.
+//! The specification: one file that says what is to be made.
+//!
+//! ```text
+//!  rock64.toml ── read ──► Spec ── gather ──► Gathered ── plan ──► Plan { parts, disk } ──► written by the cli
+//!                          keys    closure     tree of             images of file
+//!                          only    and seed    store paths         systems, scripts
+//! ```
+//!
+//! [`read`] knows keys and units, and shows the line of what it does not know. [`gather`] reads the closure and
+//! checks it against its registration. [`plan()`] makes the trees of all file systems, plans them, and puts them
+//! into the regions of the disk. File systems are named once and used by reference, so a part that is used twice
+//! is made once, and has the same bytes everywhere.
+
+mod amount;
+mod disks;
+mod error;
+mod expand;
+mod gather;
+mod id;
+mod parts;
+mod schema;
+mod text;
+mod trees;
+
+pub use amount::Amount;
+pub use error::{Error, Result};
+pub use gather::{Gathered, Rehash, gather};
+pub use parts::{Detail, Part, Plan, Squashing, Work, plan};
+pub use schema::{Closure, Compressor, Disk, FatBits, FileSystem, Format, Kept, Region, Script, Spec, Table};
+pub use text::{parse, read};

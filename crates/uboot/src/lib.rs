@@ -29,6 +29,8 @@ mod format;
 mod script;
 mod substitute;
 
+use image::Fault;
+
 pub use arch::Arch;
 pub use script::{Script, ScriptOptions, read_script, script};
 pub use substitute::substitute;
@@ -127,4 +129,20 @@ pub enum Error {
     /// A name with bytes behind its end, or that is not UTF-8.
     #[error("the name of the boot script is not text")]
     NameNotText,
+}
+
+impl Error {
+    /// Whose fault the error is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::NameTooLong { .. }
+            | Error::NameHasZero { .. }
+            | Error::UnknownArch { .. }
+            | Error::UnusedPlaceholder { .. } => Fault::Request,
+            Error::EmptyScript => Fault::Input,
+            Error::ScriptTooLarge { .. } => Fault::Limit,
+            _ => Fault::Damaged,
+        }
+    }
 }

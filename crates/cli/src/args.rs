@@ -1,0 +1,216 @@
+//! What can be said on the command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use spec::Amount;
+
+/// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// How many threads work; all cores when not given. Never changes a byte
+    #[arg(long, short, global = true, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Print results and errors as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+    0  done
+    2  the command line or the specification makes no sense
+    3  an input is missing, unreadable, or not what it claims to be
+    4  something does not fit where it shall go
+    5  the output cannot be written
+    6  an image that was read is damaged
+  130  stopped by the user";
+
+impl Args {
+    /// How many threads work.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().ok();
+        self.jobs.or_else(cores).map_or(1, NonZeroUsize::get)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make everything that a specification describes
+    Build(Build),
+    /// Show what a build would make, and write nothing
+    Plan(Plan),
+    /// Make a squashfs of a closure or a folder, without a specification
+    Squashfs(Squashfs),
+    /// Make a FAT of a folder or files, without a specification
+    Fat(Fat),
+    /// Make a boot script for U-Boot, without a specification
+    Script(Script),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    /// The specification, TOML or JSON
+    pub(crate) spec: PathBuf,
+    /// The folder that receives the outputs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Make only this part (fs.NAME, script.NAME or disk), and no manifest; can be repeated
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Vec<String>,
+    /// What all ids derive from, in place of the specification's seed
+    #[arg(long)]
+    pub(crate) seed: Option<String>,
+    /// Where a store path is not what it is registered as, take it as it is
+    #[arg(long)]
+    pub(crate) rehash: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plan {
+    /// The specification, TOML or JSON
+    pub(crate) spec: PathBuf,
+    /// What all ids derive from, in place of the specification's seed
+    #[arg(long)]
+    pub(crate) seed: Option<String>,
+    /// Compress, to know the sizes of compressed file systems; takes as long as a build
+    #[arg(long)]
+    pub(crate) exact: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "source", required = true, multiple = true, args = ["closure", "tree"])]
+pub(crate) struct Squashfs {
+    /// A closure for /nix/store: a folder of closureInfo, a registration, or a list of store paths
+    #[arg(long, value_name = "PATH")]
+    pub(crate) closure: Option<PathBuf>,
+    /// The folder under which nix/store lies
+    #[arg(long, value_name = "DIR", requires = "closure")]
+    pub(crate) store_root: Option<PathBuf>,
+    /// A folder for the root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tree: Option<PathBuf>,
+    /// What of the host's metadata is kept: modes, owners, times, xattrs, hard-links
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) keep: Vec<Kept>,
+    /// A symbolic link, as PATH=TARGET; {toplevel} stands for the closure's; can be repeated
+    #[arg(long, value_name = "PATH=TARGET", value_parser = pair)]
+    pub(crate) symlink: Vec<(String, String)>,
+    /// A directory to make; can be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) directory: Vec<String>,
+    /// The compressor
+    #[arg(long, default_value = "zstd")]
+    pub(crate) compression: Compressor,
+    /// Its level: zstd 1 to 22 (19), xz 0 to 9 (6), gzip 1 to 9 (9)
+    #[arg(long)]
+    pub(crate) level: Option<u32>,
+    /// Bytes of a block, 4KiB to 1MiB
+    #[arg(long, default_value = "1MiB")]
+    pub(crate) block_size: Amount,
+    /// More bytes than this are an error
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) max_size: Option<Amount>,
+    /// Where a store path is not what it is registered as, take it as it is
+    #[arg(long)]
+    pub(crate) rehash: bool,
+    /// The output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fat {
+    /// A folder for the root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tree: Option<PathBuf>,
+    /// A file or folder, as PATH=SOURCE; can be repeated
+    #[arg(long, value_name = "PATH=SOURCE", value_parser = pair)]
+    pub(crate) file: Vec<(String, String)>,
+    /// The volume's label, up to eleven characters
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// The volume's id, such as 2178-694E; derived from the label when not given
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// FAT16 or FAT32; as the size demands when not given
+    #[arg(long, value_parser = ["16", "32"])]
+    pub(crate) bits: Option<String>,
+    /// The size; as small as possible when not given
+    #[arg(long)]
+    pub(crate) size: Option<Amount>,
+    /// Bytes that shall stay free
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) free: Option<Amount>,
+    /// 512 or 4096 bytes
+    #[arg(long, default_value_t = 512)]
+    pub(crate) sector_size: u32,
+    /// The output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Script {
+    /// The commands
+    pub(crate) source: PathBuf,
+    /// The architecture, as mkimage names it
+    #[arg(long, default_value = "arm64")]
+    pub(crate) arch: String,
+    /// A value for @KEY@ in the source; can be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The time in the header, in seconds since 1970
+    #[arg(long, default_value_t = 0)]
+    pub(crate) time: u32,
+    /// The output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// A compressor.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Compressor {
+    /// zstd
+    Zstd,
+    /// xz
+    Xz,
+    /// gzip
+    Gzip,
+    /// none
+    None,
+}
+
+/// Metadata of the host.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Kept {
+    /// Permission bits
+    Modes,
+    /// User and group numbers
+    Owners,
+    /// Times of last change
+    Times,
+    /// Extended attributes
+    Xattrs,
+    /// Several names of one file
+    HardLinks,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?}: there is no = in it"))?;
+    Ok((key.to_string(), value.to_string()))
+}

@@ -1,0 +1,204 @@
+//! `kiln build`: from a specification to the files that a factory needs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use image::{Content, Image, Layout, Progress as _, Written};
+use spec::{Detail, Gathered, Plan, Rehash, Spec, Squashing, Work};
+
+use crate::args::Build;
+use crate::failure::Failure;
+use crate::folder::OutFolder;
+use crate::manifest::{FileEntry, Manifest};
+use crate::ui::{Ui, size};
+
+pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let mut spec = spec::read(&args.spec)?;
+    if args.seed.is_some() {
+        spec.seed.clone_from(&args.seed);
+    }
+    let folder = args.spec.parent().unwrap_or(Path::new(""));
+    let out = OutFolder::lock(&args.out)?;
+    let rehash = if args.rehash {
+        Rehash::Accept
+    } else {
+        Rehash::Compare
+    };
+    // Gather: store paths become a tree, checked against their registration.
+    let gathered = gather(&spec, folder, rehash, ui)?;
+    // Plan: trees become images, images become a disk. Only the spool is written to.
+    let squashing = Squashing::Spool(&out.path);
+    let work = Work {
+        folder,
+        squashing,
+        threads,
+        progress: ui,
+        only: &args.only,
+    };
+    let plan = spec::plan(&spec, &gathered, &work)?;
+    warnings(&plan, ui);
+    // Write: every output grows under a temporary name, and they get their names together.
+    let (written, files) = write_all(&plan, &out, ui)?;
+    let manifest = Manifest::new(&gathered, &plan, files);
+    let manifest_file = args
+        .only
+        .is_empty()
+        .then(|| format!("{}.manifest.json", gathered.name));
+    let manifest_written = match &manifest_file {
+        None => None,
+        Some(file) => {
+            let text =
+                serde_json::to_vec_pretty(&manifest).map_err(|error| Failure::usage(error.to_string()))?;
+            Some(image::write(
+                &out.path.join(file),
+                &alone(&Content::from(text))?,
+                ui,
+            )?)
+        }
+    };
+    for written in written.into_iter().chain(manifest_written) {
+        written.keep()?;
+    }
+    if ui.json() {
+        ui.print_json(&manifest);
+    } else {
+        ui.print(&summary(&manifest, &plan, &out.path, manifest_file.as_deref()));
+    }
+    Ok(())
+}
+
+/// Gathers, and warns about store paths that were taken although they differ from their registration.
+pub(crate) fn gather(spec: &Spec, folder: &Path, rehash: Rehash, ui: &Ui) -> Result<Gathered, Failure> {
+    let gathered = spec::gather(spec, folder, rehash, ui)?;
+    for difference in &gathered.rehashed {
+        ui.warn(&format!("taken as found: {difference}"));
+    }
+    Ok(gathered)
+}
+
+pub(crate) fn warnings(plan: &Plan, ui: &Ui) {
+    for warning in plan.disk.iter().flat_map(|(planned, _)| &planned.warnings) {
+        ui.warn(&format!("disk: {warning}"));
+    }
+}
+
+/// A file that will be made.
+struct Output<'a> {
+    part: &'a str,
+    file: &'a str,
+    content: Content,
+    id: Option<String>,
+}
+
+/// All files of a plan; no two have the same name, and none leads out of the folder.
+fn outputs(plan: &Plan) -> Result<Vec<Output<'_>>, Failure> {
+    let mut outputs = Vec::new();
+    for part in &plan.parts {
+        let id = match &part.detail {
+            Detail::Fat { volume_id, .. } => {
+                Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
+            }
+            Detail::Squashfs { .. } | Detail::Script { .. } => None,
+        };
+        for (file, content) in &part.files {
+            outputs.push(Output {
+                part: &part.name,
+                file,
+                content: content.clone(),
+                id: id.clone(),
+            });
+        }
+    }
+    if let Some((planned, file)) = &plan.disk {
+        let id = planned.disk_guid.map(|guid| guid.to_string());
+        outputs.push(Output {
+            part: "disk",
+            file,
+            content: planned.image.clone().into(),
+            id,
+        });
+    }
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for Output { part, file, .. } in &outputs {
+        if Path::new(file).file_name() != Some(file.as_ref()) {
+            return Err(Failure::usage(format!(
+                "{part}: file = {file:?}: must be a name without folders"
+            )));
+        }
+        if let Some(other) = names.insert(file, part) {
+            return Err(Failure::usage(format!(
+                "{other} and {part} both make a file {file:?}"
+            )));
+        }
+    }
+    Ok(outputs)
+}
+
+/// Writes all outputs under temporary names.
+fn write_all(plan: &Plan, out: &OutFolder, ui: &Ui) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
+    let (mut written, mut files) = (Vec::new(), Vec::new());
+    for output in outputs(plan)? {
+        let image = alone(&output.content)?;
+        ui.begin(&format!("writing {}", output.file), image.mapped_len());
+        let done = image::write(&out.path.join(output.file), &image, ui)?;
+        files.push(FileEntry {
+            part: output.part.to_string(),
+            file: output.file.to_string(),
+            size: done.size,
+            sha256: hex(&done.sha256),
+            id: output.id,
+        });
+        written.push(done);
+    }
+    Ok((written, files))
+}
+
+/// A content as an image of its own.
+pub(crate) fn alone(content: &Content) -> Result<Image, Failure> {
+    if let Content::Image(image) = content {
+        return Ok(Image::clone(image));
+    }
+    let mut layout = Layout::new();
+    layout.put(0, "content", content.clone());
+    Ok(layout.finish(content.len())?)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// What was made, and what to do with it.
+fn summary(manifest: &Manifest, plan: &Plan, out: &Path, manifest_file: Option<&str>) -> String {
+    let mut text = String::new();
+    let width = manifest
+        .files
+        .iter()
+        .map(|entry| entry.file.len())
+        .max()
+        .unwrap_or(0);
+    for entry in &manifest.files {
+        let _ = writeln!(
+            text,
+            "{:width$}  {:>11}  sha256 {}",
+            entry.file,
+            size(entry.size),
+            entry.sha256
+        );
+    }
+    if let Some(file) = manifest_file {
+        let _ = writeln!(text, "{file}");
+    }
+    if let Some((_, file)) = &plan.disk {
+        let image = out.join(file);
+        let _ = writeln!(
+            text,
+            "\nTo flash it, with the device's name for DEVICE (everything on the device is lost):\n  \
+             sudo dd if={} of=/dev/DEVICE bs=4M conv=fsync status=progress",
+            image.display()
+        );
+    }
+    text
+}

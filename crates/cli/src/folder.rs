@@ -1,0 +1,46 @@
+//! The folder that receives outputs, locked while they are made.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::failure::Failure;
+
+/// A folder that nobody else builds into. The lock ends with the value, or with the process.
+#[derive(Debug)]
+pub(crate) struct OutFolder {
+    pub(crate) path: PathBuf,
+    _lock: File,
+}
+
+impl OutFolder {
+    pub(crate) fn lock(path: &Path) -> Result<OutFolder, Failure> {
+        let shown = path.display();
+        let missing = || Some(format!("make it first: mkdir -p {shown}"));
+        if !path.is_dir() {
+            return Err(Failure::output(
+                format!("{shown}: there is no such folder"),
+                missing(),
+            ));
+        }
+        let lock = File::open(path).map_err(|error| Failure::output(format!("{shown}: {error}"), None))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(OutFolder {
+                path: path.to_path_buf(),
+                _lock: lock,
+            }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let hint = Some("wait for it, or choose another --out".to_string());
+                Err(Failure::output(
+                    format!("{shown}: another kiln is building into this folder"),
+                    hint,
+                ))
+            }
+            Err(error) => Err(Failure::output(
+                format!("{shown}: cannot be locked: {error}"),
+                None,
+            )),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The manifest: what was made, for machines.
+
+use serde::Serialize;
+use spec::Gathered;
+
+/// Everything that a build made. The same inputs give the same manifest.
+#[derive(Debug, Serialize)]
+pub(crate) struct Manifest {
+    pub(crate) schema: u32,
+    pub(crate) kiln: &'static str,
+    pub(crate) name: String,
+    pub(crate) files: Vec<FileEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) disk: Option<DiskEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) toplevel: Option<String>,
+    pub(crate) closure: Vec<PathEntry>,
+}
+
+/// An output.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct FileEntry {
+    pub(crate) part: String,
+    pub(crate) file: String,
+    pub(crate) size: u64,
+    pub(crate) sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+}
+
+/// The disk's regions.
+#[derive(Debug, Serialize)]
+pub(crate) struct DiskEntry {
+    pub(crate) sector_size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) guid: Option<String>,
+    pub(crate) regions: Vec<disk::MapEntry>,
+}
+
+/// A store path.
+#[derive(Debug, Serialize)]
+pub(crate) struct PathEntry {
+    pub(crate) path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) nar_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) nar_size: Option<u64>,
+}
+
+impl Manifest {
+    pub(crate) fn new(gathered: &Gathered, plan: &spec::Plan, files: Vec<FileEntry>) -> Manifest {
+        let path = |info: &nix::PathInfo| PathEntry {
+            path: info.path.to_string(),
+            nar_hash: info.nar_hash.map(|hash| hash.to_string()),
+            nar_size: info.nar_size,
+        };
+        Manifest {
+            schema: 1,
+            kiln: env!("CARGO_PKG_VERSION"),
+            name: gathered.name.clone(),
+            files,
+            disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
+            toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
+            closure: gathered.closure.paths().iter().map(path).collect(),
+        }
+    }
+}
+
+impl DiskEntry {
+    pub(crate) fn new(planned: &disk::Planned) -> DiskEntry {
+        DiskEntry {
+            sector_size: planned.sector_size.bytes(),
+            guid: planned.disk_guid.map(|guid| guid.to_string()),
+            regions: planned.map.clone(),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! `kiln plan`: the map of every region and file system, with nothing written.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use image::show;
+use serde::Serialize;
+use spec::{Detail, Part, Rehash, Squashing, Work};
+use squashfs::UnitUsage;
+
+use crate::args::Plan;
+use crate::build::{gather, warnings};
+use crate::failure::Failure;
+use crate::manifest::DiskEntry;
+use crate::ui::{Ui, size};
+
+pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let mut spec = spec::read(&args.spec)?;
+    if args.seed.is_some() {
+        spec.seed.clone_from(&args.seed);
+    }
+    let folder = args.spec.parent().unwrap_or(Path::new(""));
+    let gathered = gather(&spec, folder, Rehash::Skip, ui)?;
+    let spool = std::env::temp_dir();
+    let squashing = if args.exact {
+        Squashing::Spool(&spool)
+    } else {
+        Squashing::Estimate
+    };
+    let work = Work {
+        folder,
+        squashing,
+        threads,
+        progress: ui,
+        only: &[],
+    };
+    let plan = spec::plan(&spec, &gathered, &work)?;
+    warnings(&plan, ui);
+    let parts: Vec<PartEntry> = plan.parts.iter().map(PartEntry::new).collect();
+    let disk = plan
+        .disk
+        .as_ref()
+        .map(|(planned, file)| (DiskEntry::new(planned), file.as_str()));
+    if ui.json() {
+        let (disk, file) = disk.unzip();
+        ui.print_json(&Report {
+            name: &gathered.name,
+            parts,
+            disk,
+            disk_file: file,
+        });
+        return Ok(());
+    }
+    let mut text = String::new();
+    for part in &parts {
+        part.describe(&mut text);
+    }
+    if let Some((disk, file)) = &disk {
+        describe_disk(disk, file, &mut text);
+    }
+    ui.print(&text);
+    Ok(())
+}
+
+/// A plan for machines.
+#[derive(Serialize)]
+struct Report<'a> {
+    name: &'a str,
+    parts: Vec<PartEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk: Option<DiskEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disk_file: Option<&'a str>,
+}
+
+/// A part, for people and machines.
+#[derive(Serialize)]
+struct PartEntry {
+    part: String,
+    files: Vec<String>,
+    size: u64,
+    /// Whether the size is the most that the part can take.
+    estimate: bool,
+    #[serde(flatten)]
+    detail: DetailEntry,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "format", rename_all = "kebab-case")]
+enum DetailEntry {
+    Squashfs {
+        content_len: u64,
+        entries: u64,
+        largest: Vec<Large>,
+    },
+    Fat {
+        variant: String,
+        cluster_size: u32,
+        files: u64,
+        free: u64,
+        promised: u64,
+    },
+    Script {
+        arch: &'static str,
+    },
+}
+
+#[derive(Serialize)]
+struct Large {
+    name: String,
+    content_len: u64,
+    stored_len: u64,
+}
+
+impl Large {
+    fn new(usage: &UnitUsage) -> Large {
+        Large {
+            name: show(&usage.name),
+            content_len: usage.content_len,
+            stored_len: usage.stored_len,
+        }
+    }
+}
+
+impl PartEntry {
+    fn new(part: &Part) -> PartEntry {
+        let detail = match &part.detail {
+            Detail::Squashfs {
+                content_len,
+                entries,
+                largest,
+                ..
+            } => DetailEntry::Squashfs {
+                content_len: *content_len,
+                entries: *entries,
+                largest: largest.iter().map(Large::new).collect(),
+            },
+            Detail::Fat { usage, .. } => DetailEntry::Fat {
+                variant: usage.variant.to_string(),
+                cluster_size: usage.cluster_size,
+                files: usage.files,
+                free: usage.free,
+                promised: usage.promised,
+            },
+            Detail::Script { arch } => DetailEntry::Script { arch },
+        };
+        PartEntry {
+            part: part.name.clone(),
+            files: part.files.iter().map(|(file, _)| file.clone()).collect(),
+            size: part.content.len(),
+            estimate: matches!(part.detail, Detail::Squashfs { estimate: true, .. }),
+            detail,
+        }
+    }
+
+    fn describe(&self, text: &mut String) {
+        let (bytes, files) = (size(self.size), self.files.join(", "));
+        let _ = match &self.detail {
+            DetailEntry::Squashfs {
+                content_len,
+                entries,
+                largest,
+            } => {
+                let content = size(*content_len);
+                let bytes = if self.estimate {
+                    format!("at most {bytes} (before compression)")
+                } else {
+                    bytes
+                };
+                let _ = writeln!(
+                    text,
+                    "{} → {files}: squashfs, {bytes}; {entries} entries, {content}",
+                    self.part
+                );
+                let column = if self.estimate {
+                    "uncompressed"
+                } else {
+                    "in the image"
+                };
+                if !largest.is_empty() {
+                    let _ = writeln!(text, "  the largest store paths, {column}:");
+                }
+                for unit in largest {
+                    let _ = writeln!(text, "  {:>12}  {}", size(unit.stored_len), unit.name);
+                }
+                Ok(())
+            }
+            DetailEntry::Fat {
+                variant,
+                cluster_size,
+                files: count,
+                free,
+                promised,
+            } => writeln!(
+                text,
+                "{} → {files}: {variant}, {bytes}; {count} files, {} free ({} promised), clusters of {}",
+                self.part,
+                size(*free),
+                size(*promised),
+                size((*cluster_size).into())
+            ),
+            DetailEntry::Script { arch } => {
+                writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)
+            }
+        };
+        text.push('\n');
+    }
+}
+
+fn describe_disk(disk: &DiskEntry, file: &str, text: &mut String) {
+    let end = disk.regions.last().map_or(0, |region| region.end);
+    let sectors = disk.sector_size;
+    let _ = writeln!(text, "disk → {file}: {}, {sectors}-byte sectors", size(end));
+    let _ = writeln!(
+        text,
+        "  {:>12} {:>12} {:>11} {:>11} {:>11}  region",
+        "first sector", "sectors", "size", "content", "slack"
+    );
+    for region in &disk.regions {
+        let optional = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {:>12} {:>12} {:>11} {:>11} {:>11}  {}",
+            region.start / sectors,
+            region.size().div_ceil(sectors),
+            size(region.size()),
+            optional(region.content_len),
+            optional(region.slack()),
+            region.label()
+        );
+    }
+}

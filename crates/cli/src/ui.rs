@@ -1,0 +1,146 @@
+//! Everything that is printed: results to stdout, progress and failures to stderr.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use image::{Cancelled, Progress};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::failure::Failure;
+
+/// The terminal, the pipes, and the user's wish to stop.
+pub(crate) struct Ui {
+    json: bool,
+    terminal: bool,
+    bar: Mutex<Option<ProgressBar>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Ui {
+    /// Signals stop the work in good order; the second one ends the process at once.
+    pub(crate) fn new(json: bool) -> Ui {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            // Without a handler a signal still ends the process, only less tidily.
+            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
+            let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
+        }
+        let terminal = std::io::stderr().is_terminal() && !json;
+        Ui {
+            json,
+            terminal,
+            bar: Mutex::new(None),
+            stop,
+        }
+    }
+
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a result. A reader that has gone away is no failure.
+    pub(crate) fn print(&self, text: &str) {
+        self.clear();
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(text.as_bytes());
+        let _ = stdout.flush();
+    }
+
+    /// Prints a result for machines.
+    pub(crate) fn print_json(&self, value: &impl Serialize) {
+        let text = serde_json::to_string_pretty(value).unwrap_or_default();
+        self.print(&(text + "\n"));
+    }
+
+    /// Says something that the user should know although nothing failed.
+    pub(crate) fn warn(&self, message: &str) {
+        self.clear();
+        say(&format!("{} {message}", self.colored("warning:", "33")));
+    }
+
+    pub(crate) fn failure(&self, failure: &Failure) {
+        self.clear();
+        say(&format!("{} {}", self.colored("error:", "31"), failure.message));
+        if let Some(hint) = &failure.hint {
+            say(&format!("{} {hint}", self.colored("hint:", "36")));
+        }
+        if self.json {
+            let code = failure.code();
+            let error =
+                serde_json::json!({ "error": failure.message, "hint": failure.hint, "exit_code": code });
+            self.print_json(&error);
+        }
+    }
+
+    fn colored(&self, word: &str, color: &str) -> String {
+        if self.terminal && std::io::stderr().is_terminal() {
+            format!("\x1b[1;{color}m{word}\x1b[0m")
+        } else {
+            word.to_string()
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Ui {
+    fn begin(&self, step: &str, total: u64) {
+        self.clear();
+        if !self.terminal {
+            if !self.json {
+                say(&format!("{step}: {}", size(total)));
+            }
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+        let template = "{msg:24} [{bar:40}] {bytes:>11} of {total_bytes:11} {bytes_per_sec:>13}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(step.to_string());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
+    }
+
+    fn advance(&self, bytes: u64) -> Result<(), Cancelled> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Cancelled);
+        }
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            bar.inc(bytes);
+        }
+        Ok(())
+    }
+}
+
+/// A line on stderr; nobody can be told when that fails.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Bytes for people: the largest unit that keeps a whole number before the point.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [
+        (1u64 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        None => format!("{bytes} B"),
+        Some((unit, name)) if bytes.is_multiple_of(unit) => format!("{} {name}", bytes / unit),
+        // In tenths, rounded down, without a floating point number.
+        Some((unit, name)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(unit);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+    }
+}

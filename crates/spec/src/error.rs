@@ -1,0 +1,189 @@
+//! What can go wrong between a specification and its parts.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+
+use image::{Fault, show};
+use squashfs::UnitUsage;
+
+/// The result of this crate's functions.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of a specification, or of a part that it describes.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The specification cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The text makes no sense.
+    #[error("{}:{line}:{column}: {message}\n{snippet}", path.display())]
+    Text {
+        /// The specification's path.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The character in the line, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+        /// The line, with a mark under the place.
+        snippet: String,
+        /// What was meant.
+        hint: Option<String>,
+    },
+    /// A version of the keys that is not known.
+    #[error("{}: schema = {schema}: this kiln knows schema 1", path.display())]
+    Schema {
+        /// The specification's path.
+        path: PathBuf,
+        /// What it says.
+        schema: u32,
+    },
+    /// A brace without its other one.
+    #[error("{text:?}: a brace without its other one; write {{{{ and }}}} for braces that are meant")]
+    Brace {
+        /// The value.
+        text: String,
+    },
+    /// A key, reference or name that does not exist.
+    #[error("{place}: there is no {what}")]
+    Unknown {
+        /// Where it is said.
+        place: String,
+        /// What it refers to.
+        what: String,
+        /// What was meant.
+        hint: Option<String>,
+    },
+    /// A key with a value that cannot be.
+    #[error("{place}: {problem}")]
+    BadValue {
+        /// Where it is said.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A part that is needed to make itself.
+    #[error("{part}: is needed to make itself")]
+    Circle {
+        /// The part.
+        part: String,
+    },
+    /// A store path or file that a value refers to is not there.
+    #[error("{place}: {path}: is not in the closure")]
+    NotInClosure {
+        /// Where it is said.
+        place: String,
+        /// What was looked for.
+        path: String,
+    },
+    /// A file system that is larger than it may be.
+    #[error("{part}: {size} bytes are {} more than the {limit} of {limit_place}{}", size.saturating_sub(*limit), largest_units(largest))]
+    TooLarge {
+        /// The file system.
+        part: String,
+        /// Its bytes.
+        size: u64,
+        /// How many there may be.
+        limit: u64,
+        /// What sets the limit.
+        limit_place: String,
+        /// The largest store paths in it.
+        largest: Vec<UnitUsage>,
+    },
+    /// The closure.
+    #[error(transparent)]
+    Nix(#[from] nix::Error),
+    /// Trees and files.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// Trees and files of a part.
+    #[error("{part}: {source}")]
+    Tree {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: image::Error,
+    },
+    /// A squashfs.
+    #[error("{part}: {source}")]
+    Squashfs {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: squashfs::Error,
+    },
+    /// A FAT.
+    #[error("{part}: {source}")]
+    Fat {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: fat::Error,
+    },
+    /// A boot script.
+    #[error("{part}: {source}")]
+    Script {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: uboot::Error,
+    },
+    /// The disk.
+    #[error("disk: {0}")]
+    Disk(#[from] disk::Error),
+}
+
+/// A list of the largest store paths, for people.
+fn largest_units(units: &[UnitUsage]) -> String {
+    if units.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("; the largest store paths, with their bytes in it:");
+    for unit in units {
+        let _ = write!(text, "\n{:>14}  {}", unit.stored_len, show(&unit.name));
+    }
+    text
+}
+
+impl Error {
+    /// Whose fault the error is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::Unreadable { .. } | Error::NotInClosure { .. } => Fault::Input,
+            Error::Text { .. }
+            | Error::Schema { .. }
+            | Error::Brace { .. }
+            | Error::Unknown { .. }
+            | Error::BadValue { .. }
+            | Error::Circle { .. } => Fault::Request,
+            Error::TooLarge { .. } => Fault::Limit,
+            Error::Nix(error) => error.fault(),
+            Error::Image(error) | Error::Tree { source: error, .. } => error.fault(),
+            Error::Squashfs { source, .. } => source.fault(),
+            Error::Fat { source, .. } => source.fault(),
+            Error::Script { source, .. } => source.fault(),
+            Error::Disk(error) => error.fault(),
+        }
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
+            Error::Disk(error) => error.hint(),
+            Error::TooLarge { limit_place, .. } => {
+                Some(format!("make the closure smaller, or raise {limit_place}"))
+            }
+            _ => None,
+        }
+    }
+}

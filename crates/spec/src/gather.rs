@@ -1,0 +1,272 @@
+//! The closure of a specification, read and checked.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use image::{Content, Kind, NodeId, Progress, Seed, Tree};
+use nix::{Checked, Mismatch, StorePath};
+
+use crate::Spec;
+use crate::error::{Error, Result};
+
+/// Everything that comes from outside, ready to be planned with.
+#[derive(Debug)]
+pub struct Gathered {
+    /// The store paths, with the hashes that were found.
+    pub closure: nix::Closure,
+    /// The tree of all store paths under `/nix/store`; empty without a closure.
+    pub tree: Tree,
+    /// SHA-256 of files in that tree, where they matter for finding duplicates.
+    pub digests: nix::Digests,
+    /// The store paths whose hash was not the registered one. Empty unless that is allowed.
+    pub rehashed: Vec<nix::Difference>,
+    /// The system.
+    pub toplevel: Option<StorePath>,
+    /// What all ids derive from.
+    pub seed: Seed,
+    /// The specification's name with its braces replaced.
+    pub name: String,
+}
+
+/// What to do with store paths, as `kiln build` and `kiln plan` differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rehash {
+    /// Compare every path with its registration; a difference is an error.
+    Compare,
+    /// Compare, and take the found hash where they differ.
+    Accept,
+    /// Believe the registration: for plans that write nothing.
+    Skip,
+}
+
+/// Reads the closure and finds out what the whole specification derives from. `folder` is where relative paths
+/// start.
+///
+/// # Errors
+/// When the closure cannot be read, contradicts itself, or a store path is not what it is registered as.
+pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progress) -> Result<Gathered> {
+    let mut gathered = Gathered {
+        closure: nix::Closure::default(),
+        tree: Tree::default(),
+        digests: Vec::new(),
+        rehashed: Vec::new(),
+        toplevel: None,
+        seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
+        name: String::new(),
+    };
+    if let Some(source) = &spec.closure {
+        let mut closure = nix::Closure::read(&folder.join(&source.from))?;
+        gathered.toplevel = toplevel(&closure, source.toplevel.as_deref(), spec)?;
+        let store = nix::Store {
+            root: source.store_root.as_ref().map(|root| folder.join(root)),
+        };
+        gathered.tree = closure.tree(&store)?;
+        let mismatch = match rehash {
+            Rehash::Compare => Some(Mismatch::Fail),
+            Rehash::Accept => Some(Mismatch::Rehash),
+            Rehash::Skip => None,
+        };
+        if let Some(mismatch) = mismatch {
+            let Checked { digests, rehashed } = nix::check(&mut closure, &gathered.tree, progress, mismatch)?;
+            (gathered.digests, gathered.rehashed) = (digests, rehashed);
+        }
+        gathered.closure = closure;
+    }
+    gathered.name = crate::expand::expand(&spec.name, |key| match key {
+        "version" | "series" => gathered.value(key, "name"),
+        _ => Err(unknown("name", key, &["version", "series"])),
+    })?;
+    if spec.seed.is_none() {
+        gathered.seed = seed(&gathered);
+    }
+    Ok(gathered)
+}
+
+/// The system's path: the given one, or the only one that nothing refers to. It may stay unknown when nothing
+/// in the specification needs it, as for a bare list of store paths.
+fn toplevel(closure: &nix::Closure, given: Option<&str>, spec: &Spec) -> Result<Option<StorePath>> {
+    let given = given.map(str::parse::<StorePath>).transpose()?;
+    match closure.toplevel(given.as_ref()) {
+        Ok(path) => Ok(Some(path.clone())),
+        Err(error) if given.is_some() || crate::trees::mentions_toplevel(spec) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Without a seed of its own, a specification derives its ids from its name and its closure.
+fn seed(gathered: &Gathered) -> Seed {
+    let mut text = gathered.name.clone();
+    for info in gathered.closure.paths() {
+        let hash = info.nar_hash.map(|hash| hash.to_string()).unwrap_or_default();
+        let _ = write!(text, "\n{} {hash}", info.path);
+    }
+    Seed::new(text.as_bytes())
+}
+
+pub(crate) fn unknown(place: &str, key: &str, known: &[&str]) -> Error {
+    let hint = crate::text::nearest(key, known.iter().copied()).map_or_else(
+        || format!("there are: {}", known.join(", ")),
+        |near| format!("did you mean {near}?"),
+    );
+    Error::Unknown {
+        place: place.to_string(),
+        what: format!("value {{{key}}}"),
+        hint: Some(hint),
+    }
+}
+
+impl Gathered {
+    /// One of the values that come from the closure: `toplevel`, `kernel`, `initrd`, `dtbs`, `version`, `series`.
+    pub(crate) fn value(&self, key: &str, place: &str) -> Result<String> {
+        let toplevel = self.toplevel.as_ref().ok_or_else(|| Error::BadValue {
+            place: place.to_string(),
+            problem: format!("{{{key}}} needs a [closure] with a toplevel"),
+        })?;
+        match key {
+            "toplevel" => Ok(toplevel.to_string()),
+            "kernel" | "initrd" | "dtbs" => Ok(format!("{toplevel}/{key}")),
+            "version" => self.version(toplevel, place),
+            "series" => Ok(series(&self.version(toplevel, place)?).to_string()),
+            _ => Err(unknown(
+                place,
+                key,
+                &["toplevel", "kernel", "initrd", "dtbs", "version", "series"],
+            )),
+        }
+    }
+
+    fn version(&self, toplevel: &StorePath, place: &str) -> Result<String> {
+        let path = format!("{toplevel}/nixos-version");
+        let Kind::File(content) = &self.tree.node(self.find(&path, place)?).kind else {
+            return Err(Error::NotInClosure {
+                place: place.to_string(),
+                path,
+            });
+        };
+        if content.len() > 4096 {
+            let problem = format!("{path} has {} bytes, which is no version", content.len());
+            return Err(Error::BadValue {
+                place: place.to_string(),
+                problem,
+            });
+        }
+        let text = String::from_utf8_lossy(&content.to_vec()?).trim().to_string();
+        if text.is_empty() || text.contains(['/', '\n']) {
+            let problem = format!("{path} says {text:?}, which is no version");
+            return Err(Error::BadValue {
+                place: place.to_string(),
+                problem,
+            });
+        }
+        Ok(text)
+    }
+
+    /// What lies at a path in the closure, with symbolic links followed.
+    pub(crate) fn find(&self, path: &str, place: &str) -> Result<NodeId> {
+        resolve(&self.tree, path.as_bytes()).ok_or_else(|| Error::NotInClosure {
+            place: place.to_string(),
+            path: path.to_string(),
+        })
+    }
+
+    /// The content of a file at a path in the closure.
+    pub(crate) fn content(&self, id: NodeId) -> Option<&Content> {
+        match &self.tree.node(id).kind {
+            Kind::File(content) => Some(content),
+            _ => None,
+        }
+    }
+}
+
+/// As many symbolic links as Linux follows.
+const LINKS_MAX: usize = 40;
+
+/// The node at a path, with symbolic links followed, which never lead out of the tree.
+fn resolve(tree: &Tree, path: &[u8]) -> Option<NodeId> {
+    let mut ways: Vec<Vec<u8>> = names(path);
+    let mut trail = vec![NodeId::ROOT];
+    let mut links = 0;
+    while let Some(name) = ways.pop() {
+        match name.as_slice() {
+            b"." => continue,
+            b".." => {
+                if trail.len() > 1 {
+                    trail.pop();
+                }
+                continue;
+            }
+            _ => {}
+        }
+        let here = *trail.last()?;
+        let Kind::Directory(directory) = &tree.node(here).kind else {
+            return None;
+        };
+        let next = directory.get(&name)?;
+        if let Kind::Symlink(target) = &tree.node(next).kind {
+            links += 1;
+            if links > LINKS_MAX {
+                return None;
+            }
+            if target.starts_with(b"/") {
+                trail.truncate(1);
+            }
+            ways.extend(names(target));
+        } else {
+            trail.push(next);
+        }
+    }
+    trail.last().copied()
+}
+
+/// The names of a path, the last one first.
+fn names(path: &[u8]) -> Vec<Vec<u8>> {
+    path.split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty())
+        .map(<[u8]>::to_vec)
+        .rev()
+        .collect()
+}
+
+/// The release series of a version: 25.11 of 25.11.20261121; the whole version when it has none.
+fn series(version: &str) -> &str {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let year = digits(version);
+    let month = version.get(year + 1..).map_or(0, digits);
+    if year > 0 && month > 0 && version[year..].starts_with('.') {
+        &version[..=year + month]
+    } else {
+        version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Node;
+
+    #[test]
+    fn series_of_versions() {
+        for (version, wanted) in [
+            ("25.11.2026.abc", "25.11"),
+            ("25.11", "25.11"),
+            ("unstable", "unstable"),
+            ("25.", "25."),
+            ("25é", "25é"),
+        ] {
+            assert_eq!(series(version), wanted);
+        }
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree() {
+        let mut tree = Tree::default();
+        let file = tree.add_at(b"/a/b/file", Node::file(&b""[..])).unwrap();
+        tree.add_at(b"/a/up", Node::symlink("../../../a/b")).unwrap();
+        tree.add_at(b"/abs", Node::symlink("/a/up/./file")).unwrap();
+        tree.add_at(b"/loop", Node::symlink("loop")).unwrap();
+        assert_eq!(resolve(&tree, b"/abs"), Some(file));
+        assert_eq!(resolve(&tree, b"a/up/file"), Some(file));
+        assert_eq!(resolve(&tree, b"/loop"), None);
+        assert_eq!(resolve(&tree, b"/abs/x"), None);
+    }
+}

@@ -1,0 +1,469 @@
+//! The parts of a specification: file systems and scripts as contents, each made once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use image::{Content, Progress, Spool};
+use squashfs::{Compression, UnitUsage};
+
+use crate::error::{Error, Result};
+use crate::expand::expand;
+use crate::gather::Gathered;
+use crate::schema::{Compressor, FatBits, FileSystem, Format, Script};
+use crate::trees::{self, Values};
+use crate::{Spec, disks, id};
+
+/// What an entry of a tree takes at most in a compressed file system, besides its content.
+pub(crate) const ENTRY_MAX: u64 = 512;
+
+/// How many store paths a report names.
+const LARGEST: usize = 10;
+
+/// How planning works, none of which changes a byte.
+pub struct Work<'a> {
+    /// Where relative paths start.
+    pub folder: &'a Path,
+    /// How compressing file systems are made.
+    pub squashing: Squashing<'a>,
+    /// How many threads compress.
+    pub threads: usize,
+    /// Hears how far the work is.
+    pub progress: &'a dyn Progress,
+    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `disk`. All when empty.
+    pub only: &'a [String],
+}
+
+/// What happens with file systems whose size is known only after compressing.
+pub enum Squashing<'a> {
+    /// They are compressed into spools on the disk that a folder lies on.
+    Spool(&'a Path),
+    /// They are not made: a plan shows the most that they can take.
+    Estimate,
+}
+
+/// Everything that was asked for.
+#[derive(Debug)]
+pub struct Plan {
+    /// The parts that become files, in the order of their names.
+    pub parts: Vec<Part>,
+    /// The disk, and its output's name.
+    pub disk: Option<(disk::Planned, String)>,
+}
+
+/// A file system or a script.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// `fs.NAME` or `script.NAME`.
+    pub name: String,
+    /// Its bytes; only their number counts when it is an estimate.
+    pub content: Content,
+    /// What it is like.
+    pub detail: Detail,
+    /// The outputs' names, with what is in them: the part itself, and for a script also its source.
+    pub files: Vec<(String, Content)>,
+}
+
+/// What a part is like.
+#[derive(Clone, Debug)]
+pub enum Detail {
+    /// A squashfs.
+    Squashfs {
+        /// The bytes of its files.
+        content_len: u64,
+        /// Files, directories and links.
+        entries: u64,
+        /// What the store paths take, largest first; uncompressed when it is an estimate.
+        largest: Vec<UnitUsage>,
+        /// Whether it was not compressed, and its size is the most it can take.
+        estimate: bool,
+    },
+    /// A FAT.
+    Fat {
+        /// How full it is.
+        usage: fat::Usage,
+        /// Its volume's id.
+        volume_id: u32,
+    },
+    /// A boot script.
+    Script {
+        /// Its architecture.
+        arch: &'static str,
+    },
+}
+
+/// Plans all parts that were asked for, and the disk.
+///
+/// # Errors
+/// When anything in the specification does not fit together, or a part cannot be made.
+pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
+    disks::check_names(spec, work.only)?;
+    let mut planner = Planner {
+        spec,
+        gathered,
+        work,
+        made: BTreeMap::new(),
+        open: Vec::new(),
+    };
+    let asked = |name: &str| work.only.is_empty() || work.only.iter().any(|only| only == name);
+    let mut names: Vec<String> = Vec::new();
+    names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
+    names.extend(spec.script.keys().map(|name| format!("script.{name}")));
+    let mut parts = Vec::new();
+    for name in names.iter().filter(|name| asked(name)) {
+        parts.push(planner.part(name)?.clone());
+    }
+    let disk = match &spec.disk {
+        Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
+        _ => None,
+    };
+    Ok(Plan { parts, disk })
+}
+
+pub(crate) struct Planner<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) gathered: &'a Gathered,
+    pub(crate) work: &'a Work<'a>,
+    made: BTreeMap<String, Part>,
+    /// The parts that are being made, each needed by the one before it.
+    open: Vec<String>,
+}
+
+impl Planner<'_> {
+    /// A part by its name, made when it is first asked for.
+    pub(crate) fn part(&mut self, name: &str) -> Result<&Part> {
+        if !self.made.contains_key(name) {
+            let part = self.guarded(name, |planner| planner.make(name))?;
+            self.made.insert(name.to_string(), part);
+        }
+        self.made.get(name).ok_or_else(|| Error::Circle {
+            part: name.to_string(),
+        })
+    }
+
+    /// Does something that makes a part, and notices when that needs the part itself.
+    fn guarded<T>(&mut self, name: &str, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.open.iter().any(|open| open == name) {
+            return Err(Error::Circle {
+                part: name.to_string(),
+            });
+        }
+        self.open.push(name.to_string());
+        let made = make(self);
+        self.open.pop();
+        made
+    }
+
+    fn make(&mut self, name: &str) -> Result<Part> {
+        let spec = self.spec;
+        match name.split_once('.') {
+            Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
+            Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
+            _ => Err(disks::no_part("a value", name, spec)),
+        }
+    }
+
+    fn tree(&mut self, key: &str) -> Result<image::Tree> {
+        let (spec, gathered, folder) = (self.spec, self.gathered, self.work.folder);
+        trees::tree(key, &spec.fs[key], gathered, folder, self)
+    }
+
+    fn file_system(&mut self, key: &str, fs: &FileSystem) -> Result<Part> {
+        check_keys(key, fs)?;
+        let tree = self.tree(key)?;
+        let part = format!("fs.{key}");
+        let (content, detail, ending) = match fs.format {
+            Format::Squashfs => {
+                let (content, detail) = self.squashfs(&part, fs, &tree)?;
+                (content, detail, "squashfs")
+            }
+            Format::Fat => {
+                let (content, detail) = self.fat(&part, key, fs, &tree)?;
+                (content, detail, "vfat")
+            }
+        };
+        let file = fs.file.clone().unwrap_or_else(|| format!("{key}.{ending}"));
+        let part = Part {
+            name: part,
+            files: vec![(file, content.clone())],
+            content,
+            detail,
+        };
+        if let Some(limit) = fs.max_size {
+            part.check_size(limit.bytes(512), "max-size")?;
+        }
+        Ok(part)
+    }
+
+    fn squashfs(&self, part: &str, fs: &FileSystem, tree: &image::Tree) -> Result<(Content, Detail)> {
+        let failed = |source| Error::Squashfs {
+            part: part.to_string(),
+            source,
+        };
+        let options = squashfs_options(part, fs)?;
+        let (content_len, entries) = (tree.content_len(), tree.len() as u64);
+        let Squashing::Spool(folder) = self.work.squashing else {
+            let usage = tree.units().map(|(root, unit)| {
+                let content_len = unit_len(tree, root);
+                UnitUsage {
+                    name: unit.name.clone(),
+                    content_len,
+                    stored_len: content_len,
+                }
+            });
+            let largest = largest(usage.collect());
+            let detail = Detail::Squashfs {
+                content_len,
+                entries,
+                largest,
+                estimate: true,
+            };
+            return Ok((Content::Zeros(trees::at_most(tree)), detail));
+        };
+        let spool = Spool::create(folder)?;
+        let digests = if fs.closure {
+            self.gathered.digests.as_slice()
+        } else {
+            &[]
+        };
+        let work = squashfs::Work {
+            spool: &spool,
+            threads: self.work.threads,
+            digests,
+            progress: self.work.progress,
+        };
+        let planned = squashfs::plan(tree, &options, &work).map_err(failed)?;
+        let largest = largest(planned.units);
+        let detail = Detail::Squashfs {
+            content_len,
+            entries,
+            largest,
+            estimate: false,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    fn fat(&self, part: &str, key: &str, fs: &FileSystem, tree: &image::Tree) -> Result<(Content, Detail)> {
+        let disk = self.spec.disk.as_ref();
+        let disk_sector = disk.and_then(|disk| disk.sector_size).unwrap_or(512);
+        let sector_size = fs.sector_size.unwrap_or(disk_sector);
+        let bytes = |amount: crate::Amount| amount.bytes(sector_size.into());
+        let volume_id = match &fs.id {
+            Some(id) => volume_id(part, id)?,
+            None => self.gathered.seed.part(part).number("volume id"),
+        };
+        let cluster_size = fs
+            .cluster_size
+            .map(|size| u32::try_from(bytes(size)).unwrap_or(u32::MAX));
+        let options = fat::Options {
+            label: fs.label.clone(),
+            volume_id,
+            kind: match fs.bits {
+                None => fat::Kind::Auto,
+                Some(FatBits::B16) => fat::Kind::Fat16,
+                Some(FatBits::B32) => fat::Kind::Fat32,
+            },
+            size: fs
+                .size
+                .map_or(fat::Size::Fit, |size| fat::Size::Exactly(bytes(size))),
+            free: fs.free.map_or(0, bytes),
+            sector_size,
+            cluster_size,
+            hidden_sectors: disks::hidden_sectors(self.spec, key),
+            time: fs.time.unwrap_or(1).into(),
+        };
+        let failed = |source| Error::Fat {
+            part: part.to_string(),
+            source,
+        };
+        let planned = fat::plan(tree, &options).map_err(failed)?;
+        let detail = Detail::Fat {
+            usage: planned.usage,
+            volume_id,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    fn script(&mut self, key: &str, script: &Script) -> Result<Part> {
+        let part = format!("script.{key}");
+        let failed = |source| Error::Script {
+            part: part.clone(),
+            source,
+        };
+        let source = Content::host_file(self.work.folder.join(&script.source))?.to_vec()?;
+        let mut values = BTreeMap::new();
+        for (name, value) in &script.substitute {
+            let place = format!("{part}.substitute.{name}");
+            values.insert(name.clone(), expand(value, |key| self.text(key, &place))?);
+        }
+        let source = uboot::substitute(&source, &values).map_err(failed)?;
+        let arch = uboot::Arch::from_str(&script.arch).map_err(failed)?;
+        let options = uboot::ScriptOptions {
+            arch,
+            time: script.time.unwrap_or(0),
+            name: String::new(),
+        };
+        let content = Content::from(uboot::script(&source, &options).map_err(failed)?);
+        let file = script.file.clone().unwrap_or_else(|| format!("{key}.scr"));
+        let readable = PathBuf::from(&file)
+            .with_extension("cmd")
+            .to_string_lossy()
+            .into_owned();
+        let files = vec![(file, content.clone()), (readable, Content::from(source))];
+        Ok(Part {
+            name: part,
+            content,
+            detail: Detail::Script { arch: arch.name() },
+            files,
+        })
+    }
+}
+
+impl Values for Planner<'_> {
+    fn text(&mut self, key: &str, place: &str) -> Result<String> {
+        let fs = key.strip_prefix("fs.").and_then(|key| key.split_once('.'));
+        match fs {
+            Some((name, "id")) if self.spec.fs.contains_key(name) => {
+                let tree = self.guarded(&format!("fs.{name}"), |planner| planner.tree(name))?;
+                id::tree_id(&tree, self.gathered)
+            }
+            Some((name, _)) if !self.spec.fs.contains_key(name) => {
+                Err(disks::no_part(place, &format!("fs.{name}"), self.spec))
+            }
+            Some((name, _)) => {
+                let what = format!("value {{{key}}}");
+                let hint = Some(format!("a file system has {{fs.{name}.id}}"));
+                Err(Error::Unknown {
+                    place: place.to_string(),
+                    what,
+                    hint,
+                })
+            }
+            None => self.gathered.value(key, place),
+        }
+    }
+
+    fn part(&mut self, key: &str) -> Result<Option<Content>> {
+        let is_part = match key.split_once('.') {
+            Some(("fs", name)) => !name.contains('.'),
+            Some(("script", _)) => true,
+            _ => false,
+        };
+        if is_part {
+            Planner::part(self, key).map(|part| Some(part.content.clone()))
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+impl Part {
+    /// Checks a limit of a file system whose size follows from its content.
+    pub(crate) fn check_size(&self, limit: u64, limit_place: &str) -> Result<()> {
+        let (size, largest) = match &self.detail {
+            Detail::Squashfs { estimate: true, .. } => return Ok(()),
+            Detail::Squashfs { largest, .. } => (self.content.len(), largest.clone()),
+            Detail::Fat { .. } | Detail::Script { .. } => (self.content.len(), Vec::new()),
+        };
+        if size <= limit {
+            return Ok(());
+        }
+        Err(Error::TooLarge {
+            part: self.name.clone(),
+            size,
+            limit,
+            limit_place: limit_place.to_string(),
+            largest,
+        })
+    }
+}
+
+/// Refuses keys that mean nothing for a format.
+fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
+    let squashfs = [
+        ("compression", fs.compression.is_some()),
+        ("level", fs.level.is_some()),
+        ("block-size", fs.block_size.is_some()),
+    ];
+    let fat = [
+        ("label", fs.label.is_some()),
+        ("id", fs.id.is_some()),
+        ("bits", fs.bits.is_some()),
+        ("size", fs.size.is_some()),
+        ("free", fs.free.is_some()),
+        ("sector-size", fs.sector_size.is_some()),
+        ("cluster-size", fs.cluster_size.is_some()),
+    ];
+    let (format, foreign) = match fs.format {
+        Format::Squashfs => ("squashfs", &fat[..]),
+        Format::Fat => ("fat", &squashfs[..]),
+    };
+    match foreign.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let mut problem = format!("{name} is no key of format {format}");
+            if fs.format == Format::Squashfs && *name == "size" {
+                problem.push_str(", whose size follows from its content: max-size limits it");
+            }
+            Err(Error::BadValue {
+                place: format!("fs.{key}"),
+                problem,
+            })
+        }
+    }
+}
+
+fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
+    let level = |usual: u32| fs.level.unwrap_or(usual);
+    let compression = match fs.compression.unwrap_or(Compressor::Zstd) {
+        Compressor::Zstd => Compression::Zstd {
+            level: i32::try_from(level(19)).unwrap_or(i32::MAX),
+        },
+        Compressor::Xz => Compression::Xz { level: level(6) },
+        Compressor::Gzip => Compression::Gzip { level: level(9) },
+        Compressor::None if fs.level.is_some() => {
+            let problem = "level means nothing with compression = \"none\"".to_string();
+            return Err(Error::BadValue {
+                place: part.to_string(),
+                problem,
+            });
+        }
+        Compressor::None => Compression::None,
+    };
+    let block_size = fs.block_size.map_or(1 << 20, |size| size.bytes(512));
+    let block_size = u32::try_from(block_size).unwrap_or(u32::MAX);
+    Ok(squashfs::Options {
+        block_size,
+        compression,
+        time: fs.time.unwrap_or(1),
+    })
+}
+
+/// A volume id as tools write it: `1234-ABCD`.
+fn volume_id(part: &str, text: &str) -> Result<u32> {
+    let digits: String = text.chars().filter(|character| *character != '-').collect();
+    let bad = || Error::BadValue {
+        place: format!("{part}.id"),
+        problem: format!("{text:?}: must be eight hexadecimal digits, such as 2178-694E"),
+    };
+    if digits.len() != 8 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(bad());
+    }
+    u32::from_str_radix(&digits, 16).map_err(|_| bad())
+}
+
+fn unit_len(tree: &image::Tree, root: image::NodeId) -> u64 {
+    let len = |entry: image::Entry| match &tree.node(entry.id).kind {
+        image::Kind::File(content) => content.len(),
+        _ => 0,
+    };
+    tree.walk_from(root).map(len).sum()
+}
+
+/// The largest first, and of the same size by name.
+fn largest(mut usage: Vec<UnitUsage>) -> Vec<UnitUsage> {
+    usage.sort_by(|one, other| (other.stored_len, &one.name).cmp(&(one.stored_len, &other.name)));
+    usage.truncate(LARGEST);
+    usage
+}

@@ -1,0 +1,240 @@
+//! The keys of a specification.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::amount::Amount;
+
+/// A specification: what is to be made, and out of what. Relative paths in it start at its own folder.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Spec {
+    /// The version of these keys; 1 is the only one.
+    pub schema: u32,
+    /// What outputs are called. May hold `{series}` and `{version}`.
+    pub name: String,
+    /// What all ids derive from; from the closure when not given.
+    pub seed: Option<String>,
+    /// The store paths.
+    pub closure: Option<Closure>,
+    /// The file systems, by name.
+    #[serde(default)]
+    pub fs: BTreeMap<String, FileSystem>,
+    /// The boot scripts, by name.
+    #[serde(default)]
+    pub script: BTreeMap<String, Script>,
+    /// The disk.
+    pub disk: Option<Disk>,
+}
+
+/// Where store paths come from.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Closure {
+    /// A folder of nixpkgs' `closureInfo`, a registration, or a list of store paths.
+    pub from: PathBuf,
+    /// The folder under which `nix/store` lies; the host's `/` when not given.
+    pub store_root: Option<PathBuf>,
+    /// The system's store path; the only one that no other refers to when not given.
+    pub toplevel: Option<String>,
+}
+
+/// A file system. Some keys belong to one format only.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FileSystem {
+    /// Which one.
+    pub format: Format,
+    /// The output's name; the file system's name and the format's ending when not given.
+    pub file: Option<String>,
+    /// Whether every path of the closure lies under `/nix/store`.
+    #[serde(default)]
+    pub closure: bool,
+    /// A file that receives the closure's registration.
+    pub registration: Option<String>,
+    /// A folder of the host that is copied to the root.
+    pub tree: Option<PathBuf>,
+    /// What of the host's metadata is kept for what comes from the host.
+    #[serde(default)]
+    pub keep: Vec<Kept>,
+    /// Files and folders, by their paths: from the closure, the host, or other parts.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// Symbolic links and their targets.
+    #[serde(default)]
+    pub symlinks: BTreeMap<String, String>,
+    /// Directories that are made.
+    #[serde(default)]
+    pub directories: Vec<String>,
+    /// More bytes than this are an error.
+    pub max_size: Option<Amount>,
+    /// The time of the file system itself, in seconds since 1970.
+    pub time: Option<u32>,
+
+    /// squashfs: the compressor.
+    pub compression: Option<Compressor>,
+    /// squashfs: its level.
+    pub level: Option<u32>,
+    /// squashfs: bytes of a block.
+    pub block_size: Option<Amount>,
+
+    /// fat: the volume's label.
+    pub label: Option<String>,
+    /// fat: the volume's id, eight hexadecimal digits with or without a dash; derived when not given.
+    pub id: Option<String>,
+    /// fat: which one.
+    pub bits: Option<FatBits>,
+    /// fat: its size; as small as possible when not given.
+    pub size: Option<Amount>,
+    /// fat: promised free bytes.
+    pub free: Option<Amount>,
+    /// fat: bytes of a sector; the disk's when not given.
+    pub sector_size: Option<u32>,
+    /// fat: bytes of a cluster.
+    pub cluster_size: Option<Amount>,
+}
+
+/// A kind of file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// SquashFS 4.0.
+    #[default]
+    Squashfs,
+    /// FAT16 or FAT32.
+    Fat,
+}
+
+/// Metadata of the host that a tree can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    /// Permission bits.
+    Modes,
+    /// User and group numbers.
+    Owners,
+    /// Times of last change.
+    Times,
+    /// Extended attributes.
+    Xattrs,
+    /// Several names of one file.
+    HardLinks,
+}
+
+/// A compressor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compressor {
+    /// zstd, 1 to 22; 19 when no level is given.
+    Zstd,
+    /// xz, 0 to 9; 6 when no level is given.
+    Xz,
+    /// gzip, 1 to 9; 9 when no level is given.
+    Gzip,
+    /// None.
+    None,
+}
+
+/// Which FAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub enum FatBits {
+    /// FAT16.
+    B16,
+    /// FAT32.
+    B32,
+}
+
+impl TryFrom<u32> for FatBits {
+    type Error = String;
+
+    fn try_from(bits: u32) -> Result<Self, String> {
+        match bits {
+            16 => Ok(FatBits::B16),
+            32 => Ok(FatBits::B32),
+            _ => Err(format!("bits = {bits}: must be 16 or 32")),
+        }
+    }
+}
+
+/// A boot script of U-Boot.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Script {
+    /// The commands.
+    pub source: PathBuf,
+    /// The architecture's name.
+    pub arch: String,
+    /// Values for `@key@` in the source.
+    #[serde(default)]
+    pub substitute: BTreeMap<String, String>,
+    /// The time in the header, in seconds since 1970; 0 when not given.
+    pub time: Option<u32>,
+    /// The output's name; the script's name and `.scr` when not given.
+    pub file: Option<String>,
+}
+
+/// A disk.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Disk {
+    /// The output's name; the specification's name and `.img` when not given.
+    pub file: Option<String>,
+    /// The kind of partition table; gpt when not given.
+    pub table: Option<Table>,
+    /// Its size; as small as possible when not given.
+    pub size: Option<Amount>,
+    /// 512 or 4096 bytes; 512 when not given.
+    pub sector_size: Option<u32>,
+    /// Regions without an offset begin at a multiple of this; 1 MiB when not given.
+    pub align: Option<Amount>,
+    /// The disk's GUID; derived when not given.
+    pub guid: Option<String>,
+    /// The number of entries in the table; 128 when not given.
+    pub entries: Option<u32>,
+    /// Bytes between the table's header and its entries.
+    pub header_hole: Option<Amount>,
+    /// A board whose rules are checked.
+    pub board: Option<String>,
+    /// The regions, in order.
+    #[serde(default)]
+    pub region: Vec<Region>,
+}
+
+/// A kind of partition table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Table {
+    /// A GUID partition table.
+    Gpt,
+    /// None.
+    None,
+}
+
+/// A region of a disk.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Region {
+    /// Its name, also in the table.
+    pub name: String,
+    /// A file of the host that is its content, outside the table unless a type is given.
+    pub raw: Option<PathBuf>,
+    /// The part that is its content: `fs.NAME`.
+    pub content: Option<String>,
+    /// The partition's type: a name or a GUID. Without one, the region is not in the table.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Its first byte; where the board wants it, or behind the region before it, when not given.
+    pub offset: Option<Amount>,
+    /// Its size; its content's when not given.
+    pub size: Option<Amount>,
+    /// The partition's GUID; derived when not given.
+    pub guid: Option<String>,
+    /// The partition's number; the next when not given.
+    pub number: Option<u32>,
+    /// The partition's attributes, by name.
+    #[serde(default)]
+    pub attributes: Vec<String>,
+}

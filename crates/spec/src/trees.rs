@@ -1,0 +1,223 @@
+//! The trees of file systems.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use image::{Keep, Kind, Node, NodeId, Tree, Unit};
+
+use crate::error::{Error, Result};
+use crate::expand::{expand, whole};
+use crate::gather::Gathered;
+use crate::schema::{FileSystem, Kept};
+use crate::{Spec, parts};
+
+/// Whether any value in the specification needs the toplevel.
+pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
+    let keys = [
+        "{toplevel}",
+        "{kernel}",
+        "{initrd}",
+        "{dtbs}",
+        "{version}",
+        "{series}",
+    ];
+    let mentions = |text: &str| keys.iter().any(|key| text.contains(key));
+    let in_fs = |fs: &FileSystem| {
+        fs.files
+            .values()
+            .chain(fs.symlinks.values())
+            .any(|text| mentions(text))
+    };
+    mentions(&spec.name)
+        || spec.fs.values().any(in_fs)
+        || spec
+            .script
+            .values()
+            .any(|script| script.substitute.values().any(|text| mentions(text)))
+}
+
+/// What a file's value may refer to: values in braces, and other parts.
+pub(crate) trait Values {
+    /// The text of a value.
+    fn text(&mut self, key: &str, place: &str) -> Result<String>;
+    /// The bytes of another part, when the key names one.
+    fn part(&mut self, key: &str) -> Result<Option<image::Content>>;
+}
+
+/// Makes the tree of a file system. The nodes of the closure, if it is in, come first and have their numbers.
+pub(crate) fn tree(
+    name: &str,
+    fs: &FileSystem,
+    gathered: &Gathered,
+    folder: &Path,
+    values: &mut dyn Values,
+) -> Result<Tree> {
+    let part = format!("fs.{name}");
+    let failed = |source| Error::Tree {
+        part: part.clone(),
+        source,
+    };
+    let mut tree = Tree::default();
+    if fs.closure {
+        if gathered.closure.paths().is_empty() {
+            let problem = "closure = true needs a [closure] with store paths".to_string();
+            return Err(Error::BadValue { place: part, problem });
+        }
+        tree = gathered.tree.clone();
+    }
+    if let Some(source) = &fs.tree {
+        let host = image::scan(&folder.join(source), keep(&fs.keep)).map_err(failed)?;
+        merge(&mut tree, NodeId::ROOT, &host, NodeId::ROOT).map_err(failed)?;
+    }
+    for path in &fs.directories {
+        let path = expand(path, |key| values.text(key, &part))?;
+        tree.make_directory(path.as_bytes()).map_err(failed)?;
+    }
+    for (path, target) in &fs.symlinks {
+        let place = format!("{part}.symlinks.{path:?}");
+        let target = expand(target, |key| values.text(key, &place))?;
+        tree.add_at(path.as_bytes(), Node::symlink(target))
+            .map_err(failed)?;
+    }
+    for (path, source) in &fs.files {
+        let place = format!("{part}.files.{path:?}");
+        let source = file(source, &place, fs, gathered, folder, values)?;
+        put(&mut tree, path, &source).map_err(failed)?;
+    }
+    if let Some(path) = &fs.registration {
+        let node = Node::file(nix::registration(&gathered.closure)?);
+        tree.add_at(path.as_bytes(), node).map_err(failed)?;
+    }
+    Ok(tree)
+}
+
+/// What a value of `files` stands for, as a tree whose root it is.
+fn file(
+    source: &str,
+    place: &str,
+    fs: &FileSystem,
+    gathered: &Gathered,
+    folder: &Path,
+    values: &mut dyn Values,
+) -> Result<Tree> {
+    if let Some(key) = whole(source)
+        && let Some(content) = values.part(key)?
+    {
+        return Ok(Tree::new(Node::file(content)));
+    }
+    let source = expand(source, |key| values.text(key, place))?;
+    if source.starts_with(nix::STORE_DIR) && !gathered.closure.paths().is_empty() {
+        let id = gathered.find(&source, place)?;
+        if gathered.content(id).is_some() {
+            return Ok(Tree::new(gathered.tree.node(id).clone()));
+        }
+        let mut copy = Tree::default();
+        let failed = |source| Error::Tree {
+            part: place.to_string(),
+            source,
+        };
+        merge(&mut copy, NodeId::ROOT, &gathered.tree, id).map_err(failed)?;
+        return Ok(copy);
+    }
+    let failed = |source| Error::Tree {
+        part: place.to_string(),
+        source,
+    };
+    let host = folder.join(&source);
+    // A link on the host stands for what it leads to.
+    let host =
+        std::fs::canonicalize(&host).map_err(|source| failed(image::Error::Read { path: host, source }))?;
+    image::scan_path(&host, keep(&fs.keep)).map_err(failed)
+}
+
+/// Puts a tree at a path: a file or link as it is, a directory's entries beside those that are there.
+fn put(tree: &mut Tree, path: &str, source: &Tree) -> image::Result<()> {
+    let root = source.node(NodeId::ROOT);
+    if let Kind::Directory(_) = root.kind {
+        let directory = tree.make_directory(path.as_bytes())?;
+        return merge(tree, directory, source, NodeId::ROOT);
+    }
+    tree.add_at(path.as_bytes(), root.clone()).map(|_| ())
+}
+
+/// Adds everything below a directory of another tree to a directory. Directories with the same name become one;
+/// hard links and units stay.
+fn merge(tree: &mut Tree, into: NodeId, other: &Tree, from: NodeId) -> image::Result<()> {
+    tree.node_mut(into).meta = other.node(from).meta.clone();
+    let mut seen: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    let mut open = vec![(into, from)];
+    while let Some((into, from)) = open.pop() {
+        for (name, id) in other.children(from) {
+            let node = other.node(id);
+            if let Some(known) = seen.get(&id) {
+                tree.link(into, name, *known)?;
+                continue;
+            }
+            if let Kind::Directory(_) = node.kind {
+                let existing = tree
+                    .children(into)
+                    .find(|(known, _)| *known == name)
+                    .map(|(_, id)| id);
+                let target = match existing {
+                    Some(existing) => existing,
+                    None => tree.add(
+                        into,
+                        name,
+                        Node {
+                            meta: node.meta.clone(),
+                            ..Node::directory()
+                        },
+                    )?,
+                };
+                if let Some(Unit { order, name }) = other.unit(id) {
+                    tree.mark_unit(
+                        target,
+                        Unit {
+                            order: order.clone(),
+                            name: name.clone(),
+                        },
+                    );
+                }
+                open.push((target, id));
+            } else {
+                let added = tree.add(into, name, node.clone())?;
+                seen.insert(id, added);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn keep(kept: &[Kept]) -> Keep {
+    Keep {
+        modes: kept.contains(&Kept::Modes),
+        owners: kept.contains(&Kept::Owners),
+        times: kept.contains(&Kept::Times),
+        xattrs: kept.contains(&Kept::Xattrs),
+        hard_links: kept.contains(&Kept::HardLinks),
+    }
+}
+
+/// The most bytes that a tree's files can take without compression, and what describes them.
+pub(crate) fn at_most(tree: &Tree) -> u64 {
+    tree.content_len() + parts::ENTRY_MAX * tree.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_keeps_links_and_joins_directories() {
+        let mut other = Tree::default();
+        let file = other.add_at(b"/d/one", Node::file(&b"1"[..])).unwrap();
+        let directory = other.lookup(b"/d").unwrap();
+        other.link(directory, b"two", file).unwrap();
+        let mut tree = Tree::default();
+        tree.add_at(b"/d/zero", Node::file(&b"0"[..])).unwrap();
+        merge(&mut tree, NodeId::ROOT, &other, NodeId::ROOT).unwrap();
+        assert_eq!(tree.lookup(b"/d/one"), tree.lookup(b"/d/two"));
+        assert!(tree.lookup(b"/d/zero").is_some());
+        assert!(merge(&mut tree, NodeId::ROOT, &other, NodeId::ROOT).is_err());
+    }
+}
