@@ -1,13 +1,16 @@
 //! A file system as a value.
 
+mod names;
+mod node;
+mod walk;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use crate::content::Content;
 use crate::error::{Error, Result};
-
-/// The longest name in a directory, in bytes.
-pub const NAME_MAX: usize = 255;
+use names::check;
+pub use names::{NAME_MAX, show};
+pub use node::{Device, Directory, Kind, Meta, Node, Xattr};
+pub use walk::{Entry, Walk};
 
 /// A file system: names, modes, links, and where each file's bytes come from.
 ///
@@ -43,158 +46,6 @@ pub struct Unit {
     pub order: Box<[u8]>,
     /// The name for people, unique in the tree.
     pub name: Box<[u8]>,
-}
-
-/// One file, directory, link or special file.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// Mode, owner, time and extended attributes.
-    pub meta: Meta,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// What every node has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meta {
-    /// The twelve permission bits.
-    pub mode: u16,
-    /// The owner's number.
-    pub uid: u32,
-    /// The group's number.
-    pub gid: u32,
-    /// Seconds since 1970.
-    pub mtime: i64,
-    /// Extended attributes, sorted by name.
-    pub xattrs: Vec<Xattr>,
-}
-
-/// One extended attribute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Xattr {
-    /// The full name, such as `user.note` or `security.capability`.
-    pub name: Box<[u8]>,
-    /// The value.
-    pub value: Box<[u8]>,
-}
-
-/// What a node is.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    /// A directory.
-    Directory(Directory),
-    /// A regular file.
-    File(Content),
-    /// A symbolic link, and its target.
-    Symlink(Box<[u8]>),
-    /// A character device.
-    CharDevice(Device),
-    /// A block device.
-    BlockDevice(Device),
-    /// A named pipe.
-    Fifo,
-    /// A socket.
-    Socket,
-}
-
-/// The entries of a directory, sorted by the bytes of their names.
-#[derive(Clone, Debug, Default)]
-pub struct Directory {
-    entries: BTreeMap<Box<[u8]>, NodeId>,
-}
-
-/// A device's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Device {
-    /// Which driver.
-    pub major: u32,
-    /// Which of its devices.
-    pub minor: u32,
-}
-
-/// One step of a [walk](Tree::walk) over a tree.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The path from the root, starting with `/`; the root itself is `/`.
-    pub path: Vec<u8>,
-    /// The node's number.
-    pub id: NodeId,
-}
-
-impl Meta {
-    /// Owned by root, of 1970-01-01 00:00:01 (the time of all store paths), with these permission bits.
-    #[must_use]
-    pub fn root(mode: u16) -> Meta {
-        Meta {
-            mode,
-            uid: 0,
-            gid: 0,
-            mtime: 1,
-            xattrs: Vec::new(),
-        }
-    }
-}
-
-impl Node {
-    /// An empty directory of mode 0755.
-    #[must_use]
-    pub fn directory() -> Node {
-        Node {
-            meta: Meta::root(0o755),
-            kind: Kind::Directory(Directory::default()),
-        }
-    }
-
-    /// A regular file of mode 0644.
-    #[must_use]
-    pub fn file(content: impl Into<Content>) -> Node {
-        Node {
-            meta: Meta::root(0o644),
-            kind: Kind::File(content.into()),
-        }
-    }
-
-    /// A symbolic link.
-    #[must_use]
-    pub fn symlink(target: impl AsRef<[u8]>) -> Node {
-        Node {
-            meta: Meta::root(0o777),
-            kind: Kind::Symlink(target.as_ref().into()),
-        }
-    }
-
-    /// The same node with these permission bits.
-    #[must_use]
-    pub fn mode(mut self, mode: u16) -> Node {
-        self.meta.mode = mode;
-        self
-    }
-}
-
-impl Directory {
-    /// The entries in the order of their names' bytes.
-    #[must_use]
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], NodeId)> {
-        self.entries.iter().map(|(name, id)| (&**name, *id))
-    }
-
-    /// The number of entries.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are no entries.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// The entry of this name.
-    #[must_use]
-    pub fn get(&self, name: &[u8]) -> Option<NodeId> {
-        self.entries.get(name).copied()
-    }
 }
 
 impl Default for Tree {
@@ -278,7 +129,7 @@ impl Tree {
     }
 
     fn enter(&mut self, parent: NodeId, name: &[u8], id: NodeId) -> Result<()> {
-        check_name(name)?;
+        check(name)?;
         let Kind::Directory(directory) = &mut self.nodes[parent.index()].kind else {
             return Err(Error::NotADirectory { path: show(name) });
         };
@@ -406,13 +257,7 @@ impl Tree {
     /// The same for the subtree of a node; paths start at that node.
     #[must_use]
     pub fn walk_from(&self, id: NodeId) -> Walk<'_> {
-        Walk {
-            tree: self,
-            stack: vec![Entry {
-                path: b"/".to_vec(),
-                id,
-            }],
-        }
+        Walk::new(self, id)
     }
 
     /// The number of names of each node, by [`NodeId::index`]. The root counts as named once.
@@ -439,73 +284,9 @@ impl Tree {
     }
 }
 
-/// The iterator behind [`Tree::walk`].
-pub struct Walk<'a> {
-    tree: &'a Tree,
-    stack: Vec<Entry>,
-}
-
-impl Iterator for Walk<'_> {
-    type Item = Entry;
-
-    fn next(&mut self) -> Option<Entry> {
-        let entry = self.stack.pop()?;
-        let first = self.stack.len();
-        for (name, id) in self.tree.children(entry.id) {
-            let mut path = entry.path.clone();
-            if path.last() != Some(&b'/') {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name);
-            self.stack.push(Entry { path, id });
-        }
-        self.stack[first..].reverse();
-        Some(entry)
-    }
-}
-
-/// A path or name for people: bytes that are not printable UTF-8 are escaped.
-#[must_use]
-pub fn show(path: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in path.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character.is_control() || character == '\\' {
-                text.extend(character.escape_default());
-            } else {
-                text.push(character);
-            }
-        }
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text
-}
-
 /// A position in the list of nodes. More than 2^32 nodes would need hundreds of gigabytes before this matters.
 fn index_u32(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
-}
-
-fn check_name(name: &[u8]) -> Result<()> {
-    let problem = match name {
-        b"" => "an empty name",
-        b"." | b".." => "a name that means a directory",
-        _ if name.contains(&b'/') => "a name with a slash",
-        _ if name.contains(&0) => "a name with a zero byte",
-        _ if name.len() > NAME_MAX => {
-            return Err(Error::NameTooLong {
-                path: show(name),
-                len: name.len(),
-            });
-        }
-        _ => return Ok(()),
-    };
-    Err(Error::BadName {
-        path: show(name),
-        problem,
-    })
 }
 
 /// The same error with the whole path in place of the last name.

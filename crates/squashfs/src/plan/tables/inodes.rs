@@ -1,0 +1,175 @@
+//! What stands in inodes.
+
+use image::{Device, NodeId, show};
+use zerocopy::IntoBytes;
+
+use super::{Writer, narrow};
+use crate::Error;
+use crate::format::{
+    BasicDirectory, BasicFile, DIRECTORY_EXTRA, DeviceInode, ExtendedDirectory, ExtendedFile, NO_FRAGMENT,
+    NO_XATTR, Symlink,
+};
+
+/// What follows an inode's header.
+pub(super) struct Body {
+    pub(super) extended: bool,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Body {
+    fn basic(bytes: &[u8]) -> Body {
+        Body {
+            extended: false,
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    fn extended(bytes: &[u8]) -> Body {
+        Body {
+            extended: true,
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    fn and(mut self, more: &[u8]) -> Body {
+        self.bytes.extend_from_slice(more);
+        self
+    }
+}
+
+impl Writer<'_> {
+    pub(super) fn directory(&self, id: NodeId, parent: u32) -> Result<Body, Error> {
+        let listing = &self.listings[id.index()];
+        let xattr = self.xattrs.indexes[id.index()];
+        let nlink = 2 + listing.subdirectories;
+        let start_block = narrow("bytes of directories", listing.position.block_start)?;
+        let offset = listing.position.offset;
+        let file_size = listing.len + DIRECTORY_EXTRA;
+        if let (Ok(file_size), NO_XATTR, 0) = (u16::try_from(file_size), xattr, listing.index_count) {
+            let body = BasicDirectory {
+                start_block: start_block.into(),
+                nlink: nlink.into(),
+                file_size: file_size.into(),
+                offset: offset.into(),
+                parent_inode: parent.into(),
+            };
+            return Ok(Body::basic(body.as_bytes()));
+        }
+        let body = ExtendedDirectory {
+            nlink: nlink.into(),
+            file_size: file_size.into(),
+            start_block: start_block.into(),
+            parent_inode: parent.into(),
+            index_count: listing.index_count.into(),
+            offset: offset.into(),
+            xattr: xattr.into(),
+        };
+        Ok(Body::extended(body.as_bytes()).and(&listing.index))
+    }
+
+    pub(super) fn file(&self, id: NodeId, len: u64) -> Body {
+        let place = self.segments.places[id.index()];
+        let xattr = self.xattrs.indexes[id.index()];
+        let nlink = self.links[id.index()];
+        let (start, sparse, sizes) = match place.fragment {
+            NO_FRAGMENT => self.blocks(place.first_job, len),
+            _ => (0, 0, Vec::new()),
+        };
+        let basic = (u32::try_from(start), u32::try_from(len), xattr, nlink, sparse);
+        if let (Ok(start_block), Ok(file_size), NO_XATTR, 1, 0) = basic {
+            let body = BasicFile {
+                start_block: start_block.into(),
+                fragment: place.fragment.into(),
+                offset: place.offset.into(),
+                file_size: file_size.into(),
+            };
+            return Body::basic(body.as_bytes()).and(&sizes);
+        }
+        let body = ExtendedFile {
+            start_block: start.into(),
+            file_size: len.into(),
+            sparse: sparse.into(),
+            nlink: nlink.into(),
+            fragment: place.fragment.into(),
+            offset: place.offset.into(),
+            xattr: xattr.into(),
+        };
+        Body::extended(body.as_bytes()).and(&sizes)
+    }
+
+    /// A large file's first byte in the image, its bytes in blocks of zeros, and its block sizes.
+    fn blocks(&self, first_job: u32, len: u64) -> (u64, u64, Vec<u8>) {
+        let (mut sparse, mut left, mut sizes) = (0, len, Vec::new());
+        let first = first_job as usize;
+        for (word, job) in self.packed.sizes.iter().zip(&self.segments.jobs).skip(first) {
+            if left == 0 {
+                break;
+            }
+            if *word == 0 {
+                sparse += u64::from(job.len());
+            }
+            left -= u64::from(job.len());
+            sizes.extend(word.to_le_bytes());
+        }
+        (self.packed.starts.get(first).copied().unwrap_or(0), sparse, sizes)
+    }
+
+    pub(super) fn symlink(&self, id: NodeId, target: &[u8]) -> Result<Body, Error> {
+        let Ok(target_size) = u16::try_from(target.len()) else {
+            return Err(Error::TargetTooLong {
+                path: self.path(id),
+                len: target.len(),
+            });
+        };
+        let nlink = self.links[id.index()].into();
+        let body = Symlink {
+            nlink,
+            target_size: u32::from(target_size).into(),
+        };
+        let mut bytes = body.as_bytes().to_vec();
+        bytes.extend_from_slice(target);
+        Ok(self.special(id, bytes))
+    }
+
+    pub(super) fn device(&self, id: NodeId, device: Device) -> Result<Body, Error> {
+        let Device { major, minor } = device;
+        if major > 0xfff || minor > 0xf_ffff {
+            return Err(Error::DeviceNumber {
+                path: self.path(id),
+                major,
+                minor,
+            });
+        }
+        // Linux's "new" encoding: the minor number's upper bits stand above the major number.
+        let rdev = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
+        let body = DeviceInode {
+            nlink: self.links[id.index()].into(),
+            rdev: rdev.into(),
+        };
+        Ok(self.special(id, body.as_bytes().to_vec()))
+    }
+
+    /// A body whose extended form has the attributes' index at its end.
+    pub(super) fn special(&self, id: NodeId, bytes: Vec<u8>) -> Body {
+        match self.xattrs.indexes[id.index()] {
+            NO_XATTR => Body {
+                extended: false,
+                bytes,
+            },
+            xattr => Body {
+                extended: true,
+                bytes,
+            }
+            .and(&xattr.to_le_bytes()),
+        }
+    }
+
+    /// The path of a node, for errors.
+    fn path(&self, id: NodeId) -> String {
+        self.tree
+            .walk()
+            .find(|entry| entry.id == id)
+            .map(|entry| show(&entry.path))
+            .unwrap_or_default()
+    }
+}
