@@ -1,0 +1,249 @@
+//! Writes `corpus/TARGET/seed-N`: small valid inputs that fuzzing starts from.
+
+use std::error::Error;
+use std::path::Path;
+
+use fuzz::sparse::Sparse;
+use fuzz::trees::noise;
+use image::{Device, Image, Kind, Meta, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree, Xattr};
+use squashfs::Compression;
+
+type Seeds = Result<Vec<Vec<u8>>, Box<dyn Error>>;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let targets = [
+        ("squashfs_read", squashfs_images()?),
+        ("fat_read", fat_images()?),
+        ("disk_read", disks()?),
+        ("uboot_script", scripts()?),
+        ("nix_registration", registrations()),
+        ("squashfs_plan", noises()),
+        ("fat_plan", noises()),
+        ("disk_plan", noises()),
+        ("spec_parse", [SPEC, SPEC_JSON].map(Vec::from).to_vec()),
+    ];
+    for (target, seeds) in targets {
+        let folder = Path::new("corpus").join(target);
+        std::fs::create_dir_all(&folder)?;
+        for (number, seed) in seeds.iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number}")), seed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Files of several sizes, two levels of directories, and a name that is long for FAT.
+fn files() -> Result<Tree, image::Error> {
+    let mut tree = Tree::default();
+    for (path, len) in [
+        ("/Image", 9000),
+        ("/EFI/BOOT/BOOTAA64.EFI", 700),
+        ("/dtbs/rk3328-rock64.dtb", 513),
+        ("/empty", 0),
+    ] {
+        tree.add_at(path.as_bytes(), Node::file(noise(len, 4)))?;
+    }
+    Ok(tree)
+}
+
+/// The same, and all that SquashFS knows besides.
+fn odd_files() -> Result<Tree, image::Error> {
+    let mut tree = files()?;
+    let null = Device { major: 1, minor: 3 };
+    for (path, kind) in [
+        ("/dev/null", Kind::CharDevice(null)),
+        ("/dev/disk", Kind::BlockDevice(null)),
+        ("/dev/pipe", Kind::Fifo),
+        ("/dev/log", Kind::Socket),
+        ("/init", Kind::Symlink(b"/sbin/init".as_slice().into())),
+    ] {
+        tree.add_at(
+            path.as_bytes(),
+            Node {
+                meta: Meta::root(0o644),
+                kind,
+            },
+        )?;
+    }
+    let xattr = |name: &[u8], value: &[u8]| Xattr {
+        name: name.into(),
+        value: value.into(),
+    };
+    for path in ["/Image", "/dev", "/dev/pipe", "/init"] {
+        let id = tree.lookup(path.as_bytes()).unwrap_or(NodeId::ROOT);
+        tree.node_mut(id).meta.xattrs = vec![xattr(b"security.selinux", b"t"), xattr(b"user.note", b"noted")];
+    }
+    if let Some(image) = tree.lookup(b"/Image") {
+        tree.link(NodeId::ROOT, b"vmlinuz", image)?;
+    }
+    Ok(tree)
+}
+
+fn squashfs_images() -> Seeds {
+    let mut seeds = Vec::new();
+    let compressions = [
+        Compression::None,
+        Compression::Gzip { level: 6 },
+        Compression::Xz { level: 0 },
+        Compression::Zstd { level: 3 },
+    ];
+    for (compression, tree) in compressions
+        .into_iter()
+        .flat_map(|it| [(it, odd_files()), (it, Ok(Tree::default()))])
+    {
+        let options = squashfs::Options {
+            block_size: 4096,
+            compression,
+            time: 1,
+        };
+        let spool = Spool::create(Path::new("."))?;
+        let work = squashfs::Work {
+            spool: &spool,
+            threads: 1,
+            digests: &[],
+            progress: &Silent,
+        };
+        let image = squashfs::plan(&tree?, &options, &work)?.image;
+        let mut bytes = vec![0; usize::try_from(image.size())?];
+        image.read_exact_at(&mut bytes, 0)?;
+        seeds.push(bytes);
+    }
+    Ok(seeds)
+}
+
+fn fat_images() -> Seeds {
+    let mut seeds = Vec::new();
+    for kind in [fat::Kind::Fat16, fat::Kind::Fat32] {
+        for (sector_size, cluster_size) in [(512, 512), (512, 2048), (4096, 4096)] {
+            let options = fat::Options {
+                kind,
+                sector_size,
+                cluster_size: Some(cluster_size),
+                label: Some("BOOT-A".into()),
+                ..fat::Options::default()
+            };
+            seeds.push(Sparse::describe(&fat::plan(&files()?, &options)?.image));
+        }
+    }
+    Ok(seeds)
+}
+
+fn disks() -> Seeds {
+    let region = |name: &str, size, kind| disk::Region {
+        name: name.into(),
+        place: None,
+        size: Some(size),
+        content: Some(noise(600, 4).into()),
+        partition: Some(disk::Partition::new(kind)),
+    };
+    let regions = [
+        region("boot-a", 16 << 10, disk::type_guid("xbootldr")?),
+        region("rootfs-a", 32 << 10, disk::type_guid("root-arm64")?),
+    ];
+    let image = |sector_size, entries, header_hole| -> Result<Image, disk::Error> {
+        let table = disk::Table::Gpt(disk::Gpt {
+            disk_guid: None,
+            entries,
+            header_hole,
+        });
+        let options = disk::Options {
+            table,
+            sector_size,
+            align: 4096,
+            ..disk::Options::new(Seed::new(b"seed"))
+        };
+        Ok(disk::plan(&options, &regions)?.image)
+    };
+    let images = [
+        image(disk::SectorSize::B512, 128, 0)?,
+        image(disk::SectorSize::B512, 4, 8192)?,
+        image(disk::SectorSize::B4096, 56, 0)?,
+    ];
+    Ok(images
+        .iter()
+        .map(|image| [vec![1], Sparse::describe(image)].concat())
+        .collect())
+}
+
+fn scripts() -> Seeds {
+    let options = uboot::ScriptOptions {
+        arch: uboot::Arch::Arm64,
+        time: 1,
+        name: "boot".into(),
+    };
+    let script = uboot::script(b"setenv id @id@\nboot\n", &options)?;
+    Ok([0, 1]
+        .map(|flags| [vec![flags], script.clone()].concat())
+        .to_vec())
+}
+
+fn registrations() -> Vec<Vec<u8>> {
+    const A: &str = "/nix/store/0023a8ppvzkvviq2887k7cpw39wzjibi-a";
+    const B: &str = "/nix/store/v83yia23qrmm0484d2fz9ak12pbfd5x8-b";
+    const BASE32: &str = "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
+    const BASE16: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const SRI: &str = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    [
+        format!("{A}\n{BASE32}\n1292192\n\n2\n{A}\n{B}\n{B}\n{BASE16}\n7\n{A}\n0\n"),
+        format!("{B}\n{SRI}\n120\n\n0\n"),
+        format!("{B}\n{A}\n"),
+    ]
+    .map(String::into_bytes)
+    .to_vec()
+}
+
+/// Any bytes make trees, regions and options.
+fn noises() -> Vec<Vec<u8>> {
+    (1..9)
+        .map(|number: u32| noise(100 << number.min(5), number))
+        .collect()
+}
+
+const SPEC: &str = r#"schema = 1
+name = "rock64-{version}"
+seed = "rock64"
+[closure]
+from = "closure-info"
+toplevel = "/nix/store/0023a8ppvzkvviq2887k7cpw39wzjibi-a"
+[fs.rootfs]
+format = "squashfs"
+compression = "zstd"
+level = 19
+block-size = "1MiB"
+closure = true
+symlinks = { "/init" = "{toplevel}/init" }
+directories = ["/proc", "/sys"]
+max-size = "1GiB"
+[script.boot]
+source = "boot.cmd"
+arch = "arm64"
+substitute = { id = "{fs.rootfs.id}" }
+[fs.boot]
+format = "fat"
+label = "BOOT-A"
+bits = 32
+size = "128MiB"
+free = "28MiB"
+keep = ["modes", "times"]
+files = { "/boot.scr" = "{script.boot}" }
+[disk]
+table = "gpt"
+size = "1170MiB"
+sector-size = 512
+[[disk.region]]
+name = "idbloader"
+raw = "idbloader.img"
+offset = "64s"
+[[disk.region]]
+name = "boot-a"
+type = "xbootldr"
+offset = "16MiB"
+size = "128MiB"
+content = "fs.boot"
+attributes = ["no-auto"]
+"#;
+
+const SPEC_JSON: &str = r#"{"schema": 1, "name": "x", "closure": {"from": "store-paths"},
+ "fs": {"boot": {"format": "fat", "size": 1048576, "bits": 16}},
+ "disk": {"table": "none", "region": [{"name": "a", "raw": "a.img", "offset": "64s", "number": 1}]}}
+"#;
