@@ -104,7 +104,7 @@ pub enum Error {
     #[error("the root of a SquashFS must be a directory")]
     RootNotADirectory,
     /// More owners than the format counts.
-    #[error("{0} different user and group numbers, the limit is 65536")]
+    #[error("{0} different user and group numbers, the limit is 65535")]
     TooManyIds(usize),
     /// An attribute that the format has no prefix for.
     #[error("{path}: extended attribute {name}: SquashFS holds only user., trusted. and security. ones")]
@@ -115,7 +115,7 @@ pub enum Error {
         name: String,
     },
     /// A symbolic link that Linux cannot follow.
-    #[error("{path}: the link's target is {len} bytes long, the limit is 65535")]
+    #[error("{path}: the link's target is {len} bytes long, the limit is 4095")]
     TargetTooLong {
         /// The link.
         path: String,

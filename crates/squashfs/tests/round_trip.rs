@@ -110,6 +110,39 @@ fn threads_and_the_order_of_adding_do_not_show() {
     assert_eq!(one, digest(&plan(&shuffled, &options, 3)));
 }
 
+#[test]
+fn what_linux_cannot_read_is_refused() {
+    let mut tree = Tree::default();
+    tree.add_at(b"/link", Node::symlink("t".repeat(4096))).unwrap();
+    assert_eq!(
+        refused(&tree),
+        "/link: the link's target is 4096 bytes long, the limit is 4095"
+    );
+    let mut tree = Tree::default();
+    for uid in 0..65_536 {
+        let mut node = Node::symlink("x");
+        node.meta.uid = uid;
+        tree.add(NodeId::ROOT, uid.to_string().as_bytes(), node).unwrap();
+    }
+    assert_eq!(
+        refused(&tree),
+        "65536 different user and group numbers, the limit is 65535"
+    );
+}
+
+fn refused(tree: &Tree) -> String {
+    let spool = image::Spool::create(&std::env::temp_dir()).unwrap();
+    let work = squashfs::Work {
+        spool: &spool,
+        threads: 1,
+        digests: &[],
+        progress: &image::Silent,
+    };
+    squashfs::plan(tree, &Options::default(), &work)
+        .unwrap_err()
+        .to_string()
+}
+
 /// These change when the layout or a compressor changes: then every user's image changes, so it is a decision.
 #[test]
 fn digests_are_pinned() {

@@ -37,7 +37,7 @@ pub(super) fn pack(
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    let threads = work.threads.max(1);
+    let threads = work.threads.clamp(1, segments.jobs.len().max(1));
     let queue = Queue::new(segments.jobs.len(), threads * AHEAD);
     work.progress.begin(
         "compressing",

@@ -10,6 +10,9 @@ use crate::format::{
     NO_XATTR, Symlink,
 };
 
+/// Linux has no room for a longer target, with the zero byte behind it, and kernels from 6.9 on refuse it.
+const TARGET_MAX: u32 = 4095;
+
 /// What follows an inode's header.
 pub(super) struct Body {
     pub(super) extended: bool,
@@ -115,16 +118,17 @@ impl Writer<'_> {
     }
 
     pub(super) fn symlink(&self, id: NodeId, target: &[u8]) -> Result<Body, Error> {
-        let Ok(target_size) = u16::try_from(target.len()) else {
+        let target_size = u32::try_from(target.len()).unwrap_or(u32::MAX);
+        if target_size > TARGET_MAX {
             return Err(Error::TargetTooLong {
                 path: self.path(id),
                 len: target.len(),
             });
-        };
+        }
         let nlink = self.links[id.index()].into();
         let body = Symlink {
             nlink,
-            target_size: u32::from(target_size).into(),
+            target_size: target_size.into(),
         };
         let mut bytes = body.as_bytes().to_vec();
         bytes.extend_from_slice(target);
