@@ -14,8 +14,8 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 
     /// How many threads work; all cores when not given. Never changes a byte
-    #[arg(long, short, global = true, value_name = "N")]
-    pub(crate) jobs: Option<NonZeroUsize>,
+    #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
 
     /// Print results and errors as JSON
     #[arg(long, global = true)]
@@ -34,8 +34,8 @@ const EXIT_CODES: &str = "Exit codes:
 impl Args {
     /// How many threads work.
     pub(crate) fn threads(&self) -> usize {
-        let cores = || std::thread::available_parallelism().ok();
-        self.jobs.or_else(cores).map_or(1, NonZeroUsize::get)
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.jobs.map_or_else(cores, usize::from)
     }
 }
 

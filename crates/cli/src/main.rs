@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
     if let Some(jobs) = args.jobs {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.get())
+            .num_threads(jobs.into())
             .build_global();
         pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     }
