@@ -1,0 +1,21 @@
+//! The demo's images from end to end: what partitioners, unpackers, mkfs tools, Nix and a booted kernel say of them.
+//!
+//! `tests/run` makes what these tests start from: kiln's release build, the demo's store and its boot loader.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod boots;
+mod demo;
+mod listing;
+mod performance;
+mod reproducible;
+mod rock64;
+mod shared;
+mod tools;
+#[expect(dead_code, reason = "the zoo is wanted, and what makes an image of it")]
+#[path = "../../crates/squashfs/tests/support/mod.rs"]
+mod zoo;

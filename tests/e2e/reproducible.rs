@@ -1,0 +1,180 @@
+//! The same bytes on any host: each test changes one thing that must not matter, and compares all outputs.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::demo::{
+    copy_inputs, demo, digests, host_path, is_made, kiln, kiln_program, store_paths, with_level,
+};
+use crate::listing::list;
+use crate::shared::{Shared, shared};
+use crate::tools::{given, installed, is_root, output, run, said, tool};
+
+const NOBODY: u32 = 65534;
+
+/// The build that all others are compared with.
+fn reference() -> Shared {
+    shared("reference", |folder| {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = with_level("rock64.toml", 3, dir.path());
+        run(kiln().arg("build").arg(spec).arg("--out").arg(folder));
+    })
+}
+
+/// Builds into a new folder below `dir` with a command that ends in kiln, and compares.
+fn assert_same_build(mut command: Command, spec: &Path, dir: &Path) {
+    let out = dir.join("made");
+    fs::create_dir(&out).unwrap();
+    if given_away(dir) {
+        chown(&out, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    run(command.arg("build").arg(spec).arg("--out").arg(&out));
+    let (found, wanted) = (digests(&out), digests(&reference().path));
+    assert_eq!(found, wanted);
+    let names: Vec<_> = wanted.keys().map(String::as_str).collect();
+    let image = "atomicnix-25.11.img";
+    let manifest = "atomicnix-25.11.manifest.json";
+    assert_eq!(
+        names,
+        [
+            image,
+            manifest,
+            "boot.cmd",
+            "boot.scr",
+            "boot.vfat",
+            "rootfs.squashfs"
+        ]
+    );
+}
+
+fn given_away(dir: &Path) -> bool {
+    fs::metadata(dir).unwrap().uid() == NOBODY
+}
+
+/// A new folder, and a copy of the inputs in it.
+fn copy() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = copy_inputs(dir.path());
+    (dir, spec)
+}
+
+#[test]
+fn on_another_day() {
+    if !is_made() || !installed(&["faketime"]) {
+        return;
+    }
+    let (dir, spec) = copy();
+    let mut touch = tool("find");
+    touch
+        .arg(dir.path())
+        .args(["-exec", "touch", "-h", "-d", "2001-02-03", "{}", "+"]);
+    run(&mut touch);
+    assert_eq!(fs::metadata(&spec).unwrap().mtime(), 981_158_400);
+
+    let later = |program: &Path| {
+        let mut command = tool("faketime");
+        command.args(["-f", "@2031-05-06 07:08:09"]).arg(program);
+        command
+    };
+    let date = run(later(Path::new("date")).arg("+%F"));
+    assert_eq!(date, "2031-05-06\n");
+    assert_same_build(later(&kiln_program()), &spec, dir.path());
+}
+
+#[test]
+fn with_one_thread_and_with_eight() {
+    if !is_made() {
+        return;
+    }
+    for jobs in ["1", "8"] {
+        let dir = tempfile::tempdir().unwrap();
+        let spec = with_level("rock64.toml", 3, dir.path());
+        let mut command = kiln();
+        command.args(["--jobs", jobs]);
+        assert_same_build(command, &spec, dir.path());
+    }
+}
+
+/// The type of the file system that a folder lies on, and the bytes free there.
+fn file_system(folder: &str) -> Option<(String, u64)> {
+    let output = output(tool("df").args(["-B1", "--output=fstype,avail", folder]));
+    let text = String::from_utf8(output.stdout).ok()?;
+    let (kind, free) = text.lines().nth(1)?.split_once(' ')?;
+    Some((kind.to_string(), free.trim().parse().ok()?))
+}
+
+#[test]
+fn on_another_file_system() {
+    if !is_made() {
+        return;
+    }
+    let (here, _) = file_system(demo().join("out").to_str().unwrap()).unwrap();
+    let other = ["/dev/shm", "/run", "/tmp", "/var/tmp", "/mnt"]
+        .into_iter()
+        .find(|folder| file_system(folder).is_some_and(|(kind, free)| kind != here && free > 3 << 29));
+    let condition = format!("/dev/shm, say, has 1.5 GiB free on something else than {here}");
+    if !given(other.is_some(), &condition) {
+        return;
+    }
+    let dir = TempDir::new_in(other.unwrap()).unwrap();
+    let spec = copy_inputs(dir.path());
+    assert_same_build(kiln(), &spec, dir.path());
+}
+
+#[test]
+fn from_an_optimised_store() {
+    if !is_made() || !installed(&["nix-store"]) {
+        return;
+    }
+    let (dir, spec) = copy();
+    let root = dir.path().join("out/store/root");
+    let dump = demo().join("out/store/registration-dump");
+    let nix_store = || {
+        let mut command = tool("nix-store");
+        command.arg("--store").arg(&root);
+        command.env("HOME", dir.path()).env("NIX_CONF_DIR", dir.path());
+        command
+    };
+    fs::write(dir.path().join("nix.conf"), "build-users-group =\n").unwrap();
+    run(nix_store().arg("--load-db").stdin(fs::File::open(dump).unwrap()));
+    let optimised = said(&output(nix_store().arg("--optimise")));
+    let inside = |path: &Path| root.join(path.strip_prefix(demo().join("out/store/root")).unwrap());
+    let edge_cases = store_paths()
+        .into_iter()
+        .find(|path| path.contains("-edge-cases-"))
+        .unwrap();
+    let copies = inside(&host_path(&edge_cases)).join("duplicates/copy-1");
+    let names = fs::metadata(copies).unwrap().nlink();
+    assert!(names > 64, "Nix left {names} names: {optimised}");
+    assert_same_build(kiln(), &spec, dir.path());
+}
+
+#[test]
+fn as_nobody_in_another_country() {
+    if !is_made() || !installed(&["setpriv"]) || !is_root() {
+        return;
+    }
+    let (dir, spec) = copy();
+    // Where the reference was made is not open to everybody, perhaps; nor has the store to be root's.
+    fs::copy(kiln_program(), dir.path().join("kiln")).unwrap();
+    run(tool("chmod").args(["-R", "u+w"]).arg(dir.path()));
+    run(tool("chown").arg("-hR").arg(NOBODY.to_string()).arg(dir.path()));
+    let some = list(&dir.path().join("out/store/closure-info"));
+    assert!(some.values().all(|entry| entry.owner.0 == NOBODY), "{some:?}");
+    assert_eq!(fs::metadata(&spec).unwrap().permissions().mode() & 0o200, 0o200);
+    let mut command = tool("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c"])
+        .args(["umask 077; exec \"$@\"", "sh", "../kiln"])
+        .current_dir(dir.path().join("out"))
+        .env("LC_ALL", "tr_TR.UTF-8")
+        .env("LANG", "tr_TR.UTF-8")
+        .env("TZ", "Asia/Kathmandu")
+        .env("HOME", "/nonexistent")
+        .env("SOURCE_DATE_EPOCH", "1234567890");
+    assert_same_build(command, Path::new("../rock64.toml"), dir.path());
+}
