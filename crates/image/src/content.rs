@@ -1,10 +1,12 @@
 //! Bytes whose length is known now and that are read later.
 
-use std::fs::File;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 use crate::extents::Image;
@@ -31,13 +33,14 @@ pub enum Content {
     Image(Arc<Image>),
 }
 
-/// A whole file of the host, opened when it is read. Reading fails when its length is not the planned one.
+/// A whole file of the host, opened when it is read. Reading fails when it is not the file, with the length and
+/// the time of last change, that it was when planned: what was checked is what is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostFile {
-    /// Where it is.
-    pub path: Arc<Path>,
-    /// Its length when planned.
-    pub len: u64,
+    path: Arc<Path>,
+    len: u64,
+    inode: u64,
+    modified: (i64, i64),
 }
 
 /// Something whose bytes can be read at any place, from many threads.
@@ -73,7 +76,9 @@ impl ReadAt for Content {
                 buffer.fill(0);
                 Ok(())
             }
-            Content::File(file) => FileExt::read_exact_at(&File::open(&file.path)?, buffer, start),
+            Content::File(file) => {
+                FileExt::read_exact_at(&file.open().map_err(io::Error::other)?, buffer, start)
+            }
             Content::Span {
                 source, start: first, ..
             } => source.read_exact_at(buffer, first + start),
@@ -93,6 +98,8 @@ impl Content {
             path: path.clone(),
             source,
         };
+        // A link stands for what it leads to now.
+        let path = std::fs::canonicalize(&path).map_err(failed)?;
         let meta = std::fs::metadata(&path).map_err(failed)?;
         if !meta.is_file() {
             return Err(failed(io::Error::new(
@@ -100,10 +107,7 @@ impl Content {
                 "not a regular file",
             )));
         }
-        Ok(Content::File(HostFile {
-            path: path.into(),
-            len: meta.len(),
-        }))
+        Ok(Content::File(HostFile::new(&path, &meta)))
     }
 
     /// How many bytes.
@@ -126,7 +130,7 @@ impl Content {
     /// Starts reading from the first byte.
     ///
     /// # Errors
-    /// When a host file cannot be opened, or its length is not the planned one.
+    /// When a host file cannot be opened, or is not the planned one.
     pub fn reader(&self) -> Result<Reader<'_>> {
         let file = match self {
             Content::File(file) => Some(file.open()?),
@@ -175,25 +179,44 @@ impl From<Image> for Content {
 }
 
 impl HostFile {
-    /// Opens the file and checks its length.
+    /// The file at a path, as its metadata describe it.
+    pub(crate) fn new(path: &Path, meta: &Metadata) -> HostFile {
+        HostFile {
+            path: path.into(),
+            len: meta.len(),
+            inode: meta.ino(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+        }
+    }
+
+    /// Opens the file and checks that it is the planned one. What has come in its place is neither followed nor
+    /// waited for.
     fn open(&self) -> Result<File> {
         let failed = |source| Error::Read {
             path: self.path.to_path_buf(),
             source,
         };
-        let file = File::open(&self.path).map_err(failed)?;
-        self.check_len(file.metadata().map_err(failed)?.len())?;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        let options = options.read(true).custom_flags(flags.bits().cast_signed());
+        let file = options.open(&self.path).map_err(failed)?;
+        self.check(&file)?;
         Ok(file)
     }
 
-    fn check_len(&self, found: u64) -> Result<()> {
-        if found == self.len {
+    fn check(&self, file: &File) -> Result<()> {
+        let meta = file.metadata().map_err(|source| Error::Read {
+            path: self.path.to_path_buf(),
+            source,
+        })?;
+        let found = HostFile::new(&self.path, &meta);
+        if found == *self && meta.is_file() {
             return Ok(());
         }
-        Err(Error::LengthChanged {
+        Err(Error::Changed {
             path: self.path.to_path_buf(),
             planned: self.len,
-            found,
+            found: found.len,
         })
     }
 }
@@ -233,14 +256,13 @@ impl Reader<'_> {
         Ok(len)
     }
 
-    /// Checks that a host file still has its planned length after it was read.
+    /// Checks that a host file still is the planned one after it was read.
     ///
     /// # Errors
     /// When it has not.
     pub fn finish(self) -> Result<()> {
         if let (Some(file), Content::File(host)) = (&self.file, self.content) {
-            let meta = file.metadata().map_err(|source| self.failed(source))?;
-            host.check_len(meta.len())?;
+            host.check(file)?;
         }
         Ok(())
     }
@@ -253,7 +275,7 @@ impl Reader<'_> {
                     .as_ref()
                     .and_then(|file| file.metadata().ok())
                     .map_or(0, |meta| meta.len());
-                Error::LengthChanged {
+                Error::Changed {
                     path: host.path.to_path_buf(),
                     planned: host.len,
                     found,
@@ -280,26 +302,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_changes_its_length_is_an_error() {
+    fn a_file_that_changes_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        std::fs::write(&path, b"four").unwrap();
-        let content = Content::host_file(&path).unwrap();
+        let original = || {
+            std::fs::write(&path, b"four").unwrap();
+            let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(then)
+                .unwrap();
+        };
+        original();
+        let planned = || Content::host_file(&path).unwrap();
+        let changed = |content: &Content| matches!(content.to_vec(), Err(Error::Changed { planned: 4, .. }));
+        let content = planned();
         assert_eq!(content.to_vec().unwrap(), b"four");
-        for changed in [&b"five!"[..], b"two"] {
-            std::fs::write(&path, changed).unwrap();
-            assert!(matches!(
-                content.to_vec(),
-                Err(Error::LengthChanged { planned: 4, .. })
-            ));
+        for bytes in [&b"five!"[..], b"two"] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(changed(&content), "another length");
         }
-        std::fs::write(&path, b"four").unwrap();
+        std::fs::write(&path, b"FOUR").unwrap();
+        assert!(changed(&content), "other bytes of the same length");
+        original();
+        let content = planned();
+        std::fs::rename(&path, dir.path().join("kept")).unwrap();
+        std::fs::copy(dir.path().join("kept"), &path).unwrap();
+        assert!(changed(&content), "another file with the same bytes");
+        original();
+        let content = planned();
         let mut reader = content.reader().unwrap();
         std::fs::write(&path, b"fo").unwrap();
         assert!(matches!(
             reader.fill(&mut [0; 4]),
-            Err(Error::LengthChanged { found: 2, .. })
+            Err(Error::Changed { found: 2, .. })
         ));
+        let content = planned();
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("kept"), &path).unwrap();
+        assert!(content.reader().is_err(), "a link in its place");
     }
 
     #[test]

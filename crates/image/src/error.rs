@@ -55,7 +55,7 @@ pub enum Error {
         path: String,
     },
     /// A file or folder of the host that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", path.display())]
     Read {
         /// The path on the host.
         path: PathBuf,
@@ -63,19 +63,16 @@ pub enum Error {
         source: io::Error,
     },
     /// A source that is not a file with a path cannot be read.
-    #[error("cannot read {what}: {source}")]
+    #[error("{what}: cannot be read: {source}")]
     ReadSource {
         /// What the source calls itself.
         what: String,
         /// What the system says.
         source: io::Error,
     },
-    /// A file whose length is not what planning saw.
-    #[error(
-        "{}: changed while it was being read: {planned} bytes when planned, {found} bytes now",
-        path.display()
-    )]
-    LengthChanged {
+    /// A file that is not what planning saw.
+    #[error("{}: changed after it was planned: {planned} bytes then, {found} bytes now", path.display())]
+    Changed {
         /// The path on the host.
         path: PathBuf,
         /// Bytes when the tree was made.
@@ -112,7 +109,7 @@ pub enum Error {
         size: u64,
     },
     /// An output that cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("{}: cannot be written: {source}", path.display())]
     Write {
         /// The path of the output.
         path: PathBuf,
@@ -140,7 +137,7 @@ impl Error {
             | Error::NameTooLong { .. }
             | Error::Read { .. }
             | Error::ReadSource { .. }
-            | Error::LengthChanged { .. } => Fault::Input,
+            | Error::Changed { .. } => Fault::Input,
             Error::BeyondEnd { .. } => Fault::Limit,
             Error::Write { .. } | Error::Busy { .. } => Fault::Output,
             Error::Cancelled => Fault::Cancelled,

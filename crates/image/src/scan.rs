@@ -8,6 +8,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::content::{Content, HostFile};
 use crate::error::{Error, Result};
 use crate::tree::{Device, Directory, Kind, Meta, Node, NodeId, Tree, Xattr};
@@ -99,10 +101,7 @@ fn node(path: &Path, meta: &Metadata, keep: Keep) -> Result<Node> {
     let kind = if kind.is_dir() {
         Kind::Directory(Directory::default())
     } else if kind.is_file() {
-        Kind::File(Content::File(HostFile {
-            path: path.into(),
-            len: meta.len(),
-        }))
+        Kind::File(Content::File(HostFile::new(path, meta)))
     } else if kind.is_symlink() {
         let target = std::fs::read_link(path).map_err(|source| read_error(path, source))?;
         Kind::Symlink(target.into_os_string().into_vec().into())
@@ -154,8 +153,16 @@ fn device(meta: &Metadata) -> Device {
 const XATTR_MAX: usize = 64 << 10;
 
 fn xattrs(path: &Path) -> io::Result<Vec<Xattr>> {
-    let mut names = vec![0; XATTR_MAX];
-    let len = rustix::fs::llistxattr(path, &mut names[..])?;
+    // Most files have none; only then is there anything to make room for.
+    let mut names = vec![0; 256];
+    let len = match rustix::fs::llistxattr(path, &mut names[..]) {
+        Err(Errno::OPNOTSUPP) => 0,
+        Err(Errno::RANGE) => {
+            names.resize(XATTR_MAX, 0);
+            rustix::fs::llistxattr(path, &mut names[..])?
+        }
+        result => result?,
+    };
     let mut value = vec![0; if len > 0 { XATTR_MAX } else { 0 }];
     let mut xattrs = Vec::new();
     for name in names[..len]

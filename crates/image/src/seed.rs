@@ -45,8 +45,9 @@ mod tests {
         let seed = Seed::new(b"rock64");
         assert_eq!(
             seed.uuid("disk").to_string(),
-            Seed::new(b"rock64").uuid("disk").to_string()
+            "a8c8c767-c71e-58bf-9569-dfd395b2ea6b"
         );
+        assert_eq!(seed.number("volume id"), 2_141_771_532);
         assert_ne!(seed.uuid("disk"), seed.uuid("boot"));
         assert_ne!(seed.uuid("disk"), Seed::new(b"rock65").uuid("disk"));
         assert_eq!(seed.uuid("disk").get_version_num(), 5);

@@ -6,11 +6,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use sha2::{Digest, Sha256};
 
 use crate::content::Content;
@@ -21,13 +21,28 @@ use crate::progress::Progress;
 /// How many bytes are read and written at once.
 const CHUNK: usize = 1 << 20;
 
+/// How much of a hole is hashed between two looks at whether to stop.
+const HOLE: u64 = 64 << 20;
+
 /// How many chunks may wait to be hashed.
 const WAITING: usize = 8;
+
+/// How often a claim is tried while other writers of the same target come and go.
+const CLAIMS_MAX: usize = 100;
+
+/// A place for an output, claimed: nobody else can write it. Dropping it leaves nothing behind.
+#[derive(Debug)]
+pub struct Target {
+    file: File,
+    partial: PathBuf,
+    path: PathBuf,
+    kept: bool,
+}
 
 /// A complete file under its temporary name. Dropping it removes the file; [`Written::keep`] names it.
 #[derive(Debug)]
 pub struct Written {
-    partial: Partial,
+    target: Target,
     /// The file's bytes.
     pub size: u64,
     /// The SHA-256 of the file.
@@ -37,8 +52,8 @@ pub struct Written {
 impl Written {
     /// Where the file will be.
     #[must_use]
-    pub fn target(&self) -> &Path {
-        &self.partial.target
+    pub fn path(&self) -> &Path {
+        &self.target.path
     }
 
     /// Gives the file its name, in place of what had it.
@@ -46,53 +61,133 @@ impl Written {
     /// # Errors
     /// When the system refuses.
     pub fn keep(mut self) -> Result<()> {
-        let partial = &mut self.partial;
+        let target = &mut self.target;
         let failed = |source| Error::Write {
-            path: partial.target.clone(),
+            path: target.path.clone(),
             source,
         };
-        std::fs::rename(&partial.path, &partial.target).map_err(failed)?;
-        partial.kept = true;
-        File::open(folder(&partial.target))
+        std::fs::rename(&target.partial, &target.path).map_err(failed)?;
+        target.kept = true;
+        File::open(folder(&target.path))
             .and_then(|folder| folder.sync_all())
             .map_err(failed)
     }
 }
 
-/// Writes an image to a temporary file beside `target`, and waits until it is on the disk.
+/// Writes an image to a temporary file beside `path`, and waits until it is on the disk.
 ///
 /// # Errors
-/// When reading a content or writing the file fails, when another process writes the same target, or when
-/// `progress` asks to stop. Nothing is left behind then.
-pub fn write(target: &Path, image: &Image, progress: &dyn Progress) -> Result<Written> {
-    let partial = Partial::create(target)?;
-    let failed = |source| Error::Write {
-        path: target.to_path_buf(),
-        source,
-    };
-    partial.file.set_len(image.size()).map_err(failed)?;
-    let (sender, receiver) = sync_channel(WAITING);
-    let sha256 = std::thread::scope(|scope| {
-        let hasher = scope.spawn(|| hash(receiver));
-        let mut copy = Copy {
-            partial: &partial,
-            progress,
-            sender,
-            position: 0,
+/// As [`Target::claim`] and [`Target::write`].
+pub fn write(path: &Path, image: &Image, progress: &dyn Progress) -> Result<Written> {
+    Target::claim(path)?.write(image, progress)
+}
+
+impl Target {
+    /// Claims the place of a regular file, before the work that will fill it.
+    ///
+    /// # Errors
+    /// When the path is something else than a regular file, a file cannot be made beside it, or another process has
+    /// claimed it.
+    pub fn claim(path: &Path) -> Result<Target> {
+        let failed = |source| Error::Write {
+            path: path.to_path_buf(),
+            source,
         };
-        copy.image(image, 0)?;
-        copy.hole_until(image.size());
-        drop(copy);
-        hasher
-            .join()
-            .map_err(|_| failed(io::Error::other("the hashing thread failed")))
-    })?;
-    partial.file.sync_all().map_err(failed)?;
-    Ok(Written {
-        partial,
-        size: image.size(),
-        sha256,
-    })
+        let unfit = |problem| failed(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        let Some(name) = path.file_name() else {
+            return Err(unfit("not a file name"));
+        };
+        if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return Err(unfit(
+                "it is there, and no regular file; a device is written with dd",
+            ));
+        }
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(".kiln-partial");
+        let partial = folder(path).join(hidden);
+        for _ in 0..CLAIMS_MAX {
+            let mut options = OpenOptions::new();
+            let options = options.read(true).write(true).create(true).truncate(false);
+            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+            let file = options
+                .custom_flags(flags.bits().cast_signed())
+                .open(&partial)
+                .map_err(failed)?;
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(Error::Busy {
+                        path: path.to_path_buf(),
+                    });
+                }
+                Err(errno) => return Err(failed(errno.into())),
+            }
+            let ours = file.metadata().map_err(failed)?;
+            if !ours.is_file() {
+                return Err(unfit(
+                    "its temporary name beside it is taken by something else than a file",
+                ));
+            }
+            // Between opening and locking, the writer before us may have renamed or removed the file.
+            let named = std::fs::symlink_metadata(&partial);
+            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
+                file.set_len(0).map_err(failed)?;
+                return Ok(Target {
+                    file,
+                    partial,
+                    path: path.to_path_buf(),
+                    kept: false,
+                });
+            }
+        }
+        Err(Error::Busy {
+            path: path.to_path_buf(),
+        })
+    }
+
+    /// Writes an image under the temporary name, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When reading a content or writing the file fails, or `progress` asks to stop. Nothing is left behind then.
+    pub fn write(self, image: &Image, progress: &dyn Progress) -> Result<Written> {
+        let failed = |source| Error::Write {
+            path: self.path.clone(),
+            source,
+        };
+        self.file.set_len(image.size()).map_err(failed)?;
+        let (sender, receiver) = sync_channel(WAITING);
+        let sha256 = std::thread::scope(|scope| {
+            let hasher = scope.spawn(|| hash(receiver));
+            let mut copy = Copy {
+                target: &self,
+                progress,
+                sender,
+                position: 0,
+            };
+            copy.image(image, 0)?;
+            copy.hole_until(image.size())?;
+            drop(copy);
+            hasher
+                .join()
+                .map_err(|_| failed(io::Error::other("the hashing thread failed")))
+        })?;
+        self.file.sync_all().map_err(failed)?;
+        Ok(Written {
+            target: self,
+            size: image.size(),
+            sha256,
+        })
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nothing can be done when this fails; the next writer of the target takes the file over.
+            let _ = std::fs::remove_file(&self.partial);
+        }
+    }
 }
 
 /// What the hashing thread hears.
@@ -121,7 +216,7 @@ fn hash(pieces: Receiver<Piece>) -> [u8; 32] {
 
 /// Copies extents in order, from the first byte to the last.
 struct Copy<'a> {
-    partial: &'a Partial,
+    target: &'a Target,
     progress: &'a dyn Progress,
     sender: SyncSender<Piece>,
     position: u64,
@@ -131,11 +226,11 @@ impl Copy<'_> {
     fn image(&mut self, image: &Image, base: u64) -> Result<()> {
         for extent in image.extents() {
             let start = base + extent.start;
-            self.hole_until(start);
+            self.hole_until(start)?;
             match &extent.content {
                 Content::Image(inner) => {
                     self.image(inner, start)?;
-                    self.hole_until(start + inner.size());
+                    self.hole_until(start + inner.size())?;
                 }
                 content => self.content(content)?,
             }
@@ -150,9 +245,9 @@ impl Copy<'_> {
                 vec![0; usize::try_from(reader.remaining()).map_or(CHUNK, |left| left.min(CHUNK))];
             let len = reader.fill(&mut chunk)?;
             chunk.truncate(len);
-            let written = self.partial.file.write_all_at(&chunk, self.position);
+            let written = self.target.file.write_all_at(&chunk, self.position);
             written.map_err(|source| Error::Write {
-                path: self.partial.target.clone(),
+                path: self.target.path.clone(),
                 source,
             })?;
             self.position += len as u64;
@@ -162,88 +257,21 @@ impl Copy<'_> {
         reader.finish()
     }
 
-    fn hole_until(&mut self, end: u64) {
-        if end > self.position {
-            self.send(Piece::Zeros(end - self.position));
-            self.position = end;
+    /// A hole is not written, but hashed as the zeros that it reads as.
+    fn hole_until(&mut self, end: u64) -> Result<()> {
+        while self.position < end {
+            let len = (end - self.position).min(HOLE);
+            self.send(Piece::Zeros(len));
+            self.position += len;
+            self.progress.advance(0)?;
         }
+        Ok(())
     }
 
     /// The hashing thread ends only when this sender is gone, so sending fails only when that thread failed,
     /// which joining it reports.
     fn send(&self, piece: Piece) {
         let _ = self.sender.send(piece);
-    }
-}
-
-/// The temporary file, locked; removed when dropped, unless kept.
-#[derive(Debug)]
-struct Partial {
-    file: File,
-    path: PathBuf,
-    target: PathBuf,
-    kept: bool,
-}
-
-impl Partial {
-    fn create(target: &Path) -> Result<Partial> {
-        let failed = |source| Error::Write {
-            path: target.to_path_buf(),
-            source,
-        };
-        let Some(name) = target.file_name() else {
-            return Err(failed(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a file name",
-            )));
-        };
-        if target.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        }
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(".kiln-partial");
-        let path = folder(target).join(hidden);
-        loop {
-            let mut options = OpenOptions::new();
-            let file = options
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(&path)
-                .map_err(failed)?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(Error::Busy {
-                        path: target.to_path_buf(),
-                    });
-                }
-                Err(errno) => return Err(failed(errno.into())),
-            }
-            // Between opening and locking, the writer before us may have renamed or removed the file.
-            let ours = file.metadata().map_err(failed)?;
-            let named = std::fs::symlink_metadata(&path);
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
-                file.set_len(0).map_err(failed)?;
-                return Ok(Partial {
-                    file,
-                    path,
-                    target: target.to_path_buf(),
-                    kept: false,
-                });
-            }
-        }
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Nothing can be done when this fails; the next writer of the target takes the file over.
-            let _ = std::fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -316,6 +344,18 @@ mod tests {
             write(&missing, &image(8 << 20), &Silent),
             Err(Error::Write { .. })
         ));
+    }
+
+    #[test]
+    fn only_regular_files_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let unfit = |path: &Path| matches!(Target::claim(path), Err(Error::Write { .. }));
+        assert!(unfit(Path::new("/dev/null")));
+        assert!(unfit(dir.path()));
+        let (target, victim) = (dir.path().join("out.img"), dir.path().join("victim"));
+        std::os::unix::fs::symlink(&victim, dir.path().join(".out.img.kiln-partial")).unwrap();
+        assert!(unfit(&target));
+        assert!(!victim.exists());
     }
 
     #[test]

@@ -225,6 +225,12 @@ pub(crate) struct XattrKey {
 /// `prefix` of a key whose value is a reference to another value.
 pub(crate) const XATTR_OUT_OF_LINE: u16 = 0x100;
 
+/// The longest attribute name in Linux, with its prefix.
+pub(crate) const XATTR_NAME_MAX: usize = 255;
+
+/// The longest attribute value in Linux.
+pub(crate) const XATTR_VALUE_MAX: usize = 64 << 10;
+
 /// The prefixes of attribute names, by number.
 pub(crate) const XATTR_PREFIXES: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
 

@@ -13,10 +13,10 @@
 //! A file of at least one block is stored in blocks of its own; smaller ones share *fragment blocks*. Others
 //! cut fragment blocks wherever they are full, so one changed file moves all bytes behind it. Here the data of
 //! one [unit](image::Unit) (a store path) is one *segment*: it starts at a multiple of 4 KiB, holds the unit's
-//! files in the order of their names, and shares no fragment block with another unit. So its bytes depend on
-//! the unit alone. Units smaller than half a block share a segment, a *bucket*; buckets are cut after units
-//! whose name's hash says so, which makes a new unit change one bucket. A segment leaves out a large file that
-//! an earlier segment holds already.
+//! files in the order of their names, and shares no fragment block with another unit. So every block depends on
+//! the unit alone, and so does the segment, but for large files that an earlier segment holds already: those it
+//! leaves out. Units smaller than half a block share a segment, a *bucket*; buckets are cut after units whose
+//! name's hash says so, which makes a new unit change one bucket.
 //!
 //! [`plan()`] decides what goes into which block before anything is compressed; then threads compress the blocks
 //! in any order and one of them puts the results into a spool in the planned order. So the image is the same
@@ -106,13 +106,15 @@ pub enum Error {
     /// More owners than the format counts.
     #[error("{0} different user and group numbers, the limit is 65535")]
     TooManyIds(usize),
-    /// An attribute that the format has no prefix for.
-    #[error("{path}: extended attribute {name}: SquashFS holds only user., trusted. and security. ones")]
-    XattrPrefix {
+    /// An attribute that the format or Linux has no room for.
+    #[error("{path}: extended attribute {name}: {problem}")]
+    Xattr {
         /// The file.
         path: String,
         /// The attribute.
         name: String,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A symbolic link that Linux cannot follow.
     #[error("{path}: the link's target is {len} bytes long, the limit is 4095")]
@@ -153,6 +155,9 @@ pub enum Error {
     /// A worker thread ended unexpectedly.
     #[error("a compressing thread ended unexpectedly")]
     ThreadLost,
+    /// The system has no thread left to give.
+    #[error("cannot start a thread: {0}")]
+    NoThread(std::io::Error),
     /// Contents, spool or layout.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -178,12 +183,13 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::BlockSize(_) | Error::Level { .. } | Error::RootNotADirectory => Fault::Request,
-            Error::XattrPrefix { .. } | Error::TargetTooLong { .. } | Error::DeviceNumber { .. } => {
-                Fault::Input
-            }
-            Error::Read { .. } | Error::Unsupported(_) => Fault::Input,
+            Error::Xattr { .. }
+            | Error::TargetTooLong { .. }
+            | Error::DeviceNumber { .. }
+            | Error::Read { .. }
+            | Error::Unsupported(_) => Fault::Input,
             Error::TooManyIds(_) | Error::TooMany { .. } => Fault::Limit,
-            Error::Compressor { .. } | Error::ThreadLost => Fault::Output,
+            Error::Compressor { .. } | Error::ThreadLost | Error::NoThread(_) => Fault::Output,
             Error::Image(error) => error.fault(),
             Error::Damaged(_) => Fault::Damaged,
         }

@@ -85,6 +85,16 @@ fn a_directory_inside_itself_is_found() {
     );
 }
 
+#[test]
+fn endless_depth_is_refused() {
+    let mut tree = Tree::default();
+    tree.make_directory("/d".repeat(3000).as_bytes()).unwrap();
+    let image = plan(&tree, &options(Compression::Zstd { level: 1 }, 4096), 1).image;
+    let size = image.size();
+    let error = Archive::open(Arc::new(image), size).unwrap().tree().unwrap_err();
+    assert!(error.to_string().contains("more than 2048 deep"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 

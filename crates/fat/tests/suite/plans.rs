@@ -80,11 +80,12 @@ fn fat32_keeps_copies_of_its_first_sectors() {
 #[test]
 fn contents_are_not_read() {
     let mut tree = Tree::default();
-    let missing = image::HostFile {
-        path: std::path::Path::new("/is/not/there").into(),
-        len: 3 << 30,
-    };
-    put(&mut tree, "/large", Node::file(Content::File(missing)));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large");
+    std::fs::File::create(&path).unwrap().set_len(3 << 30).unwrap();
+    let missing = Content::host_file(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    put(&mut tree, "/large", Node::file(missing));
     let planned = fat::plan(&tree, &Options::default()).unwrap();
     assert_eq!(planned.usage.variant, Variant::Fat32);
     assert!(planned.image.size() > 3 << 30);

@@ -28,10 +28,15 @@ pub(super) fn originals(tree: &Tree, work: &Work) -> Result<Vec<u32>, Error> {
             candidates.push(id);
         }
     }
-    let digests = candidates
-        .par_iter()
-        .map(|id| digest(tree, *id, work))
-        .collect::<Result<Vec<_>, Error>>()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(work.threads).build();
+    let pool = pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))?;
+    let digest = |id: &NodeId| digest(tree, *id, work);
+    let digests = pool.install(|| {
+        candidates
+            .par_iter()
+            .map(digest)
+            .collect::<Result<Vec<_>, Error>>()
+    })?;
     let mut classes: Vec<u32> = (0..).take(tree.len()).collect();
     let mut first: HashMap<(u64, [u8; 32]), u32> = HashMap::new();
     for (id, digest) in candidates.iter().zip(digests) {

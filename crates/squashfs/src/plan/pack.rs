@@ -44,16 +44,27 @@ pub(super) fn pack(
         segments.jobs.iter().map(|job| u64::from(job.len())).sum(),
     );
     std::thread::scope(|scope| {
+        let _guard = StopAtEnd(&queue);
+        let work_on = || {
+            let _guard = StopOnPanic(&queue);
+            if let Err(error) = compress_all(tree, segments, options, work, &queue) {
+                queue.fail(error);
+            }
+        };
+        let mut workers = Vec::with_capacity(threads);
         for _ in 0..threads {
-            scope.spawn(|| {
-                let _guard = StopOnPanic(&queue);
-                if let Err(error) = compress_all(tree, segments, options, work, &queue) {
-                    queue.fail(error);
-                }
-            });
+            workers.push(
+                std::thread::Builder::new()
+                    .spawn_scoped(scope, work_on)
+                    .map_err(Error::NoThread)?,
+            );
         }
         let packed = spool_all(segments, work, &queue);
         queue.stop();
+        for worker in workers {
+            // A worker that panicked has failed the queue, so that `packed` says so.
+            let _ = worker.join();
+        }
         packed
     })
 }
@@ -255,6 +266,15 @@ impl Queue {
             }
             state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+/// Keeps workers from waiting for a writer that is gone.
+struct StopAtEnd<'a>(&'a Queue);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 

@@ -6,7 +6,10 @@ use image::{NodeId, Tree, Xattr, show};
 use zerocopy::IntoBytes;
 
 use super::metadata::{List, Metadata};
-use crate::format::{NO_XATTR, XATTR_PREFIXES, XattrId, XattrKey, XattrTable, XattrValue};
+use super::tables::{narrow, path};
+use crate::format::{
+    NO_XATTR, XATTR_NAME_MAX, XATTR_PREFIXES, XATTR_VALUE_MAX, XattrId, XattrKey, XattrTable, XattrValue,
+};
 use crate::{Error, Options};
 
 /// The sets of attributes of a tree.
@@ -46,7 +49,7 @@ impl Xattrs {
             }
             let index = match known.get(set) {
                 Some(index) => *index,
-                None => xattrs.add(set)?,
+                None => xattrs.add(set, || path(tree, id))?,
             };
             known.insert(set, index);
             xattrs.indexes[id.index()] = index;
@@ -54,20 +57,31 @@ impl Xattrs {
         Ok(xattrs)
     }
 
-    fn add(&mut self, set: &[Xattr]) -> Result<u32, Error> {
+    fn add(&mut self, set: &[Xattr], path: impl Fn() -> String) -> Result<u32, Error> {
         let xattr = self.values.position().reference();
         let first = self.values.written();
         for xattr in set {
-            let bad = || Error::XattrPrefix {
-                path: "a file".into(),
+            let bad = |problem: String| Error::Xattr {
+                path: path(),
                 name: show(&xattr.name),
+                problem,
             };
-            let (prefix, name) = (0u16..)
+            let known = (0u16..)
                 .zip(XATTR_PREFIXES)
-                .find_map(|(number, prefix)| xattr.name.strip_prefix(prefix).map(|name| (number, name)))
-                .ok_or_else(bad)?;
-            let name_size = u16::try_from(name.len()).map_err(|_| bad())?;
-            let value_size = u32::try_from(xattr.value.len()).map_err(|_| bad())?;
+                .find_map(|(number, prefix)| xattr.name.strip_prefix(prefix).map(|name| (number, name)));
+            let Some((prefix, name)) = known else {
+                return Err(bad(
+                    "SquashFS holds only user., trusted. and security. ones".into()
+                ));
+            };
+            if xattr.name.len() > XATTR_NAME_MAX || xattr.value.len() > XATTR_VALUE_MAX {
+                let (name, value) = (xattr.name.len(), xattr.value.len());
+                return Err(bad(format!(
+                    "a name of {name} and a value of {value} bytes; the limits are {XATTR_NAME_MAX} and {XATTR_VALUE_MAX}"
+                )));
+            }
+            let name_size = u16::try_from(name.len()).unwrap_or(u16::MAX);
+            let value_size = u32::try_from(xattr.value.len()).unwrap_or(u32::MAX);
             self.values.write(
                 XattrKey {
                     prefix: prefix.into(),
@@ -84,14 +98,8 @@ impl Xattrs {
             )?;
             self.values.write(&xattr.value)?;
         }
-        let too_many = |count: u64| Error::TooMany {
-            what: "extended attributes".into(),
-            count,
-            limit: u32::MAX.into(),
-        };
-        let size = self.values.written() - first;
-        let size = u32::try_from(size).map_err(|_| too_many(size))?;
-        let count = u32::try_from(set.len()).map_err(|_| too_many(set.len() as u64))?;
+        let size = narrow("bytes of extended attributes", self.values.written() - first)?;
+        let count = narrow("extended attributes", set.len() as u64)?;
         self.ids.write(
             XattrId {
                 xattr: xattr.into(),

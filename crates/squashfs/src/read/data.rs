@@ -16,20 +16,24 @@ pub(super) struct Data {
     pub(super) compressor: u16,
     pub(super) block_size: u32,
     pub(super) fragments: Vec<FragmentEntry>,
-    /// The block that was unpacked last, by its first byte: small files come one after the other out of one.
-    pub(super) last: Mutex<Option<(u64, Arc<Vec<u8>>)>>,
+    /// The block that was unpacked last, by its first byte and size word: small files come one after the other
+    /// out of one.
+    pub(super) last: Mutex<Option<Unpacked>>,
+    /// Decompressors that no thread uses now.
+    pub(super) idle: Mutex<Vec<Decompressor>>,
 }
+
+/// A block by its first byte and its size word.
+type Unpacked = (u64, u32, Arc<Vec<u8>>);
 
 /// One file's bytes.
 pub(super) struct FileData {
-    pub(super) data: Arc<Data>,
-    pub(super) len: u64,
-    /// The first byte of its blocks.
-    pub(super) start: u64,
-    /// The size words of its blocks.
-    pub(super) blocks: Box<[u32]>,
+    data: Arc<Data>,
+    len: u64,
+    /// The first byte and the size word of each of its blocks.
+    blocks: Box<[(u64, u32)]>,
     /// The fragment block and the offset in it of what the blocks leave over.
-    pub(super) tail: Option<(u32, u32)>,
+    tail: Option<(u32, u32)>,
 }
 
 impl std::fmt::Debug for FileData {
@@ -49,7 +53,7 @@ impl Data {
     fn unpack(&self, start: u64, word: u32, max: usize) -> Result<Arc<Vec<u8>>, Error> {
         {
             let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, bytes)) = last.as_ref().filter(|(last, _)| *last == start) {
+            if let Some((_, _, bytes)) = last.as_ref().filter(|last| (last.0, last.1) == (start, word)) {
                 return Ok(Arc::clone(bytes));
             }
         }
@@ -63,20 +67,58 @@ impl Data {
         let bytes = if word & DATA_RAW != 0 {
             stored
         } else {
-            Decompressor::new(self.compressor)?.decompress(&stored, max)?
+            self.decompress(&stored, max)?
         };
         let bytes = Arc::new(bytes);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((start, Arc::clone(&bytes)));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((start, word, Arc::clone(&bytes)));
         Ok(bytes)
     }
 }
 
+impl Data {
+    fn decompress(&self, stored: &[u8], max: usize) -> Result<Vec<u8>, Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut decompressor = match idle {
+            Some(decompressor) => decompressor,
+            None => Decompressor::new(self.compressor)?,
+        };
+        let bytes = decompressor.decompress(stored, max);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(decompressor);
+        bytes
+    }
+}
+
 impl FileData {
+    /// A file of `len` bytes, whose blocks have these size words and begin at `start`.
+    pub(super) fn new(
+        data: Arc<Data>,
+        len: u64,
+        mut start: u64,
+        words: Vec<u32>,
+        tail: Option<(u32, u32)>,
+    ) -> Result<FileData, Error> {
+        let mut blocks = Vec::with_capacity(words.len());
+        for word in words {
+            blocks.push((start, word));
+            let next = start.checked_add(u64::from(word & !DATA_RAW));
+            start = next.ok_or_else(|| Error::Damaged("a data block behind the end".into()))?;
+        }
+        Ok(FileData {
+            data,
+            len,
+            blocks: blocks.into(),
+            tail,
+        })
+    }
+
     fn block(&self, number: u64) -> Result<Option<Arc<Vec<u8>>>, Error> {
         let damaged = |what: &str| Error::Damaged(what.to_string());
         let max = self.data.block_size as usize;
         let index = usize::try_from(number).unwrap_or(usize::MAX);
-        let Some(word) = self.blocks.get(index).copied() else {
+        let Some((start, word)) = self.blocks.get(index).copied() else {
             let (fragment, _) = self.tail.ok_or_else(|| damaged("a file has too few blocks"))?;
             let entry = self.data.fragments.get(fragment as usize);
             let entry = entry.ok_or_else(|| damaged("a file in a fragment block that does not exist"))?;
@@ -88,16 +130,6 @@ impl FileData {
         if word == 0 {
             return Ok(None);
         }
-        let before: u64 = self
-            .blocks
-            .iter()
-            .take(index)
-            .map(|word| u64::from(word & !DATA_RAW))
-            .sum();
-        let start = self
-            .start
-            .checked_add(before)
-            .ok_or_else(|| damaged("a data block behind the end"))?;
         self.data.unpack(start, word, max).map(Some)
     }
 

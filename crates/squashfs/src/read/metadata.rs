@@ -138,11 +138,11 @@ pub(super) fn list<T: FromBytes>(
     budget.take(left as u64)?;
     let blocks = source.read(places, left.div_ceil(METADATA_SIZE).saturating_mul(8))?;
     let mut entries = Vec::with_capacity(count);
+    let mut metadata = Metadata::new(source, compressor, 0, places)?;
     for block in blocks.chunks_exact(8) {
-        let start = u64::from_le_bytes(block.try_into().unwrap_or_default());
-        let mut metadata = Metadata::new(source, compressor, start, places)?;
+        let block = u64::from_le_bytes(block.try_into().unwrap_or_default());
         let len = left.min(METADATA_SIZE);
-        let bytes = metadata.read(&mut Position { block: 0, offset: 0 }, len)?;
+        let bytes = metadata.read(&mut Position { block, offset: 0 }, len)?;
         for entry in bytes.chunks_exact(size_of::<T>()) {
             entries.push(
                 T::read_from_bytes(entry).map_err(|_| Error::Damaged("a table entry is too short".into()))?,

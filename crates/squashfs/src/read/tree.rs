@@ -12,11 +12,14 @@ use crate::Error;
 use crate::format::{
     BasicDirectory, BasicFile, DIRECTORY_EXTRA, DIRECTORY_RUN_MAX, DeviceInode, DirectoryEntry,
     DirectoryHeader, ExtendedDirectory, ExtendedFile, FragmentEntry, InodeHeader, NAME_MAX, NO_FRAGMENT,
-    NO_TABLE, NO_XATTR, Symlink, XATTR_OUT_OF_LINE, XATTR_PREFIXES, XattrId, XattrKey, XattrTable,
-    XattrValue, inode_type,
+    NO_TABLE, NO_XATTR, Symlink, XATTR_NAME_MAX, XATTR_OUT_OF_LINE, XATTR_PREFIXES, XATTR_VALUE_MAX, XattrId,
+    XattrKey, XattrTable, XattrValue, inode_type,
 };
 use zerocopy::FromBytes;
 use zerocopy::byteorder::little_endian::U32;
+
+/// Linux cannot name what lies deeper.
+const DEPTH_MAX: u32 = 2048;
 
 /// What an entry of a directory costs in memory, about.
 const NODE_COST: u64 = 200;
@@ -33,11 +36,15 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
     // Directories were seen when they are entered, other inodes when they get their first name.
     let mut directories = BTreeSet::from([root]);
     let mut others: BTreeMap<Position, NodeId> = BTreeMap::new();
-    let mut open = vec![(NodeId::ROOT, listing)];
-    while let Some((parent, listing)) = open.pop() {
+    let mut open = vec![(NodeId::ROOT, listing, 0)];
+    let damaged = |error: image::Error| Error::Damaged(error.to_string());
+    while let Some((parent, listing, depth)) = open.pop() {
+        if depth > DEPTH_MAX {
+            return Err(Error::Damaged(format!("directories more than {DEPTH_MAX} deep")));
+        }
         for (name, position, entry_type) in reader.listing(&listing)? {
             if let Some(id) = others.get(&position) {
-                tree.link(parent, &name, *id)?;
+                tree.link(parent, &name, *id).map_err(damaged)?;
                 continue;
             }
             let Inode {
@@ -51,9 +58,9 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
                     show(&name)
                 )));
             }
-            let id = tree.add(parent, &name, node)?;
+            let id = tree.add(parent, &name, node).map_err(damaged)?;
             match directory {
-                Some(listing) if directories.insert(position) => open.push((id, listing)),
+                Some(listing) if directories.insert(position) => open.push((id, listing, depth + 1)),
                 Some(_) => {
                     return Err(Error::Damaged(format!(
                         "{}: a directory with two names",
@@ -143,6 +150,7 @@ impl Reader {
             block_size: superblock.block_size.get(),
             fragments,
             last: Mutex::new(None),
+            idle: Mutex::new(Vec::new()),
         };
         Ok(Reader {
             inodes: Metadata::new(source, compressor, inode_start, directory_start)?,
@@ -293,19 +301,14 @@ impl Reader {
             len.div_ceil(block_size)
         };
         let bytes = count.saturating_mul(4);
-        self.budget.take(bytes)?;
+        // A size word, and where the block begins.
+        self.budget.take(bytes.saturating_mul(3))?;
         let bytes = self
             .inodes
             .read(at, usize::try_from(bytes).unwrap_or(usize::MAX))?;
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap_or_default());
-        let blocks = bytes.chunks_exact(4).map(word).collect();
-        let file = FileData {
-            data: Arc::clone(&self.data),
-            len,
-            start,
-            blocks,
-            tail,
-        };
+        let blocks: Vec<u32> = bytes.chunks_exact(4).map(word).collect();
+        let file = FileData::new(Arc::clone(&self.data), len, start, blocks, tail)?;
         let content = match len {
             0 => Content::from(&b""[..]),
             _ => Content::Span {
@@ -344,7 +347,7 @@ impl Reader {
                 if len > NAME_MAX {
                     return Err(Error::Damaged(format!("a name of {len} bytes")));
                 }
-                self.budget.take(NODE_COST)?;
+                self.budget.take(NODE_COST + 2 * len as u64)?;
                 let name = self.directories.read(&mut at, len)?;
                 if entries.last().is_some_and(|(last, _, _)| *last >= name) {
                     return Err(Error::Damaged(format!("{}: a name out of order", show(&name))));
@@ -379,6 +382,10 @@ impl Reader {
             let key: XattrKey = table.values.get(&mut at)?;
             let prefix = XATTR_PREFIXES.get(usize::from(key.prefix.get() & !XATTR_OUT_OF_LINE));
             let prefix = prefix.ok_or_else(|| damaged("with an unknown prefix"))?;
+            let len = prefix.len() + usize::from(key.name_size.get());
+            if len > XATTR_NAME_MAX {
+                return Err(damaged("with a name above 255 bytes"));
+            }
             let mut name = prefix.to_vec();
             name.extend(table.values.read(&mut at, key.name_size.get().into())?);
             let mut value: XattrValue = table.values.get(&mut at)?;
@@ -389,7 +396,11 @@ impl Reader {
                 value = table.values.get(&mut place)?;
             }
             let len = value.value_size.get();
-            self.budget.take(u64::from(len) + NODE_COST)?;
+            if len as usize > XATTR_VALUE_MAX {
+                return Err(damaged("with a value above 64 KiB"));
+            }
+            self.budget
+                .take(u64::from(len) + NODE_COST + XATTR_NAME_MAX as u64)?;
             let bytes = table.values.read(&mut place, len as usize)?;
             if key.prefix.get() & XATTR_OUT_OF_LINE == 0 {
                 at = place;

@@ -1,9 +1,9 @@
 //! What stands in inodes.
 
-use image::{Device, NodeId, show};
+use image::{Device, NodeId};
 use zerocopy::IntoBytes;
 
-use super::{Writer, narrow};
+use super::{Writer, narrow, path};
 use crate::Error;
 use crate::format::{
     BasicDirectory, BasicFile, DIRECTORY_EXTRA, DeviceInode, ExtendedDirectory, ExtendedFile, NO_FRAGMENT,
@@ -121,7 +121,7 @@ impl Writer<'_> {
         let target_size = u32::try_from(target.len()).unwrap_or(u32::MAX);
         if target_size > TARGET_MAX {
             return Err(Error::TargetTooLong {
-                path: self.path(id),
+                path: path(self.tree, id),
                 len: target.len(),
             });
         }
@@ -139,7 +139,7 @@ impl Writer<'_> {
         let Device { major, minor } = device;
         if major > 0xfff || minor > 0xf_ffff {
             return Err(Error::DeviceNumber {
-                path: self.path(id),
+                path: path(self.tree, id),
                 major,
                 minor,
             });
@@ -166,14 +166,5 @@ impl Writer<'_> {
             }
             .and(&xattr.to_le_bytes()),
         }
-    }
-
-    /// The path of a node, for errors.
-    fn path(&self, id: NodeId) -> String {
-        self.tree
-            .walk()
-            .find(|entry| entry.id == id)
-            .map(|entry| show(&entry.path))
-            .unwrap_or_default()
     }
 }

@@ -6,9 +6,13 @@ use zerocopy::IntoBytes;
 use super::{Writer, narrow};
 use crate::Error;
 use crate::format::{
-    DIRECTORY_RUN_MAX, DirectoryEntry, DirectoryHeader, DirectoryIndex, METADATA_SIZE, inode_type,
+    DIRECTORY_EXTRA, DIRECTORY_RUN_MAX, DirectoryEntry, DirectoryHeader, DirectoryIndex, METADATA_SIZE,
+    inode_type,
 };
 use crate::plan::metadata::Position;
+
+/// The kernel counts a listing's bytes in a signed number of 32 bits, with three more for `.` and `..`.
+const LISTING_MAX: u64 = i32::MAX as u64 - DIRECTORY_EXTRA as u64;
 
 /// Where a directory's listing lies.
 #[derive(Clone, Default)]
@@ -59,10 +63,15 @@ impl Writer<'_> {
                 continue;
             }
             self.directories.write(&run.bytes)?;
-            listing.len = narrow(
-                "bytes of a directory",
-                u64::from(listing.len) + run.bytes.len() as u64,
-            )?;
+            let len = u64::from(listing.len) + run.bytes.len() as u64;
+            if len > LISTING_MAX {
+                return Err(Error::TooMany {
+                    what: "bytes of a directory".into(),
+                    count: len,
+                    limit: LISTING_MAX,
+                });
+            }
+            listing.len = narrow("bytes of a directory", len)?;
             listing.subdirectories += run.subdirectories;
             room = room.saturating_sub(run.bytes.len());
             rest = &rest[run.count..];

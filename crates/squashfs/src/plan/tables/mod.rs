@@ -10,7 +10,7 @@ mod order;
 
 use std::collections::BTreeMap;
 
-use image::{Kind, NodeId, Tree};
+use image::{Kind, NodeId, Tree, show};
 use zerocopy::IntoBytes;
 
 use super::metadata::{List, Metadata, Position};
@@ -170,8 +170,16 @@ impl Writer<'_> {
     }
 }
 
+/// The path of a node, for errors.
+pub(super) fn path(tree: &Tree, id: NodeId) -> String {
+    tree.walk()
+        .find(|entry| entry.id == id)
+        .map(|entry| show(&entry.path))
+        .unwrap_or_default()
+}
+
 /// A count as the format has it.
-fn narrow(what: &str, count: u64) -> Result<u32, Error> {
+pub(super) fn narrow(what: &str, count: u64) -> Result<u32, Error> {
     let too_many = |_| Error::TooMany {
         what: what.into(),
         count,
