@@ -29,7 +29,7 @@ mod format;
 pub mod plan;
 pub mod read;
 
-pub use plan::{Planned, UnitUsage, Work, plan};
+pub use plan::{Planned, UnitUsage, Work, at_most, plan};
 
 use image::Fault;
 

@@ -54,6 +54,21 @@ fn the_zoo_comes_back_with_every_compressor_and_block_size() {
 }
 
 #[test]
+fn nothing_passes_the_bound() {
+    for block_size in [4096, 1 << 20] {
+        let options = options(Compression::None, block_size);
+        for tree in [full_zoo(block_size as usize), Tree::default()] {
+            let size = plan(&tree, &options, 2).image.size();
+            let bound = squashfs::at_most(&tree, &options).unwrap();
+            assert!(
+                size <= bound && bound <= 2 * size + (1 << 16),
+                "{size} and {bound}"
+            );
+        }
+    }
+}
+
+#[test]
 fn giants_come_back() {
     let tree = giants();
     let planned = plan(
@@ -235,6 +250,9 @@ proptest! {
 
     #[test]
     fn any_tree_comes_back(tree in arbitrary_tree(), which in 0usize..4, log in 12u32..15) {
-        assert_same(&read(plan(&tree, &options(ALL[which], 1 << log), 2)), &tree);
+        let options = options(ALL[which], 1 << log);
+        let planned = plan(&tree, &options, 2);
+        prop_assert!(planned.image.size() <= squashfs::at_most(&tree, &options).unwrap());
+        assert_same(&read(planned), &tree);
     }
 }

@@ -4,6 +4,7 @@
 //! 2. [`pack`] compresses the blocks in parallel and spools them in that order.
 //! 3. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 
+mod bound;
 mod duplicates;
 mod metadata;
 mod pack;
@@ -16,6 +17,7 @@ use zerocopy::IntoBytes;
 
 use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
+pub use bound::at_most;
 use pack::Packed;
 use segments::Segments;
 
@@ -64,6 +66,21 @@ pub struct UnitUsage {
 /// When the options are outside the format's limits, the tree holds what the format cannot, or a file cannot be
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
+    check(tree, options)?;
+    let originals = duplicates::originals(tree, work)?;
+    let segments = Segments::plan(tree, &originals, options.block_size)?;
+    let packed = pack::pack(tree, &segments, options, work)?;
+    let tables = tables::Tables::make(tree, &segments, &packed, options)?;
+    let (image, used) = lay_out(&segments, &packed, tables, options)?;
+    Ok(Planned {
+        image,
+        used,
+        units: usage(tree, &segments, &packed),
+    })
+}
+
+/// Checks what can be checked before any work.
+fn check(tree: &Tree, options: &Options) -> Result<(), Error> {
     let block_size = options.block_size;
     if !block_size.is_power_of_two() || !(crate::BLOCK_SIZE_MIN..=crate::BLOCK_SIZE_MAX).contains(&block_size)
     {
@@ -73,16 +90,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
     if !matches!(tree.node(NodeId::ROOT).kind, image::Kind::Directory(_)) {
         return Err(Error::RootNotADirectory);
     }
-    let originals = duplicates::originals(tree, work)?;
-    let segments = Segments::plan(tree, &originals, block_size)?;
-    let packed = pack::pack(tree, &segments, options, work)?;
-    let tables = tables::Tables::make(tree, &segments, &packed, options)?;
-    let (image, used) = lay_out(&segments, &packed, tables, options)?;
-    Ok(Planned {
-        image,
-        used,
-        units: usage(tree, &segments, &packed),
-    })
+    Ok(())
 }
 
 /// Puts superblock, segments and tables into their places.
