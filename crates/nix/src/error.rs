@@ -74,7 +74,7 @@ pub enum Error {
         problem: Box<Error>,
     },
     /// A file that cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", path.display())]
     Read {
         /// The path on the host.
         path: PathBuf,

@@ -187,7 +187,7 @@ fn a_file_that_changes_its_length_is_an_error() {
     fixture.write(&app(), "copy", b"longer than it was");
     let error = check(&mut fixture.closure(), &tree, &Silent, Mismatch::Rehash).unwrap_err();
     assert!(
-        error.to_string().contains("changed while it was being read"),
+        error.to_string().contains("changed after it was planned"),
         "{error}"
     );
 }

@@ -60,7 +60,7 @@ fn the_files_of_a_closure_info_must_agree() {
     );
     fs::remove_file(fixture.info().join("total-nar-size")).unwrap();
     let error = Closure::read(&fixture.info()).unwrap_err();
-    assert!(error.to_string().starts_with("cannot read ") && error.fault() == Fault::Input);
+    assert!(error.to_string().contains(": cannot be read: ") && error.fault() == Fault::Input);
 }
 
 #[test]
