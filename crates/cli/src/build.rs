@@ -1,6 +1,5 @@
 //! `kiln build`: from a specification to the files that a factory needs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -18,6 +17,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     if args.seed.is_some() {
         spec.seed.clone_from(&args.seed);
     }
+    spec::check_only(&spec, &args.only)?;
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let out = OutFolder::lock(&args.out)?;
     let rehash = if args.rehash {
@@ -41,10 +41,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     // Write: every output grows under a temporary name, and they get their names together.
     let (written, files) = write_all(&plan, &out, ui)?;
     let manifest = Manifest::new(&gathered, &plan, files);
-    let manifest_file = args
-        .only
-        .is_empty()
-        .then(|| format!("{}.manifest.json", gathered.name));
+    let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));
     let manifest_written = match &manifest_file {
         None => None,
         Some(file) => {
@@ -91,8 +88,8 @@ struct Output<'a> {
     id: Option<String>,
 }
 
-/// All files of a plan; no two have the same name, and none leads out of the folder.
-fn outputs(plan: &Plan) -> Result<Vec<Output<'_>>, Failure> {
+/// All files of a plan.
+fn outputs(plan: &Plan) -> Vec<Output<'_>> {
     let mut outputs = Vec::new();
     for part in &plan.parts {
         let id = match &part.detail {
@@ -119,26 +116,13 @@ fn outputs(plan: &Plan) -> Result<Vec<Output<'_>>, Failure> {
             id,
         });
     }
-    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    for Output { part, file, .. } in &outputs {
-        if Path::new(file).file_name() != Some(file.as_ref()) {
-            return Err(Failure::usage(format!(
-                "{part}: file = {file:?}: must be a name without folders"
-            )));
-        }
-        if let Some(other) = names.insert(file, part) {
-            return Err(Failure::usage(format!(
-                "{other} and {part} both make a file {file:?}"
-            )));
-        }
-    }
-    Ok(outputs)
+    outputs
 }
 
 /// Writes all outputs under temporary names.
 fn write_all(plan: &Plan, out: &OutFolder, ui: &Ui) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
     let (mut written, mut files) = (Vec::new(), Vec::new());
-    for output in outputs(plan)? {
+    for output in outputs(plan) {
         let image = alone(&output.content)?;
         ui.begin(&format!("writing {}", output.file), image.mapped_len());
         let done = image::write(&out.path.join(output.file), &image, ui)?;

@@ -1,5 +1,8 @@
 //! Failures: a message, a hint, and a documented exit code.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
 use image::Fault;
 
 /// Why a command failed.
@@ -29,6 +32,19 @@ impl Failure {
         }
     }
 
+    /// Leaves out the name of a part that the user has never heard of.
+    pub(crate) fn without_part(mut self, part: &str) -> Failure {
+        let rest = self
+            .message
+            .strip_prefix(part)
+            .and_then(|rest| rest.strip_prefix(": "));
+        if let Some(rest) = rest {
+            self.message = rest.to_string();
+        }
+        self.hint = self.hint.map(|hint| hint.replace(part, "it"));
+        self
+    }
+
     /// As `kiln --help` lists them.
     pub(crate) fn code(&self) -> u8 {
         match self.fault {
@@ -48,10 +64,14 @@ impl From<spec::Error> for Failure {
             spec::Error::Nix(nix::Error::Mismatch { .. }) => {
                 Some("a store path was changed after it was registered: `nix-store --verify --check-contents --repair` mends a store; --rehash takes it as it is".into())
             }
-            _ => error.hint(),
+            _ => error.hint().or_else(|| no_room(&error)),
         };
         Failure {
-            message: error.to_string(),
+            message: match error.fault() {
+                // Whichever part was being made, nothing is wrong with it.
+                Fault::Cancelled => "stopped".to_string(),
+                _ => error.to_string(),
+            },
             hint,
             fault: error.fault(),
         }
@@ -60,13 +80,33 @@ impl From<spec::Error> for Failure {
 
 impl From<image::Error> for Failure {
     fn from(error: image::Error) -> Self {
-        let full = matches!(&error, image::Error::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull);
-        let hint = full
-            .then(|| "nothing was left behind; make room on that disk, or choose another --out".to_string());
         Failure {
             message: error.to_string(),
-            hint,
+            hint: no_room(&error),
             fault: error.fault(),
         }
     }
+}
+
+/// What to do when the system has no room for an output.
+fn no_room(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    let kind = loop {
+        let error = cause?;
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            break error.kind();
+        }
+        cause = error.source();
+    };
+    let hint = match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "nothing was left behind; make room on that disk, or choose another --out"
+        }
+        ErrorKind::FileTooLarge => {
+            "nothing was left behind; that disk's file system, or the limit that `ulimit -f` shows, allows no file \
+             this large"
+        }
+        _ => return None,
+    };
+    Some(hint.to_string())
 }

@@ -17,12 +17,8 @@ pub(crate) struct OutFolder {
 impl OutFolder {
     pub(crate) fn lock(path: &Path) -> Result<OutFolder, Failure> {
         let shown = path.display();
-        let missing = || Some(format!("make it first: mkdir -p {shown}"));
         if !path.is_dir() {
-            return Err(Failure::output(
-                format!("{shown}: there is no such folder"),
-                missing(),
-            ));
+            return Err(missing(path));
         }
         let lock = File::open(path).map_err(|error| Failure::output(format!("{shown}: {error}"), None))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -43,4 +39,14 @@ impl OutFolder {
             )),
         }
     }
+}
+
+/// What to say of an output folder that is none.
+pub(crate) fn missing(path: &Path) -> Failure {
+    let shown = path.display();
+    if path.exists() {
+        return Failure::output(format!("{shown}: is not a folder"), None);
+    }
+    let hint = Some(format!("make it first: mkdir -p {shown}"));
+    Failure::output(format!("{shown}: there is no such folder"), hint)
 }

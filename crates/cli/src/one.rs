@@ -10,6 +10,7 @@ use spec::{Closure, FatBits, FileSystem, Format, Rehash, Spec, Squashing, Work};
 use crate::args;
 use crate::build::{alone, gather, hex};
 use crate::failure::Failure;
+use crate::folder::missing;
 use crate::ui::{Ui, size};
 
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -101,13 +102,10 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        let hint = Some(format!("make it first: mkdir -p {}", folder.display()));
-        return Err(Failure::output(
-            format!("{}: there is no such folder", folder.display()),
-            hint,
-        ));
+        return Err(missing(folder));
     }
-    let gathered = gather(spec, Path::new(""), rehash, ui)?;
+    let unnamed = |failure: Failure| failure.without_part(part);
+    let gathered = gather(spec, Path::new(""), rehash, ui).map_err(unnamed)?;
     let squashing = Squashing::Spool(folder);
     let work = Work {
         folder: Path::new(""),
@@ -116,7 +114,7 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         progress: ui,
         only: &[part.to_string()],
     };
-    let plan = spec::plan(spec, &gathered, &work)?;
+    let plan = spec::plan(spec, &gathered, &work).map_err(|error| unnamed(error.into()))?;
     for part in plan.parts {
         let written = image::write(out, &alone(&part.content)?, ui)?;
         let made = Made {

@@ -77,7 +77,7 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct PartEntry {
     part: String,
-    files: Vec<String>,
+    outputs: Vec<String>,
     size: u64,
     /// Whether the size is the most that the part can take.
     estimate: bool,
@@ -146,7 +146,7 @@ impl PartEntry {
         };
         PartEntry {
             part: part.name.clone(),
-            files: part.files.iter().map(|(file, _)| file.clone()).collect(),
+            outputs: part.files.iter().map(|(file, _)| file.clone()).collect(),
             size: part.content.len(),
             estimate: matches!(part.detail, Detail::Squashfs { estimate: true, .. }),
             detail,
@@ -154,7 +154,7 @@ impl PartEntry {
     }
 
     fn describe(&self, text: &mut String) {
-        let (bytes, files) = (size(self.size), self.files.join(", "));
+        let (bytes, files) = (size(self.size), self.outputs.join(", "));
         let _ = match &self.detail {
             DetailEntry::Squashfs {
                 content_len,
@@ -218,11 +218,12 @@ fn describe_disk(disk: &DiskEntry, file: &str, text: &mut String) {
     );
     for region in &disk.regions {
         let optional = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
+        let first = region.start.div_ceil(sectors);
         let _ = writeln!(
             text,
             "  {:>12} {:>12} {:>11} {:>11} {:>11}  {}",
-            region.start / sectors,
-            region.size().div_ceil(sectors),
+            first,
+            region.end.div_ceil(sectors) - first,
             size(region.size()),
             optional(region.content_len),
             optional(region.slack()),

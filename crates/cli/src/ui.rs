@@ -8,7 +8,7 @@ use std::time::Duration;
 use image::{Cancelled, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::failure::Failure;
 
@@ -29,6 +29,8 @@ impl Ui {
             let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
             let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
         }
+        // With a handler, writing more than `ulimit -f` allows is an error like any other.
+        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
         let terminal = std::io::stderr().is_terminal() && !json;
         Ui {
             json,

@@ -3,11 +3,11 @@
 use disk::{Attributes, Board, Gpt, Partition, SectorSize};
 use image::Content;
 
-use crate::Spec;
 use crate::error::{Error, Result};
 use crate::parts::{Detail, Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::nearest;
+use crate::{Spec, outputs};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -18,11 +18,7 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
         regions.push(lower(region, sector_size, planner)?);
     }
     let planned = disk::plan(&options, &regions)?;
-    let file = disk
-        .file
-        .clone()
-        .unwrap_or_else(|| format!("{}.img", planner.gathered.name));
-    Ok((planned, file))
+    Ok((planned, outputs::disk(disk, planner.gathered)))
 }
 
 fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
@@ -51,7 +47,7 @@ fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
     let table = match disk.table.unwrap_or(Table::Gpt) {
         Table::None => disk::Table::None,
         Table::Gpt => disk::Table::Gpt(Gpt {
-            disk_guid: disk.guid.as_deref().map(disk::guid).transpose()?,
+            disk_guid: guid(disk.guid.as_deref(), "disk")?,
             entries: disk.entries.unwrap_or(Gpt::default().entries),
             header_hole: disk.header_hole.map_or(0, bytes),
         }),
@@ -78,22 +74,18 @@ fn lower(region: &Region, sector_size: u64, planner: &mut Planner) -> Result<dis
     let mut size = region.size.map(|size| size.bytes(sector_size));
     let content = match (&region.raw, &region.content) {
         (Some(_), Some(_)) => return Err(bad("raw and content exclude each other")),
-        (Some(raw), None) => Some(Content::host_file(planner.work.folder.join(raw))?),
+        (Some(raw), None) => {
+            let content = Content::host_file(planner.work.folder.join(raw));
+            Some(content.map_err(|source| Error::Tree {
+                part: place.clone(),
+                source,
+            })?)
+        }
         (None, Some(name)) => {
-            if !planner
-                .spec
-                .fs
-                .contains_key(name.strip_prefix("fs.").unwrap_or_default())
-                && !planner
-                    .spec
-                    .script
-                    .contains_key(name.strip_prefix("script.").unwrap_or_default())
-            {
-                return Err(no_part(&place, name, planner.spec));
-            }
+            check_part(&place, name, planner.spec)?;
             let part = planner.part(name)?;
             if let Some(size) = size {
-                part.check_size(size, &place)?;
+                part.check_size(size, &format!("{place}.size"))?;
             }
             content(part, &mut size)
         }
@@ -128,16 +120,37 @@ fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
 }
 
 fn partition(region: &Region, kind: &str) -> Result<Partition> {
+    let place = format!("disk.region {:?}", region.name);
     let type_guid = disk::type_guid(kind).map_err(|error| with_types_hint(error, region, kind))?;
     let mut attributes = Attributes::default();
     for name in &region.attributes {
-        attributes = attributes.and(Attributes::named(name)?);
+        attributes = attributes.and(attribute(name, &place)?);
     }
     Ok(Partition {
-        guid: region.guid.as_deref().map(disk::guid).transpose()?,
+        guid: guid(region.guid.as_deref(), &place)?,
         attributes,
         number: region.number,
         ..Partition::new(type_guid)
+    })
+}
+
+/// The GUID that something says it has.
+fn guid(text: Option<&str>, place: &str) -> Result<Option<uuid::Uuid>> {
+    let bad = |error: disk::Error| Error::BadValue {
+        place: format!("{place}.guid"),
+        problem: error.to_string(),
+    };
+    text.map(disk::guid).transpose().map_err(bad)
+}
+
+fn attribute(name: &str, place: &str) -> Result<Attributes> {
+    Attributes::named(name).map_err(|error| match nearest(name, Attributes::names()) {
+        Some(near) => Error::Unknown {
+            place: format!("{place}.attributes"),
+            what: format!("attribute {name:?}"),
+            hint: Some(format!("did you mean {near:?}?")),
+        },
+        None => error.into(),
     })
 }
 
@@ -168,19 +181,18 @@ pub(crate) fn hidden_sectors(spec: &Spec, fs: &str) -> u32 {
     u32::try_from(offset / sector_size).unwrap_or(0)
 }
 
-/// Refuses names of parts that do not exist.
-pub(crate) fn check_names(spec: &Spec, only: &[String]) -> Result<()> {
-    for name in only {
-        let known = match name.split_once('.') {
-            Some(("fs", key)) => spec.fs.contains_key(key),
-            Some(("script", key)) => spec.script.contains_key(key),
-            _ => name == "disk" && spec.disk.is_some(),
-        };
-        if !known {
-            return Err(no_part("--only", name, spec));
-        }
+/// Refuses the name of a file system or script that does not exist.
+pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
+    let known = match name.split_once('.') {
+        Some(("fs", key)) => spec.fs.contains_key(key),
+        Some(("script", key)) => spec.script.contains_key(key),
+        _ => false,
+    };
+    if known {
+        Ok(())
+    } else {
+        Err(no_part(place, name, spec))
     }
-    Ok(())
 }
 
 pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {

@@ -14,7 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The specification cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", path.display())]
     Unreadable {
         /// Its path.
         path: PathBuf,
@@ -46,8 +46,12 @@ pub enum Error {
         schema: u32,
     },
     /// A brace without its other one.
-    #[error("{text:?}: a brace without its other one; write {{{{ and }}}} for braces that are meant")]
+    #[error(
+        "{place}: {text:?}: a brace without its other one; write {{{{ and }}}} for braces that are meant"
+    )]
     Brace {
+        /// Where it is said.
+        place: String,
         /// The value.
         text: String,
     },
@@ -70,10 +74,20 @@ pub enum Error {
         problem: String,
     },
     /// A part that is needed to make itself.
-    #[error("{part}: is needed to make itself")]
+    #[error("{}: is needed to make itself: {}", way.first().map_or("", String::as_str), way.join(" → "))]
     Circle {
-        /// The part.
-        part: String,
+        /// The part, the part that it needs, and so on back to it.
+        way: Vec<String>,
+    },
+    /// Two outputs with one name.
+    #[error("{file}: {first} and {second} both make a file of this name")]
+    FileTwice {
+        /// The name.
+        file: String,
+        /// What makes one.
+        first: String,
+        /// What makes the other.
+        second: String,
     },
     /// A store path or file that a value refers to is not there.
     #[error("{place}: {path}: is not in the closure")]
@@ -84,7 +98,7 @@ pub enum Error {
         path: String,
     },
     /// A file system that is larger than it may be.
-    #[error("{part}: {size} bytes are {} more than the {limit} of {limit_place}{}", size.saturating_sub(*limit), largest_units(largest))]
+    #[error("{part}: has {size} bytes, {} more than the {limit} of {limit_place}{}", size.saturating_sub(*limit), largest_units(largest))]
     TooLarge {
         /// The file system.
         part: String,
@@ -163,7 +177,13 @@ impl Error {
             | Error::Brace { .. }
             | Error::Unknown { .. }
             | Error::BadValue { .. }
-            | Error::Circle { .. } => Fault::Request,
+            | Error::Circle { .. }
+            | Error::FileTwice { .. }
+            // A host has no such names, so the specification must have said them.
+            | Error::Tree {
+                source: image::Error::NameTooLong { .. } | image::Error::BadName { .. },
+                ..
+            } => Fault::Request,
             Error::TooLarge { .. } => Fault::Limit,
             Error::Nix(error) => error.fault(),
             Error::Image(error) | Error::Tree { source: error, .. } => error.fault(),
@@ -179,10 +199,20 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
+            Error::FileTwice { .. } => Some("give one of them another name with the key `file`".into()),
+            Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
+                Some("say which one it is with the key `toplevel` of [closure]".into())
+            }
             Error::Disk(error) => error.hint(),
             Error::TooLarge { limit_place, .. } => {
-                Some(format!("make the closure smaller, or raise {limit_place}"))
+                Some(format!("take something out of it, or raise {limit_place}"))
             }
+            Error::Fat {
+                part,
+                source: fat::Error::Full { .. },
+            } => Some(format!(
+                "take something out of it, raise its size, or leave the size out to let {part} fit"
+            )),
             _ => None,
         }
     }

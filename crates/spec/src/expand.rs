@@ -2,8 +2,12 @@
 
 use crate::error::{Error, Result};
 
-/// Replaces every `{key}` by its value. `{{` and `}}` stand for braces.
-pub(crate) fn expand(text: &str, mut value: impl FnMut(&str) -> Result<String>) -> Result<String> {
+/// Replaces every `{key}` by its value. `{{` and `}}` stand for braces. `place` is where errors say the text is.
+pub(crate) fn expand(
+    text: &str,
+    place: &str,
+    mut value: impl FnMut(&str) -> Result<String>,
+) -> Result<String> {
     let mut result = String::new();
     let mut rest = text;
     while let Some(brace) = rest.find(['{', '}']) {
@@ -17,6 +21,7 @@ pub(crate) fn expand(text: &str, mut value: impl FnMut(&str) -> Result<String>) 
         let key = from.strip_prefix('{').and_then(|from| from.split_once('}'));
         let Some((key, after)) = key else {
             return Err(Error::Brace {
+                place: place.to_string(),
                 text: text.to_string(),
             });
         };
@@ -41,10 +46,10 @@ mod tests {
     #[test]
     fn braces() {
         let value = |key: &str| Ok(key.to_uppercase());
-        assert_eq!(expand("a{b}c{d.e}", value).unwrap(), "aBcD.E");
-        assert_eq!(expand("{{b}} é {b}", value).unwrap(), "{b} é B");
+        assert_eq!(expand("a{b}c{d.e}", "x", value).unwrap(), "aBcD.E");
+        assert_eq!(expand("{{b}} é {b}", "x", value).unwrap(), "{b} é B");
         for bad in ["{", "a{b", "b}", "{a}}"] {
-            assert!(expand(bad, value).is_err(), "{bad}");
+            assert!(expand(bad, "x", value).is_err(), "{bad}");
         }
         assert_eq!(whole("{kernel}"), Some("kernel"));
         assert_eq!(whole("{a}/{b}"), None);

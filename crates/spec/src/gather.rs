@@ -54,6 +54,9 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
         seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
         name: String::new(),
     };
+    for (key, fs) in &spec.fs {
+        crate::parts::check_keys(key, fs)?;
+    }
     if let Some(source) = &spec.closure {
         let mut closure = nix::Closure::read(&folder.join(&source.from))?;
         gathered.toplevel = toplevel(&closure, source.toplevel.as_deref(), spec)?;
@@ -72,7 +75,7 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
         }
         gathered.closure = closure;
     }
-    gathered.name = crate::expand::expand(&spec.name, |key| match key {
+    gathered.name = crate::expand::expand(&spec.name, "name", |key| match key {
         "version" | "series" => gathered.value(key, "name"),
         _ => Err(unknown("name", key, &["version", "series"])),
     })?;
@@ -85,10 +88,15 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
 /// The system's path: the given one, or the only one that nothing refers to. It may stay unknown when nothing
 /// in the specification needs it, as for a bare list of store paths.
 fn toplevel(closure: &nix::Closure, given: Option<&str>, spec: &Spec) -> Result<Option<StorePath>> {
-    let given = given.map(str::parse::<StorePath>).transpose()?;
+    let bad = |error: nix::Error| Error::BadValue {
+        place: "closure.toplevel".to_string(),
+        problem: error.to_string(),
+    };
+    let given = given.map(str::parse::<StorePath>).transpose().map_err(bad)?;
     match closure.toplevel(given.as_ref()) {
         Ok(path) => Ok(Some(path.clone())),
-        Err(error) if given.is_some() || crate::trees::mentions_toplevel(spec) => Err(error.into()),
+        Err(error) if given.is_some() => Err(bad(error)),
+        Err(error) if crate::trees::mentions_toplevel(spec) => Err(error.into()),
         Err(_) => Ok(None),
     }
 }

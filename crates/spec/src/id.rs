@@ -1,70 +1,180 @@
 //! Names for what a file system holds.
 
-use image::{Content, Kind, Meta, NodeId, Tree};
+use std::collections::BTreeMap;
+
+use image::{Content, Device, Kind, Meta, Node, NodeId, Tree};
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
 use crate::gather::Gathered;
 
 /// 32 hexadecimal digits that change when anything in a tree changes, and with nothing else. Store paths that
-/// are in the closure count by their registered hash; everything else is read.
+/// are as in the closure count by their registered hash; everything else is read.
 pub(crate) fn tree_id(tree: &Tree, gathered: &Gathered) -> Result<String> {
-    let mut hasher = Sha256::new();
+    let mut fields = Fields(Sha256::new());
+    // The order in which nodes were first met tells hard links from copies.
+    let mut met: BTreeMap<NodeId, u64> = BTreeMap::new();
     let mut stack = vec![NodeId::ROOT];
     while let Some(id) = stack.pop() {
+        let number = met.len() as u64;
+        let known = *met.entry(id).or_insert(number);
+        fields.number(known);
+        if known != number {
+            continue;
+        }
         let node = tree.node(id);
-        let Meta {
-            mode,
-            uid,
-            gid,
-            mtime,
-            xattrs,
-        } = &node.meta;
-        hasher.update(format!("\n{mode:o} {uid} {gid} {mtime} {xattrs:?} "));
+        fields.meta(&node.meta);
         if let Some(hash) = registered_hash(tree, id, gathered) {
-            hasher.update(hash.to_string());
+            fields.tag(b'S');
+            fields.bytes(&hash.0);
             continue;
         }
         match &node.kind {
             Kind::Directory(directory) => {
-                hasher.update(format!("{} entries", directory.len()));
+                fields.tag(b'D');
+                fields.number(directory.len() as u64);
                 for (name, child) in directory.iter() {
-                    hasher.update((name.len() as u64).to_le_bytes());
-                    hasher.update(name);
+                    fields.bytes(name);
                     stack.push(child);
                 }
             }
-            Kind::File(content) => read(content, &mut hasher)?,
-            Kind::Symlink(target) => hasher.update(target),
-            Kind::CharDevice(device) => hasher.update(format!("char {device:?}")),
-            Kind::BlockDevice(device) => hasher.update(format!("block {device:?}")),
-            Kind::Fifo => hasher.update("fifo"),
-            Kind::Socket => hasher.update("socket"),
+            Kind::File(content) => fields.content(content)?,
+            Kind::Symlink(target) => {
+                fields.tag(b'L');
+                fields.bytes(target);
+            }
+            Kind::CharDevice(device) => fields.device(b'C', *device),
+            Kind::BlockDevice(device) => fields.device(b'B', *device),
+            Kind::Fifo => fields.tag(b'P'),
+            Kind::Socket => fields.tag(b'O'),
         }
     }
-    Ok(hex(&hasher.finalize()[..16]))
+    Ok(hex(&fields.0.finalize()[..16]))
 }
 
-/// The hash of a store path that is taken whole from the closure.
-fn registered_hash(tree: &Tree, id: NodeId, gathered: &Gathered) -> Option<nix::Hash> {
-    let unit = tree.unit(id)?;
-    let path = format!("{}/{}", nix::STORE_DIR, String::from_utf8_lossy(&unit.name));
-    gathered.closure.get(&path.parse().ok()?)?.nar_hash
-}
+/// Fields of a digest that cannot be mistaken for each other: each has its length, or always the same one.
+struct Fields(Sha256);
 
-fn read(content: &Content, hasher: &mut Sha256) -> Result<()> {
-    hasher.update(content.len().to_le_bytes());
-    let mut reader = content.reader()?;
-    let mut chunk = vec![0; 256 << 10];
-    while reader.remaining() > 0 {
-        let len = reader.fill(&mut chunk)?;
-        hasher.update(&chunk[..len]);
+impl Fields {
+    fn tag(&mut self, tag: u8) {
+        self.0.update([tag]);
     }
-    Ok(reader.finish()?)
+
+    fn number(&mut self, number: u64) {
+        self.0.update(number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    fn meta(&mut self, meta: &Meta) {
+        let Meta { mode, uid, gid, mtime, xattrs } = meta;
+        self.0.update(mode.to_le_bytes());
+        self.0.update(uid.to_le_bytes());
+        self.0.update(gid.to_le_bytes());
+        self.0.update(mtime.to_le_bytes());
+        self.number(xattrs.len() as u64);
+        for xattr in xattrs {
+            self.bytes(&xattr.name);
+            self.bytes(&xattr.value);
+        }
+    }
+
+    fn device(&mut self, tag: u8, device: Device) {
+        self.tag(tag);
+        self.0.update(device.major.to_le_bytes());
+        self.0.update(device.minor.to_le_bytes());
+    }
+
+    fn content(&mut self, content: &Content) -> Result<()> {
+        self.tag(b'F');
+        self.number(content.len());
+        let mut reader = content.reader()?;
+        let mut chunk = vec![0; 256 << 10];
+        while reader.remaining() > 0 {
+            let len = reader.fill(&mut chunk)?;
+            self.0.update(&chunk[..len]);
+        }
+        Ok(reader.finish()?)
+    }
+}
+
+/// The hash of a store path, when the tree has it as the closure has it.
+fn registered_hash(tree: &Tree, id: NodeId, gathered: &Gathered) -> Option<nix::Hash> {
+    let unit = gathered.tree.unit(id).filter(|unit| tree.unit(id) == Some(unit))?;
+    let path = format!("{}/{}", nix::STORE_DIR, String::from_utf8_lossy(&unit.name));
+    let hash = gathered.closure.get(&path.parse().ok()?)?.nar_hash?;
+    same(tree, &gathered.tree, id).then_some(hash)
+}
+
+/// Whether two trees, one of which began as the other, still have the same below a node.
+fn same(tree: &Tree, other: &Tree, id: NodeId) -> bool {
+    let mut stack = vec![id];
+    while let Some(id) = stack.pop() {
+        let (Node { meta, kind }, other) = (tree.node(id), other.node(id));
+        let same = *meta == other.meta
+            && match (kind, &other.kind) {
+                (Kind::Directory(one), Kind::Directory(other)) => one.iter().eq(other.iter()),
+                (Kind::File(Content::File(one)), Kind::File(Content::File(other))) => one == other,
+                (Kind::Symlink(one), Kind::Symlink(other)) => one == other,
+                _ => false,
+            };
+        if !same {
+            return false;
+        }
+        stack.extend(tree.children(id).map(|(_, child)| child));
+    }
+    true
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Seed, Unit};
+
+    const STORE_PATH: &str = "/nix/store/00000000000000000000000000000000-x";
+
+    fn gathered(tree: &Tree) -> Gathered {
+        let text = format!("{STORE_PATH}\n{}\n0\n\n0\n", "0".repeat(64));
+        Gathered {
+            closure: nix::Closure::from_registration(STORE_PATH.as_ref(), text.as_bytes()).unwrap(),
+            tree: tree.clone(),
+            digests: Vec::new(),
+            rehashed: Vec::new(),
+            toplevel: None,
+            seed: Seed::new(b""),
+            name: String::new(),
+        }
+    }
+
+    #[test]
+    fn every_change_shows() {
+        let mut tree = Tree::default();
+        let unit = tree.make_directory(STORE_PATH.as_bytes()).unwrap();
+        let name: Box<[u8]> = STORE_PATH.as_bytes()[11..].into();
+        tree.mark_unit(unit, Unit { order: name.clone(), name });
+        let file = tree.add_at(b"/a", Node::file(&b"a"[..])).unwrap();
+        let gathered = gathered(&tree);
+        let mut ids = vec![tree_id(&tree, &gathered).unwrap()];
+        let mut changed = |change: &dyn Fn(&mut Tree)| {
+            let mut tree = tree.clone();
+            change(&mut tree);
+            ids.push(tree_id(&tree, &gathered).unwrap());
+        };
+        changed(&|tree| drop(tree.add(unit, b"extra", Node::file(&b"in a store path"[..])).unwrap()));
+        changed(&|tree| tree.node_mut(unit).meta.mode = 0o700);
+        changed(&|tree| tree.link(NodeId::ROOT, b"b", file).unwrap());
+        changed(&|tree| drop(tree.add(NodeId::ROOT, b"b", Node::file(&b"a"[..])).unwrap()));
+        changed(&|tree| drop(tree.add(NodeId::ROOT, b"b", Node::symlink("a")).unwrap()));
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
 }

@@ -1,7 +1,7 @@
 //! The parts of a specification: file systems and scripts as contents, each made once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::expand::expand;
 use crate::gather::Gathered;
 use crate::schema::{Compressor, FatBits, FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, disks, id};
+use crate::{Spec, disks, id, outputs};
 
 /// What an entry of a tree takes at most in a compressed file system, besides its content.
 pub(crate) const ENTRY_MAX: u64 = 512;
@@ -98,7 +98,8 @@ pub enum Detail {
 /// # Errors
 /// When anything in the specification does not fit together, or a part cannot be made.
 pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
-    disks::check_names(spec, work.only)?;
+    check_only(spec, work.only)?;
+    outputs::check(spec, gathered)?;
     let mut planner = Planner {
         spec,
         gathered,
@@ -138,16 +139,16 @@ impl Planner<'_> {
             self.made.insert(name.to_string(), part);
         }
         self.made.get(name).ok_or_else(|| Error::Circle {
-            part: name.to_string(),
+            way: vec![name.to_string()],
         })
     }
 
     /// Does something that makes a part, and notices when that needs the part itself.
     fn guarded<T>(&mut self, name: &str, make: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.open.iter().any(|open| open == name) {
-            return Err(Error::Circle {
-                part: name.to_string(),
-            });
+        if let Some(first) = self.open.iter().position(|open| open == name) {
+            let mut way = self.open[first..].to_vec();
+            way.push(name.to_string());
+            return Err(Error::Circle { way });
         }
         self.open.push(name.to_string());
         let made = make(self);
@@ -160,7 +161,7 @@ impl Planner<'_> {
         match name.split_once('.') {
             Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
             Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
-            _ => Err(disks::no_part("a value", name, spec)),
+            _ => Err(disks::no_part("this specification", name, spec)),
         }
     }
 
@@ -170,23 +171,15 @@ impl Planner<'_> {
     }
 
     fn file_system(&mut self, key: &str, fs: &FileSystem) -> Result<Part> {
-        check_keys(key, fs)?;
         let tree = self.tree(key)?;
         let part = format!("fs.{key}");
-        let (content, detail, ending) = match fs.format {
-            Format::Squashfs => {
-                let (content, detail) = self.squashfs(&part, fs, &tree)?;
-                (content, detail, "squashfs")
-            }
-            Format::Fat => {
-                let (content, detail) = self.fat(&part, key, fs, &tree)?;
-                (content, detail, "vfat")
-            }
+        let (content, detail) = match fs.format {
+            Format::Squashfs => self.squashfs(&part, fs, &tree)?,
+            Format::Fat => self.fat(&part, key, fs, &tree)?,
         };
-        let file = fs.file.clone().unwrap_or_else(|| format!("{key}.{ending}"));
         let part = Part {
             name: part,
-            files: vec![(file, content.clone())],
+            files: vec![(outputs::file_system(key, fs), content.clone())],
             content,
             detail,
         };
@@ -291,11 +284,16 @@ impl Planner<'_> {
             part: part.clone(),
             source,
         };
-        let source = Content::host_file(self.work.folder.join(&script.source))?.to_vec()?;
+        let source = Content::host_file(self.work.folder.join(&script.source))
+            .and_then(|content| content.to_vec())
+            .map_err(|source| Error::Tree {
+                part: part.clone(),
+                source,
+            })?;
         let mut values = BTreeMap::new();
         for (name, value) in &script.substitute {
             let place = format!("{part}.substitute.{name}");
-            values.insert(name.clone(), expand(value, |key| self.text(key, &place))?);
+            values.insert(name.clone(), expand(value, &place, |key| self.text(key, &place))?);
         }
         let source = uboot::substitute(&source, &values).map_err(failed)?;
         let arch = uboot::Arch::from_str(&script.arch).map_err(failed)?;
@@ -305,11 +303,7 @@ impl Planner<'_> {
             name: String::new(),
         };
         let content = Content::from(uboot::script(&source, &options).map_err(failed)?);
-        let file = script.file.clone().unwrap_or_else(|| format!("{key}.scr"));
-        let readable = PathBuf::from(&file)
-            .with_extension("cmd")
-            .to_string_lossy()
-            .into_owned();
+        let (file, readable) = outputs::script(key, script);
         let files = vec![(file, content.clone()), (readable, Content::from(source))];
         Ok(Part {
             name: part,
@@ -344,13 +338,14 @@ impl Values for Planner<'_> {
         }
     }
 
-    fn part(&mut self, key: &str) -> Result<Option<Content>> {
+    fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
             Some(("fs", name)) => !name.contains('.'),
             Some(("script", _)) => true,
             _ => false,
         };
         if is_part {
+            disks::check_part(place, key, self.spec)?;
             Planner::part(self, key).map(|part| Some(part.content.clone()))
         } else {
             Ok(None)
@@ -379,8 +374,21 @@ impl Part {
     }
 }
 
+/// Refuses parts that do not exist.
+///
+/// # Errors
+/// When one does not.
+pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
+    for name in only {
+        if name != "disk" || spec.disk.is_none() {
+            disks::check_part("--only", name, spec)?;
+        }
+    }
+    Ok(())
+}
+
 /// Refuses keys that mean nothing for a format.
-fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
+pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     let squashfs = [
         ("compression", fs.compression.is_some()),
         ("level", fs.level.is_some()),

@@ -46,6 +46,12 @@ pub fn parse(text: &str, path: &Path) -> Result<Spec> {
             schema: spec.schema,
         });
     }
+    if spec.name.is_empty() {
+        return Err(Error::BadValue {
+            place: "name".to_string(),
+            problem: "must not be empty: outputs are called by it".to_string(),
+        });
+    }
     Ok(spec)
 }
 

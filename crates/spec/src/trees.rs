@@ -41,7 +41,7 @@ pub(crate) trait Values {
     /// The text of a value.
     fn text(&mut self, key: &str, place: &str) -> Result<String>;
     /// The bytes of another part, when the key names one.
-    fn part(&mut self, key: &str) -> Result<Option<image::Content>>;
+    fn part(&mut self, key: &str, place: &str) -> Result<Option<image::Content>>;
 }
 
 /// Makes the tree of a file system. The nodes of the closure, if it is in, come first and have their numbers.
@@ -70,12 +70,13 @@ pub(crate) fn tree(
         merge(&mut tree, NodeId::ROOT, &host, NodeId::ROOT).map_err(failed)?;
     }
     for path in &fs.directories {
-        let path = expand(path, |key| values.text(key, &part))?;
+        let place = format!("{part}.directories");
+        let path = expand(path, &place, |key| values.text(key, &place))?;
         tree.make_directory(path.as_bytes()).map_err(failed)?;
     }
     for (path, target) in &fs.symlinks {
         let place = format!("{part}.symlinks.{path:?}");
-        let target = expand(target, |key| values.text(key, &place))?;
+        let target = expand(target, &place, |key| values.text(key, &place))?;
         tree.add_at(path.as_bytes(), Node::symlink(target))
             .map_err(failed)?;
     }
@@ -101,11 +102,11 @@ fn file(
     values: &mut dyn Values,
 ) -> Result<Tree> {
     if let Some(key) = whole(source)
-        && let Some(content) = values.part(key)?
+        && let Some(content) = values.part(key, place)?
     {
         return Ok(Tree::new(Node::file(content)));
     }
-    let source = expand(source, |key| values.text(key, place))?;
+    let source = expand(source, place, |key| values.text(key, place))?;
     if source.starts_with(nix::STORE_DIR) && !gathered.closure.paths().is_empty() {
         let id = gathered.find(&source, place)?;
         if gathered.content(id).is_some() {

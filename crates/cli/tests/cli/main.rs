@@ -1,0 +1,17 @@
+//! The command line, as a user meets it: texts, exit codes, and what is in the output folder afterwards.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may panic, and says what it skips"
+)]
+
+mod changes;
+mod inputs;
+mod limits;
+mod outputs;
+mod requests;
+mod results;
+mod stops;
+mod verbs;
+mod world;
