@@ -70,7 +70,13 @@ impl Fields {
     }
 
     fn meta(&mut self, meta: &Meta) {
-        let Meta { mode, uid, gid, mtime, xattrs } = meta;
+        let Meta {
+            mode,
+            uid,
+            gid,
+            mtime,
+            xattrs,
+        } = meta;
         self.0.update(mode.to_le_bytes());
         self.0.update(uid.to_le_bytes());
         self.0.update(gid.to_le_bytes());
@@ -103,7 +109,10 @@ impl Fields {
 
 /// The hash of a store path, when the tree has it as the closure has it.
 fn registered_hash(tree: &Tree, id: NodeId, gathered: &Gathered) -> Option<nix::Hash> {
-    let unit = gathered.tree.unit(id).filter(|unit| tree.unit(id) == Some(unit))?;
+    let unit = gathered
+        .tree
+        .unit(id)
+        .filter(|unit| tree.unit(id) == Some(unit))?;
     let path = format!("{}/{}", nix::STORE_DIR, String::from_utf8_lossy(&unit.name));
     let hash = gathered.closure.get(&path.parse().ok()?)?.nar_hash?;
     same(tree, &gathered.tree, id).then_some(hash)
@@ -130,7 +139,9 @@ fn same(tree: &Tree, other: &Tree, id: NodeId) -> bool {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -153,12 +164,22 @@ mod tests {
         }
     }
 
+    fn add(tree: &mut Tree, parent: NodeId, name: &[u8], node: Node) {
+        tree.add(parent, name, node).unwrap();
+    }
+
     #[test]
     fn every_change_shows() {
         let mut tree = Tree::default();
         let unit = tree.make_directory(STORE_PATH.as_bytes()).unwrap();
         let name: Box<[u8]> = STORE_PATH.as_bytes()[11..].into();
-        tree.mark_unit(unit, Unit { order: name.clone(), name });
+        tree.mark_unit(
+            unit,
+            Unit {
+                order: name.clone(),
+                name,
+            },
+        );
         let file = tree.add_at(b"/a", Node::file(&b"a"[..])).unwrap();
         let gathered = gathered(&tree);
         let mut ids = vec![tree_id(&tree, &gathered).unwrap()];
@@ -167,11 +188,11 @@ mod tests {
             change(&mut tree);
             ids.push(tree_id(&tree, &gathered).unwrap());
         };
-        changed(&|tree| drop(tree.add(unit, b"extra", Node::file(&b"in a store path"[..])).unwrap()));
+        changed(&|tree| add(tree, unit, b"extra", Node::file(&b"in a store path"[..])));
         changed(&|tree| tree.node_mut(unit).meta.mode = 0o700);
         changed(&|tree| tree.link(NodeId::ROOT, b"b", file).unwrap());
-        changed(&|tree| drop(tree.add(NodeId::ROOT, b"b", Node::file(&b"a"[..])).unwrap()));
-        changed(&|tree| drop(tree.add(NodeId::ROOT, b"b", Node::symlink("a")).unwrap()));
+        changed(&|tree| add(tree, NodeId::ROOT, b"b", Node::file(&b"a"[..])));
+        changed(&|tree| add(tree, NodeId::ROOT, b"b", Node::symlink("a")));
         let count = ids.len();
         ids.sort();
         ids.dedup();
