@@ -12,13 +12,43 @@ use crate::{Spec, outputs};
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
     let options = options(disk, planner)?;
-    let sector_size = options.sector_size.bytes();
     let mut regions = Vec::new();
     for region in &disk.region {
-        regions.push(lower(region, sector_size, planner)?);
+        let mut lowered = lower(region, &options, planner)?;
+        if let Some(name) = &region.content {
+            let part = planner.part(name)?;
+            if let Some(size) = lowered.size {
+                part.check_size(size, &format!("{}.size", place(region)))?;
+            }
+            lowered.content = content(part, &mut lowered.size);
+        }
+        regions.push(lowered);
     }
     let planned = disk::plan(&options, &regions)?;
     Ok((planned, outputs::disk(disk, planner.gathered)))
+}
+
+/// Finds what is wrong with a disk before its file systems are made, which can take minutes. Their places are
+/// known only when their sizes are.
+pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<()> {
+    let options = options(disk, planner)?;
+    let mut regions = Vec::new();
+    let mut sizes_are_known = true;
+    for region in &disk.region {
+        let mut lowered = lower(region, &options, planner)?;
+        if let (Some(name), None) = (&region.content, lowered.size) {
+            let sector_size = options.sector_size.bytes();
+            let fs = planner.spec.fs.get(name.strip_prefix("fs.").unwrap_or_default());
+            let size = fs.and_then(|fs| fs.size).map(|size| size.bytes(sector_size));
+            lowered.size = size.and_then(|size| size.checked_next_multiple_of(sector_size));
+            sizes_are_known &= lowered.size.is_some();
+        }
+        regions.push(lowered);
+    }
+    if sizes_are_known {
+        disk::plan(&options, &regions)?;
+    }
+    Ok(())
 }
 
 fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
@@ -65,13 +95,14 @@ fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
     })
 }
 
-fn lower(region: &Region, sector_size: u64, planner: &mut Planner) -> Result<disk::Region> {
-    let place = format!("disk.region {:?}", region.name);
+/// A region with everything but the part that is its content.
+fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<disk::Region> {
+    let place = place(region);
     let bad = |problem: &str| Error::BadValue {
         place: place.clone(),
         problem: problem.to_string(),
     };
-    let mut size = region.size.map(|size| size.bytes(sector_size));
+    let bytes = |amount: crate::Amount| amount.bytes(options.sector_size.bytes());
     let content = match (&region.raw, &region.content) {
         (Some(_), Some(_)) => return Err(bad("raw and content exclude each other")),
         (Some(raw), None) => {
@@ -83,11 +114,7 @@ fn lower(region: &Region, sector_size: u64, planner: &mut Planner) -> Result<dis
         }
         (None, Some(name)) => {
             check_part(&place, name, planner.spec)?;
-            let part = planner.part(name)?;
-            if let Some(size) = size {
-                part.check_size(size, &format!("{place}.size"))?;
-            }
-            content(part, &mut size)
+            None
         }
         (None, None) => None,
     };
@@ -100,14 +127,18 @@ fn lower(region: &Region, sector_size: u64, planner: &mut Planner) -> Result<dis
         }
         None => None,
     };
-    let place = region.offset.map(|offset| offset.bytes(sector_size));
     Ok(disk::Region {
         name: region.name.clone(),
-        place,
-        size,
+        place: region.offset.map(bytes),
+        size: region.size.map(bytes),
         content,
         partition,
     })
+}
+
+/// What errors call a region.
+fn place(region: &Region) -> String {
+    format!("disk.region {:?}", region.name)
 }
 
 /// A part as a region's content. One that was only estimated takes its place, but no content.
@@ -120,7 +151,7 @@ fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
 }
 
 fn partition(region: &Region, kind: &str) -> Result<Partition> {
-    let place = format!("disk.region {:?}", region.name);
+    let place = place(region);
     let type_guid = disk::type_guid(kind).map_err(|error| with_types_hint(error, region, kind))?;
     let mut attributes = Attributes::default();
     for name in &region.attributes {
@@ -158,7 +189,7 @@ fn attribute(name: &str, place: &str) -> Result<Attributes> {
 fn with_types_hint(error: disk::Error, region: &Region, kind: &str) -> Error {
     match nearest(kind, disk::TYPES.iter().map(|known| known.name)) {
         Some(near) if !kind.contains('-') || kind.len() != 36 => Error::Unknown {
-            place: format!("disk.region {:?}.type", region.name),
+            place: format!("{}.type", place(region)),
             what: format!("partition type {kind:?}"),
             hint: Some(format!("did you mean {near:?}? A GUID is right too")),
         },

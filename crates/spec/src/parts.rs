@@ -111,6 +111,9 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
     names.extend(spec.script.keys().map(|name| format!("script.{name}")));
+    if let Some(disk) = spec.disk.as_ref().filter(|_| asked("disk")) {
+        disks::check(disk, &planner)?;
+    }
     let mut parts = Vec::new();
     for name in names.iter().filter(|name| asked(name)) {
         parts.push(planner.part(name)?.clone());
