@@ -19,11 +19,14 @@ qemu-system-aarch64   qemu-system-arm         boots the image
 END
 }
 
+# Who speaks: what lines begin with.
+speaker=demo
+
 # say TEXT…: one line about what happens now.
-say() { printf 'demo: %s\n' "$*"; }
+say() { printf '%s: %s\n' "$speaker" "$*"; }
 
 # die TEXT…: says what is wrong and stops.
-die() { printf 'demo: error: %s\n' "$*" >&2; exit 1; }
+die() { printf '%s: error: %s\n' "$speaker" "$*" >&2; exit 1; }
 
 # have THING: is this command, or this file, here?
 have() { case $1 in /*) [ -e "$1" ] ;; *) command -v "$1" >/dev/null ;; esac; }
@@ -34,6 +37,32 @@ need() {
   for thing; do
     have "$thing" || die "$thing is missing: run demo/install first"
   done
+}
+
+# install_missing < TABLE: installs what is missing from Debian's packages, and says why. The table's lines are like those
+# of demo_tools. Installs nothing and needs no rights when everything is here already.
+install_missing() {
+  local thing package why packages=() sudo=() log
+  while read -r thing package why; do
+    have "$thing" && continue
+    say "installing $package: $why"
+    packages+=("$package")
+  done
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  have apt-get || die "no apt-get here: the tools come from Debian 12 packages (${packages[*]})"
+  if [ "$(id -u)" != 0 ]; then
+    have sudo || die "not root and no sudo: have someone run apt-get install ${packages[*]}"
+    sudo=(sudo)
+  fi
+  log=$(mktemp)
+  if ! { "${sudo[@]}" apt-get -q update &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "${packages[@]}"
+  } > "$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    rm -f "$log"
+    die "apt-get could not install ${packages[*]}"
+  fi
+  rm -f "$log"
 }
 
 # debian_mirror: the address of the archive that this machine's own apt uses; MIRROR overrides it.
