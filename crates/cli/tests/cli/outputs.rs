@@ -40,7 +40,8 @@ fn an_output_that_is_a_folder() {
 fn a_second_build_into_the_same_folder() {
     let world = World::new();
     let folder = File::open(world.path("out")).unwrap();
-    folder.try_lock().unwrap();
+    // A build needs the folder for itself, so even the weakest lock of another keeps it out.
+    folder.try_lock_shared().unwrap();
     assert_snapshot!(world.build_refused(5), @r"
     error: out: another kiln is building into this folder
     hint: wait for it, or choose another --out

@@ -117,21 +117,6 @@ fn at_any_time() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
-    let world = slow();
-    let mut child = world.kiln(&BUILD).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    lines.find(|said| said.starts_with("compressing")).unwrap();
-    send("STOP", &child);
-    send("INT", &child);
-    send("TERM", &child);
-    send("CONT", &child);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-#[test]
 fn a_build_after_one_that_was_killed() {
     let world = World::with("size = \"40MiB\"", "size = \"2GiB\"");
     let region = "content = \"fs.rootfs\"\n\n[[disk.region]]\nname = \"large\"\nraw = \"large\"\n";
