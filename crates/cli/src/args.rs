@@ -85,7 +85,7 @@ pub(crate) struct Plan {
     /// What all ids derive from, in place of the specification's seed
     #[arg(long)]
     pub(crate) seed: Option<String>,
-    /// Compress, to know the sizes of compressed file systems; takes as long as a build
+    /// Compress into $TMPDIR, to know the sizes of compressed file systems; takes as long as a build
     #[arg(long)]
     pub(crate) exact: bool,
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     };
     let plan = spec::plan(&spec, &gathered, &work)?;
     warnings(&plan, ui);
-    // Write: every output grows under a temporary name, and they get their names together.
+    // Write: every output grows under a temporary name; when all are complete, they get their own.
     let (written, files) = write_all(&plan, &out, ui)?;
     let manifest = Manifest::new(&gathered, &plan, files);
     let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));
@@ -54,13 +54,28 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
             )?)
         }
     };
-    for written in written.into_iter().chain(manifest_written) {
-        written.keep()?;
-    }
+    keep_all(written, manifest_written)?;
     if ui.json() {
-        ui.print_json(&manifest);
-    } else {
-        ui.print(&summary(&manifest, &plan, &out.path, manifest_file.as_deref()));
+        return ui.print_json(&manifest);
+    }
+    ui.print(&summary(&manifest, &plan, &out.path, manifest_file.as_deref()))
+}
+
+/// Gives all outputs their names. Files cannot be renamed together, so the manifest says when they are complete: the
+/// old one goes first, and the new one comes last.
+fn keep_all(written: Vec<Written>, manifest: Option<Written>) -> Result<(), Failure> {
+    if let Some(manifest) = &manifest
+        && let Err(source) = std::fs::remove_file(manifest.path())
+        && source.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(image::Error::Write {
+            path: manifest.path().to_path_buf(),
+            source,
+        }
+        .into());
+    }
+    for written in written.into_iter().chain(manifest) {
+        written.keep()?;
     }
     Ok(())
 }

@@ -30,31 +30,27 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
-    if let Some(jobs) = args.jobs {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs.into())
-            .build_global();
-        pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
-    }
+    let jobs = args.threads();
+    // Always, so that no variable of the environment decides it.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
+    pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     match &args.command {
-        Command::Build(command) => build::run(command, args.threads(), ui),
-        Command::Plan(command) => plan::run(command, args.threads(), ui),
-        Command::Squashfs(command) => one::squashfs(command, args.threads(), ui),
-        Command::Fat(command) => one::fat(command, args.threads(), ui),
-        Command::Script(command) => one::script(command, args.threads(), ui),
+        Command::Build(command) => build::run(command, jobs, ui),
+        Command::Plan(command) => plan::run(command, jobs, ui),
+        Command::Squashfs(command) => one::squashfs(command, jobs, ui),
+        Command::Fat(command) => one::fat(command, jobs, ui),
+        Command::Script(command) => one::script(command, jobs, ui),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "kiln", &mut text);
-            ui.print(&String::from_utf8_lossy(&text));
-            Ok(())
+            ui.print(&String::from_utf8_lossy(&text))
         }
         Command::Man => {
             let mut text = Vec::new();
             let page = clap_mangen::Man::new(Args::command());
             page.render(&mut text)
                 .map_err(|error| Failure::usage(error.to_string()))?;
-            ui.print(&String::from_utf8_lossy(&text));
-            Ok(())
+            ui.print(&String::from_utf8_lossy(&text))
         }
     }
 }

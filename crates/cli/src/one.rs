@@ -104,6 +104,7 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
     if !folder.is_dir() {
         return Err(missing(folder));
     }
+    let target = image::Target::claim(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
     let gathered = gather(spec, Path::new(""), rehash, ui).map_err(unnamed)?;
     let squashing = Squashing::Spool(folder);
@@ -115,26 +116,25 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         only: &[part.to_string()],
     };
     let plan = spec::plan(spec, &gathered, &work).map_err(|error| unnamed(error.into()))?;
-    for part in plan.parts {
-        let written = image::write(out, &alone(&part.content)?, ui)?;
-        let made = Made {
-            file: out.to_path_buf(),
-            size: written.size,
-            sha256: hex(&written.sha256),
-        };
-        written.keep()?;
-        if ui.json() {
-            ui.print_json(&made);
-        } else {
-            ui.print(&format!(
-                "{}  {}  sha256 {}\n",
-                made.file.display(),
-                size(made.size),
-                made.sha256
-            ));
-        }
+    let Some(part) = plan.parts.first() else {
+        return Ok(());
+    };
+    let written = target.write(&alone(&part.content)?, ui)?;
+    let made = Made {
+        file: out.to_path_buf(),
+        size: written.size,
+        sha256: hex(&written.sha256),
+    };
+    written.keep()?;
+    if ui.json() {
+        return ui.print_json(&made);
     }
-    Ok(())
+    ui.print(&format!(
+        "{}  {}  sha256 {}\n",
+        made.file.display(),
+        size(made.size),
+        made.sha256
+    ))
 }
 
 impl args::Kept {

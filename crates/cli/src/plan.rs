@@ -43,13 +43,12 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         .map(|(planned, file)| (DiskEntry::new(planned), file.as_str()));
     if ui.json() {
         let (disk, file) = disk.unzip();
-        ui.print_json(&Report {
+        return ui.print_json(&Report {
             name: &gathered.name,
             parts,
             disk,
             disk_file: file,
         });
-        return Ok(());
     }
     let mut text = String::new();
     for part in &parts {
@@ -58,8 +57,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     if let Some((disk, file)) = &disk {
         describe_disk(disk, file, &mut text);
     }
-    ui.print(&text);
-    Ok(())
+    ui.print(&text)
 }
 
 /// A plan for machines.

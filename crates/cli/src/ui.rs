@@ -1,6 +1,6 @@
 //! Everything that is printed: results to stdout, progress and failures to stderr.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,10 @@ impl Ui {
     /// Signals stop the work in good order; the second one ends the process at once.
     pub(crate) fn new(json: bool) -> Ui {
         let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM, SIGHUP]
+            .into_iter()
+            .filter(|signal| !is_ignored(*signal))
+        {
             // Without a handler a signal still ends the process, only less tidily.
             let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
             let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
@@ -44,18 +47,23 @@ impl Ui {
         self.json
     }
 
-    /// Prints a result. A reader that has gone away is no failure.
-    pub(crate) fn print(&self, text: &str) {
+    /// Prints a result. A reader that has gone away is no failure; a disk that is full is one.
+    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         self.clear();
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes());
-        let _ = stdout.flush();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::output(
+                format!("standard output: cannot be written: {error}"),
+                None,
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Prints a result for machines.
-    pub(crate) fn print_json(&self, value: &impl Serialize) {
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        self.print(&(text + "\n"));
+        self.print(&(text + "\n"))
     }
 
     /// Says something that the user should know although nothing failed.
@@ -74,7 +82,8 @@ impl Ui {
             let code = failure.code();
             let error =
                 serde_json::json!({ "error": failure.message, "hint": failure.hint, "exit_code": code });
-            self.print_json(&error);
+            // Nobody can be told when that fails too.
+            let _ = self.print_json(&error);
         }
     }
 
@@ -121,6 +130,16 @@ impl Progress for Ui {
         }
         Ok(())
     }
+}
+
+/// Whether a signal was ignored when the process began, as `nohup` does with SIGHUP. It stays so then.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// A line on stderr; nobody can be told when that fails.

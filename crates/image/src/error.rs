@@ -71,7 +71,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file that is not what planning saw.
-    #[error("{}: changed after it was planned: {planned} bytes then, {found} bytes now", path.display())]
+    #[error("{}: changed after it was planned: {}", path.display(), change(*planned, *found))]
     Changed {
         /// The path on the host.
         path: PathBuf,
@@ -125,6 +125,14 @@ pub enum Error {
     /// The user asked to stop.
     #[error("stopped")]
     Cancelled,
+}
+
+/// How a file changed, for people.
+fn change(planned: u64, found: u64) -> String {
+    if planned == found {
+        return format!("it has {found} bytes still, but was written to or replaced");
+    }
+    format!("{planned} bytes then, {found} bytes now")
 }
 
 impl Error {

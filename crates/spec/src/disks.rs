@@ -1,5 +1,7 @@
 //! The disk of a specification: its regions, with the parts that are in them.
 
+use std::collections::BTreeMap;
+
 use disk::{Attributes, Board, Gpt, Partition, SectorSize};
 use image::Content;
 
@@ -29,8 +31,8 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
 }
 
 /// Finds what is wrong with a disk before its file systems are made, which can take minutes. Their places are
-/// known only when their sizes are.
-pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<()> {
+/// known only when their sizes are; then the answer is where each region begins.
+pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u64>> {
     let options = options(disk, planner)?;
     let mut regions = Vec::new();
     let mut sizes_are_known = true;
@@ -45,10 +47,13 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<()> {
         }
         regions.push(lowered);
     }
+    let mut starts = BTreeMap::new();
     if sizes_are_known {
-        disk::plan(&options, &regions)?;
+        let planned = disk::plan(&options, &regions)?;
+        let named = planned.map.into_iter().filter(|entry| !entry.name.is_empty());
+        starts.extend(named.map(|entry| (entry.name, entry.start)));
     }
-    Ok(())
+    Ok(starts)
 }
 
 fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
@@ -195,21 +200,6 @@ fn with_types_hint(error: disk::Error, region: &Region, kind: &str) -> Error {
         },
         _ => error.into(),
     }
-}
-
-/// The sectors before a FAT on its disk, where the specification says them.
-pub(crate) fn hidden_sectors(spec: &Spec, fs: &str) -> u32 {
-    let Some(disk) = &spec.disk else { return 0 };
-    let sector_size = u64::from(disk.sector_size.unwrap_or(512).max(1));
-    let content = format!("fs.{fs}");
-    let region = disk
-        .region
-        .iter()
-        .find(|region| region.content.as_ref() == Some(&content));
-    let offset = region
-        .and_then(|region| region.offset)
-        .map_or(0, |offset| offset.bytes(sector_size));
-    u32::try_from(offset / sector_size).unwrap_or(0)
 }
 
 /// Refuses the name of a file system or script that does not exist.

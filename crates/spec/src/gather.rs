@@ -101,12 +101,11 @@ fn toplevel(closure: &nix::Closure, given: Option<&str>, spec: &Spec) -> Result<
     }
 }
 
-/// Without a seed of its own, a specification derives its ids from its name and its closure.
+/// Without a seed of its own, a specification derives its ids from its name and its store paths.
 fn seed(gathered: &Gathered) -> Seed {
     let mut text = gathered.name.clone();
     for info in gathered.closure.paths() {
-        let hash = info.nar_hash.map(|hash| hash.to_string()).unwrap_or_default();
-        let _ = write!(text, "\n{} {hash}", info.path);
+        let _ = write!(text, "\n{}", info.path);
     }
     Seed::new(text.as_bytes())
 }

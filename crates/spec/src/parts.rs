@@ -15,9 +15,6 @@ use crate::schema::{Compressor, FatBits, FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{Spec, disks, id, outputs};
 
-/// What an entry of a tree takes at most in a compressed file system, besides its content.
-pub(crate) const ENTRY_MAX: u64 = 512;
-
 /// How many store paths a report names.
 const LARGEST: usize = 10;
 
@@ -106,13 +103,16 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         work,
         made: BTreeMap::new(),
         open: Vec::new(),
+        starts: BTreeMap::new(),
+        ids: BTreeMap::new(),
     };
+    check_options(spec)?;
     let asked = |name: &str| work.only.is_empty() || work.only.iter().any(|only| only == name);
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
     names.extend(spec.script.keys().map(|name| format!("script.{name}")));
-    if let Some(disk) = spec.disk.as_ref().filter(|_| asked("disk")) {
-        disks::check(disk, &planner)?;
+    if let Some(disk) = &spec.disk {
+        planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
     for name in names.iter().filter(|name| asked(name)) {
@@ -132,6 +132,10 @@ pub(crate) struct Planner<'a> {
     made: BTreeMap<String, Part>,
     /// The parts that are being made, each needed by the one before it.
     open: Vec<String>,
+    /// Where the disk's regions begin, as far as that is known before parts are made.
+    starts: BTreeMap<String, u64>,
+    /// The ids of file systems that were asked for.
+    ids: BTreeMap<String, String>,
 }
 
 impl Planner<'_> {
@@ -168,6 +172,30 @@ impl Planner<'_> {
         }
     }
 
+    /// Bytes of the disk's sectors.
+    fn sector_size(&self) -> u64 {
+        self.spec
+            .disk
+            .as_ref()
+            .and_then(|disk| disk.sector_size)
+            .unwrap_or(512)
+            .into()
+    }
+
+    /// The sectors before a FAT on its disk, where they are known before it is made.
+    fn hidden_sectors(&self, key: &str, sector_size: u64) -> u32 {
+        let content = format!("fs.{key}");
+        let regions = self.spec.disk.iter().flat_map(|disk| &disk.region);
+        let region = regions
+            .into_iter()
+            .find(|region| region.content.as_ref() == Some(&content));
+        let start = region
+            .and_then(|region| self.starts.get(&region.name))
+            .copied()
+            .unwrap_or(0);
+        u32::try_from(start / sector_size.max(1)).unwrap_or(0)
+    }
+
     fn tree(&mut self, key: &str) -> Result<image::Tree> {
         let (spec, gathered, folder) = (self.spec, self.gathered, self.work.folder);
         trees::tree(key, &spec.fs[key], gathered, folder, self)
@@ -187,7 +215,7 @@ impl Planner<'_> {
             detail,
         };
         if let Some(limit) = fs.max_size {
-            part.check_size(limit.bytes(512), "max-size")?;
+            part.check_size(limit.bytes(self.sector_size()), "max-size")?;
         }
         Ok(part)
     }
@@ -215,7 +243,10 @@ impl Planner<'_> {
                 largest,
                 estimate: true,
             };
-            return Ok((Content::Zeros(trees::at_most(tree)), detail));
+            return Ok((
+                Content::Zeros(squashfs::at_most(tree, &options).map_err(failed)?),
+                detail,
+            ));
         };
         let spool = Spool::create(folder)?;
         let digests = if fs.closure {
@@ -241,10 +272,8 @@ impl Planner<'_> {
     }
 
     fn fat(&self, part: &str, key: &str, fs: &FileSystem, tree: &image::Tree) -> Result<(Content, Detail)> {
-        let disk = self.spec.disk.as_ref();
-        let disk_sector = disk.and_then(|disk| disk.sector_size).unwrap_or(512);
-        let sector_size = fs.sector_size.unwrap_or(disk_sector);
-        let bytes = |amount: crate::Amount| amount.bytes(sector_size.into());
+        let sector_size = fs.sector_size.map_or(self.sector_size(), u64::from);
+        let bytes = |amount: crate::Amount| amount.bytes(sector_size);
         let volume_id = match &fs.id {
             Some(id) => volume_id(part, id)?,
             None => self.gathered.seed.part(part).number("volume id"),
@@ -264,9 +293,9 @@ impl Planner<'_> {
                 .size
                 .map_or(fat::Size::Fit, |size| fat::Size::Exactly(bytes(size))),
             free: fs.free.map_or(0, bytes),
-            sector_size,
+            sector_size: u32::try_from(sector_size).unwrap_or(u32::MAX),
             cluster_size,
-            hidden_sectors: disks::hidden_sectors(self.spec, key),
+            hidden_sectors: self.hidden_sectors(key, sector_size),
             time: fs.time.unwrap_or(1).into(),
         };
         let failed = |source| Error::Fat {
@@ -322,8 +351,13 @@ impl Values for Planner<'_> {
         let fs = key.strip_prefix("fs.").and_then(|key| key.split_once('.'));
         match fs {
             Some((name, "id")) if self.spec.fs.contains_key(name) => {
+                if let Some(id) = self.ids.get(name) {
+                    return Ok(id.clone());
+                }
                 let tree = self.guarded(&format!("fs.{name}"), |planner| planner.tree(name))?;
-                id::tree_id(&tree, self.gathered)
+                let id = id::tree_id(&tree, self.gathered)?;
+                self.ids.insert(name.to_string(), id.clone());
+                Ok(id)
             }
             Some((name, _)) if !self.spec.fs.contains_key(name) => {
                 Err(disks::no_part(place, &format!("fs.{name}"), self.spec))
@@ -425,6 +459,24 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     }
 }
 
+/// Finds options that cannot be before any part is made.
+fn check_options(spec: &Spec) -> Result<()> {
+    for (key, fs) in &spec.fs {
+        let part = format!("fs.{key}");
+        if fs.format == Format::Squashfs {
+            let options = squashfs_options(&part, fs)?;
+            options
+                .check()
+                .map_err(|source| Error::Squashfs { part, source })?;
+        }
+    }
+    for (key, script) in &spec.script {
+        let part = format!("script.{key}");
+        uboot::Arch::from_str(&script.arch).map_err(|source| Error::Script { part, source })?;
+    }
+    Ok(())
+}
+
 fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
     let level = |usual: u32| fs.level.unwrap_or(usual);
     let compression = match fs.compression.unwrap_or(Compressor::Zstd) {
@@ -442,7 +494,17 @@ fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
         }
         Compressor::None => Compression::None,
     };
-    let block_size = fs.block_size.map_or(1 << 20, |size| size.bytes(512));
+    let block_size = match fs.block_size {
+        None => 1 << 20,
+        Some(crate::Amount::Bytes(bytes)) => bytes,
+        Some(crate::Amount::Sectors(_)) => {
+            let problem = "block-size cannot be said in sectors".to_string();
+            return Err(Error::BadValue {
+                place: part.to_string(),
+                problem,
+            });
+        }
+    };
     let block_size = u32::try_from(block_size).unwrap_or(u32::MAX);
     Ok(squashfs::Options {
         block_size,

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use image::{Keep, Kind, Node, NodeId, Tree, Unit};
 
+use crate::Spec;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Kept};
-use crate::{Spec, parts};
 
 /// Whether any value in the specification needs the toplevel.
 pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
@@ -26,6 +26,7 @@ pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
         fs.files
             .values()
             .chain(fs.symlinks.values())
+            .chain(&fs.directories)
             .any(|text| mentions(text))
     };
     mentions(&spec.name)
@@ -107,7 +108,10 @@ fn file(
         return Ok(Tree::new(Node::file(content)));
     }
     let source = expand(source, place, |key| values.text(key, place))?;
-    if source.starts_with(nix::STORE_DIR) && !gathered.closure.paths().is_empty() {
+    let in_store = source
+        .strip_prefix(nix::STORE_DIR)
+        .is_some_and(|rest| rest.starts_with('/'));
+    if in_store && !gathered.closure.paths().is_empty() {
         let id = gathered.find(&source, place)?;
         if gathered.content(id).is_some() {
             return Ok(Tree::new(gathered.tree.node(id).clone()));
@@ -155,10 +159,10 @@ fn merge(tree: &mut Tree, into: NodeId, other: &Tree, from: NodeId) -> image::Re
                 continue;
             }
             if let Kind::Directory(_) = node.kind {
-                let existing = tree
-                    .children(into)
-                    .find(|(known, _)| *known == name)
-                    .map(|(_, id)| id);
+                let existing = match &tree.node(into).kind {
+                    Kind::Directory(directory) => directory.get(name),
+                    _ => None,
+                };
                 let target = match existing {
                     Some(existing) => existing,
                     None => tree.add(
@@ -197,11 +201,6 @@ fn keep(kept: &[Kept]) -> Keep {
         xattrs: kept.contains(&Kept::Xattrs),
         hard_links: kept.contains(&Kept::HardLinks),
     }
-}
-
-/// The most bytes that a tree's files can take without compression, and what describes them.
-pub(crate) fn at_most(tree: &Tree) -> u64 {
-    tree.content_len() + parts::ENTRY_MAX * tree.len() as u64
 }
 
 #[cfg(test)]

@@ -49,6 +49,20 @@ pub struct Options {
     pub time: u32,
 }
 
+impl Options {
+    /// Checks the options alone.
+    ///
+    /// # Errors
+    /// When the block size or the level is outside the format's limits.
+    pub fn check(&self) -> Result<(), Error> {
+        let block_size = self.block_size;
+        if !block_size.is_power_of_two() || !(BLOCK_SIZE_MIN..=BLOCK_SIZE_MAX).contains(&block_size) {
+            return Err(Error::BlockSize(block_size));
+        }
+        self.compression.check()
+    }
+}
+
 impl Default for Options {
     /// Blocks of 1 MiB, zstd at level 19.
     fn default() -> Self {

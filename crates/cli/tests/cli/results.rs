@@ -17,7 +17,7 @@ fn a_plan_for_people() {
     assert_snapshot!(world.done(&["plan", "spec.toml"]), @r"
     fs.boot → boot.vfat: fat16, 16 MiB; 2 files, 15.9 MiB free (1 MiB promised), clusters of 2 KiB
 
-    fs.rootfs → rootfs.squashfs: squashfs, at most 26.0 KiB (before compression); 15 entries, 18.5 KiB
+    fs.rootfs → rootfs.squashfs: squashfs, at most 28 KiB (before compression); 15 entries, 18.5 KiB
       the largest store paths, uncompressed:
           13.6 KiB  bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.0
            4.8 KiB  llllllllllllllllllllllllllllllll-linux-6.1

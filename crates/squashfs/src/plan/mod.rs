@@ -81,16 +81,11 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
 
 /// Checks what can be checked before any work.
 fn check(tree: &Tree, options: &Options) -> Result<(), Error> {
-    let block_size = options.block_size;
-    if !block_size.is_power_of_two() || !(crate::BLOCK_SIZE_MIN..=crate::BLOCK_SIZE_MAX).contains(&block_size)
-    {
-        return Err(Error::BlockSize(block_size));
+    options.check()?;
+    match tree.node(NodeId::ROOT).kind {
+        image::Kind::Directory(_) => Ok(()),
+        _ => Err(Error::RootNotADirectory),
     }
-    options.compression.check()?;
-    if !matches!(tree.node(NodeId::ROOT).kind, image::Kind::Directory(_)) {
-        return Err(Error::RootNotADirectory);
-    }
-    Ok(())
 }
 
 /// Puts superblock, segments and tables into their places.
