@@ -55,7 +55,7 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
         name: String::new(),
     };
     for (key, fs) in &spec.fs {
-        crate::parts::check_keys(key, fs)?;
+        crate::formats::check_keys(key, fs)?;
     }
     if let Some(source) = &spec.closure {
         let mut closure = nix::Closure::read(&folder.join(&source.from))?;

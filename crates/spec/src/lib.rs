@@ -15,6 +15,7 @@ mod amount;
 mod disks;
 mod error;
 mod expand;
+mod formats;
 mod gather;
 mod id;
 mod outputs;

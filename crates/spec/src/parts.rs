@@ -6,14 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use image::{Content, Progress, Spool};
-use squashfs::{Compression, UnitUsage};
+use squashfs::UnitUsage;
 
 use crate::error::{Error, Result};
 use crate::expand::expand;
 use crate::gather::Gathered;
-use crate::schema::{Compressor, FatBits, FileSystem, Format, Script};
+use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, disks, id, outputs};
+use crate::{Spec, disks, formats, id, outputs};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -106,7 +106,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         starts: BTreeMap::new(),
         ids: BTreeMap::new(),
     };
-    check_options(spec)?;
+    formats::check_options(spec)?;
     let asked = |name: &str| work.only.is_empty() || work.only.iter().any(|only| only == name);
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
@@ -225,7 +225,7 @@ impl Planner<'_> {
             part: part.to_string(),
             source,
         };
-        let options = squashfs_options(part, fs)?;
+        let options = formats::squashfs_options(part, fs)?;
         let (content_len, entries) = (tree.content_len(), tree.len() as u64);
         let Squashing::Spool(folder) = self.work.squashing else {
             let usage = tree.units().map(|(root, unit)| {
@@ -273,31 +273,9 @@ impl Planner<'_> {
 
     fn fat(&self, part: &str, key: &str, fs: &FileSystem, tree: &image::Tree) -> Result<(Content, Detail)> {
         let sector_size = fs.sector_size.map_or(self.sector_size(), u64::from);
-        let bytes = |amount: crate::Amount| amount.bytes(sector_size);
-        let volume_id = match &fs.id {
-            Some(id) => volume_id(part, id)?,
-            None => self.gathered.seed.part(part).number("volume id"),
-        };
-        let cluster_size = fs
-            .cluster_size
-            .map(|size| u32::try_from(bytes(size)).unwrap_or(u32::MAX));
-        let options = fat::Options {
-            label: fs.label.clone(),
-            volume_id,
-            kind: match fs.bits {
-                None => fat::Kind::Auto,
-                Some(FatBits::B16) => fat::Kind::Fat16,
-                Some(FatBits::B32) => fat::Kind::Fat32,
-            },
-            size: fs
-                .size
-                .map_or(fat::Size::Fit, |size| fat::Size::Exactly(bytes(size))),
-            free: fs.free.map_or(0, bytes),
-            sector_size: u32::try_from(sector_size).unwrap_or(u32::MAX),
-            cluster_size,
-            hidden_sectors: self.hidden_sectors(key, sector_size),
-            time: fs.time.unwrap_or(1).into(),
-        };
+        let id = self.gathered.seed.part(part).number("volume id");
+        let hidden_sectors = self.hidden_sectors(key, sector_size);
+        let options = formats::fat_options(part, fs, sector_size, hidden_sectors, id)?;
         let failed = |source| Error::Fat {
             part: part.to_string(),
             source,
@@ -305,7 +283,7 @@ impl Planner<'_> {
         let planned = fat::plan(tree, &options).map_err(failed)?;
         let detail = Detail::Fat {
             usage: planned.usage,
-            volume_id,
+            volume_id: options.volume_id,
         };
         Ok((Content::Image(Arc::new(planned.image)), detail))
     }
@@ -422,108 +400,6 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Refuses keys that mean nothing for a format.
-pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
-    let squashfs = [
-        ("compression", fs.compression.is_some()),
-        ("level", fs.level.is_some()),
-        ("block-size", fs.block_size.is_some()),
-    ];
-    let fat = [
-        ("label", fs.label.is_some()),
-        ("id", fs.id.is_some()),
-        ("bits", fs.bits.is_some()),
-        ("size", fs.size.is_some()),
-        ("free", fs.free.is_some()),
-        ("sector-size", fs.sector_size.is_some()),
-        ("cluster-size", fs.cluster_size.is_some()),
-    ];
-    let (format, foreign) = match fs.format {
-        Format::Squashfs => ("squashfs", &fat[..]),
-        Format::Fat => ("fat", &squashfs[..]),
-    };
-    match foreign.iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let mut problem = format!("{name} is no key of format {format}");
-            if fs.format == Format::Squashfs && *name == "size" {
-                problem.push_str(", whose size follows from its content: max-size limits it");
-            }
-            Err(Error::BadValue {
-                place: format!("fs.{key}"),
-                problem,
-            })
-        }
-    }
-}
-
-/// Finds options that cannot be before any part is made.
-fn check_options(spec: &Spec) -> Result<()> {
-    for (key, fs) in &spec.fs {
-        let part = format!("fs.{key}");
-        if fs.format == Format::Squashfs {
-            let options = squashfs_options(&part, fs)?;
-            options
-                .check()
-                .map_err(|source| Error::Squashfs { part, source })?;
-        }
-    }
-    for (key, script) in &spec.script {
-        let part = format!("script.{key}");
-        uboot::Arch::from_str(&script.arch).map_err(|source| Error::Script { part, source })?;
-    }
-    Ok(())
-}
-
-fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
-    let level = |usual: u32| fs.level.unwrap_or(usual);
-    let compression = match fs.compression.unwrap_or(Compressor::Zstd) {
-        Compressor::Zstd => Compression::Zstd {
-            level: i32::try_from(level(19)).unwrap_or(i32::MAX),
-        },
-        Compressor::Xz => Compression::Xz { level: level(6) },
-        Compressor::Gzip => Compression::Gzip { level: level(9) },
-        Compressor::None if fs.level.is_some() => {
-            let problem = "level means nothing with compression = \"none\"".to_string();
-            return Err(Error::BadValue {
-                place: part.to_string(),
-                problem,
-            });
-        }
-        Compressor::None => Compression::None,
-    };
-    let block_size = match fs.block_size {
-        None => 1 << 20,
-        Some(crate::Amount::Bytes(bytes)) => bytes,
-        Some(crate::Amount::Sectors(_)) => {
-            let problem = "block-size cannot be said in sectors".to_string();
-            return Err(Error::BadValue {
-                place: part.to_string(),
-                problem,
-            });
-        }
-    };
-    let block_size = u32::try_from(block_size).unwrap_or(u32::MAX);
-    Ok(squashfs::Options {
-        block_size,
-        compression,
-        time: fs.time.unwrap_or(1),
-    })
-}
-
-/// A volume id as tools write it: `1234-ABCD`.
-fn volume_id(part: &str, text: &str) -> Result<u32> {
-    let digits: String = text.chars().filter(|character| *character != '-').collect();
-    let bad = || Error::BadValue {
-        place: format!("{part}.id"),
-        problem: format!("{text:?}: must be eight hexadecimal digits, such as 2178-694E"),
-    };
-    if digits.len() != 8 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(bad());
-    }
-    u32::from_str_radix(&digits, 16).map_err(|_| bad())
 }
 
 fn unit_len(tree: &image::Tree, root: image::NodeId) -> u64 {
