@@ -26,7 +26,7 @@
 
 mod compress;
 mod format;
-pub mod plan;
+mod plan;
 pub mod read;
 
 pub use plan::{Planned, UnitUsage, Work, at_most, plan};
