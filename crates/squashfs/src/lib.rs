@@ -15,7 +15,7 @@
 //! one [unit](image::Unit) (a store path) is one *segment*: it starts at a multiple of 4 KiB, holds the unit's
 //! files in the order of their names, and shares no fragment block with another unit. So every block depends on
 //! the unit alone, and so does the segment, but for large files that an earlier segment holds already: those it
-//! leaves out. Units smaller than half a block share a segment, a *bucket*; buckets are cut after units whose
+//! leaves out. Units smaller than a block share a segment, a *bucket*; buckets are cut after units whose
 //! name's hash says so, which makes a new unit change one bucket.
 //!
 //! [`plan()`] decides what goes into which block before anything is compressed; then threads compress the blocks

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::format::NO_FRAGMENT;
 
 /// One in this many units of a bucket ends it.
-const BUCKET_CUT: u64 = 8;
+const BUCKET_CUT: u64 = 16;
 
 /// All blocks in the order of the data area.
 pub(super) struct Segments {
@@ -92,7 +92,7 @@ impl Segments {
                 root: *root,
                 content_len,
             });
-            if content_len >= u64::from(block_size / 2) {
+            if content_len >= u64::from(block_size) {
                 planner.segment(
                     unit_label(tree, *root),
                     [(Some(number), files.as_slice())].into_iter(),
