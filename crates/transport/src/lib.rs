@@ -1,0 +1,1 @@
+//! How images travel: compressed, and with block maps.
