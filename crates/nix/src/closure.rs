@@ -133,8 +133,12 @@ impl Closure {
     /// What is known of a path, when it is in the closure.
     #[must_use]
     pub fn get(&self, path: &StorePath) -> Option<&PathInfo> {
-        let position = self.paths.binary_search_by(|info| info.path.cmp(path)).ok()?;
-        self.paths.get(position)
+        self.paths.get(self.position(path)?)
+    }
+
+    /// The place of a path among the sorted ones.
+    pub(crate) fn position(&self, path: &StorePath) -> Option<usize> {
+        self.paths.binary_search_by(|info| info.path.cmp(path)).ok()
     }
 
     /// The path that the closure is made for: the given one, or else the only one that no other refers to.

@@ -171,6 +171,32 @@ pub enum Error {
         /// What is not known.
         unknown: &'static str,
     },
+    /// Paths that refer to each other in a circle, which Nix does not register.
+    #[error("{}: refers to itself over other paths: {}", way.first().map_or("", StorePath::as_str), arrows(way))]
+    Cycle {
+        /// A path, the path that it refers to, and so on back to it.
+        way: Vec<StorePath>,
+    },
+    /// A NAR larger than the database can say.
+    #[error(
+        "{path}: its NAR has {size} bytes, the limit of the store's database is {}",
+        i64::MAX
+    )]
+    NarTooLarge {
+        /// The path.
+        path: StorePath,
+        /// The bytes of its NAR in the registration.
+        size: u64,
+    },
+    /// A path whose name ends like a derivation's, and that is none.
+    #[error("{path}: is not a derivation, which its name says it is")]
+    NotADerivation {
+        /// The path.
+        path: StorePath,
+    },
+    /// A database that could not be made.
+    #[error("the store's database: {0}")]
+    Database(#[from] rusqlite::Error),
     /// An error of trees and contents.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -218,6 +244,8 @@ impl Error {
             | Error::NotInTree { .. }
             | Error::Unknown { .. } => Fault::Request,
             Error::Image(error) => error.fault(),
+            Error::NarTooLarge { .. } => Fault::Limit,
+            Error::Database(_) => Fault::Output,
             Error::BadStorePath { .. }
             | Error::BadHash { .. }
             | Error::BadNumber { .. }
@@ -234,6 +262,8 @@ impl Error {
             | Error::MissingReference { .. }
             | Error::NotInStore { .. }
             | Error::SpecialFile { .. }
+            | Error::NotADerivation { .. }
+            | Error::Cycle { .. }
             | Error::Mismatch { .. } => Fault::Input,
         }
     }
@@ -254,6 +284,10 @@ fn mismatch(count: usize, shown: &[Difference]) -> String {
             lines(count, shown)
         ),
     }
+}
+
+fn arrows(way: &[StorePath]) -> String {
+    way.iter().map(StorePath::as_str).collect::<Vec<_>>().join(" → ")
 }
 
 /// A colon and a line for each, and for those that are not shown.

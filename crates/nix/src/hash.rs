@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 
 use crate::base32;
 use crate::error::{Error, Result};
@@ -50,6 +50,13 @@ impl FromStr for Hash {
     }
 }
 
+impl Hash {
+    /// The digits in base 16, with nothing before them.
+    pub(crate) fn to_base16(self) -> String {
+        HEXLOWER.encode(&self.0)
+    }
+}
+
 /// Whether a text starts like the name of an algorithm.
 fn has_algorithm(text: &str) -> bool {
     text.split_once([':', '-'])
@@ -69,7 +76,7 @@ impl fmt::Display for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use data_encoding::{HEXLOWER, HEXUPPER};
+    use data_encoding::HEXUPPER;
     use proptest::prelude::*;
 
     /// The digest of no bytes, as `nix-hash` and `nix hash to-sri` show it.

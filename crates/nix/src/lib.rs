@@ -2,7 +2,7 @@
 //! they claim to be.
 //!
 //! ```text
-//!  closureInfo folder ─┐
+//!  closureInfo folder ─┐      ┌─► registration, database
 //!  registration file  ─┼─► Closure ─── tree(store) ──► Tree ──► a format's plan
 //!  list of paths      ─┘      │                          │
 //!                             └──────── check ◄──────────┘
@@ -45,17 +45,22 @@
 mod base32;
 mod check;
 mod closure;
+mod database;
+mod derivation;
 mod error;
 mod hash;
 pub mod nar;
 mod registration;
+mod resolve;
 mod store;
 mod store_path;
 
 pub use check::{Checked, Digests, Mismatch, check};
 pub use closure::{Closure, PathInfo};
+pub use database::{DATABASE_DIR, database, database_folder};
 pub use error::{Difference, Error, Result};
 pub use hash::Hash;
 pub use registration::registration;
+pub use resolve::{Found, resolve};
 pub use store::Store;
 pub use store_path::{STORE_DIR, StorePath};
