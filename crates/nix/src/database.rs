@@ -6,9 +6,13 @@
 //!                                                  ▲   a row per store path, sorted by path
 //!                              Refs               referrer  reference       a path may refer to itself
 //!                              DerivationOutputs  drv  id  path             of the paths that are derivations
+//!                              SchemaMigrations   migration                 empty
 //! ```
 //!
-//! Columns, index and trigger are those of `schema.sql` in Nix's sources, under names that Nix's statements use.
+//! Columns, indexes and trigger are those of `schema.sql` in Nix's sources, under names that Nix's statements use.
+//! Newer ones also want `SchemaMigrations`, and fail to make it where nothing can be written: having it lets them use
+//! a read-only image as a store.
+//!
 //! Everything is written in one order into a database in memory, so the same closure gives the same bytes: the
 //! [format](https://www.sqlite.org/fileformat2.html) has a stated byte order, and nothing in it tells of a time, a
 //! host, or the library that wrote it.
@@ -41,7 +45,7 @@ pragma foreign_keys = on;
 begin;
 ";
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "create table ValidPaths (
     id               integer primary key autoincrement not null,
     path             text unique not null,
@@ -67,6 +71,7 @@ const TABLES: [&str; 3] = [
     primary key (drv, id),
     foreign key (drv) references ValidPaths(id) on delete cascade
 )",
+    "create table SchemaMigrations (migration text primary key not null)",
 ];
 
 /// Made after the rows are in, which packs the indexes tightly. Without the trigger, a path that refers to itself

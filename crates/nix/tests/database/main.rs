@@ -1,6 +1,6 @@
 //! The store's database: its rows, and what Nix says of a store that was given one.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod nix_store;
 mod rows;

@@ -227,12 +227,9 @@ fn nix_takes_our_database_for_its_own() {
             );
         }
     }
-    for info in closure
-        .paths()
-        .iter()
-        .filter(|info| info.path.name().ends_with(".drv"))
-    {
-        let arguments = ["--query", "--outputs", info.path.as_str()];
+    for name in ["one.drv", "two.drv"] {
+        let path = named(&closure, name);
+        let arguments = ["--query", "--outputs", path.as_str()];
         assert_eq!(
             ours.ask("nix-store", &arguments),
             theirs.ask("nix-store", &arguments)

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use image::{Fault, Kind, Node, NodeId, Tree};
 use nix::{Closure, database, database_folder};
 use sha2::{Digest, Sha256};
@@ -54,15 +55,12 @@ fn bytes_are_pinned_and_the_order_of_records_is_not_in_them() {
     let swapped = text().replace(&format!("\n{A}\n{B}\n"), &format!("\n{B}\n{A}\n"));
     assert_ne!(swapped, text());
     assert!(database(&closure(&swapped), &tree(), 1).unwrap() == made);
-    let digest: String = Sha256::digest(&made)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = HEXLOWER.encode(&Sha256::digest(&made));
     assert_eq!(
         (made.len(), digest.as_str()),
         (
-            40_960,
-            "0abcdec1b2232bf2f7469870871343cf96a010e57463d21b6cf786e821b41322"
+            49_152,
+            "a25db2830e5a97234305f889d91327f3bfd30b629a290b41b8f506a573b74923"
         )
     );
 }
@@ -90,6 +88,37 @@ fn rows_say_what_the_registration_says() {
     assert_eq!(
         rows(&database, "select * from DerivationOutputs"),
         format!("2 out {A}\n")
+    );
+}
+
+#[test]
+fn thousands_of_paths_in_any_order() {
+    let path = |number: usize| format!("/nix/store/{number:032}-path");
+    let record = |number: usize| {
+        let references: String = (0..number.min(9))
+            .map(|back| path(number - back) + "\n")
+            .collect();
+        format!(
+            "{}\n{HASH}\n{number}\n\n{}\n{references}",
+            path(number),
+            number.min(9)
+        )
+    };
+    let text = |numbers: &mut dyn Iterator<Item = usize>| numbers.map(record).collect::<String>();
+    let forward = text(&mut (0..5000));
+    let backward = text(&mut (0..5000).rev());
+    let made = database(&closure(&forward), &Tree::default(), 1).unwrap();
+    assert!(made == database(&closure(&backward), &Tree::default(), 1).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("db.sqlite");
+    fs::write(&file, made).unwrap();
+    let database = open(&file);
+    assert_eq!(rows(&database, "pragma integrity_check"), "ok\n");
+    assert_eq!(rows(&database, "select count(*) from Refs"), "44955\n");
+    let digest = HEXLOWER.encode(&Sha256::digest(fs::read(&file).unwrap()));
+    assert_eq!(
+        digest,
+        "4cd579ab1d2bf8e98e17a9468db5ef612fda9d570dcfbf308f1f1af996d0d688"
     );
 }
 
