@@ -171,6 +171,14 @@ pub enum Error {
         /// What is not known.
         unknown: &'static str,
     },
+    /// A system that a boot loader could not start.
+    #[error("{path}: {problem}")]
+    BadSystem {
+        /// The path in the closure.
+        path: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Paths that refer to each other in a circle, which Nix does not register.
     #[error("{}: refers to itself over other paths: {}", way.first().map_or("", StorePath::as_str), arrows(way))]
     Cycle {
@@ -264,6 +272,7 @@ impl Error {
             | Error::SpecialFile { .. }
             | Error::NotADerivation { .. }
             | Error::Cycle { .. }
+            | Error::BadSystem { .. }
             | Error::Mismatch { .. } => Fault::Input,
         }
     }

@@ -54,6 +54,7 @@ mod registration;
 mod resolve;
 mod store;
 mod store_path;
+mod system;
 
 pub use check::{Checked, Digests, Mismatch, check};
 pub use closure::{Closure, PathInfo};
@@ -64,3 +65,4 @@ pub use registration::registration;
 pub use resolve::{Found, resolve};
 pub use store::Store;
 pub use store_path::{STORE_DIR, StorePath};
+pub use system::{BootFile, System, specialisations, system};
