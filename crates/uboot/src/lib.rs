@@ -1,4 +1,4 @@
-//! U-Boot: boot scripts.
+//! U-Boot: boot scripts and boot menus.
 //!
 //! U-Boot runs a text file of commands, `boot.cmd`, when it is wrapped into a *legacy image* called `boot.scr`.
 //! All numbers in it are big-endian:
@@ -23,8 +23,11 @@
 //! CRCs (unless the variable `verify` is `n`) and refuses an empty script.
 //!
 //! [`substitute`] fills in the placeholders of a script before it is wrapped.
+//!
+//! Systems that need no script have a menu: [`extlinux`].
 
 mod arch;
+pub mod extlinux;
 mod format;
 mod script;
 mod substitute;
