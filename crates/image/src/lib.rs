@@ -38,4 +38,4 @@ pub use scan::{Keep, scan, scan_path};
 pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
-pub use write::{Target, Written, write};
+pub use write::{Encode, Listen, Piece, Target, Through, Written, write};

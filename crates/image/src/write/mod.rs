@@ -2,30 +2,34 @@
 //!
 //! The file grows under a temporary name beside its target, holding a lock, so that a second writer of the
 //! same target is refused and what a killed writer left behind is taken over. It gets its own name when
-//! everything is on the disk. Its SHA-256 is computed by a second thread on the way.
+//! everything is on the disk.
+//!
+//! ```text
+//!  Image ── pieces ──► store: a sparse file, or what an encoder makes ──► the file
+//!                 └──► listeners, each on a thread of its own: the SHA-256, a block map
+//! ```
+
+mod listen;
+mod pieces;
+mod store;
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rustix::fs::{FlockOperation, OFlags};
 use sha2::{Digest, Sha256};
 
-use crate::content::Content;
 use crate::error::{Error, Result};
 use crate::extents::Image;
 use crate::progress::Progress;
-
-/// How many bytes are read and written at once.
-const CHUNK: usize = 1 << 20;
-
-/// How much of a hole is hashed between two looks at whether to stop.
-const HOLE: u64 = 64 << 20;
-
-/// How many chunks may wait to be hashed.
-const WAITING: usize = 8;
+pub use listen::Listen;
+use listen::relay;
+pub use pieces::Piece;
+use pieces::pieces;
+use store::Store;
+pub use store::{Encode, Through};
 
 /// How often a claim is tried while other writers of the same target come and go.
 const CLAIMS_MAX: usize = 100;
@@ -47,6 +51,10 @@ pub struct Written {
     pub size: u64,
     /// The SHA-256 of the file.
     pub sha256: [u8; 32],
+    /// The bytes of the image that is in it; the file's when nothing encoded it.
+    pub image_size: u64,
+    /// The SHA-256 of that image.
+    pub image_sha256: [u8; 32],
 }
 
 impl Written {
@@ -151,32 +159,46 @@ impl Target {
     /// # Errors
     /// When reading a content or writing the file fails, or `progress` asks to stop. Nothing is left behind then.
     pub fn write(self, image: &Image, progress: &dyn Progress) -> Result<Written> {
+        self.write_through(image, Through::default(), progress)
+    }
+
+    /// Writes what becomes of an image on its way into a file.
+    ///
+    /// # Errors
+    /// As [`Target::write`], and when the encoder fails.
+    pub fn write_through(self, image: &Image, through: Through, progress: &dyn Progress) -> Result<Written> {
         let failed = |source| Error::Write {
             path: self.path.clone(),
             source,
         };
-        self.file.set_len(image.size()).map_err(failed)?;
-        let (sender, receiver) = sync_channel(WAITING);
-        let sha256 = std::thread::scope(|scope| {
-            let hasher = scope.spawn(|| hash(receiver));
-            let mut copy = Copy {
-                target: &self,
-                progress,
-                sender,
-                position: 0,
-            };
-            copy.image(image, 0)?;
-            copy.hole_until(image.size())?;
-            drop(copy);
-            hasher
-                .join()
-                .map_err(|_| failed(io::Error::other("the hashing thread failed")))
-        })?;
+        let mut hasher = Sha256::new();
+        let mut store = match through.encode {
+            None => Store::sparse(&self.file, image.size()).map_err(failed)?,
+            Some(encoder) => Store::encoded(&self.file, encoder),
+        };
+        let mut listeners: Vec<&mut dyn Listen> = vec![&mut hasher];
+        if let Some(listener) = through.listen {
+            listeners.push(listener);
+        }
+        let relayed = relay(listeners, |relay| {
+            pieces(image, progress, &mut |piece| {
+                relay.tell(&piece);
+                store.put(&piece).map_err(failed)
+            })
+        });
+        relayed.map_err(failed)??;
+        let image_sha256 = hasher.finalize().into();
+        let (size, sha256) = store
+            .finish()
+            .map_err(failed)?
+            .unwrap_or((image.size(), image_sha256));
         self.file.sync_all().map_err(failed)?;
         Ok(Written {
             target: self,
-            size: image.size(),
+            size,
             sha256,
+            image_size: image.size(),
+            image_sha256,
         })
     }
 }
@@ -187,91 +209,6 @@ impl Drop for Target {
             // Nothing can be done when this fails; the next writer of the target takes the file over.
             let _ = std::fs::remove_file(&self.partial);
         }
-    }
-}
-
-/// What the hashing thread hears.
-enum Piece {
-    Bytes(Vec<u8>),
-    Zeros(u64),
-}
-
-fn hash(pieces: Receiver<Piece>) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    let zeros = vec![0; CHUNK];
-    for piece in pieces {
-        match piece {
-            Piece::Bytes(bytes) => hasher.update(&bytes),
-            Piece::Zeros(mut left) => {
-                while left > 0 {
-                    let len = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-                    hasher.update(&zeros[..len]);
-                    left -= len as u64;
-                }
-            }
-        }
-    }
-    hasher.finalize().into()
-}
-
-/// Copies extents in order, from the first byte to the last.
-struct Copy<'a> {
-    target: &'a Target,
-    progress: &'a dyn Progress,
-    sender: SyncSender<Piece>,
-    position: u64,
-}
-
-impl Copy<'_> {
-    fn image(&mut self, image: &Image, base: u64) -> Result<()> {
-        for extent in image.extents() {
-            let start = base + extent.start;
-            self.hole_until(start)?;
-            match &extent.content {
-                Content::Image(inner) => {
-                    self.image(inner, start)?;
-                    self.hole_until(start + inner.size())?;
-                }
-                content => self.content(content)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn content(&mut self, content: &Content) -> Result<()> {
-        let mut reader = content.reader()?;
-        while reader.remaining() > 0 {
-            let mut chunk =
-                vec![0; usize::try_from(reader.remaining()).map_or(CHUNK, |left| left.min(CHUNK))];
-            let len = reader.fill(&mut chunk)?;
-            chunk.truncate(len);
-            let written = self.target.file.write_all_at(&chunk, self.position);
-            written.map_err(|source| Error::Write {
-                path: self.target.path.clone(),
-                source,
-            })?;
-            self.position += len as u64;
-            self.send(Piece::Bytes(chunk));
-            self.progress.advance(len as u64)?;
-        }
-        reader.finish()
-    }
-
-    /// A hole is not written, but hashed as the zeros that it reads as.
-    fn hole_until(&mut self, end: u64) -> Result<()> {
-        while self.position < end {
-            let len = (end - self.position).min(HOLE);
-            self.send(Piece::Zeros(len));
-            self.position += len;
-            self.progress.advance(0)?;
-        }
-        Ok(())
-    }
-
-    /// The hashing thread ends only when this sender is gone, so sending fails only when that thread failed,
-    /// which joining it reports.
-    fn send(&self, piece: Piece) {
-        let _ = self.sender.send(piece);
     }
 }
 

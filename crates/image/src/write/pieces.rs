@@ -1,0 +1,187 @@
+//! An image as one stream of pieces: its bytes in order, gathered so that thousands of small files become few
+//! large pieces.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::content::Content;
+use crate::error::Result;
+use crate::extents::Image;
+use crate::progress::Progress;
+
+/// How many bytes a piece holds at most. Pieces end at multiples of it, which suits the page cache.
+const PIECE: usize = 1 << 20;
+
+/// A gap shorter than a block of any file system is not worth a piece: it is filled with zeros.
+const GAP: u64 = 4096;
+
+/// How much of a gap is handed on between two looks at whether to stop.
+const LONG: u64 = 64 << 20;
+
+/// A run of an image's bytes. Pieces come in order, and one begins where the one before it ends.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    /// Bytes. They take in the gaps that hold no whole block of 4096 bytes.
+    Bytes(Arc<Vec<u8>>),
+    /// This many zeros, which a reader relies on.
+    Zeros(u64),
+    /// This many zeros that nobody relies on.
+    Hole(u64),
+}
+
+/// Hands on all pieces of an image.
+pub(super) fn pieces(
+    image: &Image,
+    progress: &dyn Progress,
+    hand: &mut dyn FnMut(Piece) -> Result<()>,
+) -> Result<()> {
+    let mut gather = Gather {
+        progress,
+        hand,
+        buffer: vec![0; PIECE],
+        filled: 0,
+        end: PIECE,
+        unsaid: 0,
+        position: 0,
+        lent: VecDeque::new(),
+    };
+    gather.image(image, 0)?;
+    gather.flush()?;
+    gather.long(Piece::Hole, image.size() - gather.position)
+}
+
+struct Gather<'a> {
+    progress: &'a dyn Progress,
+    hand: &'a mut dyn FnMut(Piece) -> Result<()>,
+    /// Bytes that were not handed on: those before `filled`. There is room for more before `end`.
+    buffer: Vec<u8>,
+    filled: usize,
+    end: usize,
+    /// How many of them progress has not heard of; gaps are no progress.
+    unsaid: u64,
+    /// The place in the image behind all bytes so far.
+    position: u64,
+    /// The buffers that were handed on, to be used again when nobody needs them any more.
+    lent: VecDeque<Arc<Vec<u8>>>,
+}
+
+impl Gather<'_> {
+    fn image(&mut self, image: &Image, base: u64) -> Result<()> {
+        for extent in image.extents() {
+            self.gap(Piece::Hole, base + extent.start - self.position)?;
+            match &extent.content {
+                Content::Image(inner) => self.image(inner, base + extent.start)?,
+                Content::Zeros(len) => self.gap(Piece::Zeros, *len)?,
+                content => self.content(content)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, content: &Content) -> Result<()> {
+        let mut reader = content.reader()?;
+        while reader.remaining() > 0 {
+            let len = reader.fill(self.room()?)?;
+            self.fill(len);
+            self.unsaid += len as u64;
+        }
+        reader.finish()
+    }
+
+    fn gap(&mut self, piece: fn(u64) -> Piece, mut len: u64) -> Result<()> {
+        if len >= GAP {
+            self.flush()?;
+            return self.long(piece, len);
+        }
+        while len > 0 {
+            let room = self.room()?;
+            let part = usize::try_from(len).map_or(room.len(), |len| len.min(room.len()));
+            room[..part].fill(0);
+            self.fill(part);
+            len -= part as u64;
+        }
+        Ok(())
+    }
+
+    /// Hands on a gap as what it is.
+    fn long(&mut self, piece: fn(u64) -> Piece, mut len: u64) -> Result<()> {
+        while len > 0 {
+            let part = piece(len.min(LONG));
+            let said = if matches!(part, Piece::Zeros(_)) {
+                part.len()
+            } else {
+                0
+            };
+            (len, self.position) = (len - part.len(), self.position + part.len());
+            (self.hand)(part)?;
+            self.progress.advance(said)?;
+        }
+        Ok(())
+    }
+
+    /// Where the next bytes go; there always is room for one.
+    fn room(&mut self) -> Result<&mut [u8]> {
+        if self.filled == self.end {
+            self.flush()?;
+        }
+        if self.filled == 0 {
+            let behind = usize::try_from(self.position % PIECE as u64).unwrap_or(0);
+            self.end = PIECE - behind;
+        }
+        Ok(&mut self.buffer[self.filled..self.end])
+    }
+
+    fn fill(&mut self, len: usize) {
+        self.filled += len;
+        self.position += len as u64;
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.filled == 0 {
+            return Ok(());
+        }
+        let next = self.buffer();
+        let mut full = std::mem::replace(&mut self.buffer, next);
+        full.truncate(self.filled);
+        let full = Arc::new(full);
+        self.lent.push_back(Arc::clone(&full));
+        self.filled = 0;
+        (self.hand)(Piece::Bytes(full))?;
+        self.progress.advance(std::mem::take(&mut self.unsaid))?;
+        Ok(())
+    }
+
+    /// A buffer that is free, or a new one.
+    fn buffer(&mut self) -> Vec<u8> {
+        let Some(oldest) = self.lent.pop_front() else {
+            return vec![0; PIECE];
+        };
+        match Arc::try_unwrap(oldest) {
+            Ok(mut free) => {
+                free.resize(PIECE, 0);
+                free
+            }
+            Err(busy) => {
+                self.lent.push_front(busy);
+                vec![0; PIECE]
+            }
+        }
+    }
+}
+
+impl Piece {
+    /// How many bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match self {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::Zeros(len) | Piece::Hole(len) => *len,
+        }
+    }
+
+    /// Whether there are none, which no piece of an image is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
