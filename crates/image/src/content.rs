@@ -191,7 +191,7 @@ impl HostFile {
 
     /// Opens the file and checks that it is the planned one. What has come in its place is neither followed nor
     /// waited for.
-    fn open(&self) -> Result<File> {
+    pub(crate) fn open(&self) -> Result<File> {
         let failed = |source| Error::Read {
             path: self.path.to_path_buf(),
             source,

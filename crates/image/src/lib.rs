@@ -29,6 +29,7 @@ mod seed;
 mod spool;
 mod tree;
 mod write;
+mod zeros;
 
 pub use content::{Content, HostFile, ReadAt, Reader};
 pub use error::{Error, Fault, Result};
