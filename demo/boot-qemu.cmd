@@ -7,7 +7,7 @@ setenv arguments "console=ttyAMA0 loglevel=4 panic=-1 root=/dev/vda2 rootfstype=
 
 # A second disk holds files to list.
 if virtio dev 1; then
-  setenv arguments "${arguments} zoo=1"
+  setenv arguments "${arguments} kiln.checks=zoo:squashfs"
 fi
 
 setenv bootargs "${arguments} init=@systemClosure@/init"

@@ -13,8 +13,10 @@ patchelf              patchelf                points Debian's programs at librar
 dpkg-deb              dpkg                    reads Debian packages
 cc                    build-essential         compiles the C libraries inside kiln
 python3               python3                 groups Debian packages into store paths
-qemu-system-aarch64   qemu-system-arm         boots the image
+qemu-system-aarch64   qemu-system-arm         boots the arm64 images
 /usr/lib/u-boot/qemu_arm64/u-boot.bin  u-boot-qemu  the boot loader of QEMU's arm64 machine
+qemu-system-x86_64    qemu-system-x86         boots the amd64 image
+/usr/share/ovmf/OVMF.fd  ovmf                 the UEFI firmware of QEMU's amd64 machine
 /usr/share/keyrings/debian-archive-keyring.gpg  debian-archive-keyring  checks the packages' signatures
 END
 }
@@ -77,10 +79,10 @@ debian_mirror() {
   printf '%s\n' "$mirror"
 }
 
-# arm64_apt DIR ARGS…: apt-get for Debian's arm64 packages, with lists and state of its own under DIR.
-arm64_apt() {
-  local dir=$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror
-  shift
+# debian_apt ARCH DIR ARGS…: apt-get for Debian's packages of an architecture, with lists and state of its own under DIR.
+debian_apt() {
+  local arch=$1 dir=$2 keyring=/usr/share/keyrings/debian-archive-keyring.gpg mirror
+  shift 2
   if [ ! -e "$dir/updated" ]; then
     need apt-get "$keyring"
     mirror=$(debian_mirror)
@@ -88,7 +90,7 @@ arm64_apt() {
     : > "$dir/status"
     echo "deb [signed-by=$keyring] $mirror $suite main" > "$dir/sources.list"
     cat > "$dir/apt.conf" <<END
-APT::Architecture "arm64";
+APT::Architecture "$arch";
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 Debug::NoLocking "true";
@@ -98,7 +100,7 @@ Dir::Cache "$dir/cache";
 Dir::Etc::SourceList "$dir/sources.list";
 Dir::Etc::SourceParts "/nonexistent";
 #clear APT::Architectures;
-APT::Architectures:: "arm64";
+APT::Architectures:: "$arch";
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
 #clear DPkg::Post-Invoke;

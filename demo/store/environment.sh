@@ -2,7 +2,10 @@
 . "$setup"
 for package in $packages; do
   for folder in bin sbin lib/systemd/system share/zoneinfo share/ca-certificates; do
-    to=$out/${folder/#sbin/bin}
+    case $folder in
+      sbin) to=$out/bin ;;
+      *) to=$out/$folder ;;
+    esac
     for entry in "$package/$folder"/*; do
       [ -e "$entry" ] || continue
       mkdir -p "$to"

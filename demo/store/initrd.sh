@@ -1,7 +1,6 @@
 # The initial RAM disk: busybox, the kernel modules that lead to a root file system, and an init script.
 . "$setup"
-wanted="virtio_pci virtio_mmio virtio_blk virtio-rng
-  i2c-rk3x rk808-regulator dw_mmc-rockchip
+wanted="virtio_pci virtio_mmio virtio_blk virtio-rng qemu_fw_cfg $boardModules
   crc32c_generic ext4 squashfs erofs loop overlay nls_cp437 nls_ascii nls_iso8859-1 vfat"
 
 mkdir -p root/bin root/dev root/proc root/sys root/mnt root/modules
@@ -16,7 +15,11 @@ kernel_modules=$(echo "$linux"/lib/modules/*)
 add() {
   local line file
   [ -z "$(find modules -name "[0-9]*-$1.ko")" ] || return 0
-  line=$(grep "/$1\.ko:" "$modules"/lib/modules/*/modules.dep) || { echo "no module $1"; exit 1; }
+  if ! line=$(grep "/$1\.ko:" "$modules"/lib/modules/*/modules.dep); then
+    grep -q "/$1\.ko$" "$kernel_modules/modules.builtin" && return
+    echo "no module $1"
+    exit 1
+  fi
   file=${line%%:*}
   for dep in ${line#*:}; do dep=${dep##*/}; add "${dep%.ko}"; done
   cp "$kernel_modules/$file" "modules/$count-${file##*/}"

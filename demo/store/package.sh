@@ -2,7 +2,6 @@
 # and scripts at this path and the ones it depends on ($deps). $glibc, $bash and $perl are empty in what those
 # three depend on. $omit names what is left out.
 . "$setup"
-triplet=aarch64-linux-gnu
 
 # merge FROM TO: moves all entries of a folder into another one, which may have folders of the same names.
 merge() {
@@ -73,7 +72,7 @@ find . -type f \( -perm -100 -o -name '*.so*' \) | while read -r file; do
   case $magic in
     "$elf")
       [ -n "$glibc" ] || continue
-      patchelf --set-interpreter "$glibc/lib/$triplet/ld-linux-aarch64.so.1" --set-rpath "$libraries" "$file" ||
+      patchelf --set-interpreter "$glibc/lib/$triplet/$linker" --set-rpath "$libraries" "$file" ||
         patchelf --set-rpath "$libraries" "$file" ||
         continue # statically linked
       patchelf --shrink-rpath "$file"

@@ -1,7 +1,24 @@
 # The store of the demo: one path per Debian package (or circle of packages), odd files for tests, and on top of
-# them a system in the shape of NixOS. `work` is the folder that demo/make-store has filled.
-{ work }:
+# them a system in the shape of NixOS. `work` is the folder that demo/make-store has filled, `arch` is what Debian calls
+# the architecture of the system; it is built on any other one, too.
+{ work, arch }:
 let
+  target = {
+    arm64 = {
+      platform = "aarch64-linux";
+      triplet = "aarch64-linux-gnu";
+      linker = "ld-linux-aarch64.so.1";
+      console = "ttyAMA0";
+      boardModules = "i2c-rk3x rk808-regulator dw_mmc-rockchip";
+    };
+    amd64 = {
+      platform = "x86_64-linux";
+      triplet = "x86_64-linux-gnu";
+      linker = "ld-linux-x86-64.so.2";
+      console = "ttyS0";
+      boardModules = "";
+    };
+  }.${arch};
   version = "25.11.20261121.deb12";
   tools = builtins.path { path = work + "/tools"; name = "build-tools"; };
 
@@ -16,6 +33,7 @@ let
 
   packages = builtins.mapAttrs
     (name: package: build package.name ./package.sh {
+      inherit (target) triplet linker;
       debs = map
         ({ file, sha256 }: builtins.path {
           path = work + "/debs/${file}";
@@ -56,14 +74,18 @@ let
     certificates = packages.ca-certificates;
   };
   modules = build "kernel-modules" ./modules.sh { inherit linux; };
-  initrd = build "initrd-linux" ./initrd.sh { inherit linux modules busybox; init = ./initrd-init.sh; };
+  initrd = build "initrd-linux" ./initrd.sh {
+    inherit linux modules busybox;
+    inherit (target) boardModules;
+    init = ./initrd-init.sh;
+  };
 in
 {
   inherit packages;
   toplevel = build "nixos-system-demo-${version}" ./toplevel.sh {
     inherit linux modules initrd etc sw busybox version;
-    init = ./init.sh;
-    zoo = ./zoo.sh;
+    inherit (target) platform console;
+    scripts = [ ./init.sh ./fill.sh ./grow.sh ./nix.sh ./zoo.sh ];
     extras = [ edge-cases multi.out profile fixed-output ];
   };
 }

@@ -1,24 +1,30 @@
 # The system: what NixOS calls system.build.toplevel.
 . "$setup"
-mkdir -p "$out/bin" "$out/extras"
+mkdir -p "$out/bin" "$out/extras" "$out/checks"
 kernel=$(ls "$linux"/boot/vmlinuz-*)
-parameters="console=ttyAMA0 loglevel=4"
+parameters="console=$console loglevel=4 panic=-1"
 ln -s "$kernel" "$out/kernel"
 ln -s "$initrd/initrd" "$out/initrd"
-ln -s "$(ls -d "$linux"/lib/linux-image-*)" "$out/dtbs"
+for folder in "$linux"/lib/linux-image-*; do
+  [ ! -d "$folder" ] || ln -s "$folder" "$out/dtbs"
+done
 ln -s "$modules" "$out/kernel-modules"
 ln -s "$etc/etc" "$out/etc"
 ln -s "$sw" "$out/sw"
 for extra in $extras; do ln -s "$extra" "$out/extras/"; done
 
-printf aarch64-linux > "$out/system"
+printf %s "$platform" > "$out/system"
 printf %s "$version" > "$out/nixos-version"
 printf %s "$parameters" > "$out/kernel-params"
 printf 1 > "$out/init-interface-version"
-for script in init zoo; do
-  eval "from=\$$script"
-  sed "s|@busybox@|$busybox/bin/busybox|g; s|@toplevel@|$out|g" "$from" > "$out/$script"
-  chmod 755 "$out/$script"
+for script in $scripts; do
+  name=${script##*/*-}
+  case $name in
+    init.sh) to=$out/init ;;
+    *) to=$out/checks/${name%.sh} ;;
+  esac
+  sed "s|@busybox@|$busybox/bin/busybox|g; s|@toplevel@|$out|g" "$script" > "$to"
+  chmod 755 "$to"
 done
 cat > "$out/boot.json" <<END
 {
@@ -26,9 +32,9 @@ cat > "$out/boot.json" <<END
     "init": "$out/init",
     "initrd": "$initrd/initrd",
     "kernel": "$kernel",
-    "kernelParams": ["console=ttyAMA0", "loglevel=4"],
+    "kernelParams": ["${parameters// /\", \"}"],
     "label": "NixOS demo $version",
-    "system": "aarch64-linux",
+    "system": "$platform",
     "toplevel": "$out"
   },
   "org.nixos.specialisation.v1": {}
