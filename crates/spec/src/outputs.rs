@@ -3,9 +3,82 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use transport::{Method, Options};
+
 use crate::error::{Error, Result};
-use crate::schema::{Disk, FileSystem, Format, Script};
+use crate::schema::{Compress, Disk, FileSystem, Format, Script};
 use crate::{Gathered, Spec};
+
+/// How an output travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transport {
+    /// How its file is compressed.
+    pub compress: Option<Options>,
+    /// Whether it comes with a block map.
+    pub bmap: bool,
+}
+
+impl Transport {
+    fn new(part: &str, compress: Option<Compress>, level: Option<u32>, bmap: bool) -> Result<Transport> {
+        let bad = |problem: String| Error::BadValue {
+            place: format!("{part}.compress-level"),
+            problem,
+        };
+        let compress = match (compress, level) {
+            (Some(compress), level) => {
+                let options = Options::new(compress.method(), level);
+                Some(options.map_err(|error| bad(error.to_string()))?)
+            }
+            (None, None) => None,
+            (None, Some(level)) => return Err(bad(format!("{level}: means nothing without compress"))),
+        };
+        Ok(Transport { compress, bmap })
+    }
+
+    /// The name of the block map of an output with this name: that of the image before it is compressed.
+    #[must_use]
+    pub fn bmap_file(&self, file: &str) -> Option<String> {
+        let ending = self.compress.map_or("", |options| options.method.ending());
+        let image = file.strip_suffix(ending).unwrap_or(file);
+        self.bmap.then(|| format!("{image}.bmap"))
+    }
+}
+
+impl Compress {
+    fn method(self) -> Method {
+        match self {
+            Compress::Zstd => Method::Zstd,
+            Compress::Xz => Method::Xz,
+            Compress::Gzip => Method::Gzip,
+        }
+    }
+}
+
+/// How outputs travel, by their parts' names. Parts that are not in it are stored as they are.
+///
+/// # Errors
+/// When a level is none of its format.
+pub fn transports(spec: &Spec) -> Result<BTreeMap<String, Transport>> {
+    let mut transports = BTreeMap::new();
+    for (key, fs) in &spec.fs {
+        let part = format!("fs.{key}");
+        let transport = Transport::new(&part, fs.compress, fs.compress_level, fs.bmap)?;
+        transports.insert(part, transport);
+    }
+    if let Some(disk) = &spec.disk {
+        let transport = Transport::new("disk", disk.compress, disk.compress_level, disk.bmap)?;
+        transports.insert("disk".to_string(), transport);
+    }
+    Ok(transports)
+}
+
+/// The name of an output's file, which says how it is compressed.
+fn compressed(file: String, compress: Option<Compress>) -> String {
+    match compress.map(|compress| compress.method().ending()) {
+        Some(ending) if !file.ends_with(ending) => file + ending,
+        _ => file,
+    }
+}
 
 /// The output of a file system.
 pub(crate) fn file_system(key: &str, fs: &FileSystem) -> String {
@@ -13,7 +86,8 @@ pub(crate) fn file_system(key: &str, fs: &FileSystem) -> String {
         Format::Squashfs => "squashfs",
         Format::Fat => "vfat",
     };
-    fs.file.clone().unwrap_or_else(|| format!("{key}.{ending}"))
+    let file = fs.file.clone().unwrap_or_else(|| format!("{key}.{ending}"));
+    compressed(file, fs.compress)
 }
 
 /// The outputs of a script: itself, and the commands in it for people.
@@ -25,9 +99,11 @@ pub(crate) fn script(key: &str, script: &Script) -> (String, String) {
 
 /// The output of the disk.
 pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
-    disk.file
+    let file = disk
+        .file
         .clone()
-        .unwrap_or_else(|| format!("{}.img", gathered.name))
+        .unwrap_or_else(|| format!("{}.img", gathered.name));
+    compressed(file, disk.compress)
 }
 
 /// The output that lists all others.
@@ -50,6 +126,11 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     if let Some(part) = &spec.disk {
         files.push((disk(part, gathered), "disk".to_string()));
+    }
+    for (part, transport) in transports(spec)? {
+        let image = files.iter().find(|(_, made)| *made == part);
+        let bmap = image.and_then(|(file, _)| transport.bmap_file(file));
+        files.extend(bmap.map(|bmap| (bmap, format!("{part} (its block map)"))));
     }
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (file, part) in files {

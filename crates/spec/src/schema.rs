@@ -49,6 +49,13 @@ pub struct FileSystem {
     pub format: Format,
     /// The output's name; the file system's name and the format's ending when not given.
     pub file: Option<String>,
+    /// How the output's file is compressed; not at all when not given.
+    pub compress: Option<Compress>,
+    /// The level of that.
+    pub compress_level: Option<u32>,
+    /// Whether the output comes with a block map.
+    #[serde(default)]
+    pub bmap: bool,
     /// Whether every path of the closure lies under `/nix/store`.
     #[serde(default)]
     pub closure: bool,
@@ -94,6 +101,18 @@ pub struct FileSystem {
     pub sector_size: Option<u32>,
     /// fat: bytes of a cluster.
     pub cluster_size: Option<Amount>,
+}
+
+/// How the file of an output is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compress {
+    /// zstd in the seekable format, 1 to 22; 3 when no level is given.
+    Zstd,
+    /// xz, 0 to 9; 6 when no level is given.
+    Xz,
+    /// gzip, 1 to 12; 6 when no level is given.
+    Gzip,
 }
 
 /// A kind of file system.
@@ -182,6 +201,13 @@ pub struct Script {
 pub struct Disk {
     /// The output's name; the specification's name and `.img` when not given.
     pub file: Option<String>,
+    /// How the output's file is compressed; not at all when not given.
+    pub compress: Option<Compress>,
+    /// The level of that.
+    pub compress_level: Option<u32>,
+    /// Whether the output comes with a block map.
+    #[serde(default)]
+    pub bmap: bool,
     /// The kind of partition table; gpt when not given.
     pub table: Option<Table>,
     /// Its size; as small as possible when not given.
