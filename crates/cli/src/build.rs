@@ -1,10 +1,12 @@
 //! `kiln build`: from a specification to the files that a factory needs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use image::{Content, Image, Layout, Progress as _, Written};
-use spec::{Detail, Gathered, Plan, Rehash, Spec, Squashing, Work};
+use image::{Content, Encode, Image, Layout, Listen, Progress as _, Target, Through, Written};
+use spec::{Detail, Gathered, Plan, Rehash, Spec, Squashing, Transport, Work};
+use transport::{Bmap, Encoder, Method};
 
 use crate::args::Build;
 use crate::failure::Failure;
@@ -18,6 +20,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         spec.seed.clone_from(&args.seed);
     }
     spec::check_only(&spec, &args.only)?;
+    let transports = spec::transports(&spec)?;
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let out = OutFolder::lock(&args.out)?;
     let rehash = if args.rehash {
@@ -39,7 +42,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let plan = spec::plan(&spec, &gathered, &work)?;
     warnings(&plan, ui);
     // Write: every output grows under a temporary name; when all are complete, they get their own.
-    let (written, files) = write_all(&plan, &out, ui)?;
+    let outputs = outputs(&plan, &transports);
+    let (written, files) = write_all(&outputs, &out, threads, ui)?;
     let manifest = Manifest::new(&gathered, &plan, files);
     let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));
     let manifest_written = match &manifest_file {
@@ -58,7 +62,11 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     if ui.json() {
         return ui.print_json(&manifest);
     }
-    ui.print(&summary(&manifest, &plan, &out.path, manifest_file.as_deref()))
+    let mut summary = summary(&manifest, manifest_file.as_deref());
+    if let Some(disk) = outputs.iter().find(|output| output.part == "disk") {
+        summary.push_str(&how_to_flash(disk, &out.path));
+    }
+    ui.print(&summary)
 }
 
 /// Gives all outputs their names. Files cannot be renamed together, so the manifest says when they are complete: the
@@ -101,10 +109,12 @@ struct Output<'a> {
     file: &'a str,
     content: Content,
     id: Option<String>,
+    transport: Transport,
 }
 
 /// All files of a plan.
-fn outputs(plan: &Plan) -> Vec<Output<'_>> {
+fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<Output<'a>> {
+    let transport = |part: &str| transports.get(part).copied().unwrap_or_default();
     let mut outputs = Vec::new();
     for part in &plan.parts {
         let id = match &part.detail {
@@ -119,6 +129,7 @@ fn outputs(plan: &Plan) -> Vec<Output<'_>> {
                 file,
                 content: content.clone(),
                 id: id.clone(),
+                transport: transport(&part.name),
             });
         }
     }
@@ -129,28 +140,58 @@ fn outputs(plan: &Plan) -> Vec<Output<'_>> {
             file,
             content: planned.image.clone().into(),
             id,
+            transport: transport("disk"),
         });
     }
     outputs
 }
 
 /// Writes all outputs under temporary names.
-fn write_all(plan: &Plan, out: &OutFolder, ui: &Ui) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
+fn write_all(
+    outputs: &[Output],
+    out: &OutFolder,
+    threads: usize,
+    ui: &Ui,
+) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
     let (mut written, mut files) = (Vec::new(), Vec::new());
-    for output in outputs(plan) {
+    for output in outputs {
+        let Output { part, file, .. } = *output;
         let image = alone(&output.content)?;
-        ui.begin(&format!("writing {}", output.file), image.mapped_len());
-        let done = image::write(&out.path.join(output.file), &image, ui)?;
+        ui.begin(&format!("writing {file}"), image.mapped_len());
+        let target = Target::claim(&out.path.join(file))?;
+        let (done, bmap) = write(target, &image, output.transport, threads, ui)?;
         files.push(FileEntry {
-            part: output.part.to_string(),
-            file: output.file.to_string(),
-            size: done.size,
-            sha256: hex(&done.sha256),
-            id: output.id,
+            id: output.id.clone(),
+            ..FileEntry::new(part, file, &done)
         });
         written.push(done);
+        if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
+            let done = image::write(&out.path.join(&file), &alone(&Content::from(bmap))?, ui)?;
+            files.push(FileEntry::new(part, &file, &done));
+            written.push(done);
+        }
     }
     Ok((written, files))
+}
+
+/// Writes an image as it shall travel, and answers with its block map when it has one.
+pub(crate) fn write(
+    target: Target,
+    image: &Image,
+    transport: Transport,
+    threads: usize,
+    ui: &Ui,
+) -> Result<(Written, Option<Vec<u8>>), Failure> {
+    let encoder = transport.compress.map(|options| Encoder::new(options, threads));
+    let encoder = encoder.transpose();
+    let encoder = encoder.map_err(|error| Failure::output(error.to_string(), None))?;
+    let mut bmap = transport.bmap.then(Bmap::new);
+    let through = Through {
+        encode: encoder.map(|encoder| Box::new(encoder) as Box<dyn Encode>),
+        listen: bmap.as_mut().map(|bmap| bmap as &mut dyn Listen),
+    };
+    let written = target.write_through(image, through, ui)?;
+    Ok((written, bmap.map(Bmap::finish)))
 }
 
 /// A content as an image of its own.
@@ -169,8 +210,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// What was made, and what to do with it.
-fn summary(manifest: &Manifest, plan: &Plan, out: &Path, manifest_file: Option<&str>) -> String {
+/// What was made.
+fn summary(manifest: &Manifest, manifest_file: Option<&str>) -> String {
     let mut text = String::new();
     let width = manifest
         .files
@@ -190,14 +231,22 @@ fn summary(manifest: &Manifest, plan: &Plan, out: &Path, manifest_file: Option<&
     if let Some(file) = manifest_file {
         let _ = writeln!(text, "{file}");
     }
-    if let Some((_, file)) = &plan.disk {
-        let image = out.join(file);
-        let _ = writeln!(
-            text,
-            "\nTo flash it, with the device's name for DEVICE (everything on the device is lost):\n  \
-             sudo dd if={} of=/dev/DEVICE bs=4M conv=fsync status=progress",
-            image.display()
-        );
-    }
     text
+}
+
+/// What to do with a disk.
+fn how_to_flash(disk: &Output, out: &Path) -> String {
+    let file = out.join(disk.file);
+    let file = file.display();
+    let to = "of=/dev/DEVICE bs=4M conv=fsync status=progress";
+    let command = match disk.transport.compress.map(|options| options.method) {
+        _ if disk.transport.bmap => format!("sudo bmaptool copy {file} /dev/DEVICE"),
+        None => format!("sudo dd if={file} {to}"),
+        Some(Method::Zstd) => format!("zstd -dc {file} | sudo dd {to}"),
+        Some(Method::Xz) => format!("xz -dc {file} | sudo dd {to}"),
+        Some(Method::Gzip) => format!("gzip -dc {file} | sudo dd {to}"),
+    };
+    format!(
+        "\nTo flash it, with the device's name for DEVICE (everything on the device is lost):\n  {command}\n"
+    )
 }

@@ -1,7 +1,10 @@
 //! The manifest: what was made, for machines.
 
+use image::Written;
 use serde::Serialize;
 use spec::Gathered;
+
+use crate::build::hex;
 
 /// Everything that a build made. The same inputs give the same manifest.
 #[derive(Debug, Serialize)]
@@ -25,7 +28,16 @@ pub(crate) struct FileEntry {
     pub(crate) size: u64,
     pub(crate) sha256: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) uncompressed: Option<Uncompressed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
+}
+
+/// The image in a compressed output.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Uncompressed {
+    pub(crate) size: u64,
+    pub(crate) sha256: String,
 }
 
 /// The disk's regions.
@@ -62,6 +74,24 @@ impl Manifest {
             disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
             toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
             closure: gathered.closure.paths().iter().map(path).collect(),
+        }
+    }
+}
+
+impl FileEntry {
+    pub(crate) fn new(part: &str, file: &str, written: &Written) -> FileEntry {
+        let uncompressed = Uncompressed {
+            size: written.image_size,
+            sha256: hex(&written.image_sha256),
+        };
+        let sha256 = hex(&written.sha256);
+        FileEntry {
+            part: part.to_string(),
+            file: file.to_string(),
+            size: written.size,
+            uncompressed: (uncompressed.sha256 != sha256).then_some(uncompressed),
+            sha256,
+            id: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use spec::{Closure, FatBits, FileSystem, Format, Rehash, Spec, Squashing, Work};
 
 use crate::args;
-use crate::build::{alone, gather, hex};
+use crate::build::{alone, gather, hex, write};
 use crate::failure::Failure;
 use crate::folder::missing;
 use crate::ui::{Ui, size};
@@ -104,6 +104,8 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
     if !folder.is_dir() {
         return Err(missing(folder));
     }
+    let transport = spec::transports(spec).map_err(|error| Failure::from(error).without_part(part))?;
+    let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
     let gathered = gather(spec, Path::new(""), rehash, ui).map_err(unnamed)?;
@@ -119,7 +121,7 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
     let Some(part) = plan.parts.first() else {
         return Ok(());
     };
-    let written = target.write(&alone(&part.content)?, ui)?;
+    let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
     let made = Made {
         file: out.to_path_buf(),
         size: written.size,
