@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Make a squashfs of a closure or a folder, without a specification
     Squashfs(Squashfs),
+    /// Make an ext4 of a closure or a folder, without a specification
+    Ext4(Ext4),
     /// Make a FAT of a folder or files, without a specification
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification
@@ -90,9 +92,10 @@ pub(crate) struct Plan {
     pub(crate) exact: bool,
 }
 
+/// What a file system holds that is made without a specification.
 #[derive(Debug, clap::Args)]
 #[group(id = "source", required = true, multiple = true, args = ["closure", "tree"])]
-pub(crate) struct Squashfs {
+pub(crate) struct Source {
     /// A closure for /nix/store: a folder of closureInfo, a registration, or a list of store paths
     #[arg(long, value_name = "PATH")]
     pub(crate) closure: Option<PathBuf>,
@@ -111,6 +114,15 @@ pub(crate) struct Squashfs {
     /// A directory to make; can be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) directory: Vec<String>,
+    /// Where a store path is not what it is registered as, take it as it is
+    #[arg(long)]
+    pub(crate) rehash: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Squashfs {
+    #[command(flatten)]
+    pub(crate) source: Source,
     /// The compressor
     #[arg(long, default_value = "zstd")]
     pub(crate) compression: Compressor,
@@ -123,9 +135,45 @@ pub(crate) struct Squashfs {
     /// More bytes than this are an error
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Amount>,
-    /// Where a store path is not what it is registered as, take it as it is
+    /// The output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ext4 {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// The file that receives the closure's registration; none when empty
+    #[arg(long, value_name = "PATH", default_value = "/nix-path-registration")]
+    pub(crate) registration: String,
+    /// Put a finished store database into /nix/var/nix/db
+    #[arg(long, requires = "closure")]
+    pub(crate) database: bool,
+    /// The volume's label, up to sixteen bytes
     #[arg(long)]
-    pub(crate) rehash: bool,
+    pub(crate) label: Option<String>,
+    /// The volume's UUID; derived from the label and the store paths when not given
+    #[arg(long)]
+    pub(crate) uuid: Option<String>,
+    /// Who has to read it
+    #[arg(long, default_value = "portable")]
+    pub(crate) profile: Profile,
+    /// The size; as small as possible when not given
+    #[arg(long)]
+    pub(crate) size: Option<Amount>,
+    /// Bytes that shall stay free; 64MiB when neither this nor a size is given
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) free: Option<Amount>,
+    /// Inodes that shall stay free; 1024 when neither this nor a size is given
+    #[arg(long, value_name = "N")]
+    pub(crate) free_inodes: Option<u64>,
+    /// The journal's size, or none; as mke2fs has it when not given
+    #[arg(long, value_name = "SIZE", value_parser = journal)]
+    pub(crate) journal: Option<spec::Journal>,
+    /// Up to what it can grow while it is mounted
+    #[arg(long, value_name = "SIZE", default_value = "2TiB")]
+    pub(crate) grow_to: Amount,
     /// The output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -193,6 +241,17 @@ pub(crate) enum Compressor {
     None,
 }
 
+/// Who has to read an ext4.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Profile {
+    /// Linux, GRUB, and U-Boot of today
+    Portable,
+    /// Old U-Boot too, and U-Boot that writes
+    UbootLegacy,
+    /// Nobody writes it: no journal, no room to grow
+    Readonly,
+}
+
 /// Metadata of the host.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Kept {
@@ -213,4 +272,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .ok_or_else(|| format!("{text:?}: there is no = in it"))?;
     Ok((key.to_string(), value.to_string()))
+}
+
+fn journal(text: &str) -> Result<spec::Journal, String> {
+    spec::Journal::try_from(text.to_string())
 }

@@ -121,6 +121,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
             Detail::Fat { volume_id, .. } => {
                 Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
             }
+            Detail::Ext4 { uuid, .. } => Some(uuid.to_string()),
             Detail::Squashfs { .. } | Detail::Script { .. } => None,
         };
         for (file, content) in &part.files {

@@ -38,6 +38,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),
         Command::Squashfs(command) => one::squashfs(command, jobs, ui),
+        Command::Ext4(command) => one::ext4(command, jobs, ui),
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Completions { shell } => {

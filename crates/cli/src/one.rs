@@ -1,11 +1,11 @@
-//! `kiln squashfs`, `kiln fat`, `kiln script`: one part without a specification.
+//! `kiln squashfs`, `kiln ext4`, `kiln fat`, `kiln script`: one part without a specification.
 //!
 //! Each makes a specification of one part out of its arguments, so that there is one way to make a part.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use spec::{Closure, FatBits, FileSystem, Format, Rehash, Spec, Squashing, Work};
+use spec::{Closure, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
 
 use crate::args;
 use crate::build::{alone, gather, hex, write};
@@ -16,41 +16,45 @@ use crate::ui::{Ui, size};
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Squashfs,
-        closure: args.closure.is_some(),
-        tree: args.tree.clone(),
-        keep: args.keep.iter().map(|kept| kept.lower()).collect(),
-        symlinks: args.symlink.iter().cloned().collect(),
-        directories: args.directory.clone(),
         compression: Some(args.compression.lower()),
         level: args.level,
         block_size: Some(args.block_size),
         max_size: args.max_size,
-        ..FileSystem::default()
+        ..args.source.lower()
     };
-    let closure = args.closure.clone().map(|from| Closure {
-        from,
-        store_root: args.store_root.clone(),
-        toplevel: None,
-    });
-    let mut spec = Spec {
-        schema: 1,
-        closure,
-        ..Spec::default()
+    let spec = args.source.spec(fs, None);
+    make(&spec, "fs.image", &args.out, args.source.rehash(), threads, ui)
+}
+
+pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
+    let fs = FileSystem {
+        format: Format::Ext4,
+        registration: registration.filter(|_| args.source.closure.is_some()),
+        database: args.database,
+        label: args.label.clone(),
+        uuid: args.uuid.clone(),
+        profile: Some(args.profile.lower()),
+        size: args.size,
+        free: args.free,
+        free_inodes: args.free_inodes,
+        journal: args.journal,
+        grow_to: Some(args.grow_to),
+        ..args.source.lower()
     };
-    spec.fs.insert("image".into(), fs);
-    let rehash = if args.rehash {
-        Rehash::Accept
-    } else {
-        Rehash::Compare
-    };
-    make(&spec, "fs.image", &args.out, rehash, threads, ui)
+    let spec = args.source.spec(fs, args.label.as_deref());
+    make(&spec, "fs.image", &args.out, args.source.rehash(), threads, ui)
 }
 
 pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Fat,
         tree: args.tree.clone(),
-        files: args.file.iter().cloned().collect(),
+        files: args
+            .file
+            .iter()
+            .map(|(path, source)| (path.clone(), Sources(vec![source.clone()])))
+            .collect(),
         label: args.label.clone(),
         id: args.id.clone(),
         bits: args
@@ -137,6 +141,53 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         size(made.size),
         made.sha256
     ))
+}
+
+impl args::Source {
+    /// A file system of this content, of any format.
+    fn lower(&self) -> FileSystem {
+        FileSystem {
+            closure: self.closure.is_some(),
+            tree: self.tree.clone(),
+            keep: self.keep.iter().map(|kept| kept.lower()).collect(),
+            symlinks: self.symlink.iter().cloned().collect(),
+            directories: self.directory.clone(),
+            ..FileSystem::default()
+        }
+    }
+
+    fn spec(&self, fs: FileSystem, name: Option<&str>) -> Spec {
+        let closure = self.closure.clone().map(|from| Closure {
+            from,
+            store_root: self.store_root.clone(),
+            toplevel: None,
+        });
+        Spec {
+            schema: 1,
+            name: name.unwrap_or_default().to_string(),
+            closure,
+            fs: std::iter::once(("image".to_string(), fs)).collect(),
+            ..Spec::default()
+        }
+    }
+
+    fn rehash(&self) -> Rehash {
+        if self.rehash {
+            Rehash::Accept
+        } else {
+            Rehash::Compare
+        }
+    }
+}
+
+impl args::Profile {
+    fn lower(self) -> spec::Profile {
+        match self {
+            args::Profile::Portable => spec::Profile::Portable,
+            args::Profile::UbootLegacy => spec::Profile::UbootLegacy,
+            args::Profile::Readonly => spec::Profile::Readonly,
+        }
+    }
 }
 
 impl args::Kept {

@@ -98,6 +98,16 @@ enum DetailEntry {
         free: u64,
         promised: u64,
     },
+    Ext4 {
+        uuid: String,
+        groups: u32,
+        inodes: u64,
+        free: u64,
+        promised: u64,
+        free_inodes: u64,
+        promised_inodes: u64,
+        journal: u64,
+    },
     Script {
         arch: &'static str,
     },
@@ -139,6 +149,16 @@ impl PartEntry {
                 files: usage.files,
                 free: usage.free,
                 promised: usage.promised,
+            },
+            Detail::Ext4 { usage, uuid } => DetailEntry::Ext4 {
+                uuid: uuid.to_string(),
+                groups: usage.groups,
+                inodes: usage.inodes,
+                free: usage.free,
+                promised: usage.promised,
+                free_inodes: usage.free_inodes,
+                promised_inodes: usage.promised_inodes,
+                journal: usage.journal_blocks * 4096,
             },
             Detail::Script { arch } => DetailEntry::Script { arch },
         };
@@ -196,6 +216,22 @@ impl PartEntry {
                 size(*free),
                 size(*promised),
                 size((*cluster_size).into())
+            ),
+            DetailEntry::Ext4 {
+                free,
+                promised,
+                inodes,
+                free_inodes,
+                journal,
+                ..
+            } => writeln!(
+                text,
+                "{} → {files}: ext4, {bytes}; {} free ({} promised), {} of {inodes} inodes used, journal {}",
+                self.part,
+                size(*free),
+                size(*promised),
+                inodes - free_inodes,
+                size(*journal)
             ),
             DetailEntry::Script { arch } => {
                 writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)

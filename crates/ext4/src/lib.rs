@@ -89,6 +89,14 @@ impl Options {
             time: 1,
         }
     }
+
+    /// Finds what makes no sense before there is a tree, as [`plan`] does.
+    ///
+    /// # Errors
+    /// When something does.
+    pub fn check(&self) -> Result<()> {
+        plan::check(self)
+    }
 }
 
 /// Who has to read a file system.

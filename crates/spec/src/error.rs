@@ -141,6 +141,14 @@ pub enum Error {
         /// What is wrong.
         source: fat::Error,
     },
+    /// An ext4.
+    #[error("{part}: {source}")]
+    Ext4 {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: ext4::Error,
+    },
     /// A boot script.
     #[error("{part}: {source}")]
     Script {
@@ -148,6 +156,14 @@ pub enum Error {
         part: String,
         /// What is wrong.
         source: uboot::Error,
+    },
+    /// A boot menu.
+    #[error("{part}: {source}")]
+    Extlinux {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: uboot::extlinux::Error,
     },
     /// The disk.
     #[error("disk: {0}")]
@@ -189,7 +205,9 @@ impl Error {
             Error::Image(error) | Error::Tree { source: error, .. } => error.fault(),
             Error::Squashfs { source, .. } => source.fault(),
             Error::Fat { source, .. } => source.fault(),
+            Error::Ext4 { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
+            Error::Extlinux { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }
@@ -210,6 +228,10 @@ impl Error {
             Error::Fat {
                 part,
                 source: fat::Error::Full { .. },
+            }
+            | Error::Ext4 {
+                part,
+                source: ext4::Error::Full { .. },
             } => Some(format!(
                 "take something out of it, raise its size, or leave the size out to let {part} fit"
             )),

@@ -2,56 +2,68 @@
 
 use std::str::FromStr;
 
+use image::Seed;
 use squashfs::Compression;
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{Compressor, FatBits, FileSystem, Format};
+use crate::schema::{Compressor, FatBits, FileSystem, Format, Journal, Profile};
 use crate::{Amount, Spec};
 
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
-    let squashfs = [
-        ("compression", fs.compression.is_some()),
-        ("level", fs.level.is_some()),
-        ("block-size", fs.block_size.is_some()),
+    use Format::{Ext4, Fat, Squashfs};
+    let keys: [(&str, bool, &[Format]); 17] = [
+        ("compression", fs.compression.is_some(), &[Squashfs]),
+        ("level", fs.level.is_some(), &[Squashfs]),
+        ("block-size", fs.block_size.is_some(), &[Squashfs]),
+        ("label", fs.label.is_some(), &[Fat, Ext4]),
+        ("size", fs.size.is_some(), &[Fat, Ext4]),
+        ("free", fs.free.is_some(), &[Fat, Ext4]),
+        ("id", fs.id.is_some(), &[Fat]),
+        ("bits", fs.bits.is_some(), &[Fat]),
+        ("sector-size", fs.sector_size.is_some(), &[Fat]),
+        ("cluster-size", fs.cluster_size.is_some(), &[Fat]),
+        ("profile", fs.profile.is_some(), &[Ext4]),
+        ("uuid", fs.uuid.is_some(), &[Ext4]),
+        ("free-inodes", fs.free_inodes.is_some(), &[Ext4]),
+        ("journal", fs.journal.is_some(), &[Ext4]),
+        ("grow-to", fs.grow_to.is_some(), &[Ext4]),
+        ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4]),
+        ("database", fs.database, &[Squashfs, Ext4]),
     ];
-    let fat = [
-        ("label", fs.label.is_some()),
-        ("id", fs.id.is_some()),
-        ("bits", fs.bits.is_some()),
-        ("size", fs.size.is_some()),
-        ("free", fs.free.is_some()),
-        ("sector-size", fs.sector_size.is_some()),
-        ("cluster-size", fs.cluster_size.is_some()),
-    ];
-    let (format, foreign) = match fs.format {
-        Format::Squashfs => ("squashfs", &fat[..]),
-        Format::Fat => ("fat", &squashfs[..]),
+    let foreign = keys
+        .iter()
+        .find(|(_, given, formats)| *given && !formats.contains(&fs.format));
+    let Some((name, _, _)) = foreign else {
+        return Ok(());
     };
-    match foreign.iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((name, _)) => {
-            let mut problem = format!("{name} is no key of format {format}");
-            if fs.format == Format::Squashfs && *name == "size" {
-                problem.push_str(", whose size follows from its content: max-size limits it");
-            }
-            Err(Error::BadValue {
-                place: format!("fs.{key}"),
-                problem,
-            })
-        }
+    let mut problem = format!("{name} is no key of format {}", fs.format.name());
+    match (fs.format, *name) {
+        (Squashfs, "size") => problem.push_str(", whose size follows from its content: max-size limits it"),
+        (Fat, "uuid") => problem.push_str(", whose id is eight hexadecimal digits: id"),
+        (Ext4, "id") => problem.push_str(", whose id is a UUID: uuid"),
+        _ => {}
     }
+    Err(Error::BadValue {
+        place: format!("fs.{key}"),
+        problem,
+    })
 }
 
 /// Finds options that cannot be before any part is made.
 pub(crate) fn check_options(spec: &Spec) -> Result<()> {
     for (key, fs) in &spec.fs {
         let part = format!("fs.{key}");
-        if fs.format == Format::Squashfs {
-            let options = squashfs_options(&part, fs)?;
-            options
+        match fs.format {
+            Format::Squashfs => squashfs_options(&part, fs)?
                 .check()
-                .map_err(|source| Error::Squashfs { part, source })?;
+                .map_err(|source| Error::Squashfs { part, source })?,
+            // Neither the sectors nor the seed make an option right or wrong.
+            Format::Ext4 => ext4_options(&part, fs, 512, Seed::new(b""))?
+                .check()
+                .map_err(|source| Error::Ext4 { part, source })?,
+            Format::Fat => {}
         }
     }
     for (key, script) in &spec.script {
@@ -125,6 +137,59 @@ pub(crate) fn fat_options(
             .map(|size| u32::try_from(bytes(size)).unwrap_or(u32::MAX)),
         hidden_sectors,
         time: fs.time.unwrap_or(1).into(),
+    })
+}
+
+/// Bytes that a writable ext4 of the least size keeps free when nobody says how many: what a first boot writes.
+const USUAL_FREE: u64 = 64 << 20;
+/// The same for inodes.
+const USUAL_FREE_INODES: u64 = 1024;
+
+/// The options of an ext4 on a disk with sectors of this size.
+pub(crate) fn ext4_options(
+    part: &str,
+    fs: &FileSystem,
+    sector_size: u64,
+    seed: Seed,
+) -> Result<ext4::Options> {
+    let bytes = |amount: Amount| amount.bytes(sector_size);
+    let seed = seed.part(part);
+    let uuid = match &fs.uuid {
+        None => seed.uuid("uuid"),
+        Some(text) => Uuid::try_parse(text)
+            .ok()
+            .filter(|_| text.len() == 36)
+            .ok_or_else(|| Error::BadValue {
+                place: format!("{part}.uuid"),
+                problem: format!("{text:?}: must be a UUID, such as 44444444-4444-4444-8888-888888888888"),
+            })?,
+    };
+    let profile = match fs.profile {
+        None | Some(Profile::Portable) => ext4::Profile::Portable,
+        Some(Profile::UbootLegacy) => ext4::Profile::UbootLegacy,
+        Some(Profile::Readonly) => ext4::Profile::Readonly,
+    };
+    let usual = |amount: u64| match (fs.size, profile) {
+        (None, ext4::Profile::Portable | ext4::Profile::UbootLegacy) => amount,
+        _ => 0,
+    };
+    let defaults = ext4::Options::new(uuid, seed.uuid("hash seed"));
+    Ok(ext4::Options {
+        label: fs.label.clone(),
+        profile,
+        size: fs
+            .size
+            .map_or(ext4::Size::Fit, |size| ext4::Size::Exactly(bytes(size))),
+        free: fs.free.map_or(usual(USUAL_FREE), bytes),
+        free_inodes: fs.free_inodes.unwrap_or(usual(USUAL_FREE_INODES)),
+        journal: match fs.journal {
+            None => ext4::Journal::Auto,
+            Some(Journal::None) => ext4::Journal::None,
+            Some(Journal::Size(size)) => ext4::Journal::Bytes(bytes(size)),
+        },
+        grow_to: fs.grow_to.map_or(defaults.grow_to, bytes),
+        time: fs.time.unwrap_or(defaults.time),
+        ..defaults
     })
 }
 

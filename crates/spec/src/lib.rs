@@ -12,9 +12,11 @@
 //! is made once, and has the same bytes everywhere.
 
 mod amount;
+mod boot_tree;
 mod disks;
 mod error;
 mod expand;
+mod file_systems;
 mod formats;
 mod gather;
 mod id;
@@ -29,5 +31,8 @@ pub use error::{Error, Result};
 pub use gather::{Gathered, Rehash, gather};
 pub use outputs::{Transport, manifest, transports};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
-pub use schema::{Closure, Compress, Compressor, Disk, FatBits, FileSystem, Format, Kept, Region, Script, Spec, Table};
+pub use schema::{
+    Closure, Compress, Compressor, Disk, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Profile,
+    Region, Script, Sources, Spec, Table,
+};
 pub use text::{parse, read};

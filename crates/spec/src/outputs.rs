@@ -85,6 +85,7 @@ pub(crate) fn file_system(key: &str, fs: &FileSystem) -> String {
     let ending = match fs.format {
         Format::Squashfs => "squashfs",
         Format::Fat => "vfat",
+        Format::Ext4 => "ext4",
     };
     let file = fs.file.clone().unwrap_or_else(|| format!("{key}.{ending}"));
     compressed(file, fs.compress)

@@ -3,20 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use image::{Content, Progress, Spool};
+use image::{Content, Progress};
 use squashfs::UnitUsage;
 
 use crate::error::{Error, Result};
 use crate::expand::expand;
 use crate::gather::Gathered;
-use crate::schema::{FileSystem, Format, Script};
+use crate::schema::Script;
 use crate::trees::{self, Values};
 use crate::{Spec, disks, formats, id, outputs};
-
-/// How many store paths a report names.
-const LARGEST: usize = 10;
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -83,6 +79,13 @@ pub enum Detail {
         /// Its volume's id.
         volume_id: u32,
     },
+    /// An ext4.
+    Ext4 {
+        /// How full it is.
+        usage: ext4::Usage,
+        /// Its id.
+        uuid: uuid::Uuid,
+    },
     /// A boot script.
     Script {
         /// Its architecture.
@@ -133,7 +136,7 @@ pub(crate) struct Planner<'a> {
     /// The parts that are being made, each needed by the one before it.
     open: Vec<String>,
     /// Where the disk's regions begin, as far as that is known before parts are made.
-    starts: BTreeMap<String, u64>,
+    pub(crate) starts: BTreeMap<String, u64>,
     /// The ids of file systems that were asked for.
     ids: BTreeMap<String, String>,
 }
@@ -172,120 +175,9 @@ impl Planner<'_> {
         }
     }
 
-    /// Bytes of the disk's sectors.
-    fn sector_size(&self) -> u64 {
-        self.spec
-            .disk
-            .as_ref()
-            .and_then(|disk| disk.sector_size)
-            .unwrap_or(512)
-            .into()
-    }
-
-    /// The sectors before a FAT on its disk, where they are known before it is made.
-    fn hidden_sectors(&self, key: &str, sector_size: u64) -> u32 {
-        let content = format!("fs.{key}");
-        let regions = self.spec.disk.iter().flat_map(|disk| &disk.region);
-        let region = regions
-            .into_iter()
-            .find(|region| region.content.as_ref() == Some(&content));
-        let start = region
-            .and_then(|region| self.starts.get(&region.name))
-            .copied()
-            .unwrap_or(0);
-        u32::try_from(start / sector_size.max(1)).unwrap_or(0)
-    }
-
-    fn tree(&mut self, key: &str) -> Result<image::Tree> {
+    pub(crate) fn tree(&mut self, key: &str) -> Result<image::Tree> {
         let (spec, gathered, folder) = (self.spec, self.gathered, self.work.folder);
         trees::tree(key, &spec.fs[key], gathered, folder, self)
-    }
-
-    fn file_system(&mut self, key: &str, fs: &FileSystem) -> Result<Part> {
-        let tree = self.tree(key)?;
-        let part = format!("fs.{key}");
-        let (content, detail) = match fs.format {
-            Format::Squashfs => self.squashfs(&part, fs, &tree)?,
-            Format::Fat => self.fat(&part, key, fs, &tree)?,
-        };
-        let part = Part {
-            name: part,
-            files: vec![(outputs::file_system(key, fs), content.clone())],
-            content,
-            detail,
-        };
-        if let Some(limit) = fs.max_size {
-            part.check_size(limit.bytes(self.sector_size()), "max-size")?;
-        }
-        Ok(part)
-    }
-
-    fn squashfs(&self, part: &str, fs: &FileSystem, tree: &image::Tree) -> Result<(Content, Detail)> {
-        let failed = |source| Error::Squashfs {
-            part: part.to_string(),
-            source,
-        };
-        let options = formats::squashfs_options(part, fs)?;
-        let (content_len, entries) = (tree.content_len(), tree.len() as u64);
-        let Squashing::Spool(folder) = self.work.squashing else {
-            let usage = tree.units().map(|(root, unit)| {
-                let content_len = unit_len(tree, root);
-                UnitUsage {
-                    name: unit.name.clone(),
-                    content_len,
-                    stored_len: content_len,
-                }
-            });
-            let largest = largest(usage.collect());
-            let detail = Detail::Squashfs {
-                content_len,
-                entries,
-                largest,
-                estimate: true,
-            };
-            return Ok((
-                Content::Zeros(squashfs::at_most(tree, &options).map_err(failed)?),
-                detail,
-            ));
-        };
-        let spool = Spool::create(folder)?;
-        let digests = if fs.closure {
-            self.gathered.digests.as_slice()
-        } else {
-            &[]
-        };
-        let work = squashfs::Work {
-            spool: &spool,
-            threads: self.work.threads,
-            digests,
-            progress: self.work.progress,
-        };
-        let planned = squashfs::plan(tree, &options, &work).map_err(failed)?;
-        let largest = largest(planned.units);
-        let detail = Detail::Squashfs {
-            content_len,
-            entries,
-            largest,
-            estimate: false,
-        };
-        Ok((Content::Image(Arc::new(planned.image)), detail))
-    }
-
-    fn fat(&self, part: &str, key: &str, fs: &FileSystem, tree: &image::Tree) -> Result<(Content, Detail)> {
-        let sector_size = fs.sector_size.map_or(self.sector_size(), u64::from);
-        let id = self.gathered.seed.part(part).number("volume id");
-        let hidden_sectors = self.hidden_sectors(key, sector_size);
-        let options = formats::fat_options(part, fs, sector_size, hidden_sectors, id)?;
-        let failed = |source| Error::Fat {
-            part: part.to_string(),
-            source,
-        };
-        let planned = fat::plan(tree, &options).map_err(failed)?;
-        let detail = Detail::Fat {
-            usage: planned.usage,
-            volume_id: options.volume_id,
-        };
-        Ok((Content::Image(Arc::new(planned.image)), detail))
     }
 
     fn script(&mut self, key: &str, script: &Script) -> Result<Part> {
@@ -374,7 +266,9 @@ impl Part {
         let (size, largest) = match &self.detail {
             Detail::Squashfs { estimate: true, .. } => return Ok(()),
             Detail::Squashfs { largest, .. } => (self.content.len(), largest.clone()),
-            Detail::Fat { .. } | Detail::Script { .. } => (self.content.len(), Vec::new()),
+            Detail::Fat { .. } | Detail::Ext4 { .. } | Detail::Script { .. } => {
+                (self.content.len(), Vec::new())
+            }
         };
         if size <= limit {
             return Ok(());
@@ -400,19 +294,4 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn unit_len(tree: &image::Tree, root: image::NodeId) -> u64 {
-    let len = |entry: image::Entry| match &tree.node(entry.id).kind {
-        image::Kind::File(content) => content.len(),
-        _ => 0,
-    };
-    tree.walk_from(root).map(len).sum()
-}
-
-/// The largest first, and of the same size by name.
-fn largest(mut usage: Vec<UnitUsage>) -> Vec<UnitUsage> {
-    usage.sort_by(|one, other| (other.stored_len, &one.name).cmp(&(one.stored_len, &other.name)));
-    usage.truncate(LARGEST);
-    usage
 }

@@ -1,9 +1,11 @@
 //! The keys of a specification.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::amount::Amount;
 
@@ -61,6 +63,11 @@ pub struct FileSystem {
     pub closure: bool,
     /// A file that receives the closure's registration.
     pub registration: Option<String>,
+    /// Whether the store's database lies at `/nix/var/nix/db`.
+    #[serde(default)]
+    pub database: bool,
+    /// A boot menu for U-Boot, and the kernels that it names.
+    pub extlinux: Option<Extlinux>,
     /// A folder of the host that is copied to the root.
     pub tree: Option<PathBuf>,
     /// What of the host's metadata is kept for what comes from the host.
@@ -68,7 +75,7 @@ pub struct FileSystem {
     pub keep: Vec<Kept>,
     /// Files and folders, by their paths: from the closure, the host, or other parts.
     #[serde(default)]
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, Sources>,
     /// Symbolic links and their targets.
     #[serde(default)]
     pub symlinks: BTreeMap<String, String>,
@@ -87,20 +94,80 @@ pub struct FileSystem {
     /// squashfs: bytes of a block.
     pub block_size: Option<Amount>,
 
-    /// fat: the volume's label.
+    /// fat, ext4: the volume's label.
     pub label: Option<String>,
     /// fat: the volume's id, eight hexadecimal digits with or without a dash; derived when not given.
     pub id: Option<String>,
     /// fat: which one.
     pub bits: Option<FatBits>,
-    /// fat: its size; as small as possible when not given.
+    /// fat, ext4: its size; as small as possible when not given.
     pub size: Option<Amount>,
-    /// fat: promised free bytes.
+    /// fat, ext4: promised free bytes.
     pub free: Option<Amount>,
     /// fat: bytes of a sector; the disk's when not given.
     pub sector_size: Option<u32>,
     /// fat: bytes of a cluster.
     pub cluster_size: Option<Amount>,
+
+    /// ext4: who has to read it; portable when not given.
+    pub profile: Option<Profile>,
+    /// ext4: its UUID; derived when not given.
+    pub uuid: Option<String>,
+    /// ext4: promised free inodes.
+    pub free_inodes: Option<u64>,
+    /// ext4: the journal's size; as `mke2fs` has it when not given.
+    pub journal: Option<Journal>,
+    /// ext4: up to what it can grow; 2 TiB when not given.
+    pub grow_to: Option<Amount>,
+}
+
+/// Where the bytes at a path come from: one source, or a list of folders that become one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Sources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> Visitor<'de> for OneOrMany {
+            type Value = Sources;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a source or a list of sources")
+            }
+
+            fn visit_str<E: de::Error>(self, one: &str) -> Result<Sources, E> {
+                Ok(Sources(vec![one.to_string()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Sources, A::Error> {
+                let mut sources = Vec::new();
+                while let Some(source) = list.next_element()? {
+                    sources.push(source);
+                }
+                Ok(Sources(sources))
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+/// A boot menu for U-Boot, as nixpkgs' `generic-extlinux-compatible` makes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Extlinux {
+    /// The folder that receives `extlinux` and `nixos`; `/boot` when not given.
+    pub at: Option<String>,
+    /// Seconds until the default starts: none for no menu, fewer than none for no limit; 5 when not given.
+    pub timeout: Option<i64>,
+    /// The device tree in the folder of the system's; the boot loader chooses when not given.
+    pub dtb_name: Option<String>,
+    /// Whether the menu says anything of device trees; it does when not given.
+    pub device_trees: Option<bool>,
+    /// Systems beside the toplevel, by the numbers of their generations.
+    #[serde(default)]
+    pub generations: BTreeMap<String, String>,
+    /// The time that the menu shows for generations, in seconds since 1970; the file system's when not given.
+    pub time: Option<u32>,
 }
 
 /// How the file of an output is compressed.
@@ -124,6 +191,20 @@ pub enum Format {
     Squashfs,
     /// FAT16 or FAT32.
     Fat,
+    /// ext4.
+    Ext4,
+}
+
+impl Format {
+    /// What specifications call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Squashfs => "squashfs",
+            Format::Fat => "fat",
+            Format::Ext4 => "ext4",
+        }
+    }
 }
 
 /// Metadata of the host that a tree can keep.
@@ -154,6 +235,42 @@ pub enum Compressor {
     Gzip,
     /// None.
     None,
+}
+
+/// Who has to read an ext4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Linux, GRUB, and U-Boot of today.
+    Portable,
+    /// Old U-Boot too, and U-Boot that writes.
+    UbootLegacy,
+    /// Nobody writes it.
+    Readonly,
+}
+
+/// The journal of an ext4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Journal {
+    /// There is none.
+    None,
+    /// It has this size.
+    Size(Amount),
+}
+
+impl TryFrom<String> for Journal {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "none" => Ok(Journal::None),
+            size => size
+                .parse()
+                .map(Journal::Size)
+                .map_err(|problem| format!("{problem}; or \"none\"")),
+        }
+    }
 }
 
 /// Which FAT.

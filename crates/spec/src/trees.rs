@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use image::{Keep, Kind, Node, NodeId, Tree, Unit};
+use image::{Keep, Kind, Meta, Node, NodeId, Tree, show};
 
 use crate::Spec;
+use crate::boot_tree;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
@@ -23,11 +24,9 @@ pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
     ];
     let mentions = |text: &str| keys.iter().any(|key| text.contains(key));
     let in_fs = |fs: &FileSystem| {
-        fs.files
-            .values()
-            .chain(fs.symlinks.values())
-            .chain(&fs.directories)
-            .any(|text| mentions(text))
+        let sources = fs.files.values().flat_map(|sources| &sources.0);
+        let mut texts = sources.chain(fs.symlinks.values()).chain(&fs.directories);
+        fs.extlinux.is_some() || texts.any(|text| mentions(text))
     };
     mentions(&spec.name)
         || spec.fs.values().any(in_fs)
@@ -68,7 +67,7 @@ pub(crate) fn tree(
     }
     if let Some(source) = &fs.tree {
         let host = image::scan(&folder.join(source), keep(&fs.keep)).map_err(failed)?;
-        merge(&mut tree, NodeId::ROOT, &host, NodeId::ROOT).map_err(failed)?;
+        merge(&mut tree, "/", &host, NodeId::ROOT).map_err(failed)?;
     }
     for path in &fs.directories {
         let place = format!("{part}.directories");
@@ -81,17 +80,36 @@ pub(crate) fn tree(
         tree.add_at(path.as_bytes(), Node::symlink(target))
             .map_err(failed)?;
     }
-    for (path, source) in &fs.files {
+    for (path, sources) in &fs.files {
         let place = format!("{part}.files.{path:?}");
-        let source = file(source, &place, fs, gathered, folder, values)?;
-        put(&mut tree, path, &source).map_err(failed)?;
+        for source in &sources.0 {
+            let source = file(source, &place, fs, gathered, folder, values)?;
+            put(&mut tree, path, &source).map_err(failed)?;
+        }
     }
     if let Some(path) = &fs.registration {
         let node = Node::file(nix::registration(&gathered.closure)?);
         tree.add_at(path.as_bytes(), node).map_err(failed)?;
     }
+    let time = fs.time.unwrap_or(USUAL_TIME);
+    if fs.database {
+        if gathered.closure.paths().is_empty() {
+            let problem = "database = true needs a [closure] with store paths".to_string();
+            return Err(Error::BadValue { place: part, problem });
+        }
+        let database = nix::database_folder(&gathered.closure, &gathered.tree, time.into())?;
+        fill(&mut tree, nix::DATABASE_DIR, &database, NodeId::ROOT).map_err(failed)?;
+    }
+    if let Some(options) = &fs.extlinux {
+        let boot = boot_tree::tree(&part, options, time, gathered, values)?;
+        let at = options.at.as_deref().unwrap_or(boot_tree::USUAL_FOLDER);
+        fill(&mut tree, at, &boot, NodeId::ROOT).map_err(failed)?;
+    }
     Ok(tree)
 }
+
+/// The time of store paths.
+const USUAL_TIME: u32 = 1;
 
 /// What a value of `files` stands for, as a tree whose root it is.
 fn file(
@@ -121,7 +139,7 @@ fn file(
             part: place.to_string(),
             source,
         };
-        merge(&mut copy, NodeId::ROOT, &gathered.tree, id).map_err(failed)?;
+        merge(&mut copy, "/", &gathered.tree, id).map_err(failed)?;
         return Ok(copy);
     }
     let failed = |source| Error::Tree {
@@ -139,58 +157,77 @@ fn file(
 fn put(tree: &mut Tree, path: &str, source: &Tree) -> image::Result<()> {
     let root = source.node(NodeId::ROOT);
     if let Kind::Directory(_) = root.kind {
-        let directory = tree.make_directory(path.as_bytes())?;
-        return merge(tree, directory, source, NodeId::ROOT);
+        return merge(tree, path, source, NodeId::ROOT);
     }
     tree.add_at(path.as_bytes(), root.clone()).map(|_| ())
 }
 
-/// Adds everything below a directory of another tree to a directory. Directories with the same name become one;
-/// hard links and units stay.
-fn merge(tree: &mut Tree, into: NodeId, other: &Tree, from: NodeId) -> image::Result<()> {
+/// Makes the directory at a path like one of another tree, and adds what is below that.
+fn merge(tree: &mut Tree, path: &str, other: &Tree, from: NodeId) -> image::Result<()> {
+    let into = tree.make_directory(path.as_bytes())?;
     tree.node_mut(into).meta = other.node(from).meta.clone();
+    fill(tree, path, other, from)
+}
+
+/// Adds everything below a directory of another tree to the directory at a path. Directories with the same name
+/// become one; hard links and units stay.
+fn fill(tree: &mut Tree, path: &str, other: &Tree, from: NodeId) -> image::Result<()> {
     let mut seen: BTreeMap<NodeId, NodeId> = BTreeMap::new();
-    let mut open = vec![(into, from)];
-    while let Some((into, from)) = open.pop() {
+    let into = tree.make_directory(path.as_bytes())?;
+    let mut open = vec![(into, from, path.trim_end_matches('/').to_string())];
+    while let Some((into, from, path)) = open.pop() {
         for (name, id) in other.children(from) {
+            let path = format!("{path}/{}", show(name));
+            let failed = |error| at(error, &path);
             let node = other.node(id);
             if let Some(known) = seen.get(&id) {
-                tree.link(into, name, *known)?;
+                tree.link(into, name, *known).map_err(failed)?;
                 continue;
             }
             if let Kind::Directory(_) = node.kind {
-                let existing = match &tree.node(into).kind {
-                    Kind::Directory(directory) => directory.get(name),
-                    _ => None,
-                };
-                let target = match existing {
-                    Some(existing) => existing,
-                    None => tree.add(
-                        into,
-                        name,
-                        Node {
-                            meta: node.meta.clone(),
-                            ..Node::directory()
-                        },
-                    )?,
-                };
-                if let Some(Unit { order, name }) = other.unit(id) {
-                    tree.mark_unit(
-                        target,
-                        Unit {
-                            order: order.clone(),
-                            name: name.clone(),
-                        },
-                    );
+                let target = subdirectory(tree, into, name, &node.meta).map_err(failed)?;
+                if let Some(unit) = other.unit(id) {
+                    tree.mark_unit(target, unit.clone());
                 }
-                open.push((target, id));
+                open.push((target, id, path));
             } else {
-                let added = tree.add(into, name, node.clone())?;
+                let added = tree.add(into, name, node.clone()).map_err(failed)?;
                 seen.insert(id, added);
             }
         }
     }
     Ok(())
+}
+
+/// The directory of a name in another, made when there is none.
+fn subdirectory(tree: &mut Tree, parent: NodeId, name: &[u8], meta: &Meta) -> image::Result<NodeId> {
+    let existing = match &tree.node(parent).kind {
+        Kind::Directory(directory) => directory.get(name),
+        _ => None,
+    };
+    if let Some(existing) = existing
+        && let Kind::Directory(_) = tree.node(existing).kind
+    {
+        return Ok(existing);
+    }
+    let meta = meta.clone();
+    let directory = Node {
+        meta,
+        ..Node::directory()
+    };
+    tree.add(parent, name, directory)
+}
+
+/// The same error with the whole path in place of the name.
+fn at(error: image::Error, path: &str) -> image::Error {
+    match error {
+        image::Error::Exists { .. } => image::Error::Exists { path: path.into() },
+        image::Error::NameTooLong { len, .. } => image::Error::NameTooLong {
+            path: path.into(),
+            len,
+        },
+        other => other,
+    }
 }
 
 fn keep(kept: &[Kept]) -> Keep {
@@ -215,9 +252,17 @@ mod tests {
         other.link(directory, b"two", file).unwrap();
         let mut tree = Tree::default();
         tree.add_at(b"/d/zero", Node::file(&b"0"[..])).unwrap();
-        merge(&mut tree, NodeId::ROOT, &other, NodeId::ROOT).unwrap();
+        merge(&mut tree, "/", &other, NodeId::ROOT).unwrap();
         assert_eq!(tree.lookup(b"/d/one"), tree.lookup(b"/d/two"));
         assert!(tree.lookup(b"/d/zero").is_some());
-        assert!(merge(&mut tree, NodeId::ROOT, &other, NodeId::ROOT).is_err());
+        let error = merge(&mut tree, "/", &other, NodeId::ROOT).unwrap_err();
+        assert_eq!(error.to_string(), "/d/one: is in the tree already");
+        // Neither takes a directory's place nor gives one up.
+        let mut file = Tree::default();
+        file.add_at(b"/a/d", Node::file(&b""[..])).unwrap();
+        let error = fill(&mut file, "/a", &other, NodeId::ROOT).unwrap_err();
+        assert_eq!(error.to_string(), "/a/d: is in the tree already");
+        let error = fill(&mut tree, "/", &file, file.lookup(b"/a").unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), "/d: is in the tree already");
     }
 }

@@ -76,6 +76,11 @@ impl Context<'_> {
     }
 }
 
+/// Finds options that make no sense.
+pub(crate) fn check(options: &Options) -> Result<()> {
+    Features::new(options).map(|_| ())
+}
+
 /// Makes an image of a tree.
 ///
 /// # Errors

@@ -1,0 +1,156 @@
+//! File systems: trees and keys become contents, each by its own format.
+
+use std::sync::Arc;
+
+use image::{Content, Spool, Tree};
+use squashfs::UnitUsage;
+
+use crate::error::{Error, Result};
+use crate::parts::{Detail, Part, Planner, Squashing};
+use crate::schema::{FileSystem, Format};
+use crate::{formats, outputs};
+
+/// How many store paths a report names.
+const LARGEST: usize = 10;
+
+impl Planner<'_> {
+    pub(crate) fn file_system(&mut self, key: &str, fs: &FileSystem) -> Result<Part> {
+        let tree = self.tree(key)?;
+        let part = format!("fs.{key}");
+        let (content, detail) = match fs.format {
+            Format::Squashfs => self.squashfs(&part, fs, &tree)?,
+            Format::Fat => self.fat(&part, key, fs, &tree)?,
+            Format::Ext4 => self.ext4(&part, fs, &tree)?,
+        };
+        let part = Part {
+            name: part,
+            files: vec![(outputs::file_system(key, fs), content.clone())],
+            content,
+            detail,
+        };
+        if let Some(limit) = fs.max_size {
+            part.check_size(limit.bytes(self.sector_size()), "max-size")?;
+        }
+        Ok(part)
+    }
+
+    fn squashfs(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+        let failed = |source| Error::Squashfs {
+            part: part.to_string(),
+            source,
+        };
+        let options = formats::squashfs_options(part, fs)?;
+        let (content_len, entries) = (tree.content_len(), tree.len() as u64);
+        let Squashing::Spool(folder) = self.work.squashing else {
+            let usage = tree.units().map(|(root, unit)| {
+                let content_len = unit_len(tree, root);
+                UnitUsage {
+                    name: unit.name.clone(),
+                    content_len,
+                    stored_len: content_len,
+                }
+            });
+            let largest = largest(usage.collect());
+            let detail = Detail::Squashfs {
+                content_len,
+                entries,
+                largest,
+                estimate: true,
+            };
+            return Ok((
+                Content::Zeros(squashfs::at_most(tree, &options).map_err(failed)?),
+                detail,
+            ));
+        };
+        let spool = Spool::create(folder)?;
+        let digests = if fs.closure {
+            self.gathered.digests.as_slice()
+        } else {
+            &[]
+        };
+        let work = squashfs::Work {
+            spool: &spool,
+            threads: self.work.threads,
+            digests,
+            progress: self.work.progress,
+        };
+        let planned = squashfs::plan(tree, &options, &work).map_err(failed)?;
+        let largest = largest(planned.units);
+        let detail = Detail::Squashfs {
+            content_len,
+            entries,
+            largest,
+            estimate: false,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    fn fat(&self, part: &str, key: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+        let sector_size = fs.sector_size.map_or(self.sector_size(), u64::from);
+        let id = self.gathered.seed.part(part).number("volume id");
+        let hidden_sectors = self.hidden_sectors(key, sector_size);
+        let options = formats::fat_options(part, fs, sector_size, hidden_sectors, id)?;
+        let failed = |source| Error::Fat {
+            part: part.to_string(),
+            source,
+        };
+        let planned = fat::plan(tree, &options).map_err(failed)?;
+        let detail = Detail::Fat {
+            usage: planned.usage,
+            volume_id: options.volume_id,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    fn ext4(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+        let options = formats::ext4_options(part, fs, self.sector_size(), self.gathered.seed)?;
+        let planned = ext4::plan(tree, &options).map_err(|source| Error::Ext4 {
+            part: part.to_string(),
+            source,
+        })?;
+        let detail = Detail::Ext4 {
+            usage: planned.usage,
+            uuid: options.uuid,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    /// Bytes of the disk's sectors.
+    fn sector_size(&self) -> u64 {
+        self.spec
+            .disk
+            .as_ref()
+            .and_then(|disk| disk.sector_size)
+            .unwrap_or(512)
+            .into()
+    }
+
+    /// The sectors before a FAT on its disk, where they are known before it is made.
+    fn hidden_sectors(&self, key: &str, sector_size: u64) -> u32 {
+        let content = format!("fs.{key}");
+        let regions = self.spec.disk.iter().flat_map(|disk| &disk.region);
+        let region = regions
+            .into_iter()
+            .find(|region| region.content.as_ref() == Some(&content));
+        let start = region
+            .and_then(|region| self.starts.get(&region.name))
+            .copied()
+            .unwrap_or(0);
+        u32::try_from(start / sector_size.max(1)).unwrap_or(0)
+    }
+}
+
+fn unit_len(tree: &Tree, root: image::NodeId) -> u64 {
+    let len = |entry: image::Entry| match &tree.node(entry.id).kind {
+        image::Kind::File(content) => content.len(),
+        _ => 0,
+    };
+    tree.walk_from(root).map(len).sum()
+}
+
+/// The largest first, and of the same size by name.
+fn largest(mut usage: Vec<UnitUsage>) -> Vec<UnitUsage> {
+    usage.sort_by(|one, other| (other.stored_len, &one.name).cmp(&(one.stored_len, &other.name)));
+    usage.truncate(LARGEST);
+    usage
+}
