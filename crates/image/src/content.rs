@@ -2,14 +2,16 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 use crate::extents::Image;
+use crate::zeros::Finder;
 
 /// Where bytes come from. Making one reads nothing but lengths.
 #[derive(Clone, Debug)]
@@ -35,12 +37,30 @@ pub enum Content {
 
 /// A whole file of the host, opened when it is read. Reading fails when it is not the file, with the length and
 /// the time of last change, that it was when planned: what was checked is what is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HostFile {
     path: Arc<Path>,
+    version: Version,
+    /// Where it has more than zeros, once somebody has read it.
+    pub(crate) data: Arc<OnceLock<Vec<Range<u64>>>>,
+}
+
+/// What changes when a file is written to or replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
     len: u64,
     inode: u64,
     modified: (i64, i64),
+}
+
+impl Version {
+    fn of(meta: &Metadata) -> Version {
+        Version {
+            len: meta.len(),
+            inode: meta.ino(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+        }
+    }
 }
 
 /// Something whose bytes can be read at any place, from many threads.
@@ -116,7 +136,7 @@ impl Content {
         match self {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::Zeros(len) | Content::Span { len, .. } => *len,
-            Content::File(file) => file.len,
+            Content::File(file) => file.version.len,
             Content::Image(image) => image.size(),
         }
     }
@@ -132,13 +152,14 @@ impl Content {
     /// # Errors
     /// When a host file cannot be opened, or is not the planned one.
     pub fn reader(&self) -> Result<Reader<'_>> {
-        let file = match self {
-            Content::File(file) => Some(file.open()?),
-            _ => None,
+        let (file, finder) = match self {
+            Content::File(file) => (Some(file.open()?), Finder::wanted(file)),
+            _ => (None, None),
         };
         Ok(Reader {
             content: self,
             file,
+            finder,
             position: 0,
         })
     }
@@ -183,9 +204,8 @@ impl HostFile {
     pub(crate) fn new(path: &Path, meta: &Metadata) -> HostFile {
         HostFile {
             path: path.into(),
-            len: meta.len(),
-            inode: meta.ino(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
+            version: Version::of(meta),
+            data: Arc::default(),
         }
     }
 
@@ -209,13 +229,13 @@ impl HostFile {
             path: self.path.to_path_buf(),
             source,
         })?;
-        let found = HostFile::new(&self.path, &meta);
-        if found == *self && meta.is_file() {
+        let found = Version::of(&meta);
+        if found == self.version && meta.is_file() {
             return Ok(());
         }
         Err(Error::Changed {
             path: self.path.to_path_buf(),
-            planned: self.len,
+            planned: self.version.len,
             found: found.len,
         })
     }
@@ -225,6 +245,8 @@ impl HostFile {
 pub struct Reader<'a> {
     content: &'a Content,
     file: Option<File>,
+    /// Learns where a host file has more than zeros, as long as all of it is read.
+    finder: Option<Finder>,
     position: u64,
 }
 
@@ -237,6 +259,7 @@ impl Reader<'_> {
 
     /// Goes on `len` bytes further, at most to the end.
     pub fn skip(&mut self, len: u64) {
+        self.finder = None;
         self.position += len.min(self.remaining());
     }
 
@@ -252,6 +275,7 @@ impl Reader<'_> {
             None => self.content.read_exact_at(buffer, self.position),
         };
         done.map_err(|source| self.failed(source))?;
+        self.finder = self.finder.take().and_then(|finder| finder.see(buffer));
         self.position += len as u64;
         Ok(len)
     }
@@ -263,6 +287,9 @@ impl Reader<'_> {
     pub fn finish(self) -> Result<()> {
         if let (Some(file), Content::File(host)) = (&self.file, self.content) {
             host.check(file)?;
+            if let Some(finder) = self.finder {
+                finder.teach(host);
+            }
         }
         Ok(())
     }
@@ -277,7 +304,7 @@ impl Reader<'_> {
                     .map_or(0, |meta| meta.len());
                 Error::Changed {
                     path: host.path.to_path_buf(),
-                    planned: host.len,
+                    planned: host.version.len,
                     found,
                 }
             }

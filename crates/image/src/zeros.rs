@@ -5,46 +5,54 @@ use std::ops::Range;
 
 use rustix::fs::SeekFrom;
 
-use crate::content::Content;
+use crate::content::{Content, HostFile};
 use crate::error::Result;
 use crate::extents::Image;
 
-/// How many bytes are looked at at once.
-const CHUNK: u64 = 1 << 20;
+/// The unit in which data and zeros are told apart.
+const BLOCK: usize = 4096;
+const BLOCK_BYTES: u64 = BLOCK as u64;
 
-/// What blocks are compared with.
-const ZEROS: [u8; 4096] = [0; 4096];
+/// Shorter runs of zeros count as data: a hole has to be worth its entry in a list of extents.
+const HOLE_MIN: u64 = 64 << 10;
+
+/// How many bytes are looked at at once.
+const CHUNK: usize = 1 << 20;
 
 impl Content {
-    /// The ranges of bytes that are more than zeros, in whole blocks of `block` bytes (a divisor of 1 MiB and at most
-    /// 4096) except at the end. Runs of zeros shorter than `least` bytes count as data, unless nothing but zeros
-    /// comes before or after them.
+    /// The ranges of bytes that are more than zeros, in whole blocks of 4096 bytes except at the end. Runs of zeros
+    /// of less than 64 KiB count as data, unless nothing but zeros comes before or after them.
     ///
-    /// The answer depends on the bytes alone. What a host's file system knows of holes only saves reading them.
+    /// The answer depends on the bytes alone. What a host's file system knows of holes only saves reading them, and
+    /// a host file that was read to its end before is not read again.
     ///
     /// # Errors
     /// When reading fails, or a host file is not the planned one.
-    pub fn data_runs(&self, block: u64, least: u64) -> Result<Vec<Range<u64>>> {
-        if self.len() <= block {
+    pub fn data_runs(&self) -> Result<Vec<Range<u64>>> {
+        if self.len() <= BLOCK_BYTES {
             // Not worth a look: it takes a block, or none.
             return Ok(std::iter::once(0..self.len())
                 .filter(|run| !run.is_empty())
                 .collect());
         }
-        let mut runs = Runs {
-            least,
-            found: Vec::new(),
+        let known = match self {
+            Content::File(host) => host.data.get(),
+            _ => None,
         };
-        for part in self.likely_data()? {
-            let start = part.start / block * block;
-            let start = runs
-                .found
-                .last()
-                .map_or(start, |run: &Range<u64>| start.max(run.end));
-            let end = part.end.next_multiple_of(block).min(self.len());
-            self.look(start..end, block, &mut runs)?;
+        if let Some(runs) = known {
+            return Ok(runs.clone());
         }
-        Ok(runs.found)
+        let mut finder = Finder::default();
+        for part in self.likely_data()? {
+            let start = (part.start / BLOCK_BYTES * BLOCK_BYTES).max(finder.position);
+            let end = part.end.next_multiple_of(BLOCK_BYTES).min(self.len());
+            finder.position = start;
+            finder = self.look(end, finder)?;
+        }
+        if let Content::File(host) = self {
+            let _ = host.data.set(finder.runs.clone());
+        }
+        Ok(finder.runs)
     }
 
     /// Ranges outside of which everything is zeros for sure.
@@ -57,38 +65,63 @@ impl Content {
         }
     }
 
-    fn look(&self, range: Range<u64>, block: u64, runs: &mut Runs) -> Result<()> {
+    /// Looks at everything from the finder's position on.
+    fn look(&self, end: u64, mut finder: Finder) -> Result<Finder> {
         let mut reader = self.reader()?;
-        reader.skip(range.start);
-        let mut chunk =
-            vec![0; usize::try_from(CHUNK.min(range.end.saturating_sub(range.start))).unwrap_or(0)];
-        let mut start = range.start;
-        while start < range.end {
-            let wanted = usize::try_from(range.end - start).map_or(chunk.len(), |left| left.min(chunk.len()));
+        reader.skip(finder.position);
+        let left = usize::try_from(end.saturating_sub(finder.position)).unwrap_or(CHUNK);
+        let mut chunk = vec![0; left.min(CHUNK)];
+        while finder.position < end {
+            let wanted =
+                usize::try_from(end - finder.position).map_or(chunk.len(), |left| left.min(chunk.len()));
             let len = reader.fill(&mut chunk[..wanted])?;
-            for piece in chunk[..len].chunks(usize::try_from(block).unwrap_or(ZEROS.len())) {
-                let end = start + piece.len() as u64;
-                if ZEROS.get(..piece.len()) != Some(piece) {
-                    runs.add(start..end);
-                }
-                start = end;
-            }
+            finder.add(&chunk[..len]);
         }
-        reader.finish()
+        reader.finish()?;
+        Ok(finder)
     }
 }
 
-/// Ranges of data, with short gaps between them closed.
-struct Runs {
-    least: u64,
-    found: Vec<Range<u64>>,
+/// Finds data in bytes that come in order.
+#[derive(Debug, Default)]
+pub(crate) struct Finder {
+    position: u64,
+    runs: Vec<Range<u64>>,
 }
 
-impl Runs {
-    fn add(&mut self, run: Range<u64>) {
-        match self.found.last_mut() {
-            Some(last) if run.start - last.end < self.least.max(1) => last.end = run.end,
-            _ => self.found.push(run),
+impl Finder {
+    /// A finder for a file of which nothing is known.
+    pub(crate) fn wanted(host: &HostFile) -> Option<Finder> {
+        host.data.get().is_none().then(Finder::default)
+    }
+
+    /// Looks at the next bytes. A reader whose buffer holds parts of blocks learns nothing.
+    pub(crate) fn see(mut self, bytes: &[u8]) -> Option<Finder> {
+        if !self.position.is_multiple_of(BLOCK_BYTES) && !bytes.is_empty() {
+            return None;
+        }
+        self.add(bytes);
+        Some(self)
+    }
+
+    /// Remembers what was found, when all of the file was seen.
+    pub(crate) fn teach(self, host: &HostFile) {
+        if self.position == Content::File(host.clone()).len() {
+            let _ = host.data.set(self.runs);
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        const ZEROS: [u8; BLOCK] = [0; BLOCK];
+        for block in bytes.chunks(BLOCK) {
+            let end = self.position + block.len() as u64;
+            if *block != ZEROS[..block.len()] {
+                match self.runs.last_mut() {
+                    Some(last) if self.position - last.end < HOLE_MIN => last.end = end,
+                    _ => self.runs.push(self.position..end),
+                }
+            }
+            self.position = end;
         }
     }
 }
@@ -133,16 +166,16 @@ mod tests {
     use crate::extents::Layout;
 
     fn runs(content: &Content) -> Vec<Range<u64>> {
-        content.data_runs(4096, 16384).unwrap()
+        content.data_runs().unwrap()
     }
 
     #[test]
     fn short_runs_of_zeros_are_data() {
-        let mut bytes = vec![0; 100_000];
-        bytes[4096] = 1;
-        bytes[4096 + 12288] = 1;
-        bytes[99_999] = 1;
-        let wanted = [4096..20480, 98304..100_000];
+        let mut bytes = vec![0; 400_000];
+        for place in [4096, 4096 + 65536, 8192 + 3 * 65536, 399_999] {
+            bytes[place] = 1;
+        }
+        let wanted = [4096..4096 + 65536 + 4096, 204_800..208_896, 397_312..400_000];
         assert_eq!(runs(&bytes.clone().into()), wanted);
         assert_eq!(runs(&Content::Zeros(1 << 40)), []);
         assert_eq!(runs(&Content::Zeros(4096)), [0..4096], "not worth a look");
@@ -150,11 +183,9 @@ mod tests {
         layout.put(10_000, "x", bytes);
         layout.put(1 << 40, "y", &b"1"[..]);
         let image = layout.finish((1 << 40) + 5000).unwrap();
-        let start = 4096 * 3;
-        assert_eq!(
-            runs(&image.into()),
-            [start..28672, 106_496..110_592, (1 << 40)..(1 << 40) + 4096]
-        );
+        let found = runs(&image.into());
+        assert_eq!(found.first().map(|run| run.start), Some(3 * 4096));
+        assert_eq!(found.last(), Some(&((1 << 40)..(1 << 40) + 4096)));
     }
 
     #[test]
@@ -169,7 +200,11 @@ mod tests {
         std::fs::write(&full, std::fs::read(&holes).unwrap()).unwrap();
         let wanted = [(1 << 20)..(1 << 20) + 4096];
         for path in [holes, full] {
-            assert_eq!(runs(&Content::host_file(path).unwrap()), wanted);
+            assert_eq!(runs(&Content::host_file(&path).unwrap()), wanted);
+            let read = Content::host_file(&path).unwrap();
+            read.to_vec().unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(runs(&read), wanted, "known from reading it");
         }
     }
 }

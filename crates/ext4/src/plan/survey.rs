@@ -65,8 +65,6 @@ const LOST_AND_FOUND_BLOCKS: usize = 4;
 
 /// The longest target of a symbolic link.
 const TARGET_MAX: usize = 4095;
-/// Shorter runs of zero blocks are written like anything else: a hole has to be worth an extent.
-const HOLE_BLOCKS_MIN: u64 = 16;
 /// Times have 32 bits with a sign, and two more for what comes after 2038.
 pub(super) const TIME_MIN: i64 = -(1 << 31);
 pub(super) const TIME_MAX: i64 = (1 << 34) - (1 << 31) - 1;
@@ -286,7 +284,7 @@ fn check(node: &Node, links: u32, features: &Features, place: &dyn Fn() -> Strin
 
 /// The blocks of a file that are not in a hole.
 fn data_runs(content: &Content) -> Result<Vec<Range<u32>>> {
-    let runs = content.data_runs(BLOCK, HOLE_BLOCKS_MIN * BLOCK)?;
+    let runs = content.data_runs()?;
     let block = |byte: u64| u32::try_from(byte.div_ceil(BLOCK)).unwrap_or(u32::MAX);
     Ok(runs
         .into_iter()

@@ -27,7 +27,7 @@ pub(crate) fn write(image: &Image, path: &Path) {
     let file = File::create(path).unwrap();
     file.set_len(image.size()).unwrap();
     for extent in image.extents() {
-        for run in extent.content.data_runs(4096, 0).unwrap() {
+        for run in extent.content.data_runs().unwrap() {
             let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap()];
             extent.content.read_exact_at(&mut bytes, run.start).unwrap();
             file.write_all_at(&bytes, extent.start + run.start).unwrap();
