@@ -1,0 +1,123 @@
+//! What e2fsck complains about, Kiln's reader complains about too.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[expect(dead_code, reason = "each test file uses its own part")]
+#[path = "support/made.rs"]
+mod made;
+#[expect(dead_code, reason = "each test file uses its own part")]
+mod support;
+
+use std::process::Command;
+
+use made::{Made, have_tools};
+use support::bytes;
+
+/// Commands for debugfs, and what the reader says then.
+const DAMAGE: [(&str, &str); 28] = [
+    ("sif f links_count 1", "it has 2 names, and counts 1"),
+    ("sif d links_count 2", "it has 3 names, and counts 2"),
+    ("clri g", "(inode 13): has a name and is not in use"),
+    ("unlink g", "is free, and it says in use"),
+    ("freei g", "inode 13 is in use, and it says free"),
+    ("seti <100>", "inode 100 is free, and it says in use"),
+    ("setb 15000", "block 15000 is free, and it says in use"),
+    ("freeb 300", "block 300 is in use, and it says free"),
+    ("set_bg 0 free_blocks_count 7", "descriptor of group 0: "),
+    ("set_bg 1 free_inodes_count 7", "descriptor of group 1: "),
+    (
+        "set_bg 0 used_dirs_count 7",
+        "inodes are directories, and it counts 7",
+    ),
+    (
+        "set_bg 0 inode_table 400000",
+        "the inode table is at block 400000, and there are",
+    ),
+    (
+        "set_bg 0 block_bitmap 2",
+        "is in use twice, the other time by the file system itself",
+    ),
+    (
+        "sif f block[3] 5",
+        "/f (inode 12): its size is 9000, and it has 14 blocks of 1024 bytes",
+    ),
+    (
+        "sif f block[5] 40",
+        "is in use twice, the other time by the file system itself",
+    ),
+    (
+        "sif g size 2000",
+        "/g (inode 13): its size is 2000, and it has 9 blocks of 1024 bytes",
+    ),
+    (
+        "sif g blocks 20",
+        "/g (inode 13): its blocks have 18 sectors, and it counts 20",
+    ),
+    ("sif d mode 0100644", "inode 14"),
+    ("sif d size 100", "the directory's size is 100"),
+    ("sif d/e size 2048", "the directory's size is 2048"),
+    ("sif g mode 0", "/g (inode 13): its mode is 0o0"),
+    ("link d d/e/loop", "/d/e/loop (inode 14): "),
+    ("link f missing\nclri <12>", "(inode 12)"),
+    (
+        "sif s size 70",
+        "/s (inode 16): the link's target does not have 70 bytes",
+    ),
+    ("sif <8> size 4096", "journal, inode 8: "),
+    ("sif <7> block[DIND] 0", "inode 7: "),
+    (
+        "sif <7> block[0] 7",
+        "room for more groups, inode 7: has blocks that are not doubly indirect",
+    ),
+    ("mknod p p\nsif p links_count 2", "it has 1 names, and counts 2"),
+];
+
+/// The same, where e2fsck mends without a word.
+const SILENT: [(&str, &str); 4] = [
+    ("ssv free_blocks_count 7", "blocks are free, and it counts 7"),
+    ("ssv free_inodes_count 7", "inodes are free, and it counts 7"),
+    ("ssv state 2", "superblock: the kernel has noted errors"),
+    (
+        "ssv state 0",
+        "superblock: the file system was not unmounted cleanly",
+    ),
+];
+
+#[test]
+fn damage_is_found() {
+    if !have_tools() {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes(9000, 3)).unwrap();
+    let (path, target) = (file.path().display(), "t".repeat(80));
+    let setup = format!(
+        "write {path} f\nwrite {path} g\nmkdir d\nmkdir d/e\nsymlink s {target}\nln f h\nsif f links_count 2\n"
+    );
+    let mut wrong = Vec::new();
+    for kind in ["^metadata_csum", "metadata_csum"] {
+        for (number, (damage, wanted)) in DAMAGE.into_iter().chain(SILENT).enumerate() {
+            let made = Made::small(&["-t", "ext4", "-b", "1024", "-O", kind]);
+            made.debugfs(&setup);
+            made.tree();
+            made.debugfs(&format!("{damage}\n"));
+            let found = made.open().and_then(|found| found.check());
+            let error = found.map_err(|error| error.to_string()).unwrap_err();
+            // debugfs does not always set the checksum right.
+            let of_group =
+                damage.starts_with("set_bg") && error.starts_with("descriptor of group 0: its checksum");
+            if !error.contains(wanted) && !of_group {
+                wrong.push(format!("{kind}, {damage}: {error}"));
+            }
+            let fsck = Command::new("e2fsck")
+                .arg("-fn")
+                .arg(&made.path)
+                .output()
+                .unwrap();
+            if fsck.status.success() && number < DAMAGE.len() {
+                wrong.push(format!("{kind}, {damage}: e2fsck finds nothing"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
