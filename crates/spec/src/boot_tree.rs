@@ -110,3 +110,218 @@ fn file(file: nix::BootFile) -> File {
         tree: file.tree,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Content, Fault, Kind, Node, Seed};
+
+    /// Values that need nothing but the closure.
+    struct OfClosure<'a>(&'a Gathered);
+
+    impl Values for OfClosure<'_> {
+        fn text(&mut self, key: &str, place: &str) -> Result<String> {
+            self.0.value(key, place)
+        }
+
+        fn part(&mut self, _: &str, _: &str) -> Result<Option<Content>> {
+            Ok(None)
+        }
+    }
+
+    fn system(name: &str) -> String {
+        let letter = match name {
+            "old" => "g",
+            "plain" => "h",
+            _ => "i",
+        };
+        format!("/nix/store/{}-nixos-system-{name}", letter.repeat(32))
+    }
+
+    /// The store of the fixtures.
+    fn gathered(toplevel: &str) -> Gathered {
+        let mut tree = Tree::default();
+        let store = include_str!("../tests/fixtures/extlinux/store.txt");
+        for line in store.lines().filter(|line| !line.starts_with('#')) {
+            let (path, node) = match line.split_once(" -> ") {
+                Some((path, target)) => (path, Node::symlink(target)),
+                None => {
+                    let (path, text) = line.split_once(" = ").unwrap();
+                    (path, Node::file(text.as_bytes()))
+                }
+            };
+            tree.add_at(path.as_bytes(), node).unwrap();
+        }
+        Gathered {
+            closure: nix::Closure::default(),
+            tree,
+            digests: Vec::new(),
+            rehashed: Vec::new(),
+            toplevel: Some(system(toplevel).parse().unwrap()),
+            seed: Seed::new(b""),
+            name: "x".into(),
+        }
+    }
+
+    fn made(toplevel: &str, options: &Extlinux) -> Result<Tree> {
+        let gathered = gathered(toplevel);
+        tree("fs.boot", options, 1, &gathered, &mut OfClosure(&gathered))
+    }
+
+    /// The menu, and the other files as the fixtures list them.
+    fn shown(tree: &Tree) -> [String; 2] {
+        let mut texts = [String::new(), String::new()];
+        for entry in tree.walk() {
+            let content = match &tree.node(entry.id).kind {
+                Kind::File(content) => String::from_utf8(content.to_vec().unwrap()).unwrap(),
+                Kind::Directory(_) => continue,
+                other => panic!("{other:?}"),
+            };
+            match image::show(&entry.path).as_str() {
+                "/extlinux/extlinux.conf" => texts[0] = content,
+                path => texts[1] += &format!("{} = {content}\n", &path[1..]),
+            }
+        }
+        texts
+    }
+
+    fn options(text: &str) -> Extlinux {
+        toml::from_str(text).unwrap()
+    }
+
+    macro_rules! fixture {
+        ($name:literal) => {
+            [
+                include_str!(concat!("../tests/fixtures/extlinux/", $name, ".conf")),
+                include_str!(concat!("../tests/fixtures/extlinux/", $name, ".tree")),
+            ]
+        };
+    }
+
+    #[test]
+    fn trees_are_those_of_nixpkgs() {
+        let (old, plain) = (system("old"), system("plain"));
+        for (expected, toplevel, options) in [
+            (fixture!("at-build-time"), "new", "timeout = 0".to_string()),
+            (
+                fixture!("generations"),
+                "new",
+                format!(
+                    "time = 1763683200\ngenerations = {{ 9 = {old:?}, 10 = {plain:?}, 11 = '{{toplevel}}' }}"
+                ),
+            ),
+            (
+                fixture!("named"),
+                "old",
+                "timeout = 1\ndtb-name = 'rockchip/rk3328-rock64.dtb'".into(),
+            ),
+            (
+                fixture!("without-device-trees"),
+                "plain",
+                format!(
+                    "timeout = -1\ntime = 1763683200\ndevice-trees = false\n\
+                     generations = {{ 11 = {:?}, 10 = '{{toplevel}}' }}",
+                    system("new")
+                ),
+            ),
+        ] {
+            let made = made(toplevel, &self::options(&options)).unwrap();
+            assert_eq!(shown(&made), expected, "{options}");
+        }
+    }
+
+    #[test]
+    fn contents_are_those_of_the_closure() {
+        let gathered = gathered("new");
+        let made = tree(
+            "fs.boot",
+            &Extlinux::default(),
+            1,
+            &gathered,
+            &mut OfClosure(&gathered),
+        )
+        .unwrap();
+        let bytes = |tree: &Tree, path: &str| {
+            let Kind::File(Content::Bytes(bytes)) = &tree.node(tree.lookup(path.as_bytes()).unwrap()).kind
+            else {
+                panic!("{path} is no file")
+            };
+            bytes.clone()
+        };
+        let linux = format!("{}-linux-6.12.7", "b".repeat(32));
+        let theirs = bytes(&gathered.tree, &format!("/nix/store/{linux}/lib/boot/Image"));
+        let ours = bytes(&made, &format!("/nixos/{linux}-lib-boot-Image"));
+        assert!(std::sync::Arc::ptr_eq(&ours, &theirs));
+    }
+
+    #[test]
+    fn what_cannot_boot_is_named() {
+        let error = |options: &str| {
+            let error = made("plain", &self::options(options)).unwrap_err();
+            (error.to_string(), error.fault())
+        };
+        let gone = format!("/nix/store/{}-nixos-system-gone", "j".repeat(32));
+        for (options, message, fault) in [
+            (
+                "timeout = 4294967296".into(),
+                "fs.boot.extlinux: timeout = 4294967296: the limit is 4294967295 seconds".into(),
+                Fault::Request,
+            ),
+            (
+                "dtb-name = 'a.dtb'\ndevice-trees = false".into(),
+                "fs.boot.extlinux: dtb-name means nothing with device-trees = false".into(),
+                Fault::Request,
+            ),
+            (
+                "dtb-name = 'a.dtb'".into(),
+                format!(
+                    "fs.boot: {}: there is no device tree \"a.dtb\" in its dtbs",
+                    system("plain")
+                ),
+                Fault::Request,
+            ),
+            (
+                "generations.one = '{toplevel}'".into(),
+                "fs.boot.extlinux.generations.\"one\": the key must be the number of a generation".into(),
+                Fault::Request,
+            ),
+            (
+                "generations.1 = '{kernl}'".into(),
+                "fs.boot.extlinux.generations.\"1\": there is no value {kernl}".into(),
+                Fault::Request,
+            ),
+            (
+                format!("generations.1 = '{gone}'"),
+                format!("{gone}: is not in the closure"),
+                Fault::Input,
+            ),
+            (
+                "generations.1 = '/nix/store'".into(),
+                "/nix/store/kernel: is not in the closure".into(),
+                Fault::Input,
+            ),
+            (
+                "generations = { 1 = '{toplevel}', 01 = '{toplevel}' }".into(),
+                "fs.boot: nixos-1-default: two entries of the boot menu have this label".into(),
+                Fault::Request,
+            ),
+        ] {
+            let options: String = options;
+            assert_eq!(error(&options), (message, fault), "{options}");
+        }
+        let mut without = gathered("plain");
+        without.toplevel = None;
+        let error = tree(
+            "fs.boot",
+            &Extlinux::default(),
+            1,
+            &without,
+            &mut OfClosure(&without),
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "fs.boot.extlinux: a boot menu needs a [closure] with a toplevel"
+        );
+    }
+}
