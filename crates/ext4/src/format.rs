@@ -7,7 +7,9 @@ use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of a block that Kiln writes.
-pub(crate) const BLOCK: u64 = 4096;
+pub(crate) const BLOCK: u64 = BLOCK_LEN as u64;
+/// The same, as the length of a buffer.
+pub(crate) const BLOCK_LEN: usize = 4096;
 /// Bytes of an inode that Kiln writes.
 pub(crate) const INODE_SIZE: u16 = 256;
 /// Blocks of a group that Kiln writes: as many as one bitmap block counts.

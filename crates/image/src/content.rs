@@ -45,6 +45,14 @@ pub struct HostFile {
     pub(crate) data: Arc<OnceLock<Vec<Range<u64>>>>,
 }
 
+impl PartialEq for HostFile {
+    fn eq(&self, other: &HostFile) -> bool {
+        (&self.path, self.version) == (&other.path, other.version)
+    }
+}
+
+impl Eq for HostFile {}
+
 /// What changes when a file is written to or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Version {

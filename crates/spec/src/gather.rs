@@ -58,21 +58,12 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
         crate::formats::check_keys(key, fs)?;
     }
     if let Some(source) = &spec.closure {
-        let mut closure = nix::Closure::read(&folder.join(&source.from))?;
+        let closure = nix::Closure::read(&folder.join(&source.from))?;
         gathered.toplevel = toplevel(&closure, source.toplevel.as_deref(), spec)?;
         let store = nix::Store {
             root: source.store_root.as_ref().map(|root| folder.join(root)),
         };
         gathered.tree = closure.tree(&store)?;
-        let mismatch = match rehash {
-            Rehash::Compare => Some(Mismatch::Fail),
-            Rehash::Accept => Some(Mismatch::Rehash),
-            Rehash::Skip => None,
-        };
-        if let Some(mismatch) = mismatch {
-            let Checked { digests, rehashed } = nix::check(&mut closure, &gathered.tree, progress, mismatch)?;
-            (gathered.digests, gathered.rehashed) = (digests, rehashed);
-        }
         gathered.closure = closure;
     }
     gathered.name = crate::expand::expand(&spec.name, "name", |key| match key {
@@ -82,6 +73,9 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
     if spec.seed.is_none() {
         gathered.seed = seed(&gathered);
     }
+    // What cannot fit is said before gigabytes are read.
+    crate::parts::check(spec, &gathered, folder)?;
+    gathered.check(rehash, progress)?;
     Ok(gathered)
 }
 
@@ -123,6 +117,21 @@ pub(crate) fn unknown(place: &str, key: &str, known: &[&str]) -> Error {
 }
 
 impl Gathered {
+    /// Compares all store paths with their registration.
+    fn check(&mut self, rehash: Rehash, progress: &dyn Progress) -> Result<()> {
+        let mismatch = match rehash {
+            Rehash::Compare => Mismatch::Fail,
+            Rehash::Accept => Mismatch::Rehash,
+            Rehash::Skip => return Ok(()),
+        };
+        if !self.closure.paths().is_empty() {
+            let Checked { digests, rehashed } =
+                nix::check(&mut self.closure, &self.tree, progress, mismatch)?;
+            (self.digests, self.rehashed) = (digests, rehashed);
+        }
+        Ok(())
+    }
+
     /// One of the values that come from the closure: `toplevel`, `kernel`, `initrd`, `dtbs`, `version`, `series`.
     pub(crate) fn value(&self, key: &str, place: &str) -> Result<String> {
         let toplevel = self.toplevel.as_ref().ok_or_else(|| Error::BadValue {

@@ -10,7 +10,7 @@ use squashfs::UnitUsage;
 use crate::error::{Error, Result};
 use crate::expand::expand;
 use crate::gather::Gathered;
-use crate::schema::Script;
+use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{Spec, disks, formats, id, outputs};
 
@@ -93,6 +93,34 @@ pub enum Detail {
     },
 }
 
+/// Finds what is wrong without reading a file's bytes: options, places on the disk, and FATs that do not fit, unless
+/// they hold parts whose size is not known yet.
+pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<()> {
+    let work = Work {
+        folder,
+        squashing: Squashing::Estimate,
+        threads: 1,
+        progress: &image::Silent,
+        only: &[],
+    };
+    let mut planner = Planner::new(spec, gathered, &work);
+    outputs::check(spec, gathered)?;
+    formats::check_options(spec)?;
+    if let Some(disk) = &spec.disk {
+        planner.starts = disks::check(disk, &planner)?;
+    }
+    let holds_parts = |fs: &FileSystem| {
+        let mut sources = fs.files.values().flat_map(|sources| &sources.0);
+        sources.any(|source| source.contains("{fs."))
+    };
+    for (key, fs) in &spec.fs {
+        if fs.format == Format::Fat && !holds_parts(fs) {
+            planner.part(&format!("fs.{key}"))?;
+        }
+    }
+    Ok(())
+}
+
 /// Plans all parts that were asked for, and the disk.
 ///
 /// # Errors
@@ -100,16 +128,8 @@ pub enum Detail {
 pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     check_only(spec, work.only)?;
     outputs::check(spec, gathered)?;
-    let mut planner = Planner {
-        spec,
-        gathered,
-        work,
-        made: BTreeMap::new(),
-        open: Vec::new(),
-        starts: BTreeMap::new(),
-        ids: BTreeMap::new(),
-    };
     formats::check_options(spec)?;
+    let mut planner = Planner::new(spec, gathered, work);
     let asked = |name: &str| work.only.is_empty() || work.only.iter().any(|only| only == name);
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
@@ -141,7 +161,19 @@ pub(crate) struct Planner<'a> {
     ids: BTreeMap<String, String>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(spec: &'a Spec, gathered: &'a Gathered, work: &'a Work<'a>) -> Planner<'a> {
+        Planner {
+            spec,
+            gathered,
+            work,
+            made: BTreeMap::new(),
+            open: Vec::new(),
+            starts: BTreeMap::new(),
+            ids: BTreeMap::new(),
+        }
+    }
+
     /// A part by its name, made when it is first asked for.
     pub(crate) fn part(&mut self, name: &str) -> Result<&Part> {
         if !self.made.contains_key(name) {

@@ -5,13 +5,11 @@ use zerocopy::IntoBytes;
 use super::features::Features;
 use crate::checksum::crc32c;
 use crate::format::{
-    BLOCK, DIR_TAIL_TYPE, DirEntry, DirTail, HASH_HALF_MD4, HASH_NODE_ENTRIES, HASH_ROOT_ENTRIES,
+    BLOCK_LEN, DIR_TAIL_TYPE, DirEntry, DirTail, HASH_HALF_MD4, HASH_NODE_ENTRIES, HASH_ROOT_ENTRIES,
     HASH_ROOT_INFO, HashEntry, HashRootInfo, HashTail,
 };
 use crate::hash::{NameHash, half_md4};
 use crate::{Error, Result};
-
-const BLOCK_LEN: usize = BLOCK as usize;
 
 /// A directory to be laid out.
 pub(super) struct Directory<'a> {
@@ -42,7 +40,7 @@ pub(super) enum Blocks {
 
 /// All blocks of a directory: a list when one block holds its entries.
 pub(super) fn blocks(
-    directory: Directory,
+    directory: &Directory,
     features: &Features,
     hash_seed: &[u8; 16],
     place: &dyn Fn() -> String,
@@ -172,7 +170,7 @@ impl Pages {
             .zip(leaves)
             .map(|(index, leaf)| entry(leaf.hash, block(index)))
             .collect();
-        let mut bytes = self.root_head(dots, nodes > 0);
+        let mut bytes = root_head(dots, nodes > 0);
         if nodes == 0 {
             self.push_index(&mut bytes, HASH_ROOT_ENTRIES, &below);
         } else {
@@ -205,23 +203,6 @@ impl Pages {
         (BLOCK_LEN - start - tail) / size_of::<HashEntry>()
     }
 
-    /// `.` and `..`, which hides the rest of the block from readers that know no hash trees.
-    fn root_head(&self, dots: &[Child; 2], two_levels: impl Into<u8>) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(BLOCK_LEN);
-        push_entry(&mut bytes, &dots[0], record_len(&dots[0]));
-        let rest = BLOCK_LEN - bytes.len();
-        push_entry(&mut bytes, &dots[1], rest);
-        bytes.resize(HASH_ROOT_INFO, 0);
-        let info = HashRootInfo {
-            hash_version: HASH_HALF_MD4,
-            info_length: 8,
-            indirect_levels: two_levels.into(),
-            ..HashRootInfo::default()
-        };
-        bytes.extend_from_slice(info.as_bytes());
-        bytes
-    }
-
     /// Fills up a node's block, which is the last of `bytes`, with entries from `start` on.
     fn push_index(&self, bytes: &mut Vec<u8>, start: usize, entries: &[HashEntry]) {
         let first = bytes.len() - start;
@@ -241,6 +222,23 @@ impl Pages {
             bytes[first + BLOCK_LEN - 4..].copy_from_slice(&crc.to_le_bytes());
         }
     }
+}
+
+/// `.` and `..`, which hides the rest of the block from readers that know no hash trees.
+fn root_head(dots: &[Child; 2], two_levels: impl Into<u8>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(BLOCK_LEN);
+    push_entry(&mut bytes, &dots[0], record_len(&dots[0]));
+    let rest = BLOCK_LEN - bytes.len();
+    push_entry(&mut bytes, &dots[1], rest);
+    bytes.resize(HASH_ROOT_INFO, 0);
+    let info = HashRootInfo {
+        hash_version: HASH_HALF_MD4,
+        info_length: 8,
+        indirect_levels: two_levels.into(),
+        ..HashRootInfo::default()
+    };
+    bytes.extend_from_slice(info.as_bytes());
+    bytes
 }
 
 fn entry(hash: u32, block: u32) -> HashEntry {

@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 use super::inodes::{halves, shorts};
 use super::place::{Blocks, NODE_EXTENTS, ROOT_EXTENTS, Run};
 use crate::checksum::crc32c;
-use crate::format::{BLOCK, EXTENT_MAGIC, Extent, ExtentHeader, ExtentIndex, INLINE};
+use crate::format::{BLOCK_LEN, EXTENT_MAGIC, Extent, ExtentHeader, ExtentIndex, INLINE};
 
 /// Bytes of an entry, of whichever kind.
 const ENTRY: usize = 12;
@@ -78,9 +78,9 @@ fn node(entries: &[[u8; ENTRY]], max: usize, depth: u16) -> Vec<u8> {
         depth: depth.into(),
         generation: 0.into(),
     };
-    let mut bytes = Vec::with_capacity(usize::try_from(BLOCK).unwrap_or(0));
+    let mut bytes = Vec::with_capacity(BLOCK_LEN);
     bytes.extend_from_slice(header.as_bytes());
-    entries.iter().for_each(|entry| bytes.extend_from_slice(entry));
+    bytes.extend(entries.as_flattened());
     bytes
 }
 

@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use super::features::Features;
-use crate::format::{BLOCK, BLOCKS_PER_GROUP, INODE_SIZE};
+use crate::format::BLOCKS_PER_GROUP;
 
 /// Groups whose bitmaps and tables lie together.
 const FLEX: u32 = 16;
 pub(super) const LOG_GROUPS_PER_FLEX: u8 = 4;
 /// The fewest blocks besides its overhead that `mke2fs` and the kernel's growing want in the last group.
 const LAST_GROUP_MIN: u64 = 50;
-/// Inodes that fill a block of a table.
-const INODES_PER_BLOCK: u32 = BLOCK as u32 / INODE_SIZE as u32;
+/// Inodes of 256 bytes that fill a block of a table.
+const INODES_PER_BLOCK: u32 = 16;
 /// As many inodes as one bitmap block counts.
 pub(super) const INODES_PER_GROUP_MAX: u32 = 32768;
 

@@ -8,12 +8,11 @@ use super::geometry::{self, LOG_GROUPS_PER_FLEX};
 use super::inodes::{halves, shorts};
 use super::{Context, inodes};
 use crate::format::{
-    BLOCK, BLOCKS_PER_GROUP, CHECKSUM_CRC32C, DEFAULT_MOUNT_OPTIONS, DESCRIPTOR_CHECKSUM, ERRORS_CONTINUE,
-    EXTRA_ISIZE, FIRST_INODE, GROUP_INODE_UNINIT, GROUP_INODE_ZEROED, GroupDescriptor, HASH_HALF_MD4,
-    INODE_SIZE, JOURNAL_INODE, SIGNED_HASH, STATE_VALID, SUPERBLOCK_MAGIC, Superblock, incompat,
+    BLOCK, BLOCK_LEN, BLOCKS_PER_GROUP, CHECKSUM_CRC32C, DEFAULT_MOUNT_OPTIONS, DESCRIPTOR_CHECKSUM,
+    ERRORS_CONTINUE, EXTRA_ISIZE, FIRST_INODE, GROUP_INODE_UNINIT, GROUP_INODE_ZEROED, GroupDescriptor,
+    HASH_HALF_MD4, INODE_SIZE, JOURNAL_INODE, SIGNED_HASH, STATE_VALID, SUPERBLOCK_MAGIC, Superblock,
+    incompat,
 };
-
-const BLOCK_LEN: usize = BLOCK as usize;
 
 /// What is known of each group.
 pub(super) struct Groups {
@@ -156,7 +155,7 @@ fn inode_bitmap(group: u32, context: &Context) -> [u8; BLOCK_LEN] {
 fn set(bitmap: &mut [u8], bits: Range<usize>) {
     let mut bit = bits.start;
     while bit < bits.end {
-        if bit % 8 == 0 && bits.end - bit >= 8 {
+        if bit.is_multiple_of(8) && bits.end - bit >= 8 {
             let last = bits.end / 8;
             bitmap[bit / 8..last].fill(0xff);
             bit = last * 8;
@@ -230,12 +229,14 @@ pub(super) fn superblock(group: u32, groups: &Groups, context: &Context) -> Vec<
     sb.as_bytes().to_vec()
 }
 
+/// Where the root of an inode's extent tree lies.
+const INODE_BLOCK: usize = 40;
+
 /// The journal's inode, and a copy of where its blocks are.
 fn set_journal(sb: &mut Superblock, context: &Context) {
     let Some(journal) = &context.placed.journal else {
         return;
     };
-    const INODE_BLOCK: usize = 40;
     sb.journal_inum = JOURNAL_INODE.into();
     sb.jnl_backup_type = 1;
     let inode = inodes::journal(journal, context);

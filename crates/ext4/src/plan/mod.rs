@@ -19,8 +19,8 @@ use image::{Content, Image, Layout, ReadAt, Tree};
 use zerocopy::IntoBytes;
 
 use crate::format::{
-    BLOCK, INODE_SIZE, JOURNAL_INODE, JOURNAL_MAGIC, JOURNAL_SUPERBLOCK_V2, JournalSuperblock, RESIZE_INODE,
-    SUPERBLOCK_START,
+    BLOCK, BLOCK_LEN, INODE_SIZE, JOURNAL_INODE, JOURNAL_MAGIC, JOURNAL_SUPERBLOCK_V2, JournalSuperblock,
+    RESIZE_INODE, SUPERBLOCK_START,
 };
 use crate::{Options, Result, Size};
 use features::Features;
@@ -100,7 +100,7 @@ pub fn plan(tree: &Tree, options: &Options) -> Result<Planned> {
     put_groups(&mut layout, &groups, &context);
     put_inodes(&mut layout, &context);
     put_journal(&mut layout, &context);
-    put_data(&mut layout, &context)?;
+    put_data(&mut layout, &context);
     let size = match options.size {
         Size::Exactly(size) => size,
         Size::Fit => placed.blocks * BLOCK,
@@ -132,7 +132,7 @@ fn put_groups(layout: &mut Layout, groups: &groups::Groups, context: &Context) {
         let start = geometry::start(group) * BLOCK;
         let mut block = vec![0; usize::try_from(front).unwrap_or(0)];
         block.extend(groups::superblock(group, groups, context));
-        block.resize(usize::try_from(BLOCK).unwrap_or(0), 0);
+        block.resize(BLOCK_LEN, 0);
         layout.put(start, format!("superblock{suffix}"), block);
         let descriptors = Content::Bytes(descriptors.clone());
         let after = start + BLOCK + descriptors.len();
@@ -171,10 +171,7 @@ fn put_inodes(layout: &mut Layout, context: &Context) {
             };
             table.extend_from_slice(&inode);
         }
-        table.resize(
-            table.len().next_multiple_of(usize::try_from(BLOCK).unwrap_or(1)),
-            0,
-        );
+        table.resize(table.len().next_multiple_of(BLOCK_LEN), 0);
         let start = places.inode_table * BLOCK;
         let unused = placed.geometry.table_blocks * BLOCK - table.len() as u64;
         layout.put(
@@ -220,7 +217,7 @@ fn put_journal(layout: &mut Layout, context: &Context) {
         nr_users: 1.into(),
     };
     let mut front = superblock.as_bytes().to_vec();
-    front.resize(usize::try_from(BLOCK).unwrap_or(0), 0);
+    front.resize(BLOCK_LEN, 0);
     for (index, run) in journal.runs.iter().enumerate() {
         let (start, len) = (run.start * BLOCK, u64::from(run.len) * BLOCK);
         let superblock_len = if index == 0 { front.len() as u64 } else { 0 };
@@ -237,7 +234,7 @@ fn put_journal(layout: &mut Layout, context: &Context) {
 }
 
 /// The blocks of all directories, links and files.
-fn put_data(layout: &mut Layout, context: &Context) -> Result<()> {
+fn put_data(layout: &mut Layout, context: &Context) {
     let checksums = context.features.checksums;
     for (block, place) in context
         .survey
@@ -256,12 +253,11 @@ fn put_data(layout: &mut Layout, context: &Context) -> Result<()> {
         match &item.data {
             Data::None => {}
             Data::Made(bytes) | Data::HashTree(bytes) => {
-                put_runs(layout, item, place, &Content::Bytes(bytes.clone()))
+                put_runs(layout, item, place, &Content::Bytes(bytes.clone()));
             }
             Data::File(content, _) => put_runs(layout, item, place, content),
         }
     }
-    Ok(())
 }
 
 fn put_runs(layout: &mut Layout, item: &Item, place: &Blocks, content: &Content) {

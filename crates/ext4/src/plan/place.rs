@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use image::Kind;
+
 use super::features::{self, Features};
 use super::geometry::{self, Free, Geometry, INODES_PER_GROUP_MAX};
 use super::survey::{Data, Item, Survey};
@@ -200,9 +202,9 @@ impl Search<'_> {
                 }
             }
         };
-        fill(|item| item.is_directory(), &mut free);
+        fill(|item| matches!(item.node.kind, Kind::Directory(_)), &mut free);
         let xattr_blocks: Vec<u64> = self.survey.xattr_blocks.iter().map(|_| one(&mut free)).collect();
-        fill(|item| !item.is_directory(), &mut free);
+        fill(|item| !matches!(item.node.kind, Kind::Directory(_)), &mut free);
 
         let data_blocks = u64::from(resize_block.is_some())
             + journal.as_ref().map_or(0, Blocks::count)

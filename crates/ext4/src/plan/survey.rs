@@ -99,7 +99,7 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features)
                     least_blocks: least,
                 };
                 let seed = options.hash_seed.as_bytes();
-                match directories::blocks(directory, features, seed, &place)? {
+                match directories::blocks(&directory, features, seed, &place)? {
                     directories::Blocks::List(bytes) => Data::Made(bytes.into()),
                     directories::Blocks::HashTree(bytes) => Data::HashTree(bytes.into()),
                 }

@@ -7,13 +7,12 @@ use zerocopy::IntoBytes;
 
 use crate::checksum::Checksums;
 use crate::format::{
-    BLOCK, EXTRA_ISIZE, INODE_CLASSIC, INODE_SIZE, XATTR_CHECKSUM, XATTR_MAGIC, XattrEntry, XattrHeader,
+    BLOCK_LEN, EXTRA_ISIZE, INODE_CLASSIC, INODE_SIZE, XATTR_CHECKSUM, XATTR_MAGIC, XattrEntry, XattrHeader,
 };
 use crate::{Error, Result};
 
 /// Bytes of an inode that attributes can have, behind their magic number.
 const INODE_ROOM: usize = INODE_SIZE as usize - INODE_CLASSIC - EXTRA_ISIZE as usize - 4;
-const BLOCK_LEN: usize = BLOCK as usize;
 /// The most inodes that share a block.
 const SHARED_MAX: u32 = 1024;
 /// Behind the last entry.
