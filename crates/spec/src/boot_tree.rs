@@ -113,6 +113,8 @@ fn file(file: nix::BootFile) -> File {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use image::{Content, Fault, Kind, Node, Seed};
 
@@ -143,13 +145,11 @@ mod tests {
         let mut tree = Tree::default();
         let store = include_str!("../tests/fixtures/extlinux/store.txt");
         for line in store.lines().filter(|line| !line.starts_with('#')) {
-            let (path, node) = match line.split_once(" -> ") {
-                Some((path, target)) => (path, Node::symlink(target)),
-                None => {
-                    let (path, text) = line.split_once(" = ").unwrap();
-                    (path, Node::file(text.as_bytes()))
-                }
-            };
+            let link = line.split_once(" -> ");
+            let link = link.map(|(path, target)| (path, Node::symlink(target)));
+            let file = |(path, text): (_, &str)| (path, Node::file(text.as_bytes()));
+            let file = line.split_once(" = ").map(file);
+            let (path, node) = link.or(file).unwrap();
             tree.add_at(path.as_bytes(), node).unwrap();
         }
         Gathered {
@@ -179,7 +179,7 @@ mod tests {
             };
             match image::show(&entry.path).as_str() {
                 "/extlinux/extlinux.conf" => texts[0] = content,
-                path => texts[1] += &format!("{} = {content}\n", &path[1..]),
+                path => writeln!(texts[1], "{} = {content}", &path[1..]).unwrap(),
             }
         }
         texts
