@@ -87,7 +87,7 @@ impl Features {
     }
 
     /// The most blocks that the profile can number.
-    pub(super) fn blocks_max(&self) -> u64 {
+    fn blocks_max(&self) -> u64 {
         if self.incompat & incompat::BIT64 == 0 {
             u32::MAX.into()
         } else {

@@ -11,6 +11,9 @@ use crate::error::LargeFile;
 use crate::format::{BLOCK, BLOCKS_PER_GROUP, EXTENT_LEN_MAX, FIRST_INODE, compat};
 use crate::{Error, Journal, Options, Result, Size};
 
+/// The most blocks of an image: 16 TiB. What is larger can only have grown.
+const BLOCKS_MAX: u64 = (u32::MAX - (BLOCKS_PER_GROUP - 1)) as u64;
+
 /// The extents that an inode's own bytes have room for.
 pub(super) const ROOT_EXTENTS: usize = 4;
 /// The extents that a block of an extent tree has room for.
@@ -63,9 +66,19 @@ pub(super) struct Placed {
 /// The least layout that holds the tree and the promises, of the size that was asked for.
 pub(super) fn place(survey: &Survey, options: &Options, features: &Features) -> Result<Placed> {
     let limit = match options.size {
-        Size::Fit => features.blocks_max(),
-        Size::Exactly(size) => (size / BLOCK).min(features.blocks_max()),
+        Size::Fit => BLOCKS_MAX,
+        Size::Exactly(size) => size / BLOCK,
     };
+    if limit > BLOCKS_MAX {
+        return Err(Error::BadOption {
+            option: "size",
+            value: (limit * BLOCK).to_string(),
+            problem: format!(
+                "kiln makes images of at most {} bytes, which grow",
+                BLOCKS_MAX * BLOCK
+            ),
+        });
+    }
     let search = Search {
         survey,
         options,
@@ -77,7 +90,7 @@ pub(super) fn place(survey: &Survey, options: &Options, features: &Features) -> 
         Journal::Auto | Journal::None => search.fit_with_usual_journal(limit)?,
     };
     if placed.blocks > limit {
-        return Err(search.full(&placed, limit));
+        return Err(search.full(placed.blocks, limit));
     }
     if let Size::Exactly(size) = options.size {
         placed = search.exactly(placed, size / BLOCK)?;
@@ -127,7 +140,11 @@ impl Search<'_> {
     /// The fewest groups that hold everything, with as many inodes as were promised.
     fn fit(&self, journal: u64, limit: u64) -> Result<Placed> {
         let data: u64 = self.survey.items.iter().map(Item::block_count).sum();
-        let least = (data + journal + self.promised_blocks(0)) / u64::from(BLOCKS_PER_GROUP);
+        let least = data + journal + self.promised_blocks(0);
+        if least > BLOCKS_MAX {
+            return Err(self.full(least, BLOCKS_MAX.min(limit)));
+        }
+        let least = least / u64::from(BLOCKS_PER_GROUP);
         let least = match self.options.size {
             // The file system will be of the size asked for, so it has that many groups.
             Size::Exactly(_) => least.max(limit.div_ceil(BLOCKS_PER_GROUP.into()).saturating_sub(1)),
@@ -153,7 +170,7 @@ impl Search<'_> {
     }
 
     fn inodes_needed(&self) -> u64 {
-        u64::from(FIRST_INODE) + self.survey.items.len() as u64 - 2 + self.options.free_inodes
+        u64::from(FIRST_INODE) + (self.survey.items.len() as u64 - 2).saturating_add(self.options.free_inodes)
     }
 
     fn inodes(&self, groups: u32) -> Result<u64> {
@@ -172,7 +189,7 @@ impl Search<'_> {
     /// this many. The kernel keeps a fiftieth of all blocks from ordinary files, at most 4096.
     fn promised_blocks(&self, blocks: u64) -> u64 {
         const NAME: u64 = 80;
-        let names = (self.options.free_inodes * NAME).div_ceil(BLOCK);
+        let names = self.options.free_inodes.saturating_mul(NAME).div_ceil(BLOCK);
         let kept = if self.options.free == 0 {
             0
         } else {
@@ -249,7 +266,7 @@ impl Search<'_> {
     }
 
     /// What to say when everything together takes more than `limit` blocks.
-    fn full(&self, placed: &Placed, limit: u64) -> Error {
+    fn full(&self, needed: u64, limit: u64) -> Error {
         const LARGEST: usize = 5;
         let mut largest: Vec<LargeFile> = Vec::new();
         for item in &self.survey.items {
@@ -265,7 +282,7 @@ impl Search<'_> {
         largest.sort_by(|a, b| b.len.cmp(&a.len).then_with(|| a.path.cmp(&b.path)));
         largest.truncate(LARGEST);
         Error::Full {
-            needed: placed.blocks * BLOCK,
+            needed: needed.saturating_mul(BLOCK),
             free: self.options.free,
             size: limit * BLOCK,
             largest,
