@@ -13,5 +13,6 @@ mod outputs;
 mod requests;
 mod results;
 mod stops;
+mod transports;
 mod verbs;
 mod world;

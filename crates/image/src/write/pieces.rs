@@ -185,3 +185,83 @@ impl Piece {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::ReadAt;
+    use crate::extents::Layout;
+    use crate::progress::Silent;
+
+    fn heard(image: &Image) -> Vec<Piece> {
+        let mut heard = Vec::new();
+        let mut hand = |piece| {
+            heard.push(piece);
+            Ok(())
+        };
+        pieces(image, &Silent, &mut hand).unwrap();
+        heard
+    }
+
+    /// `B` for bytes, `Z` for zeros, `H` for holes, each with its length.
+    fn kinds(image: &Image) -> String {
+        let kind = |piece: &Piece| match piece {
+            Piece::Bytes(_) => format!("B{} ", piece.len()),
+            Piece::Zeros(_) => format!("Z{} ", piece.len()),
+            Piece::Hole(_) => format!("H{} ", piece.len()),
+        };
+        heard(image).iter().map(kind).collect()
+    }
+
+    #[test]
+    fn thousands_of_small_files_are_few_pieces() {
+        let mut layout = Layout::new();
+        for number in 0..4000 {
+            layout.put(5000 + number * 4096, "file", &number.to_le_bytes()[..]);
+        }
+        let image = layout.finish(16 << 20).unwrap();
+        let pieces = heard(&image);
+        assert_eq!(pieces.len(), 18, "{}", kinds(&image));
+        let mut bytes = Vec::new();
+        for piece in &pieces[..17] {
+            match piece {
+                Piece::Bytes(part) => bytes.extend_from_slice(part),
+                gap => bytes.resize(usize::try_from(gap.len()).unwrap(), 0),
+            }
+        }
+        let mut wanted = vec![1; bytes.len()];
+        image.read_exact_at(&mut wanted, 0).unwrap();
+        assert!(bytes == wanted);
+    }
+
+    #[test]
+    fn gaps_are_what_they_are_when_they_hold_a_block() {
+        let mut inner = Layout::new();
+        inner.put(0, "zeros", Content::Zeros(10));
+        inner.put(100, "zeros", Content::Zeros(4096));
+        let mut layout = Layout::new();
+        layout.put(0, "early", &b"early"[..]);
+        layout.put(4100, "inner", inner.finish(10_000).unwrap());
+        layout.put(20_000, "late", vec![1; 2 << 20]);
+        layout.put((100 << 20) - 10, "last", &b"last"[..]);
+        let image = layout.finish(200 << 20).unwrap();
+        let middle = (100 << 20) - 10 - 20_000 - (2 << 20);
+        let wanted = format!(
+            "B4200 Z4096 H11704 B{} B{} B20000 H{} H{} B4 H{} H{} ",
+            (1 << 20) - 20_000,
+            1 << 20,
+            64 << 20,
+            middle - (64 << 20),
+            64 << 20,
+            (36 << 20) + 6,
+        );
+        assert_eq!(kinds(&image), wanted);
+    }
+
+    #[test]
+    fn the_end_of_an_image_is_a_hole_however_small() {
+        let mut layout = Layout::new();
+        layout.put(0, "block", vec![1; 4096]);
+        assert_eq!(kinds(&layout.finish(4100).unwrap()), "B4096 H4 ");
+    }
+}

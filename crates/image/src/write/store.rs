@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 
+use rustix::fs::{Advice, fadvise};
 use sha2::{Digest, Sha256};
 
 use super::listen::Listen;
@@ -33,10 +35,13 @@ pub struct Through<'a> {
     pub listen: Option<&'a mut dyn Listen>,
 }
 
+/// How many bytes gather before the system is asked to write them to the disk.
+const BEHIND: u64 = 8 << 20;
+
 /// A file that is written.
 pub(super) enum Store<'a> {
     /// Zeros of both kinds are left out: the file is new, so that they read as zeros.
-    Sparse { file: &'a File, position: u64 },
+    Sparse(Growing<'a>),
     Encoded {
         encoder: Box<dyn Encode + 'a>,
         out: Out<'a>,
@@ -47,29 +52,27 @@ impl<'a> Store<'a> {
     /// A file that holds an image of this size as it is.
     pub(super) fn sparse(file: &'a File, size: u64) -> io::Result<Store<'a>> {
         file.set_len(size)?;
-        Ok(Store::Sparse { file, position: 0 })
+        Ok(Store::Sparse(Growing::new(file)))
     }
 
     /// A file that holds what an encoder makes.
     pub(super) fn encoded(file: &'a File, encoder: Box<dyn Encode + 'a>) -> Store<'a> {
-        let (position, hasher) = (0, Sha256::new());
         let out = Out {
-            file,
-            position,
-            hasher,
+            file: Growing::new(file),
+            hasher: Sha256::new(),
         };
         Store::Encoded { encoder, out }
     }
 
     pub(super) fn put(&mut self, piece: &Piece) -> io::Result<()> {
         match self {
-            Store::Sparse { file, position } => {
-                if let Piece::Bytes(bytes) = piece {
-                    file.write_all_at(bytes, *position)?;
+            Store::Sparse(file) => match piece {
+                Piece::Bytes(bytes) => file.put(bytes),
+                Piece::Zeros(len) | Piece::Hole(len) => {
+                    file.skip(*len);
+                    Ok(())
                 }
-                *position += piece.len();
-                Ok(())
-            }
+            },
             Store::Encoded { encoder, out } => encoder.put(piece, out),
         }
     }
@@ -77,27 +80,60 @@ impl<'a> Store<'a> {
     /// The size and the SHA-256 of what an encoder made.
     pub(super) fn finish(self) -> io::Result<Option<(u64, [u8; 32])>> {
         match self {
-            Store::Sparse { .. } => Ok(None),
+            Store::Sparse(_) => Ok(None),
             Store::Encoded { mut encoder, mut out } => {
                 encoder.finish(&mut out)?;
-                Ok(Some((out.position, out.hasher.finalize().into())))
+                Ok(Some((out.file.position, out.hasher.finalize().into())))
             }
+        }
+    }
+}
+
+/// A file that is on its way to the disk while it grows, so that little is left when it has to be there.
+pub(super) struct Growing<'a> {
+    file: &'a File,
+    position: u64,
+    /// Everything before this is on its way.
+    started: u64,
+}
+
+impl<'a> Growing<'a> {
+    fn new(file: &'a File) -> Growing<'a> {
+        let (position, started) = (0, 0);
+        Growing {
+            file,
+            position,
+            started,
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.position)?;
+        self.skip(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn skip(&mut self, len: u64) {
+        self.position += len;
+        if self.position - self.started >= BEHIND {
+            let len = NonZeroU64::new(self.position - self.started);
+            // Linux begins to write what nobody needs any more. Where it does not, it is written later.
+            let _ = fadvise(self.file, self.started, len, Advice::DontNeed);
+            self.started = self.position;
         }
     }
 }
 
 /// Appends to a file, and hashes what it appends.
 pub(super) struct Out<'a> {
-    file: &'a File,
-    position: u64,
+    file: Growing<'a>,
     hasher: Sha256,
 }
 
 impl io::Write for Out<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_all_at(bytes, self.position)?;
+        self.file.put(bytes)?;
         self.hasher.update(bytes);
-        self.position += bytes.len() as u64;
         Ok(bytes.len())
     }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use transport::Bmap;
 
-use crate::images::{METHODS, bytes, compress, have, noise, options, zoo};
+use crate::images::{METHODS, bytes, compress, have, hex, noise, options, zoo};
 
 fn write(path: &Path, image: &Image) -> Vec<u8> {
     let mut bmap = Bmap::new();
@@ -29,10 +29,6 @@ fn write(path: &Path, image: &Image) -> Vec<u8> {
 fn bmap(image: &Image) -> String {
     let dir = tempfile::tempdir().unwrap();
     String::from_utf8(write(&dir.path().join("image"), image)).unwrap()
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The ranges of a block map, with their checksums.

@@ -1,5 +1,6 @@
 //! What the encoder makes does not depend on how, and failures leave nothing.
 
+use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use transport::{Encoder, Method, Options};
 
-use crate::images::{METHODS, bytes, compress, noise, options, zoo};
+use crate::images::{METHODS, bytes, compress, hex, noise, options, zoo};
 
 fn encode(pieces: &[Piece], options: Options, threads: usize) -> Vec<u8> {
     let (mut encoder, mut out) = (Encoder::new(options, threads).unwrap(), Vec::new());
@@ -58,8 +59,8 @@ fn digests_are_pinned() {
                 2,
             );
             let digest = Sha256::digest(&encoded);
-            let digest: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-            text += &format!("{} {level}: {} bytes, {digest}\n", method.name(), encoded.len());
+            let (name, len, digest) = (method.name(), encoded.len(), hex(&digest[..8]));
+            let _ = writeln!(text, "{name} {level}: {len} bytes, {digest}");
         }
     }
     assert_snapshot!(text, @r"
@@ -214,12 +215,12 @@ fn a_full_disk_is_an_error_wherever_it_is_full() {
 }
 
 fn piece() -> impl Strategy<Value = Piece> {
-    let len = prop_oneof![1..10_000u64, 1..2_500_000u64];
+    let len = prop_oneof![1..10_000usize, 1..2_500_000usize];
     (len, 0..4u64, any::<u64>()).prop_map(|(len, kind, seed)| match kind {
-        0 => Piece::Zeros(len),
-        1 => Piece::Hole(len),
-        2 => Piece::Bytes(Arc::new(vec![0; len as usize])),
-        _ => Piece::Bytes(Arc::new(noise(len as usize, seed))),
+        0 => Piece::Zeros(len as u64),
+        1 => Piece::Hole(len as u64),
+        2 => Piece::Bytes(Arc::new(vec![0; len])),
+        _ => Piece::Bytes(Arc::new(noise(len, seed))),
     })
 }
 
@@ -228,7 +229,9 @@ fn content(pieces: &[Piece]) -> Vec<u8> {
     for piece in pieces {
         match piece {
             Piece::Bytes(bytes) => content.extend_from_slice(bytes),
-            Piece::Zeros(len) | Piece::Hole(len) => content.resize(content.len() + *len as usize, 0),
+            Piece::Zeros(len) | Piece::Hole(len) => {
+                content.resize(content.len() + usize::try_from(*len).unwrap(), 0);
+            }
         }
     }
     content

@@ -61,6 +61,11 @@ pub(crate) fn options(method: Method) -> Options {
     Options::new(method, Some(*method.levels().start())).unwrap()
 }
 
+pub(crate) fn hex(digest: &[u8]) -> String {
+    let digits = |text: String, byte: &u8| text + &format!("{byte:02x}");
+    digest.iter().fold(String::new(), digits)
+}
+
 /// Writes an image compressed.
 pub(crate) fn compress(
     path: &Path,
@@ -95,7 +100,7 @@ pub(crate) fn have(tool: &str) -> bool {
     #[expect(clippy::disallowed_methods, reason = "tests ask whether oracles are demanded")]
     let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
     assert!(!required, "{tool} is missing");
-    println!("skipped: {tool} is missing");
+    eprintln!("skipped: {tool} is missing");
     false
 }
 

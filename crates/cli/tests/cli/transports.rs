@@ -1,0 +1,248 @@
+//! Outputs that are compressed, and those that come with block maps.
+
+use std::fs;
+use std::process::Command;
+
+use insta::assert_snapshot;
+
+use crate::world::{Said, World, missing, noise, without_digests};
+
+const BUILD: [&str; 4] = ["build", "spec.toml", "--out", "out"];
+
+/// A specification whose disk has more keys.
+fn disk(keys: &str) -> World {
+    World::with("[disk]\n", &format!("[disk]\n{keys}\n"))
+}
+
+fn manifest(world: &World) -> serde_json::Value {
+    let text = fs::read(world.path("out/demo-25.11.manifest.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+/// What a manifest says of a file.
+fn entry(manifest: &serde_json::Value, file: &str) -> serde_json::Value {
+    let files = manifest["files"].as_array().unwrap();
+    files.iter().find(|entry| entry["file"] == file).unwrap().clone()
+}
+
+fn sha256sum(world: &World, file: &str) -> String {
+    let output = Command::new("sha256sum").arg(world.path(file)).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_string()
+}
+
+/// What a tool says of an output.
+fn decompressed(world: &World, tool: &str, file: &str) -> Option<Vec<u8>> {
+    let mut command = Command::new(tool);
+    let Ok(output) = command.arg("-dc").arg(world.path(file)).output() else {
+        missing(tool);
+        return None;
+    };
+    assert!(output.status.success());
+    Some(output.stdout)
+}
+
+#[test]
+fn a_compressed_disk_with_a_block_map() {
+    let world = disk("compress = \"zstd\"\nbmap = true");
+    world.edit(
+        "spec.toml",
+        "format = \"fat\"",
+        "format = \"fat\"\ncompress = \"xz\"\ncompress-level = 0",
+    );
+    let stdout = world.done(&BUILD);
+    assert_snapshot!(without_digests(&stdout), @r"
+    boot.vfat.xz             9.1 KiB  sha256 [digest]
+    rootfs.squashfs           12 KiB  sha256 [digest]
+    boot.scr                   110 B  sha256 [digest]
+    boot.cmd                    38 B  sha256 [digest]
+    demo-25.11.img.zst      15.5 KiB  sha256 [digest]
+    demo-25.11.img.bmap        927 B  sha256 [digest]
+    demo-25.11.manifest.json
+
+    To flash it, with the device's name for DEVICE (everything on the device is lost):
+      sudo bmaptool copy out/demo-25.11.img.zst /dev/DEVICE
+    ");
+    assert_eq!(
+        world.outputs().len(),
+        8,
+        "no uncompressed file, and the one of before: {:?}",
+        world.outputs()
+    );
+    let made = manifest(&world);
+    assert_snapshot!(without_digests(&serde_json::to_string_pretty(&made["files"]).unwrap()), @r#"
+    [
+      {
+        "file": "boot.vfat.xz",
+        "id": "93AA-6107",
+        "part": "fs.boot",
+        "sha256": "[digest]",
+        "size": 9372,
+        "uncompressed": {
+          "sha256": "[digest]",
+          "size": 16777216
+        }
+      },
+      {
+        "file": "rootfs.squashfs",
+        "part": "fs.rootfs",
+        "sha256": "[digest]",
+        "size": 12288
+      },
+      {
+        "file": "boot.scr",
+        "part": "script.boot",
+        "sha256": "[digest]",
+        "size": 110
+      },
+      {
+        "file": "boot.cmd",
+        "part": "script.boot",
+        "sha256": "[digest]",
+        "size": 38
+      },
+      {
+        "file": "demo-25.11.img.zst",
+        "id": "[digest]",
+        "part": "disk",
+        "sha256": "[digest]",
+        "size": 15950,
+        "uncompressed": {
+          "sha256": "[digest]",
+          "size": 41943040
+        }
+      },
+      {
+        "file": "demo-25.11.img.bmap",
+        "part": "disk",
+        "sha256": "[digest]",
+        "size": 927
+      }
+    ]
+    "#);
+    let plain = World::new();
+    plain.done(&BUILD);
+    let plainly_made = manifest(&plain);
+    for (tool, file, plain_file) in [
+        ("zstd", "demo-25.11.img.zst", "demo-25.11.img"),
+        ("xz", "boot.vfat.xz", "boot.vfat"),
+    ] {
+        let (stored, image) = (entry(&made, file), entry(&plainly_made, plain_file));
+        assert_eq!(stored["sha256"], sha256sum(&world, &format!("out/{file}")));
+        assert_eq!(stored["uncompressed"]["sha256"], image["sha256"]);
+        assert_eq!(stored["uncompressed"]["size"], image["size"]);
+        if let Some(bytes) = decompressed(&world, tool, &format!("out/{file}")) {
+            assert!(
+                bytes == fs::read(plain.path(&format!("out/{plain_file}"))).unwrap(),
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let world = disk("compress = \"zstd\"\nbmap = true");
+    let two = world.done(&[&BUILD[..], &["--json"]].concat());
+    for jobs in ["1", "8"] {
+        let output = world.kiln(&[]).get_program().to_owned();
+        let args = [&BUILD[..], &["--json", "--jobs", jobs]].concat();
+        let output = Command::new(output)
+            .args(args)
+            .current_dir(world.path(""))
+            .output()
+            .unwrap();
+        assert_eq!(Said::from(output).stdout, two, "{jobs} threads");
+    }
+}
+
+#[test]
+fn how_to_flash() {
+    let mut said = String::new();
+    for keys in [
+        "",
+        "bmap = true",
+        "compress = \"gzip\"",
+        "compress = \"xz\"",
+        "compress = \"zstd\"",
+    ] {
+        let stdout = disk(keys).done(&BUILD);
+        said.push_str(stdout.lines().last().unwrap());
+        said.push('\n');
+    }
+    assert_snapshot!(said, @r"
+    sudo dd if=out/demo-25.11.img of=/dev/DEVICE bs=4M conv=fsync status=progress
+    sudo bmaptool copy out/demo-25.11.img /dev/DEVICE
+    gzip -dc out/demo-25.11.img.gz | sudo dd of=/dev/DEVICE bs=4M conv=fsync status=progress
+    xz -dc out/demo-25.11.img.xz | sudo dd of=/dev/DEVICE bs=4M conv=fsync status=progress
+    zstd -dc out/demo-25.11.img.zst | sudo dd of=/dev/DEVICE bs=4M conv=fsync status=progress
+    ");
+}
+
+#[test]
+fn an_ending_is_not_said_twice() {
+    let world = disk("file = \"sd.img.gz\"\ncompress = \"gzip\"\nbmap = true");
+    world.done(&[&BUILD[..], &["--only", "disk"]].concat());
+    assert_eq!(world.outputs(), ["demo-25.11.img", "sd.img.bmap", "sd.img.gz"]);
+}
+
+#[test]
+fn wrong_keys() {
+    let refused = |keys: &str| disk(keys).build_refused(2);
+    assert_snapshot!(refused("compress = \"zstd\"\ncompress-level = 23"), @"error: disk.compress-level: zstd has levels 1 to 22, not 23");
+    assert_snapshot!(refused("compress = \"xz\"\ncompress-level = 10"), @"error: disk.compress-level: xz has levels 0 to 9, not 10");
+    assert_snapshot!(refused("compress-level = 3"), @"error: disk.compress-level: 3: means nothing without compress");
+    assert_snapshot!(refused("compress = \"bzip2\""), @r#"
+    error: spec.toml:31:12: unknown variant `bzip2`, expected one of `zstd`, `xz`, `gzip`
+       |
+    31 | compress = "bzip2"
+       |            ^
+    hint: did you mean `gzip`?
+    "#);
+    assert_snapshot!(refused("compress = \"gzip\"\ncompress-level = -1"), @r"
+    error: spec.toml:32:18: invalid value: integer `-1`, expected u32
+       |
+    32 | compress-level = -1
+       |                  ^
+    ");
+    let world = disk("file = \"boot.img\"\nbmap = true");
+    world.edit(
+        "spec.toml",
+        "format = \"fat\"",
+        "format = \"fat\"\nfile = \"boot.img.bmap\"",
+    );
+    assert_snapshot!(world.build_refused(2), @r"
+    error: boot.img.bmap: fs.boot and disk (its block map) both make a file of this name
+    hint: give one of them another name with the key `file`
+    ");
+}
+
+/// A disk whose raw content does not become smaller.
+fn large(keys: &str) -> World {
+    let world = disk(keys);
+    world.write("noise", &noise(12 << 20));
+    let region = "[[disk.region]]\nname = \"noise\"\nraw = \"noise\"\n\n[[disk.region]]\nname = \"rootfs\"";
+    world.edit(
+        "spec.toml",
+        "[[disk.region]]\nname = \"rootfs\"\n",
+        &format!("{region}\n"),
+    );
+    world.edit("spec.toml", "offset = \"32MiB\"\n", "");
+    world.edit("spec.toml", "size = \"40MiB\"\n", "");
+    world
+}
+
+#[test]
+fn a_compressed_file_larger_than_the_shell_allows() {
+    let world = large("compress = \"zstd\"\nbmap = true");
+    let kiln = world.kiln(&[&BUILD[..], &["--only", "disk"]].concat());
+    let mut command = Command::new("sh");
+    // In blocks of 512 bytes, or of 1024: less than twelve MiB either way.
+    command.args(["-c", "ulimit -f 8000; \"$@\"", "sh"]);
+    command.arg(kiln.get_program()).args(kiln.get_args());
+    let before = world.files();
+    let said: Said = command.current_dir(world.path("")).output().unwrap().into();
+    assert_snapshot!(world.check_refusal(5, &before, said), @r"
+    error: out/demo-25.11.img.zst: cannot be written: File too large (os error 27)
+    hint: nothing was left behind; that disk's file system, or the limit that `ulimit -f` shows, allows no file this large
+    ");
+}
