@@ -161,17 +161,17 @@ impl Made {
     }
 
     pub(crate) fn add_xattrs(&self, tree: &Tree) {
-        let mut script = String::new();
+        let mut script = Vec::new();
         for entry in tree.walk() {
             for xattr in &tree.node(entry.id).meta.xattrs {
                 let path = std::str::from_utf8(&entry.path).unwrap();
                 let name = std::str::from_utf8(&xattr.name).unwrap();
                 let value = self.dir.path().join(format!("value-{}", script.len()));
                 std::fs::write(&value, &xattr.value).unwrap();
-                script += &format!("ea_set -f {} \"{path}\" {name}\n", value.display());
+                script.push(format!("ea_set -f {} \"{path}\" {name}\n", value.display()));
             }
         }
-        self.debugfs(&script);
+        self.debugfs(&script.concat());
     }
 
     pub(crate) fn open(&self) -> Result<FileSystem, Error> {
