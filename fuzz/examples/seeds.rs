@@ -129,39 +129,54 @@ fn fat_images() -> Seeds {
 }
 
 fn disks() -> Seeds {
-    let region = |name: &str, size, kind| disk::Region {
-        name: name.into(),
-        place: None,
-        size: Some(size),
-        content: Some(noise(600, 4).into()),
-        partition: Some(disk::Partition::new(kind)),
+    let region = |name: &str, size, kind| -> Result<disk::Region, disk::Error> {
+        Ok(disk::Region {
+            name: name.into(),
+            place: None,
+            size: Some(size),
+            content: Some(noise(600, 4).into()),
+            partition: Some(disk::Partition::new(disk::PartitionType::parse(kind)?)),
+        })
     };
     let regions = [
-        region("boot-a", 16 << 10, disk::type_guid("xbootldr")?),
-        region("rootfs-a", 32 << 10, disk::type_guid("root-arm64")?),
+        region("boot-a", 16 << 10, "xbootldr")?,
+        region("rootfs-a", 32 << 10, "root-arm64")?,
     ];
-    let image = |sector_size, entries, header_hole| -> Result<Image, disk::Error> {
-        let table = disk::Table::Gpt(disk::Gpt {
-            disk_guid: None,
-            entries,
-            header_hole,
-        });
+    let image = |table, sector_size, regions: &[disk::Region]| -> Result<Image, disk::Error> {
         let options = disk::Options {
             table,
             sector_size,
             align: 4096,
             ..disk::Options::new(Seed::new(b"seed"))
         };
-        Ok(disk::plan(&options, &regions)?.image)
+        Ok(disk::plan(&options, regions)?.image)
     };
+    let gpt = |entries, header_hole| disk::Gpt {
+        disk_guid: None,
+        entries,
+        header_hole,
+    };
+    let (small, large) = (disk::SectorSize::B512, disk::SectorSize::B4096);
+    let mut shown = regions.clone();
+    if let Some(partition) = &mut shown[0].partition {
+        partition.mbr_type = Some(disk::PartitionType::parse("fat32")?);
+    }
+    let many: Vec<disk::Region> = (0..7)
+        .map(|number| region(&format!("p{number}"), 8 << 10, "linux"))
+        .collect::<Result<_, _>>()?;
+    let mbr = disk::Mbr::default;
     let images = [
-        image(disk::SectorSize::B512, 128, 0)?,
-        image(disk::SectorSize::B512, 4, 8192)?,
-        image(disk::SectorSize::B4096, 56, 0)?,
+        (1, image(disk::Table::Gpt(gpt(128, 0)), small, &regions)?),
+        (1, image(disk::Table::Gpt(gpt(4, 8192)), small, &regions)?),
+        (1, image(disk::Table::Gpt(gpt(56, 0)), large, &regions)?),
+        (1, image(disk::Table::Hybrid(gpt(128, 0), mbr()), small, &shown)?),
+        (0, image(disk::Table::Mbr(mbr()), small, &regions)?),
+        (8, image(disk::Table::Mbr(mbr()), small, &many)?),
+        (10, image(disk::Table::Mbr(mbr()), large, &many)?),
     ];
     Ok(images
         .iter()
-        .map(|image| [vec![1], Sparse::describe(image)].concat())
+        .map(|(flags, image)| [vec![*flags], Sparse::describe(image)].concat())
         .collect())
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arbitrary::{Result, Unstructured};
 use disk::read::Disk;
 use disk::{
-    Attributes, Board, Gpt, MapEntry, Options, Partition, Planned, Region, SectorSize, Size, TYPES, Table,
+    Attributes, Board, Gpt, Kind, MapEntry, Mbr, MbrType, Options, Partition, PartitionType, Planned, Region,
+    SectorSize, Size, TYPES, Table,
 };
 use fuzz::trees;
 use image::{Content, Fault, ReadAt, Seed};
@@ -36,7 +37,10 @@ fuzz_target!(|data: &[u8]| {
 fn run(u: &mut Unstructured) -> Result<()> {
     let options = options(u)?;
     let count = u.int_in_range(0..=12)?;
-    let regions = (0..count).map(|_| region(u)).collect::<Result<Vec<Region>>>()?;
+    let tidy = u.arbitrary()?;
+    let regions = (0..count)
+        .map(|_| region(u, &options.table, tidy))
+        .collect::<Result<Vec<Region>>>()?;
     match disk::plan(&options, &regions) {
         Ok(planned) => check(&options, &regions, planned),
         Err(error) => {
@@ -68,7 +72,7 @@ fn check(options: &Options, regions: &[Region], planned: Planned) {
         let place = planned
             .map
             .iter()
-            .find(|entry| entry.name == region.name)
+            .find(|entry| !entry.kind.is_table() && entry.name == region.name)
             .expect("a line for each region");
         let content = region.content.as_ref().expect("a content");
         let found = Content::Span {
@@ -82,37 +86,33 @@ fn check(options: &Options, regions: &[Region], planned: Planned) {
     if options.table == Table::None {
         return;
     }
-    let disk = Disk::open(&*source, size).expect("what was planned can be read");
+    let disk = Disk::open_with_sectors(&*source, size, options.sector_size);
+    let disk = disk.expect("what was planned can be read");
     assert_eq!(disk.problems, []);
-    assert_eq!(
-        (Some(disk.disk_guid), disk.sector_size),
-        (planned.disk_guid, options.sector_size)
-    );
+    assert_eq!(Some(disk.id()), planned.id);
     let mut expected: Vec<&MapEntry> = planned
         .map
         .iter()
-        .filter(|entry| entry.partition.is_some())
+        .filter(|entry| entry.kind == Kind::Partition)
         .collect();
     expected.sort_by_key(|entry| entry.partition.map(|partition| partition.number));
     assert_eq!(disk.partitions.len(), expected.len());
     for (read, entry) in disk.partitions.iter().zip(expected) {
-        let planned = entry.partition.expect("a partition");
-        assert_eq!((read.number, &read.name), (planned.number, &entry.name));
+        assert_eq!(Some(read.entry), entry.partition);
         assert_eq!((read.start, read.end), (entry.start, entry.end));
-        assert_eq!((read.type_guid, read.guid), (planned.type_guid, planned.guid));
-        assert_eq!(read.attributes, planned.attributes);
+        if disk.gpt().is_some() {
+            assert_eq!(read.name, entry.name);
+        }
     }
 }
 
 fn options(u: &mut Unstructured) -> Result<Options> {
     Ok(Options {
-        table: match u.ratio(7, 8)? {
-            true => Table::Gpt(Gpt {
-                disk_guid: guid(u)?,
-                entries: *u.choose(&[128, 128, 128, 128, 56, 4, 1, 0, 1024, 1025])?,
-                header_hole: if u.ratio(1, 4)? { whole_sectors(u)? } else { 0 },
-            }),
-            false => Table::None,
+        table: match u.int_in_range(0..=7)? {
+            0..=2 => Table::Gpt(gpt(u)?),
+            3..=5 => Table::Mbr(mbr(u)?),
+            6 => Table::Hybrid(gpt(u)?, mbr(u)?),
+            _ => Table::None,
         },
         sector_size: *u.choose(&[SectorSize::B512, SectorSize::B4096])?,
         size: match u.arbitrary()? {
@@ -124,6 +124,10 @@ fn options(u: &mut Unstructured) -> Result<Options> {
             false => *u.choose(&[4096, 1 << 20])?,
         },
         seed: Seed::new(b"fuzz"),
+        boot_code: match u.ratio(1, 8)? {
+            true => Some(vec![0xc0; u.int_in_range(0..=450)?].into()),
+            false => None,
+        },
         board: match u.ratio(1, 4)? {
             true => Some(u.choose(Board::ALL)?),
             false => None,
@@ -131,7 +135,26 @@ fn options(u: &mut Unstructured) -> Result<Options> {
     })
 }
 
-fn region(u: &mut Unstructured) -> Result<Region> {
+fn gpt(u: &mut Unstructured) -> Result<Gpt> {
+    Ok(Gpt {
+        disk_guid: guid(u)?,
+        entries: *u.choose(&[128, 128, 128, 128, 56, 4, 1, 0, 1024, 1025])?,
+        header_hole: if u.ratio(1, 4)? { whole_sectors(u)? } else { 0 },
+    })
+}
+
+fn mbr(u: &mut Unstructured) -> Result<Mbr> {
+    Ok(Mbr {
+        signature: if u.arbitrary()? {
+            Some(u.arbitrary()?)
+        } else {
+            None
+        },
+    })
+}
+
+/// A region; a tidy one has no type that the table does not know, which would end most of the tries.
+fn region(u: &mut Unstructured, table: &Table, tidy: bool) -> Result<Region> {
     Ok(Region {
         name: match u.int_in_range(0..=15)? {
             0 => u.arbitrary()?,
@@ -146,24 +169,59 @@ fn region(u: &mut Unstructured) -> Result<Region> {
             4 => Some(Content::Zeros(whole_sectors(u)?)),
             _ => None,
         },
-        partition: if u.arbitrary()? { Some(partition(u)?) } else { None },
+        partition: match u.arbitrary()? {
+            true => Some(match tidy {
+                true => tidied(partition(u)?, table),
+                false => partition(u)?,
+            }),
+            false => None,
+        },
     })
 }
 
 fn partition(u: &mut Unstructured) -> Result<Partition> {
     Ok(Partition {
-        type_guid: match u.ratio(1, 8)? {
-            true => Uuid::from_u128(u.arbitrary()?),
-            false => u.choose(TYPES)?.guid,
-        },
+        kind: kind(u)?,
         guid: guid(u)?,
         attributes: Attributes(u.arbitrary()?),
-        number: if u.ratio(1, 4)? {
-            Some(u.int_in_range(0..=130)?)
-        } else {
-            None
+        number: match u.int_in_range(0..=7)? {
+            0 => Some(u.int_in_range(0..=130)?),
+            1 => Some(u.int_in_range(1..=8)?),
+            _ => None,
         },
+        mbr_type: if u.ratio(1, 4)? { Some(kind(u)?) } else { None },
     })
+}
+
+fn kind(u: &mut Unstructured) -> Result<PartitionType> {
+    Ok(match u.int_in_range(0..=7)? {
+        0 => PartitionType::Guid(Uuid::from_u128(u.arbitrary()?)),
+        1 => PartitionType::Mbr(MbrType(u.arbitrary()?)),
+        2..=4 => PartitionType::Named(&TYPES[u.int_in_range(0..=3)?]),
+        _ => PartitionType::Named(u.choose(TYPES)?),
+    })
+}
+
+fn tidied(partition: Partition, table: &Table) -> Partition {
+    let linux = PartitionType::parse("linux").expect("a name");
+    let in_mbr = |kind: PartitionType| if kind.mbr().is_some() { kind } else { linux };
+    match table {
+        Table::Mbr(_) => Partition {
+            kind: in_mbr(partition.kind),
+            guid: None,
+            attributes: Attributes(partition.attributes.0 & Attributes::BOOTABLE.0),
+            mbr_type: None,
+            ..partition
+        },
+        Table::Hybrid(..) => Partition {
+            mbr_type: partition.mbr_type.map(in_mbr),
+            ..partition
+        },
+        Table::Gpt(_) | Table::None => Partition {
+            mbr_type: None,
+            ..partition
+        },
+    }
 }
 
 fn guid(u: &mut Unstructured) -> Result<Option<Uuid>> {

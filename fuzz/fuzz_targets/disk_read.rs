@@ -1,8 +1,10 @@
-//! Disks from anywhere, as sparse pages. When the first byte is odd, the checksums of the tables are set right.
+//! Disks from anywhere, as sparse pages. The first byte says whether the checksums of GPTs are set
+//! right, whether sectors end as those of an MBR do, and how large they are.
 #![no_main]
 
 use std::sync::Arc;
 
+use disk::SectorSize;
 use disk::read::Disk;
 use fuzz::sparse::Sparse;
 use image::{Content, ReadAt};
@@ -14,6 +16,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut source = Sparse::parse(data);
     let size = source.size();
+    if flags & 8 == 8 {
+        mark(&mut source);
+    }
     if flags & 1 == 1 {
         for sector in [512, 4096] {
             seal(&mut source, sector, 1);
@@ -21,15 +26,22 @@ fuzz_target!(|data: &[u8]| {
         }
     }
     let source: Arc<dyn ReadAt> = Arc::new(source);
-    let Ok(disk) = Disk::open(&*source, size) else {
+    let opened = match flags & 6 {
+        2 => Disk::open_with_sectors(&*source, size, SectorSize::B4096),
+        _ => Disk::open(&*source, size),
+    };
+    let Ok(disk) = opened else {
         return;
     };
     let mut ranges = Vec::new();
     for partition in &disk.partitions {
         assert!(partition.start < partition.end && partition.end <= size);
-        assert!(disk.usable.start <= partition.start && partition.end <= disk.usable.end);
-        assert_eq!(disk.partition(partition.number), Some(partition));
+        if let Some(gpt) = disk.gpt() {
+            assert!(gpt.usable.start <= partition.start && partition.end <= gpt.usable.end);
+        }
+        assert_eq!(disk.partition(partition.entry.number), Some(partition));
         assert!(disk.partition_named(&partition.name).is_some());
+        drop(partition.entry.to_string());
         let content: Content = partition.content(source.clone());
         fuzz::head(&content, 4096).expect("a partition can be read");
         ranges.push((partition.start, partition.end));
@@ -38,6 +50,15 @@ fuzz_target!(|data: &[u8]| {
     assert!(ranges.windows(2).all(|pair| pair[0].1 <= pair[1].0));
     disk.problems.iter().for_each(|problem| drop(problem.to_string()));
 });
+
+/// Ends the first sectors that are there as those of an MBR and of its chain end.
+fn mark(source: &mut Sparse) {
+    for sector in 0..1024 {
+        if let Some(page) = source.page_mut(sector * 512) {
+            page[510..512].copy_from_slice(&[0x55, 0xaa]);
+        }
+    }
+}
 
 /// Sets the checksums of one copy of the table right, if there is one.
 fn seal(source: &mut Sparse, sector: u64, lba: u64) {

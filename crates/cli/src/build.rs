@@ -135,7 +135,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
         }
     }
     if let Some((planned, file)) = &plan.disk {
-        let id = planned.disk_guid.map(|guid| guid.to_string());
+        let id = planned.id.map(|id| id.to_string());
         outputs.push(Output {
             part: "disk",
             file,

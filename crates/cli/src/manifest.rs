@@ -45,7 +45,7 @@ pub(crate) struct Uncompressed {
 pub(crate) struct DiskEntry {
     pub(crate) sector_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) guid: Option<String>,
+    pub(crate) id: Option<String>,
     pub(crate) regions: Vec<disk::MapEntry>,
 }
 
@@ -100,7 +100,7 @@ impl DiskEntry {
     pub(crate) fn new(planned: &disk::Planned) -> DiskEntry {
         DiskEntry {
             sector_size: planned.sector_size.bytes(),
-            guid: planned.disk_guid.map(|guid| guid.to_string()),
+            id: planned.id.map(|id| id.to_string()),
             regions: planned.map.clone(),
         }
     }

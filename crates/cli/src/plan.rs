@@ -253,15 +253,17 @@ fn describe_disk(disk: &DiskEntry, file: &str, text: &mut String) {
     for region in &disk.regions {
         let optional = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
         let first = region.start.div_ceil(sectors);
+        let entry = region.partition.map(|entry| format!(", {entry}"));
         let _ = writeln!(
             text,
-            "  {:>12} {:>12} {:>11} {:>11} {:>11}  {}",
+            "  {:>12} {:>12} {:>11} {:>11} {:>11}  {}{}",
             first,
             region.end.div_ceil(sectors) - first,
             size(region.size()),
             optional(region.content_len),
             optional(region.slack()),
-            region.label()
+            region.label(),
+            entry.unwrap_or_default()
         );
     }
 }

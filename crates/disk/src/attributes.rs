@@ -36,6 +36,9 @@ const SUCCESSFUL_SHIFT: u32 = 56;
 const CHROMEOS_MASK: u64 = 0x1ff << PRIORITY_SHIFT;
 
 impl Attributes {
+    /// What old firmware may boot: `legacy-boot` in a GPT, the active flag in an MBR.
+    pub const BOOTABLE: Attributes = Attributes(1 << 2);
+
     /// The names that [`Attributes::named`] knows.
     pub fn names() -> impl Iterator<Item = &'static str> {
         BITS.iter().map(|(name, _)| *name)
@@ -55,6 +58,12 @@ impl Attributes {
     #[must_use]
     pub fn and(self, other: Attributes) -> Attributes {
         Attributes(self.0 | other.0)
+    }
+
+    /// Whether all of those are among these.
+    #[must_use]
+    pub fn contain(self, those: Attributes) -> bool {
+        self.0 & those.0 == those.0
     }
 
     /// Bits 48 to 56 as a `ChromeOS` kernel partition has them.
@@ -134,7 +143,7 @@ mod tests {
         let bits = |name| Attributes::named(name).unwrap().0;
         assert_eq!(bits("required"), 1);
         assert_eq!(bits("no-block-io"), 2);
-        assert_eq!(bits("legacy-boot"), 4);
+        assert_eq!(bits("legacy-boot"), Attributes::BOOTABLE.0);
         assert_eq!(bits("growfs"), 0x0800_0000_0000_0000);
         assert_eq!(bits("read-only"), 0x1000_0000_0000_0000);
         assert_eq!(bits("no-auto"), 0x8000_0000_0000_0000);

@@ -1,5 +1,7 @@
 //! What boot ROMs want of a disk.
 
+use crate::MbrType;
+
 /// A family of boards: where its boot ROM looks, and how early partitions may begin.
 ///
 /// A region that has the name of one of the blobs goes to the blob's place, and may be a partition there. Other
@@ -14,6 +16,8 @@ pub struct Board {
     pub blobs: &'static [Blob],
     /// The first byte at which a partition may begin.
     pub first_partition_min: u64,
+    /// The types in an MBR that the boot ROM takes for its first partition; none: it does not look at them.
+    pub first_types: &'static [MbrType],
     /// What else is to be known, as one sentence for people.
     pub notes: &'static str,
 }
@@ -48,6 +52,7 @@ impl Board {
             description: "Allwinner H3 and later, all of its 64-bit chips: SD card and eMMC",
             blobs: &[blob("u-boot-sunxi-with-spl", 256 * SECTOR, None)],
             first_partition_min: MIB,
+            first_types: &[],
             notes: "the boot ROM looks at 8 KiB first, and then at 128 KiB, which is behind a GPT",
         },
         Board {
@@ -55,7 +60,8 @@ impl Board {
             description: "Allwinner chips before the H3, or boards that are set up for 8 KiB",
             blobs: &[blob("u-boot-sunxi-with-spl", 16 * SECTOR, None)],
             first_partition_min: MIB,
-            notes: "8 KiB is amid the entries of a usual GPT: use a header hole, or 56 entries",
+            first_types: &[],
+            notes: "8 KiB is amid the entries of a usual GPT: use a header hole, 56 entries, or an MBR",
         },
         Board {
             name: "am335x",
@@ -65,6 +71,7 @@ impl Board {
                 blob("u-boot", 768 * SECTOR, None),
             ],
             first_partition_min: MIB,
+            first_types: &[],
             notes: "the boot ROM reads MLO from a FAT partition too, which needs no raw blob",
         },
         Board {
@@ -72,6 +79,7 @@ impl Board {
             description: "Chromebooks that boot a signed kernel partition",
             blobs: &[],
             first_partition_min: 0,
+            first_types: &[],
             notes: "a partition of type chromeos-kernel boots when its priority is not 0",
         },
         Board {
@@ -82,13 +90,15 @@ impl Board {
                 blob("u-boot", 69 * KIB, None),
             ],
             first_partition_min: MIB,
-            notes: "1 KiB is amid the entries of a usual GPT: use a header hole",
+            first_types: &[],
+            notes: "1 KiB is amid the entries of a usual GPT: use a header hole, or an MBR",
         },
         Board {
             name: "imx8m",
             description: "NXP i.MX 8M Quad and 8M Mini: SD card",
             blobs: &[blob("flash", 66 * SECTOR, None)],
             first_partition_min: MIB,
+            first_types: &[],
             notes: "flash.bin is at 33 KiB, not at 32 KiB as on later chips",
         },
         Board {
@@ -96,6 +106,7 @@ impl Board {
             description: "NXP i.MX 8M Plus, 8M Nano, 8ULP and i.MX 9: SD card",
             blobs: &[blob("flash", 64 * SECTOR, None)],
             first_partition_min: MIB,
+            first_types: &[],
             notes: "flash.bin is at 32 KiB, not at 33 KiB as on earlier chips",
         },
         Board {
@@ -103,7 +114,8 @@ impl Board {
             description: "Raspberry Pi: SD card and USB",
             blobs: &[],
             first_partition_min: 0,
-            notes: "the first partition is FAT; a GPT needs a Raspberry Pi 4 or later",
+            first_types: &[MbrType(0x0b), MbrType(0x0c), MbrType(0x06), MbrType(0x0e)],
+            notes: "the first partition is FAT; a GPT alone needs a Raspberry Pi 4 or later, a hybrid table does not",
         },
         Board {
             name: "rockchip",
@@ -116,6 +128,7 @@ impl Board {
                 blob("trust", 24576 * SECTOR, Some(16 * MIB)),
             ],
             first_partition_min: 16 * MIB,
+            first_types: &[],
             notes: "idbloader reads u-boot.itb at 8 MiB, which may reach up to 16 MiB",
         },
         Board {
@@ -126,6 +139,7 @@ impl Board {
                 blob("u-boot", 2082 * SECTOR, None),
             ],
             first_partition_min: MIB,
+            first_types: &[],
             notes: "spl and u-boot are partitions of the types hifive-fsbl and hifive-bbl",
         },
     ];

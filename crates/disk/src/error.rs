@@ -1,12 +1,12 @@
 //! What can go wrong with disks, whose fault it is, and what to do about it.
 
-use std::fmt;
 use std::io;
 
 use image::Fault;
 use uuid::Uuid;
 
 use crate::map::MapEntry;
+use crate::{Attributes, Bytes, MbrType, PartitionType, Range, type_of_guid, type_of_number};
 
 /// An error of disks.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +19,8 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// Text that is neither a type's name nor a GUID.
-    #[error("{text}: is neither the name of a partition type nor a GUID")]
+    /// Text that is neither a type's name nor its id.
+    #[error("{text}: is no name of a partition type, no GUID, and no number such as 0x83")]
     UnknownType {
         /// The text.
         text: String,
@@ -191,6 +191,109 @@ pub enum Error {
         /// The GUID.
         guid: Uuid,
     },
+    /// A type that the table cannot hold.
+    #[error("{name}: the type {kind} is unknown to {table}")]
+    NotInTable {
+        /// The partition's name.
+        name: String,
+        /// Its type.
+        kind: PartitionType,
+        /// `a GPT` or `an MBR`.
+        table: &'static str,
+    },
+    /// A number in an MBR that no region can have.
+    #[error("{name}: the type {kind} {why}")]
+    ReservedType {
+        /// The partition's name.
+        name: String,
+        /// Its type.
+        kind: MbrType,
+        /// What the type is for.
+        why: &'static str,
+    },
+    /// Attributes that an MBR has no place for.
+    #[error("{name}: an MBR knows no attribute but legacy-boot, the partition has {attributes}")]
+    NoAttributes {
+        /// The partition's name.
+        name: String,
+        /// Its attributes.
+        attributes: Attributes,
+    },
+    /// A GUID of a partition in an MBR.
+    #[error("{name}: partitions of an MBR have no GUIDs of their own, and {guid} was given")]
+    NoGuid {
+        /// The partition's name.
+        name: String,
+        /// The GUID.
+        guid: Uuid,
+    },
+    /// A type in the MBR of a disk whose table is not a hybrid.
+    #[error("{name}: has the type {kind} for the MBR of a hybrid table, and the table is no hybrid")]
+    NotHybrid {
+        /// The partition's name.
+        name: String,
+        /// The type.
+        kind: PartitionType,
+    },
+    /// Too few or too many partitions for a hybrid's MBR.
+    #[error("{count} partitions have a type in the MBR, in a hybrid table 1 to 3 can have one")]
+    HybridCount {
+        /// How many.
+        count: usize,
+    },
+    /// A partition behind the last sector that an MBR can name.
+    #[error("{name}: the partition ({range}) ends with sector {}, an MBR reaches up to sector {} ({})", .range.end / .sector - 1, .max_end / .sector - 1, Bytes(*.max_end))]
+    BeyondReach {
+        /// The partition's name.
+        name: String,
+        /// Where it is.
+        range: Range,
+        /// The sector's bytes.
+        sector: u64,
+        /// One past the last byte that a partition may have.
+        max_end: u64,
+    },
+    /// Logical partitions that are not numbered one after the other.
+    #[error(
+        "{name}: the partition's number is {number}, the logical partitions have the numbers 5 to {last} without a gap"
+    )]
+    NumberGap {
+        /// The partition's name.
+        name: String,
+        /// Its number.
+        number: u32,
+        /// The number that the last logical partition would have.
+        last: u32,
+    },
+    /// Four primary partitions, and others.
+    #[error(
+        "the numbers 1 to 4 are all given, and the other partitions need an extended partition with one of them"
+    )]
+    NoExtended,
+    /// Logical partitions whose numbers are in another order than their places.
+    #[error(
+        "{name}: the partition's number is {number}, and it lies before {first}, which is number {first_number}"
+    )]
+    LogicalOrder {
+        /// The partition's name.
+        name: String,
+        /// Its number.
+        number: u32,
+        /// The name of the one before it in number and behind it in place.
+        first: String,
+        /// The number of that one.
+        first_number: u32,
+    },
+    /// A primary partition amid logical ones.
+    #[error("{name}: the primary partition ({range}) is inside the extended partition ({extended})")]
+    InsideExtended {
+        /// The partition's name.
+        name: String,
+        /// Where it is.
+        range: Range,
+        /// Where the extended partition is.
+        extended: Range,
+    },
     /// A partition that begins where the board has its boot loaders.
     #[error("{name}: the partition starts at {} ({start:#x}), on {board} none may start before {} ({min:#x}): {notes}", Bytes(*.start), Bytes(*.min))]
     TooEarly {
@@ -229,6 +332,18 @@ pub enum Error {
         /// One past the last byte that it may have.
         max_end: u64,
     },
+    /// A first partition that the board does not look at.
+    #[error("{name}: the partition's type in the MBR is {kind}, {board} boots from a first partition of the type {}", list(.wanted))]
+    BoardType {
+        /// The partition's name.
+        name: String,
+        /// Its type.
+        kind: MbrType,
+        /// The board's name.
+        board: &'static str,
+        /// The types that the board knows.
+        wanted: &'static [MbrType],
+    },
     /// The image cannot be put together.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -240,9 +355,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// There is no GUID partition table.
-    #[error("the disk has no GUID partition table")]
-    NotGpt,
+    /// There is neither a GPT nor an MBR.
+    #[error("the disk has no partition table")]
+    NotPartitioned,
     /// Neither copy of the table can be used.
     #[error("the partition table is damaged: {primary}; its backup: {backup}")]
     TableDamaged {
@@ -250,6 +365,14 @@ pub enum Error {
         primary: String,
         /// What is wrong with the second copy.
         backup: String,
+    },
+    /// A chain of logical partitions that leads nowhere.
+    #[error("the extended partition is damaged in sector {sector}: {problem}")]
+    ExtendedDamaged {
+        /// The sector of the record that is wrong.
+        sector: u64,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A partition that cannot be there.
     #[error("partition {number} is damaged: {problem}")]
@@ -270,12 +393,17 @@ impl Error {
             | Error::TooFar { .. }
             | Error::BeyondEnd { .. }
             | Error::TooManyPartitions { .. }
+            | Error::BeyondReach { .. }
             | Error::BlobTooLarge { .. } => Fault::Limit,
             Error::Overlap { first, second, .. } if first.kind.is_backup() || second.kind.is_backup() => {
                 Fault::Limit
             }
+            Error::HybridCount { count } if *count > 0 => Fault::Limit,
             Error::Read { .. } => Fault::Input,
-            Error::NotGpt | Error::TableDamaged { .. } | Error::PartitionDamaged { .. } => Fault::Damaged,
+            Error::NotPartitioned
+            | Error::TableDamaged { .. }
+            | Error::ExtendedDamaged { .. }
+            | Error::PartitionDamaged { .. } => Fault::Damaged,
             Error::Image(error) => error.fault(),
             _ => Fault::Request,
         }
@@ -307,65 +435,52 @@ impl Error {
             Error::WrongPlace { wanted, .. } => Some(format!(
                 "leave its place out, or say {wanted} bytes; or give the region another name"
             )),
+            Error::NotInTable { kind, table, .. } => Some(other_type(*kind, table)),
+            Error::NoAttributes { .. } => Some("leave the other attributes out, or use a GPT".into()),
+            Error::NoGuid { .. } => {
+                Some("leave it out: the disk's signature and the number stand for it".into())
+            }
+            Error::NotHybrid { .. } => Some("leave it out, or make the table a hybrid".into()),
+            Error::BeyondReach { .. } => Some("use a GPT, or place it earlier".into()),
+            Error::BoardType { .. } => Some(
+                "let the FAT with the firmware be the first partition, of the type \"fat32\" in the MBR"
+                    .into(),
+            ),
+            Error::LogicalOrder { .. } => {
+                Some("number logical partitions in the order of their places".into())
+            }
+            Error::InsideExtended { .. } => Some("let the logical partitions lie side by side".into()),
+            Error::UnknownType { text } => MbrType::parse(&format!("0x{text}"))
+                .map(|number| format!("in an MBR, that is written {number}")),
             _ => None,
         }
     }
 }
 
+/// What to write in place of a type that the table does not know.
+fn other_type(kind: PartitionType, table: &str) -> String {
+    let same = match kind {
+        PartitionType::Named(_) => None,
+        PartitionType::Guid(guid) => type_of_guid(guid).filter(|known| known.mbr.is_some()),
+        // The other number of a FAT32, for places that are no LBA.
+        PartitionType::Mbr(MbrType(0x0b)) => type_of_number(MbrType(0x0c)),
+        PartitionType::Mbr(number) => type_of_number(number),
+    };
+    match (same, kind) {
+        (Some(known), _) => format!("write {:?}, which every table knows", known.name),
+        (None, PartitionType::Mbr(_)) => format!("{table} knows names such as \"linux\", and GUIDs"),
+        (None, _) => format!("{table} knows names such as \"linux\" or \"fat32\", and numbers such as 0x83"),
+    }
+}
+
+fn list(types: &[MbrType]) -> String {
+    let types: Vec<String> = types.iter().map(ToString::to_string).collect();
+    match types.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => types.concat(),
+    }
+}
+
 pub(crate) fn larger_disk(needed: u64) -> String {
     format!("make the disk at least {needed} bytes large, or let it fit")
-}
-
-/// A range of bytes for people: exact in hexadecimal, and rounded in the largest unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The first byte.
-    pub start: u64,
-    /// One past the last byte.
-    pub end: u64,
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:#x} to {:#x}, {} to {}",
-            self.start,
-            self.end,
-            rounded(self.start),
-            rounded(self.end)
-        )
-    }
-}
-
-/// With one digit behind the point when it is not exact.
-fn rounded(bytes: u64) -> String {
-    let unit = UNITS.into_iter().find(|(shift, _)| bytes >> shift > 0);
-    match unit {
-        Some((shift, name)) if bytes.trailing_zeros() < 10 => {
-            let tenths = (u128::from(bytes) * 10) >> shift;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        _ => Bytes(bytes).to_string(),
-    }
-}
-
-/// Units by the power of two, the largest first.
-const UNITS: [(u32, &str); 3] = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-
-/// A number of bytes for people: `16 MiB`, `33 KiB`, `17 bytes`; never rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bytes(pub u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = UNITS
-            .into_iter()
-            .find(|(shift, _)| self.0 != 0 && self.0.trailing_zeros() >= *shift);
-        match unit {
-            Some((shift, name)) => write!(f, "{} {name}", self.0 >> shift),
-            None if self.0 == 1 => f.write_str("1 byte"),
-            None => write!(f, "{} bytes", self.0),
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a GUID Partition Table and of the MBR that protects it.
+//! The bytes of a GUID Partition Table and of an MBR.
 
 use uuid::Uuid;
 use zerocopy::little_endian::{U16, U32, U64};
@@ -22,8 +22,20 @@ pub(crate) const NAME_UNITS: usize = 36;
 /// The last two bytes of an MBR.
 pub(crate) const MBR_SIGNATURE: [u8; 2] = [0x55, 0xaa];
 
+/// The bytes of an MBR that are code.
+pub(crate) const BOOT_CODE_SIZE: usize = 440;
+
+/// The mark of the partition that a BIOS boots.
+pub(crate) const ACTIVE: u8 = 0x80;
+
 /// The type of the MBR partition that covers a disk with a GPT.
 pub(crate) const GPT_PROTECTIVE: u8 = 0xee;
+
+/// The type of a partition that has others in it, whose place is an LBA.
+pub(crate) const EXTENDED_LBA: u8 = 0x0f;
+
+/// The type that says in an extended boot record where the next one is.
+pub(crate) const EXTENDED: u8 = 0x05;
 
 /// A GUID as the table stores it: the first three groups little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -42,37 +54,39 @@ impl From<Guid> for Uuid {
     }
 }
 
-/// A [legacy MBR](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html#protective-mbr).
+/// A [legacy MBR](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html#mbr-format). An extended boot
+/// record has the same fields.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct Mbr {
-    /// Of no use here.
-    pub(crate) boot_code: [u8; 440],
-    /// Of no use here.
-    pub(crate) unique_mbr_disk_signature: [u8; 4],
+pub(crate) struct LegacyMbr {
+    /// What a BIOS runs.
+    pub(crate) boot_code: [u8; BOOT_CODE_SIZE],
+    /// What tells the disk from others; zero before a GPT and in an extended boot record.
+    pub(crate) unique_mbr_disk_signature: U32,
     /// Zero.
     pub(crate) unknown: [u8; 2],
-    /// One partition that covers the disk, and three empty ones.
-    pub(crate) partition_record: [MbrPartition; 4],
+    /// The partitions. In an extended boot record: the logical partition, and the way to the next record.
+    pub(crate) partition_record: [PartitionRecord; 4],
     /// [`MBR_SIGNATURE`].
     pub(crate) signature: [u8; 2],
 }
 
-/// A partition record of an MBR.
-#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+/// A [partition record](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html#mbr-format) of an MBR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct MbrPartition {
-    /// Zero.
+pub(crate) struct PartitionRecord {
+    /// [`ACTIVE`] or zero.
     pub(crate) boot_indicator: u8,
     /// The address of the first block for systems that count heads.
     pub(crate) starting_chs: [u8; 3],
-    /// [`GPT_PROTECTIVE`].
+    /// What the partition holds; zero in an unused record.
     pub(crate) os_type: u8,
     /// The address of the last block for systems that count heads.
     pub(crate) ending_chs: [u8; 3],
-    /// The first block.
+    /// The first block. In an extended boot record it counts from that record, or, on the way to the next one, from
+    /// the start of the extended partition.
     pub(crate) starting_lba: U32,
-    /// How many blocks, or as many as fit here.
+    /// How many blocks; before a GPT, as many as fit here.
     pub(crate) size_in_lba: U32,
 }
 
@@ -114,7 +128,7 @@ pub(crate) struct Header {
 /// A [GPT entry](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html#gpt-partition-entry-array).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct Entry {
+pub(crate) struct GptEntry {
     /// What the partition holds; zero in an unused entry.
     pub(crate) partition_type_guid: Guid,
     /// The partition's own GUID.
@@ -129,7 +143,7 @@ pub(crate) struct Entry {
     pub(crate) partition_name: [U16; NAME_UNITS],
 }
 
-const _: () = assert!(size_of::<MbrPartition>() == 16);
-const _: () = assert!(size_of::<Mbr>() == 512);
+const _: () = assert!(size_of::<PartitionRecord>() == 16);
+const _: () = assert!(size_of::<LegacyMbr>() == 512);
 const _: () = assert!(size_of::<Header>() == HEADER_SIZE as usize);
-const _: () = assert!(size_of::<Entry>() == ENTRY_SIZE as usize);
+const _: () = assert!(size_of::<GptEntry>() == ENTRY_SIZE as usize);

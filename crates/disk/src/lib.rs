@@ -6,8 +6,8 @@
 //! any other) and makes an [`Image`](image::Image) of them, with a map for people. The bytes between regions, and
 //! behind a content that is smaller than its region, stay holes.
 //!
-//! The table is a [GUID Partition Table](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html).
-//! It lies on the disk twice; all addresses in it are sectors (LBA) of 512 or 4096 bytes:
+//! A [GUID Partition Table](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html) lies on the disk
+//! twice; all addresses in it are sectors (LBA) of 512 or 4096 bytes:
 //!
 //! ```text
 //!  LBA 0   1        2                                                                      last
@@ -22,16 +22,38 @@
 //!
 //! The *header hole* moves the entries away from their usual place: the header stays at LBA 1, and the entries begin
 //! at LBA 2 plus the hole. Boards whose boot ROM reads sector 16, such as many of Allwinner's, need that place.
-//! Where boot ROMs look, and how early partitions may begin, is [data](Board::ALL), as are the
-//! [names of partition types](TYPES).
 //!
-//! [`read::Disk::open`] reads a table back, from either copy.
+//! An [MBR](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html#mbr-format) is one sector with four
+//! records. When there are more than four partitions, one record is that of an *extended partition*, which holds the
+//! *logical* ones as a chain: before each lies a sector, its extended boot record (EBR), that has its place and the
+//! way to the next. Linux numbers the records 1 to 4, and the logical partitions from 5 on, along the chain:
+//!
+//! ```text
+//!  LBA 0                                       4: extended, 0x0f
+//!  ┌──────┬─────┬─────────┬─────────┬─────────┬─────┬───────────┬─────┬───────────┐
+//!  │ MBR  │     │ 1       │ 2       │ 3       │ EBR │ 5         │ EBR │ 6         │
+//!  └──────┴─────┴─────────┴─────────┴─────────┴─────┴───────────┴─────┴───────────┘
+//!   code,         primary partitions           └─────────────────▲
+//!   signature,                                  the way to the next record
+//!   four records
+//! ```
+//!
+//! A *hybrid* is a GPT whose MBR shows up to three of its partitions, with types of their own, to boot ROMs that know
+//! no GPT. They come first, because the Raspberry Pi's looks there; behind them is the record that says that there is
+//! a GPT, over what lies before them.
+//!
+//! Where boot ROMs look, and how early partitions may begin, is [data](Board::ALL), as are the
+//! [names of partition types](TYPES), which all tables understand.
+//!
+//! [`read::Disk::open`] reads a table back; a GPT from either copy.
 
 mod attributes;
 mod board;
+mod bytes;
 mod error;
 mod format;
 mod guid;
+mod ids;
 mod map;
 mod plan;
 pub mod read;
@@ -42,11 +64,13 @@ use uuid::Uuid;
 
 pub use attributes::{Attributes, ChromeOs};
 pub use board::{Blob, Board};
-pub use error::{Bytes, Error, Range};
+pub use bytes::{Bytes, Range};
+pub use error::Error;
 pub use guid::guid;
-pub use map::{Kind, MapEntry, MapPartition};
-pub use plan::{Planned, Warning, plan};
-pub use types::{TYPES, Type, type_guid, type_name};
+pub use ids::{DiskId, MbrType, PartUuid, TypeId};
+pub use map::{Entry, Kind, MapEntry};
+pub use plan::{Planned, Warning, check, plan};
+pub use types::{PartitionType, TYPES, Type, type_of_guid, type_of_number};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -62,8 +86,10 @@ pub struct Options {
     pub size: Size,
     /// Regions without a place begin at a multiple of this many bytes, and a fitting disk ends at one.
     pub align: u64,
-    /// Every GUID that is not given derives from it.
+    /// Every id that is not given derives from it.
     pub seed: Seed,
+    /// What a BIOS runs: up to 440 bytes at the disk's start, before the records of its MBR.
+    pub boot_code: Option<Content>,
     /// Whose rules to check.
     pub board: Option<&'static Board>,
 }
@@ -78,6 +104,7 @@ impl Options {
             size: Size::Fit,
             align: 1 << 20,
             seed,
+            boot_code: None,
             board: None,
         }
     }
@@ -90,6 +117,10 @@ pub enum Table {
     None,
     /// A GUID Partition Table.
     Gpt(Gpt),
+    /// An MBR.
+    Mbr(Mbr),
+    /// A GUID Partition Table, some of whose partitions are in an MBR too.
+    Hybrid(Gpt, Mbr),
 }
 
 /// What a GUID Partition Table is like.
@@ -111,6 +142,13 @@ impl Default for Gpt {
             header_hole: 0,
         }
     }
+}
+
+/// What an MBR is like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mbr {
+    /// What tells the disk from others, never 0; derived from the seed (`disk/signature`) when not given.
+    pub signature: Option<u32>,
 }
 
 /// The unit of a disk's addresses.
@@ -161,7 +199,7 @@ pub enum Size {
 /// A named part of a disk.
 #[derive(Clone, Debug)]
 pub struct Region {
-    /// The name, also of the partition in the table.
+    /// The name, in a GPT also of the partition.
     pub name: String,
     /// Its first byte; none: where the board wants the blob of this name, or else behind the region before it in
     /// the list, aligned.
@@ -177,25 +215,29 @@ pub struct Region {
 /// How a region is entered in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// What it holds; see [`type_guid`].
-    pub type_guid: Uuid,
-    /// Its own GUID, derived from the seed (`disk/region/NAME`) when not given.
+    /// What it holds.
+    pub kind: PartitionType,
+    /// GPT: its own GUID, derived from the seed (`disk/region/NAME`) when not given.
     pub guid: Option<Uuid>,
-    /// What is to be known before it is used.
+    /// What is to be known before it is used. An MBR has only [`Attributes::BOOTABLE`].
     pub attributes: Attributes,
-    /// Its number, from 1; the lowest free one when not given.
+    /// Its number, from 1; the lowest free one when not given. In an MBR, 1 to 4 are primary partitions, and others
+    /// logical ones; without numbers, all are primary, or when there are more than four, the first three.
     pub number: Option<u32>,
+    /// Hybrid: what it holds in the words of the MBR, which makes it one of the up to three partitions there.
+    pub mbr_type: Option<PartitionType>,
 }
 
 impl Partition {
     /// A partition of a type.
     #[must_use]
-    pub fn new(type_guid: Uuid) -> Partition {
+    pub fn new(kind: PartitionType) -> Partition {
         Partition {
-            type_guid,
+            kind,
             guid: None,
             attributes: Attributes::default(),
             number: None,
+            mbr_type: None,
         }
     }
 }

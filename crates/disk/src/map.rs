@@ -2,18 +2,16 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-use uuid::Uuid;
+use serde::Serialize;
 
-use crate::error::Range;
-use crate::{Attributes, type_name};
+use crate::{Attributes, MbrType, PartUuid, Range, TypeId, type_of_guid, type_of_number};
 
 /// One line of a disk's map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MapEntry {
     /// What kind of thing it is.
     pub kind: Kind,
-    /// The region's name; empty for what is no region.
+    /// The region's name, for an extended boot record that of its partition; empty for other parts of the table.
     pub name: String,
     /// Its first byte.
     pub start: u64,
@@ -22,7 +20,7 @@ pub struct MapEntry {
     /// How many of its bytes are given; the rest is a hole. None for free space and regions without content.
     pub content_len: Option<u64>,
     /// How it is entered in the table.
-    pub partition: Option<MapPartition>,
+    pub partition: Option<Entry>,
 }
 
 /// What kind of thing lies at a place.
@@ -31,6 +29,12 @@ pub struct MapEntry {
 pub enum Kind {
     /// The MBR that tells old tools that the disk is in use.
     ProtectiveMbr,
+    /// The MBR that shows some of a GPT's partitions to old tools and boot ROMs.
+    HybridMbr,
+    /// The MBR that is the table.
+    Mbr,
+    /// What leads to a logical partition, and to the next one.
+    ExtendedBootRecord,
     /// The primary GPT header.
     Header,
     /// The primary GPT entries.
@@ -49,22 +53,30 @@ pub enum Kind {
 
 /// A partition's entry in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct MapPartition {
+pub struct Entry {
     /// Its number, from 1.
     pub number: u32,
     /// What it holds.
-    #[serde(serialize_with = "as_text")]
-    pub type_guid: Uuid,
-    /// Its own GUID.
-    #[serde(serialize_with = "as_text")]
-    pub guid: Uuid,
-    /// Its attributes.
-    #[serde(serialize_with = "as_text")]
+    #[serde(rename = "type")]
+    pub kind: TypeId,
+    /// What Linux calls it.
+    pub partuuid: PartUuid,
+    /// Its attributes. That of an active partition in an MBR is [`Attributes::BOOTABLE`].
     pub attributes: Attributes,
+    /// Its type in the MBR of a hybrid table, when it is in there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mbr_type: Option<MbrType>,
 }
 
-fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+impl Entry {
+    /// What an MBR calls its type, when it is in one: in a table that is an MBR, or in that of a hybrid.
+    #[must_use]
+    pub fn type_in_mbr(&self) -> Option<MbrType> {
+        match self.kind {
+            TypeId::Mbr(number) => Some(number),
+            TypeId::Guid(_) => self.mbr_type,
+        }
+    }
 }
 
 impl MapEntry {
@@ -76,6 +88,14 @@ impl MapEntry {
             end: start.saturating_add(size),
             content_len: None,
             partition: None,
+        }
+    }
+
+    /// A part of the table, all of whose bytes are given.
+    pub(crate) fn of_table(kind: Kind, name: &str, start: u64, size: u64) -> MapEntry {
+        MapEntry {
+            content_len: Some(size),
+            ..MapEntry::new(kind, name, start, size)
         }
     }
 
@@ -105,6 +125,7 @@ impl MapEntry {
     pub fn label(&self) -> String {
         match self.kind {
             Kind::Raw | Kind::Partition => format!("{} {}", self.kind, self.name),
+            Kind::ExtendedBootRecord => format!("{} of {}", self.kind, self.name),
             _ => self.kind.to_string(),
         }
     }
@@ -128,6 +149,9 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::ProtectiveMbr => "protective MBR",
+            Kind::HybridMbr => "hybrid MBR",
+            Kind::Mbr => "MBR",
+            Kind::ExtendedBootRecord => "extended boot record",
             Kind::Header => "GPT header",
             Kind::Entries => "GPT entries",
             Kind::Raw => "raw",
@@ -144,15 +168,38 @@ impl fmt::Display for MapEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#012x} {:#012x} {}", self.start, self.end, self.label())?;
         if let Some(partition) = &self.partition {
-            let guid = partition.type_guid;
-            let known = type_name(guid).map_or_else(|| guid.to_string(), str::to_owned);
-            write!(f, ", number {}, {known}", partition.number)?;
+            write!(f, ", {partition}")?;
         }
         match (self.kind, self.content_len) {
             (Kind::Free, _) => write!(f, ", {} bytes", self.size()),
             (_, None) => write!(f, ", {} bytes, empty", self.size()),
             (_, Some(len)) if len == self.size() => write!(f, ", {len} bytes"),
             (_, Some(len)) => write!(f, ", {len} of {} bytes", self.size()),
+        }
+    }
+}
+
+/// Its number, its type, and what is unusual.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = match self.kind {
+            TypeId::Guid(guid) => type_of_guid(guid),
+            TypeId::Mbr(number) => type_of_number(number),
+        };
+        write!(f, "number {}, ", self.number)?;
+        match known {
+            Some(known) => f.write_str(known.name)?,
+            None => self.kind.fmt(f)?,
+        }
+        if let Some(number) = self.mbr_type {
+            write!(f, ", {number} in the MBR")?;
+        }
+        if self.attributes.contain(Attributes::BOOTABLE) {
+            f.write_str(", bootable")?;
+        }
+        match self.partuuid {
+            PartUuid::Guid(_) => Ok(()),
+            partuuid @ PartUuid::Mbr { .. } => write!(f, ", PARTUUID {partuuid}"),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The disk of a specification: its regions, with the parts that are in them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use disk::{Attributes, Board, Gpt, Partition, SectorSize};
+use disk::{Attributes, Board, Gpt, Kind, Mbr, Partition, PartitionType, SectorSize};
 use image::Content;
 
 use crate::error::{Error, Result};
@@ -47,11 +48,13 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u
         }
         regions.push(lowered);
     }
+    disk::check(&options, &regions)?;
     let mut starts = BTreeMap::new();
     if sizes_are_known {
         let planned = disk::plan(&options, &regions)?;
-        let named = planned.map.into_iter().filter(|entry| !entry.name.is_empty());
-        starts.extend(named.map(|entry| (entry.name, entry.start)));
+        let regions = planned.map.into_iter();
+        let regions = regions.filter(|entry| matches!(entry.kind, Kind::Raw | Kind::Partition));
+        starts.extend(regions.map(|entry| (entry.name, entry.start)));
     }
     Ok(starts)
 }
@@ -79,24 +82,84 @@ fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
             }
         })?),
     };
-    let table = match disk.table.unwrap_or(Table::Gpt) {
-        Table::None => disk::Table::None,
-        Table::Gpt => disk::Table::Gpt(Gpt {
-            disk_guid: guid(disk.guid.as_deref(), "disk")?,
-            entries: disk.entries.unwrap_or(Gpt::default().entries),
-            header_hole: disk.header_hole.map_or(0, bytes),
-        }),
-    };
     let defaults = disk::Options::new(planner.gathered.seed);
     Ok(disk::Options {
-        table,
+        table: table(disk, sector_size)?,
         sector_size,
         size: disk
             .size
             .map_or(disk::Size::Fit, |size| disk::Size::Exactly(bytes(size))),
         align: disk.align.map_or(defaults.align, bytes),
+        boot_code: disk
+            .boot_code
+            .as_deref()
+            .map(|file| host_file(file, "disk.boot-code", planner))
+            .transpose()?,
         board,
         ..defaults
+    })
+}
+
+/// The table, whose keys are only those that its kind has.
+fn table(disk: &Disk, sector_size: SectorSize) -> Result<disk::Table> {
+    let kind = disk.table.unwrap_or(Table::Gpt);
+    let (of_gpt, of_mbr) = match kind {
+        Table::None => (false, false),
+        Table::Gpt => (true, false),
+        Table::Mbr => (false, true),
+        Table::Hybrid => (true, true),
+    };
+    let keys = [
+        ("guid", disk.guid.is_some(), of_gpt, "gpt"),
+        ("entries", disk.entries.is_some(), of_gpt, "gpt"),
+        ("header-hole", disk.header_hole.is_some(), of_gpt, "gpt"),
+        ("signature", disk.signature.is_some(), of_mbr, "mbr"),
+    ];
+    for (key, given, known, owner) in keys {
+        if given && !known {
+            return Err(Error::BadValue {
+                place: format!("disk.{key}"),
+                problem: format!("is for the tables {owner:?} and \"hybrid\""),
+            });
+        }
+    }
+    let gpt = || {
+        Ok::<_, Error>(Gpt {
+            disk_guid: guid(disk.guid.as_deref(), "disk")?,
+            entries: disk.entries.unwrap_or(Gpt::default().entries),
+            header_hole: disk.header_hole.map_or(0, |hole| hole.bytes(sector_size.bytes())),
+        })
+    };
+    let mbr = || {
+        Ok::<_, Error>(Mbr {
+            signature: disk.signature.as_deref().map(signature).transpose()?,
+        })
+    };
+    Ok(match kind {
+        Table::None => disk::Table::None,
+        Table::Gpt => disk::Table::Gpt(gpt()?),
+        Table::Mbr => disk::Table::Mbr(mbr()?),
+        Table::Hybrid => disk::Table::Hybrid(gpt()?, mbr()?),
+    })
+}
+
+/// A disk's signature as sfdisk and NixOS write it.
+fn signature(text: &str) -> Result<u32> {
+    let digits = text.strip_prefix("0x").filter(|digits| {
+        (1..=8).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    });
+    let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    number.ok_or_else(|| Error::BadValue {
+        place: "disk.signature".into(),
+        problem: format!("{text:?}: must be 0x and up to eight hexadecimal digits, such as \"0x2178694e\""),
+    })
+}
+
+fn host_file(file: &Path, place: &str, planner: &Planner) -> Result<Content> {
+    let content = Content::host_file(planner.work.folder.join(file));
+    content.map_err(|source| Error::Tree {
+        part: place.to_owned(),
+        source,
     })
 }
 
@@ -110,13 +173,7 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     let bytes = |amount: crate::Amount| amount.bytes(options.sector_size.bytes());
     let content = match (&region.raw, &region.content) {
         (Some(_), Some(_)) => return Err(bad("raw and content exclude each other")),
-        (Some(raw), None) => {
-            let content = Content::host_file(planner.work.folder.join(raw));
-            Some(content.map_err(|source| Error::Tree {
-                part: place.clone(),
-                source,
-            })?)
-        }
+        (Some(raw), None) => Some(host_file(raw, &place, planner)?),
         (None, Some(name)) => {
             check_part(&place, name, planner.spec)?;
             None
@@ -125,9 +182,9 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     };
     let partition = match &region.kind {
         Some(kind) => Some(partition(region, kind)?),
-        None if region.guid.is_some() || region.number.is_some() || !region.attributes.is_empty() => {
+        None if says_partition(region) => {
             return Err(bad(
-                "guid, number and attributes need a type, which makes it a partition",
+                "guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
             ));
         }
         None => None,
@@ -139,6 +196,15 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
         content,
         partition,
     })
+}
+
+/// Whether a region has keys that only partitions have.
+fn says_partition(region: &Region) -> bool {
+    region.guid.is_some()
+        || region.number.is_some()
+        || region.bootable
+        || region.mbr_type.is_some()
+        || !region.attributes.is_empty()
 }
 
 /// What errors call a region.
@@ -157,16 +223,39 @@ fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
 
 fn partition(region: &Region, kind: &str) -> Result<Partition> {
     let place = place(region);
-    let type_guid = disk::type_guid(kind).map_err(|error| with_types_hint(error, region, kind))?;
     let mut attributes = Attributes::default();
     for name in &region.attributes {
         attributes = attributes.and(attribute(name, &place)?);
     }
+    if region.bootable {
+        attributes = attributes.and(Attributes::BOOTABLE);
+    }
+    let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
         guid: guid(region.guid.as_deref(), &place)?,
         attributes,
         number: region.number,
-        ..Partition::new(type_guid)
+        mbr_type: mbr_type
+            .map(|kind| partition_type(kind, &format!("{place}.mbr-type")))
+            .transpose()?,
+        ..Partition::new(partition_type(kind, &format!("{place}.type"))?)
+    })
+}
+
+/// A type. One that looks like a misspelt name gets the name in its hint.
+fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
+    PartitionType::parse(kind).map_err(|error| {
+        let near = nearest(kind, disk::TYPES.iter().map(|known| known.name));
+        match (&error, near) {
+            (disk::Error::UnknownType { .. }, Some(near)) if error.hint().is_none() => Error::Unknown {
+                place: place.to_owned(),
+                what: format!("partition type {kind:?}"),
+                hint: Some(format!(
+                    "did you mean {near:?}? A GUID or a number such as 0x83 is right too"
+                )),
+            },
+            _ => Error::Disk(error),
+        }
     })
 }
 
@@ -188,18 +277,6 @@ fn attribute(name: &str, place: &str) -> Result<Attributes> {
         },
         None => error.into(),
     })
-}
-
-/// A type that looks like a misspelt name gets the name in its hint.
-fn with_types_hint(error: disk::Error, region: &Region, kind: &str) -> Error {
-    match nearest(kind, disk::TYPES.iter().map(|known| known.name)) {
-        Some(near) if !kind.contains('-') || kind.len() != 36 => Error::Unknown {
-            place: format!("{}.type", place(region)),
-            what: format!("partition type {kind:?}"),
-            hint: Some(format!("did you mean {near:?}? A GUID is right too")),
-        },
-        _ => error.into(),
-    }
 }
 
 /// Refuses the name of a file system or script that does not exist.

@@ -333,11 +333,15 @@ pub struct Disk {
     pub sector_size: Option<u32>,
     /// Regions without an offset begin at a multiple of this; 1 MiB when not given.
     pub align: Option<Amount>,
-    /// The disk's GUID; derived when not given.
+    /// gpt, hybrid: the disk's GUID; derived when not given.
     pub guid: Option<String>,
-    /// The number of entries in the table; 128 when not given.
+    /// mbr, hybrid: the disk's signature, such as `0x2178694e`; derived when not given.
+    pub signature: Option<String>,
+    /// A file of up to 440 bytes that a BIOS runs.
+    pub boot_code: Option<PathBuf>,
+    /// gpt, hybrid: the number of entries in the table; 128 when not given.
     pub entries: Option<u32>,
-    /// Bytes between the table's header and its entries.
+    /// gpt, hybrid: bytes between the table's header and its entries.
     pub header_hole: Option<Amount>,
     /// A board whose rules are checked.
     pub board: Option<String>,
@@ -352,6 +356,10 @@ pub struct Disk {
 pub enum Table {
     /// A GUID partition table.
     Gpt,
+    /// An MBR.
+    Mbr,
+    /// A GUID partition table, some of whose partitions are in an MBR too.
+    Hybrid,
     /// None.
     None,
 }
@@ -366,17 +374,22 @@ pub struct Region {
     pub raw: Option<PathBuf>,
     /// The part that is its content: `fs.NAME`.
     pub content: Option<String>,
-    /// The partition's type: a name or a GUID. Without one, the region is not in the table.
+    /// The partition's type: a name, a GUID, or a number such as `0x83`. Without one, the region is not in the table.
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// Its first byte; where the board wants it, or behind the region before it, when not given.
     pub offset: Option<Amount>,
     /// Its size; its content's when not given.
     pub size: Option<Amount>,
-    /// The partition's GUID; derived when not given.
+    /// hybrid: the partition's type in the MBR, which puts it there.
+    pub mbr_type: Option<String>,
+    /// gpt, hybrid: the partition's GUID; derived when not given.
     pub guid: Option<String>,
     /// The partition's number; the next when not given.
     pub number: Option<u32>,
+    /// Whether old firmware may boot it: the active flag of an MBR, the attribute `legacy-boot` of a GPT.
+    #[serde(default)]
+    pub bootable: bool,
     /// The partition's attributes, by name.
     #[serde(default)]
     pub attributes: Vec<String>,

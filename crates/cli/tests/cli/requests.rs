@@ -162,7 +162,7 @@ fn an_unknown_partition_type() {
     let world = World::with("type = \"root-arm64\"", "type = \"root-arm46\"");
     assert_snapshot!(world.build_refused(2), @r#"
     error: disk.region "rootfs".type: there is no partition type "root-arm46"
-    hint: did you mean "root-arm64"? A GUID is right too
+    hint: did you mean "root-arm64"? A GUID or a number such as 0x83 is right too
     "#);
 }
 

@@ -33,8 +33,8 @@ fn a_plan_for_people() {
                 34           30      15 KiB                          free
                 64            6     2.9 KiB     2.9 KiB         0 B  raw idbloader
                 70        32698    15.9 MiB                          free
-             32768        32768      16 MiB      16 MiB         0 B  partition boot
-             65536         2048       1 MiB                          partition rootfs
+             32768        32768      16 MiB      16 MiB         0 B  partition boot, number 1, xbootldr
+             65536         2048       1 MiB                          partition rootfs, number 2, root-arm64
              67584        14303     6.9 MiB                          free
              81887           32      16 KiB      16 KiB         0 B  backup GPT entries
              81919            1       512 B       512 B         0 B  backup GPT header

@@ -1,21 +1,17 @@
 //! The rules that regions keep.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use uuid::Uuid;
+use std::collections::BTreeSet;
 
 use super::Placed;
-use super::places::Geometry;
+use super::places::Room;
 use crate::error::larger_disk;
-use crate::format::NAME_UNITS;
-use crate::{Bytes, Error, Kind, MapEntry, MapPartition, Options, Partition, Range, Region, Result};
+use crate::{Board, Bytes, Entry, Error, Kind, MapEntry, Options, Range, Region, Result};
 
-/// Names are there, are different, and fit the table.
+/// Names are there and are different.
 pub(super) fn names(regions: &[Region]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for region in regions {
         let name = region.name.clone();
-        let units = name.encode_utf16().count();
         if name.is_empty() {
             return Err(Error::BadName {
                 name,
@@ -28,9 +24,6 @@ pub(super) fn names(regions: &[Region]) -> Result<()> {
                 problem: "a region's name holds a zero byte, which would end it",
             });
         }
-        if units > NAME_UNITS && region.partition.is_some() {
-            return Err(Error::NameTooLong { name, units });
-        }
         if !seen.insert(&region.name) {
             return Err(Error::DuplicateName { name });
         }
@@ -38,142 +31,94 @@ pub(super) fn names(regions: &[Region]) -> Result<()> {
     Ok(())
 }
 
+/// The first partition in an MBR is what the board looks for.
+pub(super) fn first_type(options: &Options, regions: &[Region], entries: &[Option<Entry>]) -> Result<()> {
+    let Some(board) = options.board.filter(|board| !board.first_types.is_empty()) else {
+        return Ok(());
+    };
+    let in_mbr = regions.iter().zip(entries).filter_map(|(region, entry)| {
+        let entry = entry.as_ref()?;
+        Some((entry.number, entry.type_in_mbr()?, region))
+    });
+    match in_mbr.min_by_key(|(number, ..)| *number) {
+        Some((_, kind, region)) if !board.first_types.contains(&kind) => Err(Error::BoardType {
+            name: region.name.clone(),
+            kind,
+            board: board.name,
+            wanted: board.first_types,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Blobs and partitions are where the board wants them.
 pub(super) fn board(options: &Options, placed: &[Placed]) -> Result<()> {
     let Some(board) = options.board else {
         return Ok(());
     };
-    for Placed { region, start, end } in placed {
-        let name = region.name.clone();
-        match board.blob(&name) {
-            Some(blob) if blob.start != *start => {
-                return Err(Error::WrongPlace {
-                    name,
-                    start: *start,
-                    board: board.name,
-                    wanted: blob.start,
-                });
-            }
-            Some(blob) => {
-                if let Some(max_end) = blob.max_end.filter(|max_end| end > max_end) {
-                    return Err(Error::BlobTooLarge {
-                        name,
-                        end: *end,
-                        board: board.name,
-                        max_end,
-                    });
-                }
-            }
-            None if region.partition.is_some() && *start < board.first_partition_min => {
-                return Err(Error::TooEarly {
-                    name,
-                    start: *start,
-                    board: board.name,
-                    min: board.first_partition_min,
-                    notes: board.notes,
-                });
-            }
-            None => {}
-        }
-    }
-    Ok(())
+    placed.iter().try_for_each(|placed| board_place(board, placed))
 }
 
-/// A disk without table has no partitions.
-pub(super) fn no_partitions(partitions: &[(&str, &Partition)]) -> Result<()> {
-    match partitions.first() {
-        Some((name, _)) => Err(Error::NoTable {
-            name: (*name).to_owned(),
+fn board_place(
+    board: &'static Board,
+    Placed {
+        region, start, end, ..
+    }: &Placed,
+) -> Result<()> {
+    let name = region.name.clone();
+    match board.blob(&name) {
+        Some(blob) if blob.start != *start => Err(Error::WrongPlace {
+            name,
+            start: *start,
+            board: board.name,
+            wanted: blob.start,
+        }),
+        Some(blob) => match blob.max_end.filter(|max_end| end > max_end) {
+            Some(max_end) => Err(Error::BlobTooLarge {
+                name,
+                end: *end,
+                board: board.name,
+                max_end,
+            }),
+            None => Ok(()),
+        },
+        None if region.partition.is_some() && *start < board.first_partition_min => Err(Error::TooEarly {
+            name,
+            start: *start,
+            board: board.name,
+            min: board.first_partition_min,
+            notes: board.notes,
         }),
         None => Ok(()),
     }
 }
 
-/// Given numbers are different and have entries. Answers the numbers that are given.
-pub(super) fn numbers(partitions: &[(&str, &Partition)], entries: u32) -> Result<BTreeSet<u32>> {
-    let mut taken = BTreeMap::new();
-    for (name, partition) in partitions {
-        let Some(number) = partition.number else { continue };
-        if number == 0 || number > entries {
-            return Err(Error::BadNumber {
-                name: (*name).to_owned(),
-                number,
-                entries,
-            });
-        }
-        if let Some(first) = taken.insert(number, *name) {
-            return Err(Error::DuplicateNumber {
-                first: first.to_owned(),
-                second: (*name).to_owned(),
-                number,
-            });
-        }
-    }
-    if u32::try_from(partitions.len()).map_or(true, |count| count > entries) {
-        return Err(Error::TooManyPartitions {
-            partitions: partitions.len(),
-            entries,
-        });
-    }
-    Ok(taken.into_keys().collect())
-}
-
-/// GUIDs are there, and those of the disk and its partitions are different.
-pub(super) fn guids(disk: Uuid, placed: &[Placed], entries: &[Option<MapPartition>]) -> Result<()> {
-    let nil = |name: &str, what| Error::NilGuid {
-        name: name.to_owned(),
-        what,
-    };
-    if disk.is_nil() {
-        return Err(nil("the disk", "GUID"));
-    }
-    let mut seen = BTreeMap::from([(disk, "the disk")]);
-    for (placed, entry) in placed.iter().zip(entries) {
-        let Some(entry) = entry else { continue };
-        let name = placed.region.name.as_str();
-        if entry.type_guid.is_nil() {
-            return Err(nil(name, "type"));
-        }
-        if entry.guid.is_nil() {
-            return Err(nil(name, "GUID"));
-        }
-        if let Some(first) = seen.insert(entry.guid, name) {
-            return Err(Error::DuplicateGuid {
-                first: first.to_owned(),
-                second: name.to_owned(),
-                guid: entry.guid,
-            });
-        }
-    }
-    Ok(())
-}
-
 /// Nothing overlaps, and partitions are whole sectors in the usable part of the disk. The map is sorted.
-pub(super) fn places(geometry: &Geometry, map: &[MapEntry], size: u64) -> Result<()> {
+pub(super) fn places(room: &Room, map: &[MapEntry], size: u64) -> Result<()> {
     // Sorted by start, any overlap shows between neighbours too.
     for pair in map.windows(2) {
         let [first, second] = pair else { continue };
         if first.end > second.start {
             return Err(Error::Overlap {
-                hint: hint(geometry, first, second),
+                hint: hint(room, first, second),
                 first: Box::new(first.clone()),
                 second: Box::new(second.clone()),
             });
         }
     }
     let usable = Range {
-        start: geometry.front_end(),
-        end: size - geometry.tail_size(),
+        start: room.front_end,
+        end: size - room.tail_size,
     };
     for entry in map.iter().filter(|entry| entry.kind == Kind::Partition) {
         let name = || entry.name.clone();
         for (what, at) in [("starts", entry.start), ("ends", entry.end)] {
-            if at % geometry.sector != 0 {
+            if at % room.sector != 0 {
                 return Err(Error::NotAligned {
                     name: name(),
                     what,
                     at,
-                    sector: geometry.sector,
+                    sector: room.sector,
                 });
             }
         }
@@ -189,10 +134,12 @@ pub(super) fn places(geometry: &Geometry, map: &[MapEntry], size: u64) -> Result
 }
 
 /// What to do about an overlap.
-fn hint(geometry: &Geometry, first: &MapEntry, second: &MapEntry) -> String {
-    let (table, region) = match (first.kind.is_table(), second.kind.is_table()) {
-        (true, _) => (first, second),
-        (_, true) => (second, first),
+fn hint(room: &Room, first: &MapEntry, second: &MapEntry) -> String {
+    let (table, region) = match (first.kind, second.kind) {
+        (Kind::ExtendedBootRecord, _) => (first, second),
+        (_, Kind::ExtendedBootRecord) => (second, first),
+        (kind, _) if kind.is_table() => (first, second),
+        (_, kind) if kind.is_table() => (second, first),
         _ => {
             let later = format!("place {} at {} or later", second.name, Bytes(first.end));
             if first.start == second.start {
@@ -201,16 +148,19 @@ fn hint(geometry: &Geometry, first: &MapEntry, second: &MapEntry) -> String {
             return format!("{later}, or make {} end at {}", first.name, Bytes(second.start));
         }
     };
-    let behind = format!(
-        "place {} at {} or later",
-        region.name,
-        Bytes(geometry.front_end())
-    );
-    let end = region.end.saturating_add(geometry.sector - 1) / geometry.sector * geometry.sector;
+    let behind = format!("place {} at {} or later", region.name, Bytes(room.front_end));
+    let end = room.sectors_up(region.end).unwrap_or(region.end);
     match table.kind {
-        Kind::BackupEntries | Kind::BackupHeader => larger_disk(end.saturating_add(geometry.tail_size())),
-        Kind::Entries if region.start >= 2 * geometry.sector && region.kind == Kind::Raw => {
-            let hole = Bytes(end - 2 * geometry.sector);
+        Kind::ExtendedBootRecord => {
+            let place = Bytes(end.saturating_add(room.sector));
+            format!(
+                "place {} at {place} or later: a logical partition has a sector before it",
+                table.name
+            )
+        }
+        Kind::BackupEntries | Kind::BackupHeader => larger_disk(end.saturating_add(room.tail_size)),
+        Kind::Entries if region.start >= 2 * room.sector && region.kind == Kind::Raw => {
+            let hole = Bytes(end - 2 * room.sector);
             format!("{behind}, or move the table's entries behind it with a header hole of at least {hole}")
         }
         _ => behind,

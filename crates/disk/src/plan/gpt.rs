@@ -1,35 +1,138 @@
-//! The bytes of a GUID Partition Table.
+//! A GUID Partition Table: its places, its entries, its bytes.
 
-use image::Layout;
+use std::collections::BTreeMap;
+
+use image::{Layout, Seed};
 use uuid::Uuid;
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32, U64};
 
-use super::places::{Geometry, TableRoom};
-use crate::format::{
-    ENTRY_SIZE, Entry, GPT_PROTECTIVE, HEADER_SIZE, Header, MBR_SIGNATURE, Mbr, MbrPartition, NAME_UNITS,
-    REVISION, SIGNATURE,
-};
-use crate::{Gpt, Kind, MapEntry, MapPartition, Options, Table};
+use super::numbers::Role;
+use super::places::Room;
+use crate::format::{ENTRY_SIZE, GptEntry, HEADER_SIZE, Header, NAME_UNITS, REVISION, SIGNATURE};
+use crate::{Entry, Error, Gpt, Kind, MapEntry, PartUuid, Partition, Region, Result, TypeId};
+
+/// The most entries that a table may have room for: 128 KiB of them.
+const ENTRIES_MAX: u32 = 1024;
 
 /// The disk's own GUID.
-pub(super) fn disk_guid(options: &Options, gpt: &Gpt) -> Uuid {
-    gpt.disk_guid.unwrap_or_else(|| options.seed.uuid("disk"))
+pub(super) fn disk_guid(gpt: &Gpt, seed: &Seed) -> Uuid {
+    gpt.disk_guid.unwrap_or_else(|| seed.uuid("disk"))
 }
 
-/// Puts the table's parts where the map has them. Answers the disk's GUID, when there is a table.
-pub(super) fn put(
-    layout: &mut Layout,
-    options: &Options,
-    geometry: &Geometry,
-    map: &[MapEntry],
-    size: u64,
-) -> Option<Uuid> {
-    let (Table::Gpt(gpt), Some(room)) = (&options.table, geometry.table) else {
-        return None;
+/// The bytes of the table at the disk's start, and those of its copy at the end.
+pub(super) fn sizes(gpt: &Gpt, sector: u64) -> Result<(u64, u64)> {
+    let bad = |option, value, problem: String| Error::BadOption {
+        option,
+        value,
+        problem,
     };
-    let entries = entries(geometry, room, map);
-    let used = entries.get(..gpt.entries as usize * size_of::<Entry>());
+    if gpt.entries == 0 || gpt.entries > ENTRIES_MAX {
+        let problem = format!("is not between 1 and {ENTRIES_MAX}");
+        return Err(bad("entries", gpt.entries.into(), problem));
+    }
+    let hole = gpt.header_hole;
+    if !hole.is_multiple_of(sector) {
+        let problem = format!("is no multiple of the sector size of {sector}");
+        return Err(bad("header hole", hole, problem));
+    }
+    // Small enough for every sum of a few such numbers.
+    if hole > u64::MAX / 4 {
+        return Err(bad("header hole", hole, "is too large".to_owned()));
+    }
+    let entries_size = (u64::from(gpt.entries) * u64::from(ENTRY_SIZE)).next_multiple_of(sector);
+    Ok((2 * sector + hole + entries_size, entries_size + sector))
+}
+
+/// The headers and entries at both ends of a disk of this size.
+pub(super) fn parts(room: &Room, size: u64) -> Vec<MapEntry> {
+    let entries_size = room.tail_size - room.sector;
+    [
+        (Kind::Header, room.sector, room.sector),
+        (Kind::Entries, room.front_end - entries_size, entries_size),
+        (Kind::BackupEntries, size - room.tail_size, entries_size),
+        (Kind::BackupHeader, size - room.sector, room.sector),
+    ]
+    .into_iter()
+    .map(|(kind, start, size)| MapEntry::of_table(kind, "", start, size))
+    .collect()
+}
+
+/// What is entered for each region.
+pub(super) fn entries(
+    gpt: &Gpt,
+    seed: &Seed,
+    regions: &[Region],
+    roles: &[Role],
+) -> Result<Vec<Option<Entry>>> {
+    let nil = |name: &str, what| Error::NilGuid {
+        name: name.to_owned(),
+        what,
+    };
+    let disk = disk_guid(gpt, seed);
+    if disk.is_nil() {
+        return Err(nil("the disk", "GUID"));
+    }
+    let mut seen = BTreeMap::from([(disk, "the disk")]);
+    let mut entries = Vec::with_capacity(regions.len());
+    for (region, role) in regions.iter().zip(roles) {
+        let name = region.name.as_str();
+        let (Some(partition), Some(number)) = (&region.partition, role.number()) else {
+            entries.push(None);
+            continue;
+        };
+        let units = name.encode_utf16().count();
+        if units > NAME_UNITS {
+            let name = name.to_owned();
+            return Err(Error::NameTooLong { name, units });
+        }
+        let kind = type_guid(region, partition)?;
+        if kind.is_nil() {
+            return Err(nil(name, "type"));
+        }
+        let guid = partition
+            .guid
+            .unwrap_or_else(|| seed.uuid(&format!("disk/region/{name}")));
+        if guid.is_nil() {
+            return Err(nil(name, "GUID"));
+        }
+        if let Some(first) = seen.insert(guid, name) {
+            return Err(Error::DuplicateGuid {
+                first: first.to_owned(),
+                second: name.to_owned(),
+                guid,
+            });
+        }
+        entries.push(Some(Entry {
+            number,
+            kind: TypeId::Guid(kind),
+            partuuid: PartUuid::Guid(guid),
+            attributes: partition.attributes,
+            mbr_type: None,
+        }));
+    }
+    Ok(entries)
+}
+
+fn type_guid(region: &Region, partition: &Partition) -> Result<Uuid> {
+    partition.kind.guid().ok_or_else(|| Error::NotInTable {
+        name: region.name.clone(),
+        kind: partition.kind,
+        table: "a GPT",
+    })
+}
+
+/// Puts the headers and entries where the map has them.
+pub(super) fn put(layout: &mut Layout, gpt: &Gpt, seed: &Seed, room: &Room, map: &[MapEntry], size: u64) {
+    let Room {
+        sector,
+        front_end,
+        tail_size,
+        ..
+    } = *room;
+    let entries_size = tail_size - sector;
+    let entries = entry_bytes(room, entries_size, map);
+    let used = entries.get(..gpt.entries as usize * size_of::<GptEntry>());
     let primary = Header {
         signature: SIGNATURE,
         revision: U32::new(REVISION),
@@ -37,11 +140,11 @@ pub(super) fn put(
         header_crc32: U32::ZERO,
         reserved: U32::ZERO,
         my_lba: U64::new(1),
-        alternate_lba: U64::new(size / geometry.sector - 1),
-        first_usable_lba: U64::new(geometry.front_end() / geometry.sector),
-        last_usable_lba: U64::new((size - geometry.tail_size()) / geometry.sector - 1),
-        disk_guid: disk_guid(options, gpt).into(),
-        partition_entry_lba: U64::new(room.entries_start / geometry.sector),
+        alternate_lba: U64::new(size / sector - 1),
+        first_usable_lba: U64::new(front_end / sector),
+        last_usable_lba: U64::new((size - tail_size) / sector - 1),
+        disk_guid: disk_guid(gpt, seed).into(),
+        partition_entry_lba: U64::new((front_end - entries_size) / sector),
         number_of_partition_entries: U32::new(gpt.entries),
         size_of_partition_entry: U32::new(ENTRY_SIZE),
         partition_entry_array_crc32: U32::new(crc32fast::hash(used.unwrap_or_default())),
@@ -49,24 +152,22 @@ pub(super) fn put(
     let backup = Header {
         my_lba: primary.alternate_lba,
         alternate_lba: primary.my_lba,
-        partition_entry_lba: U64::new((size - geometry.tail_size()) / geometry.sector),
+        partition_entry_lba: U64::new((size - tail_size) / sector),
         ..primary
     };
-    for entry in map {
-        let bytes = match entry.kind {
-            Kind::ProtectiveMbr => protective_mbr(size / geometry.sector).as_bytes().to_vec(),
+    for part in map {
+        let bytes = match part.kind {
             Kind::Header => sealed(primary),
             Kind::BackupHeader => sealed(backup),
             Kind::Entries | Kind::BackupEntries => entries.clone(),
-            Kind::Raw | Kind::Partition | Kind::Free => continue,
+            _ => continue,
         };
-        layout.put(entry.start, entry.label(), padded(bytes, entry.size()));
+        layout.put(part.start, part.label(), padded(bytes, part.size()));
     }
-    Some(disk_guid(options, gpt))
 }
 
 /// Bytes up to the end of their sectors.
-fn padded(mut bytes: Vec<u8>, size: u64) -> Vec<u8> {
+pub(super) fn padded(mut bytes: Vec<u8>, size: u64) -> Vec<u8> {
     bytes.resize(usize::try_from(size).unwrap_or(bytes.len()), 0);
     bytes
 }
@@ -77,71 +178,34 @@ fn sealed(mut header: Header) -> Vec<u8> {
 }
 
 /// All entries, in whole sectors.
-fn entries(geometry: &Geometry, room: TableRoom, map: &[MapEntry]) -> Vec<u8> {
-    let mut bytes = padded(Vec::new(), room.entries_size);
-    for entry in map {
-        let Some(partition) = &entry.partition else {
-            continue;
-        };
-        let start = (partition.number as usize - 1) * size_of::<Entry>();
-        if let Some(place) = bytes.get_mut(start..start + size_of::<Entry>()) {
-            place.copy_from_slice(table_entry(geometry, entry, partition).as_bytes());
+fn entry_bytes(room: &Room, entries_size: u64, map: &[MapEntry]) -> Vec<u8> {
+    let mut bytes = padded(Vec::new(), entries_size);
+    for part in map {
+        let Some(entry) = &part.partition else { continue };
+        let start = (entry.number as usize - 1) * size_of::<GptEntry>();
+        if let Some(place) = bytes.get_mut(start..start + size_of::<GptEntry>())
+            && let Some(entry) = gpt_entry(room, part, entry)
+        {
+            place.copy_from_slice(entry.as_bytes());
         }
     }
     bytes
 }
 
-fn table_entry(geometry: &Geometry, entry: &MapEntry, partition: &MapPartition) -> Entry {
+fn gpt_entry(room: &Room, part: &MapEntry, entry: &Entry) -> Option<GptEntry> {
+    let (TypeId::Guid(kind), PartUuid::Guid(guid)) = (entry.kind, entry.partuuid) else {
+        return None;
+    };
     let mut partition_name = [U16::ZERO; NAME_UNITS];
-    for (place, unit) in partition_name.iter_mut().zip(entry.name.encode_utf16()) {
+    for (place, unit) in partition_name.iter_mut().zip(part.name.encode_utf16()) {
         *place = U16::new(unit);
     }
-    Entry {
-        partition_type_guid: partition.type_guid.into(),
-        unique_partition_guid: partition.guid.into(),
-        starting_lba: U64::new(entry.start / geometry.sector),
-        ending_lba: U64::new(entry.end / geometry.sector - 1),
-        attributes: U64::new(partition.attributes.0),
+    Some(GptEntry {
+        partition_type_guid: kind.into(),
+        unique_partition_guid: guid.into(),
+        starting_lba: U64::new(part.start / room.sector),
+        ending_lba: U64::new(part.end / room.sector - 1),
+        attributes: U64::new(entry.attributes.0),
         partition_name,
-    }
-}
-
-/// One partition over the whole disk, for tools that know no GPT.
-fn protective_mbr(sectors: u64) -> Mbr {
-    let whole_disk = MbrPartition {
-        boot_indicator: 0,
-        starting_chs: chs(1),
-        os_type: GPT_PROTECTIVE,
-        ending_chs: chs(sectors - 1),
-        starting_lba: U32::new(1),
-        size_in_lba: U32::new(u32::try_from(sectors - 1).unwrap_or(u32::MAX)),
-    };
-    Mbr {
-        boot_code: [0; 440],
-        unique_mbr_disk_signature: [0; 4],
-        unknown: [0; 2],
-        partition_record: [
-            whole_disk,
-            MbrPartition::default(),
-            MbrPartition::default(),
-            MbrPartition::default(),
-        ],
-        signature: MBR_SIGNATURE,
-    }
-}
-
-/// A block's head, sector and cylinder on a disk with the usual 255 heads and 63 sectors, or what stands for "cannot
-/// be expressed".
-fn chs(lba: u64) -> [u8; 3] {
-    let (track, sector) = (lba / 63, lba % 63 + 1);
-    let (cylinder, head) = (track / 255, track % 255);
-    let byte = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
-    match cylinder {
-        0..1024 => [
-            byte(head),
-            byte(sector | cylinder >> 8 << 6),
-            byte(cylinder & 0xff),
-        ],
-        _ => [0xff; 3],
-    }
+    })
 }

@@ -1,18 +1,22 @@
 //! Planning: options and regions become an image and its map.
 
 mod checks;
+mod extended;
 mod gpt;
+mod mbr;
+mod numbers;
 mod places;
-
-use std::fmt;
+mod records;
+mod table;
+mod warning;
 
 use image::{Content, Image, Layout};
-use serde::Serialize;
-use uuid::Uuid;
 
 use crate::map::with_gaps;
-use crate::{Bytes, Kind, MapEntry, MapPartition, Options, Partition, Region, Result, SectorSize, Table};
-use places::Geometry;
+use crate::{DiskId, Entry, Kind, MapEntry, Options, Region, Result, SectorSize};
+use numbers::Role;
+use places::Room;
+pub use warning::Warning;
 
 /// A planned disk.
 #[derive(Clone, Debug)]
@@ -23,44 +27,10 @@ pub struct Planned {
     pub map: Vec<MapEntry>,
     /// The unit of its addresses.
     pub sector_size: SectorSize,
-    /// The disk's own GUID, when it has a table.
-    pub disk_guid: Option<Uuid>,
+    /// The disk's own id, when it has a table; that of a hybrid is its GPT's.
+    pub id: Option<DiskId>,
     /// What works, and is worth a look.
     pub warnings: Vec<Warning>,
-}
-
-/// Something that works, and is worth a look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "warning")]
-pub enum Warning {
-    /// A partition that no 4 KiB block begins with, which makes flash slow.
-    Unaligned {
-        /// The partition's name.
-        name: String,
-        /// Its first byte.
-        start: u64,
-    },
-    /// A table with less than the 16 KiB of entries that UEFI firmware may insist on.
-    FewEntries {
-        /// How many entries.
-        entries: u32,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::Unaligned { name, start } => write!(
-                f,
-                "{name}: the partition starts at {} ({start:#x}), which is no multiple of 4 KiB",
-                Bytes(*start)
-            ),
-            Warning::FewEntries { entries } => write!(
-                f,
-                "the table has {entries} entries, UEFI wants room for 128; boards that boot by place do not care"
-            ),
-        }
-    }
 }
 
 /// A region with its place.
@@ -71,7 +41,7 @@ struct Placed<'a> {
 }
 
 impl Placed<'_> {
-    fn map_entry(&self, partition: Option<MapPartition>) -> MapEntry {
+    fn map_entry(&self, partition: Option<Entry>) -> MapEntry {
         let kind = match partition {
             Some(_) => Kind::Partition,
             None => Kind::Raw,
@@ -84,30 +54,40 @@ impl Placed<'_> {
     }
 }
 
+/// Finds what is wrong with a disk whatever the sizes of its regions are: names, numbers, types and ids.
+///
+/// # Errors
+/// As [`plan`], without what depends on places.
+pub fn check(options: &Options, regions: &[Region]) -> Result<()> {
+    Room::new(options)?;
+    enter(options, regions).map(drop)
+}
+
 /// Gives regions their places, checks everything, and makes an image of them.
 ///
 /// # Errors
 /// When something does not fit, overlaps, or breaks a rule of the table or the board.
 pub fn plan(options: &Options, regions: &[Region]) -> Result<Planned> {
-    let geometry = Geometry::new(options)?;
-    checks::names(regions)?;
-    let placed = places::place(options, &geometry, regions)?;
-    let size = geometry.disk_size(options, &placed)?;
+    let table = &options.table;
+    let room = Room::new(options)?;
+    let (roles, entries) = enter(options, regions)?;
+    let placed = places::place(options, &room, regions, &roles)?;
+    let size = places::disk_size(options, &room, &placed)?;
     checks::board(options, &placed)?;
-    let entries = number(options, &placed)?;
 
     let regions: Vec<MapEntry> = placed
         .iter()
         .zip(entries)
-        .map(|(placed, partition)| placed.map_entry(partition))
+        .map(|(placed, entry)| placed.map_entry(entry))
         .collect();
-    let mut map = geometry.table_parts(size);
+    let mut map = table.parts(&room, &regions, size);
     map.extend_from_slice(&regions);
     map.sort_by_key(|entry| (entry.start, entry.end));
-    checks::places(&geometry, &map, size)?;
+    checks::places(&room, &map, size)?;
+    mbr::check(&room, &map)?;
 
     let mut layout = Layout::new();
-    let disk_guid = gpt::put(&mut layout, options, &geometry, &map, size);
+    table.put(&mut layout, options, &room, &map, size);
     for (placed, entry) in placed.iter().zip(&regions) {
         if let Some(content) = &placed.region.content {
             layout.put(entry.start, entry.label(), content.clone());
@@ -115,61 +95,18 @@ pub fn plan(options: &Options, regions: &[Region]) -> Result<Planned> {
     }
     Ok(Planned {
         image: layout.finish(size)?,
-        warnings: warnings(options, &map),
+        warnings: warning::warnings(options, &map),
         map: with_gaps(map, size),
         sector_size: options.sector_size,
-        disk_guid,
+        id: table.id(&options.seed),
     })
 }
 
-/// Gives partitions their numbers and GUIDs; raw regions have none.
-fn number(options: &Options, placed: &[Placed]) -> Result<Vec<Option<MapPartition>>> {
-    let partitions: Vec<(&str, &Partition)> = placed
-        .iter()
-        .filter_map(|placed| Some((placed.region.name.as_str(), placed.region.partition.as_ref()?)))
-        .collect();
-    let Table::Gpt(gpt) = &options.table else {
-        checks::no_partitions(&partitions)?;
-        return Ok(placed.iter().map(|_| None).collect());
-    };
-    let mut taken = checks::numbers(&partitions, gpt.entries)?;
-    let mut next = 1;
-    let mut entries = Vec::with_capacity(placed.len());
-    for placed in placed {
-        let region = placed.region;
-        entries.push(region.partition.as_ref().map(|partition| {
-            MapPartition {
-                number: partition.number.unwrap_or_else(|| {
-                    while !taken.insert(next) {
-                        next += 1;
-                    }
-                    next
-                }),
-                type_guid: partition.type_guid,
-                guid: partition
-                    .guid
-                    .unwrap_or_else(|| options.seed.uuid(&format!("disk/region/{}", region.name))),
-                attributes: partition.attributes,
-            }
-        }));
-    }
-    checks::guids(gpt::disk_guid(options, gpt), placed, &entries)?;
-    Ok(entries)
-}
-
-fn warnings(options: &Options, map: &[MapEntry]) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = map
-        .iter()
-        .filter(|entry| entry.kind == Kind::Partition && entry.start % 4096 != 0)
-        .map(|entry| Warning::Unaligned {
-            name: entry.name.clone(),
-            start: entry.start,
-        })
-        .collect();
-    if let Table::Gpt(gpt) = &options.table
-        && gpt.entries < 128
-    {
-        warnings.push(Warning::FewEntries { entries: gpt.entries });
-    }
-    warnings
+/// What the table says of each region, apart from its place.
+fn enter(options: &Options, regions: &[Region]) -> Result<(Vec<Role>, Vec<Option<Entry>>)> {
+    checks::names(regions)?;
+    let roles = options.table.roles(regions)?;
+    let entries = options.table.entries(&options.seed, regions, &roles)?;
+    checks::first_type(options, regions, &entries)?;
+    Ok((roles, entries))
 }

@@ -1,8 +1,9 @@
 //! The names of partition types.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
-use disk::TYPES;
+use disk::{MbrType, PartitionType, TYPES};
 
 use crate::installed;
 
@@ -78,4 +79,50 @@ fn type_names_are_those_of_sfdisk() {
         checked += 1;
     }
     assert_eq!(checked, 101);
+}
+
+/// Every number of an MBR that a name stands for is what sfdisk calls alike.
+#[test]
+fn type_numbers_are_those_of_sfdisk() {
+    if !installed("sfdisk") {
+        return;
+    }
+    let output = Command::new("sfdisk")
+        .args(["--list-types", "--label", "dos"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let theirs = |number: MbrType| {
+        let digits = format!("{:x}", number.0);
+        let mut lines = text
+            .lines()
+            .map(|line| line.trim().split_once("  ").unwrap_or_default());
+        lines.find(|(id, _)| *id == digits).map(|(_, words)| words.trim())
+    };
+    let ours = |name: &str| theirs(PartitionType::parse(name).unwrap().mbr().unwrap());
+    let wanted = [
+        ("esp", "EFI (FAT-12/16/32)"),
+        ("xbootldr", "Linux extended boot"),
+        ("linux", "Linux"),
+        ("root-arm64", "Linux"),
+        ("usr-x86-64", "Linux"),
+        ("swap", "Linux swap / Solaris"),
+        ("raid", "Linux raid autodetect"),
+        ("lvm", "Linux LVM"),
+        ("prep", "PPC PReP Boot"),
+        ("fat32", "W95 FAT32 (LBA)"),
+        ("fat16", "W95 FAT16 (LBA)"),
+        ("ntfs", "HPFS/NTFS/exFAT"),
+    ];
+    for (name, words) in wanted {
+        assert_eq!(ours(name), Some(words), "{name}");
+    }
+    let numbers: BTreeSet<MbrType> = TYPES.iter().filter_map(|known| known.mbr).collect();
+    let checked: BTreeSet<MbrType> = wanted
+        .iter()
+        .map(|(name, _)| PartitionType::parse(name).unwrap().mbr().unwrap())
+        .collect();
+    // The number of a LUKS volume has no words there.
+    let rest: Vec<_> = numbers.difference(&checked).collect();
+    assert_eq!(rest, [&MbrType(0xe8)]);
 }

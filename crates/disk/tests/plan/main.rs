@@ -2,9 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "functions of tests")]
 
 mod maps;
+mod mbr;
 mod refused;
 
-use disk::{Gpt, Options, Partition, Planned, Region, Table, plan, type_guid};
+use disk::{Gpt, Options, Partition, PartitionType, Planned, Region, Table, plan};
 use image::{Content, Seed};
 
 const MIB: u64 = 1 << 20;
@@ -36,7 +37,7 @@ fn partition(name: &str, place: Option<u64>, size: u64) -> Region {
         place,
         size: Some(size),
         content: None,
-        partition: Some(Partition::new(type_guid("linux").unwrap())),
+        partition: Some(Partition::new(PartitionType::parse("linux").unwrap())),
     }
 }
 
@@ -62,4 +63,11 @@ fn refused(options: &Options, regions: &[Region]) -> String {
         .hint()
         .map_or(String::new(), |hint| format!("\nhint: {hint}"));
     format!("{:?}: {error}{hint}", error.fault())
+}
+
+fn digest(planned: &Planned) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let written = image::write(&dir.path().join("disk.img"), &planned.image, &image::Silent).unwrap();
+    let digits = |byte: u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap());
+    written.sha256.into_iter().flat_map(digits).collect()
 }

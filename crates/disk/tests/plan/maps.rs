@@ -1,13 +1,13 @@
 //! Maps, digests, numbers and ids.
 
 use disk::{
-    Board, Gpt, MapEntry, Options, Partition, Planned, Region, SectorSize, Size, Table, Warning, plan,
-    type_guid,
+    Board, DiskId, Gpt, MapEntry, Options, PartUuid, Partition, PartitionType, Region, SectorSize, Size,
+    Table, Warning, plan,
 };
 use image::{Content, Seed};
 use insta::assert_snapshot;
 
-use crate::{MIB, gpt, map, numbered, options, partition, raw, refused};
+use crate::{MIB, digest, gpt, map, numbered, options, partition, raw, refused};
 
 #[test]
 fn the_map_of_a_rock64() {
@@ -25,7 +25,7 @@ fn the_map_of_a_rock64() {
     // The board knows the places of its blobs, and where partitions begin.
     regions[0].place = None;
     regions[1].place = None;
-    regions[2].partition = Some(Partition::new(type_guid("xbootldr").unwrap()));
+    regions[2].partition = Some(Partition::new(PartitionType::parse("xbootldr").unwrap()));
     regions[3].content = Some(Content::Zeros(30_003_200));
     let planned = plan(&options, &regions).unwrap();
     assert_snapshot!(map(&planned), @r"
@@ -97,13 +97,6 @@ fn small_disks_are_pinned() {
     assert_eq!(planned.warnings, [Warning::FewEntries { entries: 33 }]);
 }
 
-fn digest(planned: &Planned) -> String {
-    let dir = tempfile::tempdir().unwrap();
-    let written = image::write(&dir.path().join("disk.img"), &planned.image, &image::Silent).unwrap();
-    let digits = |byte: u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap());
-    written.sha256.into_iter().flat_map(digits).collect()
-}
-
 #[test]
 fn a_disk_without_table_is_blobs_alone() {
     let options = Options {
@@ -119,7 +112,7 @@ fn a_disk_without_table_is_blobs_alone() {
     0x0000100000 0x000010000a raw second, 10 bytes
     0x000010000a 0x0000200000 free, 1048566 bytes
     ");
-    assert_eq!(planned.disk_guid, None);
+    assert_eq!(planned.id, None);
     assert_snapshot!(refused(&options, &[partition("root", None, MIB)]), @"Request: root: is a partition, and the disk has no partition table");
     let empty = Options {
         size: Size::Exactly(MIB),
@@ -154,9 +147,9 @@ fn ids_derive_from_the_seed_and_the_name_alone() {
         let planned = plan(options, regions).unwrap();
         let guid = |name: &str| {
             let entry = planned.map.iter().find(|entry| entry.name == name).unwrap();
-            entry.partition.unwrap().guid
+            entry.partition.unwrap().partuuid
         };
-        (planned.disk_guid.unwrap(), guid("a"), guid("b"))
+        (planned.id.unwrap(), guid("a"), guid("b"))
     };
     let [a, b] = regions.clone();
     assert_eq!(ids(&options(), &regions), ids(&options(), &[b, a]));
@@ -164,9 +157,9 @@ fn ids_derive_from_the_seed_and_the_name_alone() {
     assert_eq!(
         ids(&options(), &regions),
         (
-            seed.uuid("disk"),
-            seed.uuid("disk/region/a"),
-            seed.uuid("disk/region/b")
+            DiskId::Guid(seed.uuid("disk")),
+            PartUuid::Guid(seed.uuid("disk/region/a")),
+            PartUuid::Guid(seed.uuid("disk/region/b"))
         )
     );
     let other = ids(&Options::new(Seed::new(b"other")), &regions);

@@ -1,6 +1,6 @@
 //! Errors with their hints, and what just fits.
 
-use disk::{Board, Error, Gpt, Options, Partition, SectorSize, Size, plan};
+use disk::{Board, Error, Gpt, Options, Partition, PartitionType, SectorSize, Size, plan};
 use image::{Content, Fault, Seed};
 use insta::assert_snapshot;
 
@@ -154,7 +154,10 @@ fn partitions_keep_to_the_table() {
         refused(&options(), &[numbered("a", 0)]),
         refused(&options(), &[numbered("a", 129)]),
         refused(&options(), &[numbered("a", 7), numbered("b", 7)]),
-        refused(&options(), &with(|root| root.type_guid = uuid::Uuid::nil())),
+        refused(
+            &options(),
+            &with(|root| root.kind = PartitionType::Guid(uuid::Uuid::nil())),
+        ),
         refused(&options(), &with(|root| root.guid = Some(uuid::Uuid::nil()))),
         refused(
             &options(),

@@ -1,35 +1,16 @@
-//! Reading: what was planned comes back, damage is told, and nothing that a disk says can hurt.
-#![expect(clippy::unwrap_used, reason = "functions of tests")]
+//! GPTs.
 
 use std::sync::Arc;
 
 use disk::read::{Disk, Problem};
-use disk::{Attributes, Error, Gpt, Kind, Options, Partition, Planned, Region, SectorSize, Table, plan};
-use image::{Content, Image, ReadAt, Seed};
+use disk::{
+    Attributes, Error, Gpt, Kind, Options, Partition, PartitionType, Planned, Region, SectorSize, Table, plan,
+};
+use image::{Content, ReadAt, Seed};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-const MIB: u64 = 1 << 20;
-
-fn region(name: &str, sectors: u64, partition: Partition, sector: SectorSize) -> Region {
-    Region {
-        name: name.into(),
-        place: None,
-        size: Some(sectors * sector.bytes()),
-        content: Some(name.as_bytes().into()),
-        partition: Some(partition),
-    }
-}
-
-fn bytes(image: &Image) -> Vec<u8> {
-    let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
-    image.read_exact_at(&mut bytes, 0).unwrap();
-    bytes
-}
-
-fn open(bytes: &[u8]) -> Result<Disk, Error> {
-    Disk::open(&Content::from(bytes), bytes.len() as u64)
-}
+use crate::{MIB, bytes, open, region};
 
 /// A small disk: three partitions, two of them side by side.
 fn small(sector_size: SectorSize) -> Planned {
@@ -38,7 +19,7 @@ fn small(sector_size: SectorSize) -> Planned {
         align: 4096,
         ..Options::new(Seed::new(b"small"))
     };
-    let linux = Partition::new(disk::type_guid("linux").unwrap());
+    let linux = Partition::new(PartitionType::parse("linux").unwrap());
     let names = ["boot", "root", "data"];
     plan(
         &options,
@@ -49,7 +30,7 @@ fn small(sector_size: SectorSize) -> Planned {
 
 fn assert_same(planned: &Planned, disk: &Disk) {
     assert_eq!(disk.sector_size, planned.sector_size);
-    assert_eq!(Some(disk.disk_guid), planned.disk_guid);
+    assert_eq!(Some(disk.id()), planned.id);
     let mut ours: Vec<_> = planned
         .map
         .iter()
@@ -60,12 +41,8 @@ fn assert_same(planned: &Planned, disk: &Disk) {
     for (read, entry) in disk.partitions.iter().zip(ours) {
         let partition = entry.partition.unwrap();
         assert_eq!(
-            (&read.name, read.start, read.end, read.number),
-            (&entry.name, entry.start, entry.end, partition.number)
-        );
-        assert_eq!(
-            (read.type_guid, read.guid, read.attributes),
-            (partition.type_guid, partition.guid, partition.attributes)
+            (&read.name, read.start, read.end, read.entry),
+            (&entry.name, entry.start, entry.end, partition)
         );
     }
 }
@@ -78,7 +55,7 @@ prop_compose! {
         guid in proptest::option::of(1_u128..),
         attributes: u64,
     ) -> (String, u64, Partition) {
-        let mut partition = Partition::new(Uuid::from_u128(type_guid));
+        let mut partition = Partition::new(PartitionType::Guid(Uuid::from_u128(type_guid)));
         partition.guid = guid.map(Uuid::from_u128);
         partition.attributes = Attributes(attributes);
         (name, sectors, partition)
@@ -207,13 +184,13 @@ fn cut_disks_are_told() {
         match open(&good[..len]) {
             // What is usable must be there; the copy at the end need not be.
             Ok(disk) => {
-                assert!(len as u64 >= disk.usable.end);
+                assert!(len as u64 >= disk.gpt().unwrap().usable.end);
                 assert!(matches!(
                     disk.problems[..],
                     [Problem::BackupNotLast { .. }, Problem::BackupDamaged(_)]
                 ));
             }
-            Err(Error::NotGpt) => assert!(len < 1024),
+            Err(Error::NotPartitioned) => assert!(len < 1024),
             Err(Error::TableDamaged { .. }) => assert!(len >= 1024),
             Err(error) => panic!("{len}: {error}"),
         }
@@ -299,7 +276,7 @@ fn damage_has_words() {
     the backup of the partition table is damaged: its header is missing
     the backup of the partition table is damaged: its header has the checksum 0x2df23c99, not 0xdc283933
     the partition table is damaged: its header has the checksum 0xc58b402e, not 0xfcec9751; its backup: its header has the checksum 0x0161713b, not 0xdc283933
-    the disk has no GUID partition table
+    the disk has no partition table
     the partition table and its backup differ in the disk's GUID
     the partition table and its backup differ in the entries; partitions 1 and 2 have the same GUID
     partition 1 is damaged: it starts in sector 200 and ends in sector 47
@@ -312,10 +289,10 @@ fn damage_has_words() {
 
 #[test]
 fn a_disk_of_another_kind_has_no_table() {
-    assert!(matches!(open(&[]), Err(Error::NotGpt)));
+    assert!(matches!(open(&[]), Err(Error::NotPartitioned)));
     assert!(matches!(
         open(&vec![0; usize::try_from(MIB).unwrap()]),
-        Err(Error::NotGpt)
+        Err(Error::NotPartitioned)
     ));
     let error = Disk::open(&Content::from(vec![0; 4096]), 1 << 40).unwrap_err();
     assert!(matches!(error, Error::Read { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! One copy of a table: its header and its entries.
+//! One copy of a GPT: its header and its entries.
 
 use image::ReadAt;
 use zerocopy::little_endian::U32;
@@ -14,7 +14,7 @@ const ENTRY_BYTES_MAX: u64 = 4 << 20;
 const ENTRY_SIZE_MAX: u32 = 4096;
 
 /// A copy whose checksums and places are right.
-pub(super) struct Table {
+pub(super) struct Copy {
     pub(super) sector_size: SectorSize,
     pub(super) header: Header,
     /// The bytes that partitions may have.
@@ -36,14 +36,25 @@ pub(super) enum Flaw {
     Unreadable(Error),
 }
 
-impl Table {
+impl Flaw {
+    /// What is wrong with the copy, when there is one and it can be read.
+    pub(super) fn or_unreadable(self) -> Result<Option<String>, Error> {
+        match self {
+            Flaw::Absent => Ok(None),
+            Flaw::Bad(why) => Ok(Some(why)),
+            Flaw::Unreadable(error) => Err(error),
+        }
+    }
+}
+
+impl Copy {
     /// Reads the copy whose header is in sector `lba`.
     pub(super) fn read(
         source: &dyn ReadAt,
         size: u64,
         sector_size: SectorSize,
         lba: u64,
-    ) -> Result<Table, Flaw> {
+    ) -> Result<Copy, Flaw> {
         let sector = sector_size.bytes();
         let sectors = size / sector;
         if lba == 0 || lba >= sectors {
@@ -73,7 +84,7 @@ impl Table {
                 "its entries have the checksum {computed:#010x}, not {stored:#010x}"
             ));
         }
-        Ok(Table {
+        Ok(Copy {
             sector_size,
             usable: bytes(usable),
             entries: bytes(entries),

@@ -1,63 +1,18 @@
-//! What the tools say of our disks.
+//! What the tools say of our GPTs.
 
 use std::fmt::Write;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use disk::read::Disk;
 use disk::{
-    Attributes, Board, ChromeOs, Gpt, Kind, MapEntry, Options, Partition, Planned, Region, SectorSize, Size,
-    Table, plan, type_guid,
+    Attributes, Board, ChromeOs, Gpt, MapEntry, Options, PartUuid, Planned, Region, SectorSize, Size, Table,
+    TypeId, plan,
 };
-use image::{ReadAt, Seed};
-use tempfile::TempDir;
+use image::ReadAt;
 
-use crate::{MIB, installed, run};
-
-fn written(dir: &TempDir, planned: &Planned) -> PathBuf {
-    let path = dir.path().join("disk.img");
-    let file = image::write(&path, &planned.image, &image::Silent).unwrap();
-    file.keep().unwrap();
-    path
-}
-
-fn raw(name: &str, place: u64, len: usize) -> Region {
-    Region {
-        name: name.into(),
-        place: Some(place),
-        size: None,
-        content: Some(vec![0xa5; len].into()),
-        partition: None,
-    }
-}
-
-fn partition(name: &str, kind: &str, place: Option<u64>, size: u64) -> Region {
-    Region {
-        name: name.into(),
-        place,
-        size: Some(size),
-        content: Some(format!("content of {name}").into_bytes().into()),
-        partition: Some(Partition::new(type_guid(kind).unwrap())),
-    }
-}
-
-fn options() -> Options {
-    Options::new(Seed::new(b"oracles"))
-}
-
-fn partitions(planned: &Planned) -> impl Iterator<Item = &MapEntry> {
-    planned.map.iter().filter(|entry| entry.kind == Kind::Partition)
-}
-
-/// The value of `key=` in a line of `sfdisk --dump`.
-fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    let (_, rest) = line.split_once(&format!(" {key}="))?;
-    match rest.trim_start().strip_prefix('"') {
-        Some(quoted) => quoted.split('"').next(),
-        None => rest.trim_start().split(',').next(),
-    }
-}
+use crate::{MIB, assert_read_back, installed, options, partition, partitions, raw, run, value, written};
 
 /// A name as `sfdisk --dump` prints it.
 fn escaped(name: &str) -> String {
@@ -88,7 +43,7 @@ fn assert_sfdisk_agrees(path: &Path, planned: &Planned) {
     run("sfdisk", &["--verify"], path);
     let dump = run("sfdisk", &["--dump"], path);
     assert!(run("sfdisk", &["--json"], path).contains(r#""label": "gpt""#));
-    let guid = planned.disk_guid.unwrap().to_string().to_uppercase();
+    let guid = planned.id.unwrap().to_string().to_uppercase();
     assert!(dump.contains(&format!("label-id: {guid}\n")), "{dump}");
     let theirs: Vec<&str> = dump.lines().filter(|line| line.contains(" start=")).collect();
     let mut ours: Vec<&MapEntry> = partitions(planned).collect();
@@ -105,8 +60,8 @@ fn assert_sfdisk_agrees(path: &Path, planned: &Planned) {
             "{line}"
         );
         assert_eq!(
-            (guid("type"), guid("uuid")),
-            (partition.type_guid, partition.guid),
+            (TypeId::Guid(guid("type")), PartUuid::Guid(guid("uuid"))),
+            (partition.kind, partition.partuuid),
             "{line}"
         );
         assert_eq!(value(line, "name").unwrap(), escaped(&entry.name), "{line}");
@@ -125,11 +80,11 @@ fn assert_sgdisk_agrees(path: &Path, planned: &Planned) {
         let wanted = [
             format!(
                 "Partition GUID code: {} ",
-                partition.type_guid.to_string().to_uppercase()
+                partition.kind.to_string().to_uppercase()
             ),
             format!(
                 "Partition unique GUID: {}\n",
-                partition.guid.to_string().to_uppercase()
+                partition.partuuid.to_string().to_uppercase()
             ),
             format!("First sector: {} ", entry.start / 512),
             format!("Last sector: {} ", entry.end / 512 - 1),
@@ -139,23 +94,6 @@ fn assert_sgdisk_agrees(path: &Path, planned: &Planned) {
         for wanted in wanted {
             assert!(text.contains(&wanted), "{wanted:?} is not in {text}");
         }
-    }
-}
-
-/// Our reader finds no fault, and reads what was planned.
-fn assert_read_back(path: &Path, planned: &Planned) {
-    let file = File::open(path).unwrap();
-    let disk = Disk::open(&file, file.metadata().unwrap().len()).unwrap();
-    assert_eq!(disk.problems, []);
-    assert_eq!(disk.sector_size, planned.sector_size);
-    assert_eq!(Some(disk.disk_guid), planned.disk_guid);
-    assert_eq!(disk.partitions.len(), partitions(planned).count());
-    for entry in partitions(planned) {
-        let planned = entry.partition.unwrap();
-        let read = disk.partition_named(&entry.name).unwrap();
-        assert_eq!((read.start, read.end), (entry.start, entry.end));
-        assert_eq!((read.number, read.type_guid), (planned.number, planned.type_guid));
-        assert_eq!((read.guid, read.attributes), (planned.guid, planned.attributes));
     }
 }
 
@@ -262,7 +200,10 @@ fn all_that_entries_hold() {
     regions[1].partition.as_mut().unwrap().guid = Some(guid);
     regions[4].size = None;
     let planned = plan(&options(), &regions).unwrap();
-    assert_eq!(partitions(&planned).nth(1).unwrap().partition.unwrap().guid, guid);
+    assert_eq!(
+        partitions(&planned).nth(1).unwrap().partition.unwrap().partuuid,
+        PartUuid::Guid(guid)
+    );
     let dir = tempfile::tempdir().unwrap();
     let path = written(&dir, &planned);
     assert_all_agree(&path, &planned);
@@ -301,9 +242,9 @@ fn moved_entries() {
         assert_all_agree(&path, &planned);
         let file = File::open(&path).unwrap();
         let disk = Disk::open(&file, planned.image.size()).unwrap();
-        assert_eq!(disk.entries.start, entries_lba * 512);
+        assert_eq!(disk.gpt().unwrap().entries.start, entries_lba * 512);
         assert_eq!(
-            (disk.usable.start, disk.entry_count),
+            (disk.gpt().unwrap().usable.start, disk.gpt().unwrap().entry_count),
             (first_usable * 512, entries)
         );
         if header_hole == 16 * MIB - 34 * 512 {
@@ -342,7 +283,7 @@ fn sectors_of_4096_bytes() {
     }
     let columns = "Device,Start,End,Sectors,Type-UUID,UUID,Name";
     let text = run("fdisk", &["-b", "4096", "-o", columns, "-l"], &path);
-    let guid = planned.disk_guid.unwrap().to_string().to_uppercase();
+    let guid = planned.id.unwrap().to_string().to_uppercase();
     assert!(
         text.contains("Disklabel type: gpt") && text.contains(&guid),
         "{text}"
@@ -358,8 +299,8 @@ fn sectors_of_4096_bytes() {
             (entry.start / 4096).to_string(),
             (entry.end / 4096 - 1).to_string(),
             (entry.size() / 4096).to_string(),
-            partition.type_guid.to_string().to_uppercase(),
-            partition.guid.to_string().to_uppercase(),
+            partition.kind.to_string().to_uppercase(),
+            partition.partuuid.to_string().to_uppercase(),
             entry.name.clone(),
         ];
         assert_eq!(words, wanted);
@@ -380,8 +321,8 @@ fn sectors_of_4096_bytes() {
                     partition.number.to_string(),
                     (entry.start / 512).to_string(),
                     (entry.size() / 512).to_string(),
-                    partition.type_guid.to_string(),
-                    partition.guid.to_string(),
+                    partition.kind.to_string(),
+                    partition.partuuid.to_string(),
                     entry.name.clone(),
                 ]
             })
@@ -427,7 +368,7 @@ fn empty_disks_are_those_of_sgdisk() {
         let options = Options {
             size: Size::Exactly(size),
             table: Table::Gpt(Gpt {
-                disk_guid: Some(disk.disk_guid),
+                disk_guid: Some(disk.gpt().unwrap().disk_guid),
                 ..Gpt::default()
             }),
             ..options()
