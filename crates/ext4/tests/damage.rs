@@ -1,4 +1,4 @@
-//! What e2fsck complains about, Kiln's reader complains about too.
+//! What e2fsck complains about, Kiln's reader complains about too; and every checksum is compared.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,12 +6,18 @@
 #[path = "support/made.rs"]
 mod made;
 #[expect(dead_code, reason = "each test file uses its own part")]
+#[path = "support/patch.rs"]
+mod patch;
+#[expect(dead_code, reason = "each test file uses its own part")]
 mod support;
 
 use std::process::Command;
 
+use ext4::{Options, Profile, Size};
+use image::{Node, Tree};
 use made::{Made, have_tools};
-use support::bytes;
+use patch::{BLOCK, Patched, SUPERBLOCK};
+use support::{add_xattrs, bytes, options, zoo};
 
 /// Commands for debugfs, and what the reader says then.
 const DAMAGE: [(&str, &str); 28] = [
@@ -120,4 +126,123 @@ fn damage_is_found() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where the second group begins.
+const GROUP: u64 = 32768 * BLOCK;
+
+/// Two groups, with all that has a checksum.
+fn two_groups(profile: Profile) -> Patched {
+    let mut tree: Tree = zoo(4096);
+    add_xattrs(&mut tree);
+    let many = tree.make_directory(b"/many").unwrap();
+    for number in 0..300 {
+        let name = format!("name-of-file-{number}");
+        tree.add(many, name.as_bytes(), Node::symlink("short")).unwrap();
+    }
+    let piece = |number| [bytes(9, number), vec![0; 160 << 10]].concat();
+    let pieces: Vec<u8> = (1..9).flat_map(piece).collect();
+    tree.add_at(b"/pieces", Node::file(pieces)).unwrap();
+    let options = Options {
+        size: Size::Exactly(GROUP + (32 << 20)),
+        ..options(profile)
+    };
+    let image = Patched::new(ext4::plan(&tree, &options).unwrap().image);
+    image.open().unwrap().check().unwrap();
+    image
+}
+
+fn assert_found(image: &Patched, wanted: &str) {
+    let error = image.open().and_then(|found| found.check());
+    let error = error.map_err(|error| error.to_string()).unwrap_err();
+    assert!(error.contains(wanted), "{wanted}: {error}");
+}
+
+#[test]
+fn every_checksum_is_compared() {
+    let image = two_groups(Profile::Portable);
+    let inode = |path| image.inode(path);
+    let attributes = image.number(inode("/names/case") + 104) * BLOCK;
+    for (place, wanted) in [
+        (SUPERBLOCK + 48, "superblock: its checksum is "),
+        (BLOCK + 40, "descriptor of group 0: its checksum is "),
+        (BLOCK + 64 + 40, "descriptor of group 1: its checksum is "),
+        (inode("/pieces") + 8, "): its checksum is "),
+        (
+            image.block(inode("/pieces")) + 8,
+            "the checksum of the node of its extent tree",
+        ),
+        (
+            image.block(inode("/hard")) + BLOCK - 40,
+            "block 0 of the directory): its checksum is ",
+        ),
+        (
+            image.block(inode("/many")) + 40,
+            "block 0 of the directory): its checksum is ",
+        ),
+        (attributes + 24, "): their checksum is "),
+        (
+            image.number(BLOCK) * BLOCK + 9,
+            "block bitmap of group 0: its checksum is ",
+        ),
+        (
+            image.number(BLOCK + 4) * BLOCK + 9,
+            "inode bitmap of group 0: its checksum is ",
+        ),
+        (GROUP + 48, "superblock of group 1: its checksum is "),
+        (
+            GROUP + BLOCK + 64 + 40,
+            "descriptor of group 1, copy in group 1: its checksum is ",
+        ),
+    ] {
+        assert_found(&image.clone().flip(place), wanted);
+    }
+    let image = two_groups(Profile::UbootLegacy);
+    assert_found(
+        &image.clone().flip(BLOCK + 12),
+        "descriptor of group 0: its checksum is ",
+    );
+}
+
+/// Without checksums, what is twice must be the same.
+#[test]
+fn copies_are_compared() {
+    let image = two_groups(Profile::UbootLegacy);
+    let inode = |path| image.inode(path);
+    let journal = image.inode_numbered(8);
+    let resize = image.inode_numbered(7);
+    let reserved = image.number(resize + 92) * BLOCK;
+    let attributes = image.number(inode("/names/case") + 104) * BLOCK;
+    for (place, wanted) in [
+        (GROUP, "superblock of group 1: its inodes_count is "),
+        (GROUP + 40, "superblock of group 1: its inodes_per_group is "),
+        (GROUP + 90, "superblock of group 1: it says that it is of group "),
+        (GROUP + 104, "superblock of group 1: its uuid is "),
+        (GROUP + 236, "superblock of group 1: its hash_seed is "),
+        (GROUP + BLOCK, "descriptor of group 0, copy in group 1: "),
+        (
+            SUPERBLOCK + 268,
+            "journal, inode 8: the superblock's copy of its blocks is another",
+        ),
+        (
+            image.block(journal) + 31,
+            "journal, inode 8: there are changes in it",
+        ),
+        (image.block(journal) + 3, "journal, inode 8: has no superblock"),
+        (
+            reserved + 4,
+            "room for more groups, inode 7: pointer 1 of its block ",
+        ),
+        (
+            image.number(reserved + 4) * BLOCK,
+            "room for more groups, inode 7: pointer 0 of its block ",
+        ),
+        (attributes + 4, "attributes in block"),
+        (attributes + 12, "attributes in block"),
+        (attributes + 32 + 12, "has the hash "),
+        (inode("/pieces") + 26, "it has 1 names, and counts "),
+        (inode("/pieces") + 28, "sectors, and it counts "),
+    ] {
+        assert_found(&image.clone().flip(place), wanted);
+    }
 }

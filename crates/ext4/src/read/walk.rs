@@ -1,6 +1,6 @@
 //! Goes through all directories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image::{Kind, NodeId, Tree};
 
@@ -21,6 +21,8 @@ pub(super) struct Walk<'a> {
     pub(super) claims: Claims,
     /// The inodes that names lead to.
     pub(super) inodes: BTreeMap<u32, Seen>,
+    /// The inodes that are in use without a name.
+    pub(super) hidden: BTreeSet<u32>,
     /// All directories, those before their subdirectories; the root is the first.
     directories: Vec<Named>,
 }
@@ -70,6 +72,7 @@ pub(super) fn walk(file_system: &FileSystem) -> Result<Walk<'_>> {
         tree: Tree::new(root.node.clone()),
         claims,
         inodes: BTreeMap::new(),
+        hidden: system::inodes(file_system).collect(),
         directories: Vec::new(),
     };
     walk.see(&root, NodeId::ROOT);

@@ -7,7 +7,7 @@ use crate::format::{GROUP_BLOCK_UNINIT, GROUP_INODE_UNINIT};
 use crate::read::claims::Owner;
 use crate::read::groups::Group;
 use crate::read::walk::Walk;
-use crate::read::{FileSystem, damaged, system};
+use crate::read::{FileSystem, damaged};
 
 /// Compares the bitmaps and the counts of free blocks and inodes.
 pub(super) fn check(file_system: &FileSystem, walk: &Walk) -> Result<()> {
@@ -72,7 +72,7 @@ fn check_inodes(file_system: &FileSystem, walk: &Walk, number: u32, group: &Grou
     let range = first..first + per_group;
     let place = format!("inode bitmap of group {number}");
     let mut wanted = Bits::new(geometry.block_len());
-    let in_use = in_use(file_system, walk, &range);
+    let in_use = in_use(walk, &range);
     for inode in &in_use {
         wanted.set(inode - first..inode + 1 - first);
     }
@@ -102,12 +102,12 @@ fn check_inodes(file_system: &FileSystem, walk: &Walk, number: u32, group: &Grou
 }
 
 /// The inodes of a range that are in use.
-fn in_use(file_system: &FileSystem, walk: &Walk, range: &Range<u64>) -> Vec<u64> {
+fn in_use(walk: &Walk, range: &Range<u64>) -> Vec<u64> {
     let Some(numbers) = inode_numbers(range) else {
         return Vec::new();
     };
-    let named = walk.inodes.range(numbers.clone()).map(|(number, _)| *number);
-    let hidden = system::inodes(file_system).filter(|number| numbers.contains(number));
+    let hidden = walk.hidden.range(numbers.clone()).copied();
+    let named = walk.inodes.range(numbers).map(|(number, _)| *number);
     let mut all: Vec<u64> = named.chain(hidden).map(u64::from).collect();
     all.sort_unstable();
     all.dedup();

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::format::{GROUP_INODE_UNINIT, ROOT_INODE};
 use crate::read::walk::Walk;
-use crate::read::{FileSystem, damaged, system};
+use crate::read::{FileSystem, damaged};
 
 /// How much of a table is read at once.
 const WINDOW: u32 = 1 << 16;
@@ -11,7 +11,6 @@ const WINDOW: u32 = 1 << 16;
 /// Looks for inodes that say they are in use.
 pub(super) fn check(file_system: &FileSystem, walk: &Walk) -> Result<()> {
     let geometry = &file_system.geometry;
-    let hidden: Vec<u32> = system::inodes(file_system).collect();
     let at_once = WINDOW / u32::from(geometry.inode_size);
     for (number, group) in (0_u32..).zip(file_system.groups.iter()) {
         if group.flags & GROUP_INODE_UNINIT != 0 {
@@ -31,7 +30,7 @@ pub(super) fn check(file_system: &FileSystem, walk: &Walk) -> Result<()> {
                 let is_zero = bytes.iter().all(|byte| *byte == 0);
                 if is_zero
                     || inode == ROOT_INODE
-                    || hidden.contains(&inode)
+                    || walk.hidden.contains(&inode)
                     || walk.inodes.contains_key(&inode)
                 {
                     continue;
