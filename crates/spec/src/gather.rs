@@ -116,6 +116,24 @@ pub(crate) fn unknown(place: &str, key: &str, known: &[&str]) -> Error {
     }
 }
 
+fn not_a(path: &str, found: &str, what: &str, place: &str) -> Error {
+    Error::BadValue {
+        place: place.to_string(),
+        problem: format!("{path} {found}, which is no {what}"),
+    }
+}
+
+/// The values that come from the closure.
+pub(crate) const CLOSURE_VALUES: [&str; 7] = [
+    "toplevel",
+    "kernel",
+    "initrd",
+    "dtbs",
+    "version",
+    "series",
+    "kernel-params",
+];
+
 impl Gathered {
     /// Compares all store paths with their registration.
     fn check(&mut self, rehash: Rehash, progress: &dyn Progress) -> Result<()> {
@@ -132,7 +150,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// One of the values that come from the closure: `toplevel`, `kernel`, `initrd`, `dtbs`, `version`, `series`.
+    /// One of the values that come from the closure, which `CLOSURE_VALUES` lists.
     pub(crate) fn value(&self, key: &str, place: &str) -> Result<String> {
         let toplevel = self.toplevel.as_ref().ok_or_else(|| Error::BadValue {
             place: place.to_string(),
@@ -143,36 +161,34 @@ impl Gathered {
             "kernel" | "initrd" | "dtbs" => Ok(format!("{toplevel}/{key}")),
             "version" => self.version(toplevel, place),
             "series" => Ok(series(&self.version(toplevel, place)?).to_string()),
-            _ => Err(unknown(
-                place,
-                key,
-                &["toplevel", "kernel", "initrd", "dtbs", "version", "series"],
-            )),
+            "kernel-params" => self.line(&format!("{toplevel}/kernel-params"), "line of parameters", place),
+            _ => Err(unknown(place, key, &CLOSURE_VALUES)),
         }
     }
 
     fn version(&self, toplevel: &StorePath, place: &str) -> Result<String> {
         let path = format!("{toplevel}/nixos-version");
-        let Kind::File(content) = &self.tree.node(self.find(&path, place)?).kind else {
+        let text = self.line(&path, "version", place)?;
+        if text.is_empty() || text.contains('/') {
+            return Err(not_a(&path, &format!("says {text:?}"), "version", place));
+        }
+        Ok(text)
+    }
+
+    /// The only line of a small file in the closure, which is a `what`.
+    fn line(&self, path: &str, what: &str, place: &str) -> Result<String> {
+        let Kind::File(content) = &self.tree.node(self.find(path, place)?).kind else {
             return Err(Error::NotInClosure {
                 place: place.to_string(),
-                path,
+                path: path.to_string(),
             });
         };
         if content.len() > 4096 {
-            let problem = format!("{path} has {} bytes, which is no version", content.len());
-            return Err(Error::BadValue {
-                place: place.to_string(),
-                problem,
-            });
+            return Err(not_a(path, &format!("has {} bytes", content.len()), what, place));
         }
         let text = String::from_utf8_lossy(&content.to_vec()?).trim().to_string();
-        if text.is_empty() || text.contains(['/', '\n']) {
-            let problem = format!("{path} says {text:?}, which is no version");
-            return Err(Error::BadValue {
-                place: place.to_string(),
-                problem,
-            });
+        if text.contains('\n') {
+            return Err(not_a(path, &format!("says {text:?}"), what, place));
         }
         Ok(text)
     }

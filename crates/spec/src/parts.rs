@@ -110,8 +110,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         planner.starts = disks::check(disk, &planner)?;
     }
     let holds_parts = |fs: &FileSystem| {
-        let mut sources = fs.files.values().flat_map(|sources| &sources.0);
-        sources.any(|source| source.contains("{fs."))
+        let sources = fs.files.values().flat_map(|sources| &sources.0);
+        let mut texts = sources.chain(fs.text.values());
+        texts.any(|text| text.contains("{fs."))
     };
     for (key, fs) in &spec.fs {
         if fs.format == Format::Fat && !holds_parts(fs) {

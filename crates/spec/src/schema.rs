@@ -76,6 +76,9 @@ pub struct FileSystem {
     /// Files and folders, by their paths: from the closure, the host, or other parts.
     #[serde(default)]
     pub files: BTreeMap<String, Sources>,
+    /// Files and what they say.
+    #[serde(default)]
+    pub text: BTreeMap<String, String>,
     /// Symbolic links and their targets.
     #[serde(default)]
     pub symlinks: BTreeMap<String, String>,

@@ -9,23 +9,22 @@ use crate::Spec;
 use crate::boot_tree;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
-use crate::gather::Gathered;
+use crate::gather::{CLOSURE_VALUES, Gathered};
 use crate::schema::{FileSystem, Kept};
 
 /// Whether any value in the specification needs the toplevel.
 pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
-    let keys = [
-        "{toplevel}",
-        "{kernel}",
-        "{initrd}",
-        "{dtbs}",
-        "{version}",
-        "{series}",
-    ];
-    let mentions = |text: &str| keys.iter().any(|key| text.contains(key));
+    let mentions = |text: &str| {
+        CLOSURE_VALUES
+            .iter()
+            .any(|key| text.contains(&format!("{{{key}}}")))
+    };
     let in_fs = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
-        let mut texts = sources.chain(fs.symlinks.values()).chain(&fs.directories);
+        let mut texts = sources
+            .chain(fs.text.values())
+            .chain(fs.symlinks.values())
+            .chain(&fs.directories);
         fs.extlinux.is_some() || texts.any(|text| mentions(text))
     };
     mentions(&spec.name)
@@ -86,6 +85,12 @@ pub(crate) fn tree(
             let source = file(source, &place, fs, gathered, folder, values)?;
             put(&mut tree, path, &source).map_err(failed)?;
         }
+    }
+    for (path, text) in &fs.text {
+        let place = format!("{part}.text.{path:?}");
+        let text = expand(text, &place, |key| values.text(key, &place))?;
+        tree.add_at(path.as_bytes(), Node::file(text.into_bytes()))
+            .map_err(failed)?;
     }
     if let Some(path) = &fs.registration {
         let node = Node::file(nix::registration(&gathered.closure)?);

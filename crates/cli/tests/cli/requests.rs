@@ -51,7 +51,7 @@ fn no_name() {
 fn an_unknown_key() {
     let world = World::with("closure = true", "closures = true");
     assert_snapshot!(world.build_refused(2), @r"
-    error: spec.toml:11:1: unknown field `closures`, expected one of `format`, `file`, `closure`, `registration`, `tree`, `keep`, `files`, `symlinks`, `directories`, `max-size`, `time`, `compression`, `level`, `block-size`, `label`, `id`, `bits`, `size`, `free`, `sector-size`, `cluster-size`
+    error: spec.toml:11:1: unknown field `closures`, expected one of `format`, `file`, `compress`, `compress-level`, `bmap`, `closure`, `registration`, `database`, `extlinux`, `tree`, `keep`, `files`, `text`, `symlinks`, `directories`, `max-size`, `time`, `compression`, `level`, `block-size`, `label`, `id`, `bits`, `size`, `free`, `sector-size`, `cluster-size`, `profile`, `uuid`, `free-inodes`, `journal`, `grow-to`
        |
     11 | closures = true
        | ^
@@ -211,6 +211,38 @@ fn an_unknown_value() {
     error: fs.rootfs.symlinks."/init": there is no value {topleve}
     hint: did you mean toplevel?
     "#);
+}
+
+#[test]
+fn an_unknown_value_in_a_text() {
+    let world = World::with(
+        "[fs.boot.files]",
+        "text = { \"/loader.conf\" = \"options {kernel-parms}\" }\n[fs.boot.files]",
+    );
+    assert_snapshot!(world.build_refused(2), @r#"
+    error: fs.boot.text."/loader.conf": there is no value {kernel-parms}
+    hint: did you mean kernel-params?
+    "#);
+}
+
+#[test]
+fn a_text_that_is_there_already() {
+    let world = World::with(
+        "[fs.boot.files]",
+        "text = { \"/Image\" = \"text\" }\n[fs.boot.files]",
+    );
+    assert_snapshot!(world.build_refused(2), @"error: fs.boot: /Image: is in the tree already");
+}
+
+#[test]
+fn kernel_parameters_on_several_lines() {
+    let world = World::with(
+        "[fs.boot.files]",
+        "text = { \"/loader.conf\" = \"options {kernel-params}\" }\n[fs.boot.files]",
+    );
+    world.write_store(SYSTEM, "kernel-params", b"quiet\nloud\n");
+    world.register(&world.hashed());
+    assert_snapshot!(world.build_refused(2), @r#"error: fs.boot.text."/loader.conf": /nix/store/ssssssssssssssssssssssssssssssss-system/kernel-params says "quiet\nloud", which is no line of parameters"#);
 }
 
 #[test]

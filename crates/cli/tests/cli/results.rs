@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::{Kind, ReadAt, Tree};
 use insta::assert_snapshot;
 
-use crate::world::{LIB, LINUX, SPEC, World, without_digests};
+use crate::world::{LIB, LINUX, SPEC, SYSTEM, World, without_digests};
 
 const BUILD: [&str; 4] = ["build", "spec.toml", "--out", "out"];
 
@@ -264,6 +264,20 @@ const JSON: &str = r#"{
     ]
   }
 }"#;
+
+#[test]
+fn a_text_has_values() {
+    let world = World::with(
+        "[fs.boot.files]",
+        "text = { \"/loader.conf\" = \"{{}} {toplevel}/init {kernel-params} {version}\\n\" }\n[fs.boot.files]",
+    );
+    world.write_store(SYSTEM, "kernel-params", b"quiet panic=-1");
+    world.register(&world.hashed());
+    let outputs = built(&world, &BUILD);
+    let (_, fat) = outputs.iter().find(|(name, _)| name == "boot.vfat").unwrap();
+    let wanted = format!("{{}} {SYSTEM}/init quiet panic=-1 25.11.20261121.abcdef0\n\0");
+    assert!(fat.windows(wanted.len()).any(|bytes| bytes == wanted.as_bytes()));
+}
 
 #[test]
 fn another_seed_gives_other_ids() {
