@@ -7,6 +7,7 @@
 )]
 
 mod changes;
+mod ext4;
 mod inputs;
 mod limits;
 mod outputs;

@@ -1,12 +1,14 @@
 //! Where everything lies: inodes get their extents, and the file system its size.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use image::Kind;
+use image::{Kind, NodeId};
 
 use super::features::{self, Features};
 use super::geometry::{self, Free, Geometry, INODES_PER_GROUP_MAX};
-use super::survey::{Data, Item, Survey};
+use super::survey::{self, Data, Item, Survey};
 use crate::error::LargeFile;
 use crate::format::{BLOCK, BLOCKS_PER_GROUP, EXTENT_LEN_MAX, FIRST_INODE, compat};
 use crate::{Error, Journal, Options, Result, Size};
@@ -268,17 +270,24 @@ impl Search<'_> {
     /// What to say when everything together takes more than `limit` blocks.
     fn full(&self, needed: u64, limit: u64) -> Error {
         const LARGEST: usize = 5;
-        let mut largest: Vec<LargeFile> = Vec::new();
+        let mut units: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut files: Vec<(u64, NodeId)> = Vec::new();
         for item in &self.survey.items {
             let len = item.block_count() * BLOCK;
-            match largest.last_mut() {
-                Some(last) if *last.path == *item.label => last.len += len,
-                _ => largest.push(LargeFile {
-                    path: item.label.to_string(),
-                    len,
-                }),
+            match item.id {
+                _ if *item.label == *survey::FILES && item.is_directory() => {}
+                Some(id) if *item.label == *survey::FILES => files.push((len, id)),
+                _ => *units.entry(&item.label).or_default() += len,
             }
         }
+        files.sort_unstable_by_key(|(len, id)| (Reverse(*len), *id));
+        let files = files.into_iter().take(LARGEST);
+        let mut largest: Vec<LargeFile> = files
+            .map(|(len, id)| (len, survey::path(self.survey.tree, id)))
+            .chain(units.into_iter().map(|(name, len)| (len, name.to_string())))
+            .map(|(len, path)| LargeFile { path, len })
+            .filter(|file| file.len > 0)
+            .collect();
         largest.sort_by(|a, b| b.len.cmp(&a.len).then_with(|| a.path.cmp(&b.path)));
         largest.truncate(LARGEST);
         Error::Full {

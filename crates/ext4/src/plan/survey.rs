@@ -13,6 +13,7 @@ use crate::{Error, Options, Result};
 
 /// A tree with its inodes numbered.
 pub(super) struct Survey<'a> {
+    pub(super) tree: &'a Tree,
     /// The inodes of the tree, lost+found among them, in the order of their numbers: 2, 11, 12 …
     pub(super) items: Vec<Item<'a>>,
     /// The blocks of extended attributes, each once however many inodes share it.
@@ -22,6 +23,8 @@ pub(super) struct Survey<'a> {
 /// One inode.
 pub(super) struct Item<'a> {
     pub(super) number: u32,
+    /// None: lost+found, which the tree has not.
+    pub(super) id: Option<NodeId>,
     pub(super) node: &'a Node,
     pub(super) links: u32,
     /// What the map calls its blocks.
@@ -62,6 +65,9 @@ impl Item<'_> {
 static LOST_AND_FOUND: LazyLock<Node> = LazyLock::new(|| Node::directory().mode(0o700));
 const LOST_AND_FOUND_NAME: &[u8] = b"lost+found";
 const LOST_AND_FOUND_BLOCKS: usize = 4;
+
+/// The label of what belongs to no unit.
+pub(super) const FILES: &str = "files";
 
 /// The longest target of a symbolic link.
 const TARGET_MAX: usize = 4095;
@@ -110,6 +116,7 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features)
         };
         items.push(Item {
             number,
+            id: met.id,
             node,
             links,
             label: met.label,
@@ -118,6 +125,7 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features)
         });
     }
     Ok(Survey {
+        tree,
         items,
         xattr_blocks: xattr_blocks.finish(),
     })
@@ -159,7 +167,7 @@ impl Numbers {
             links: tree.link_counts(),
             has_lost_and_found: lost_and_found.is_some(),
         };
-        let label: Arc<str> = "files".into();
+        let label: Arc<str> = FILES.into();
         numbers.meet(NodeId::ROOT, ROOT_INODE, ROOT_INODE, label.clone());
         match lost_and_found {
             Some(id) => numbers.meet(id, ROOT_INODE, FIRST_INODE, label.clone()),
@@ -317,7 +325,7 @@ fn what(kind: &Kind) -> &'static str {
 }
 
 /// A path of a node, for errors.
-fn path(tree: &Tree, id: NodeId) -> String {
+pub(super) fn path(tree: &Tree, id: NodeId) -> String {
     let entry = tree.walk().find(|entry| entry.id == id);
     entry.map_or_else(String::new, |entry| show(&entry.path))
 }
