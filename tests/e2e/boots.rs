@@ -20,7 +20,7 @@ const LARGE: u64 = 64 << 20;
 const CROWD: usize = 5000;
 
 /// Everything odd, with 65 000 names in one folder and a file of more than 4 GiB.
-fn whole_zoo() -> Tree {
+pub(crate) fn whole_zoo() -> Tree {
     let mut tree = zoo(BLOCK);
     add_specials(&mut tree);
     tree.graft(NodeId::ROOT, b"giants", giants()).unwrap();
@@ -132,10 +132,31 @@ fn boot(zoo: &Path, dir: &Path) -> Vec<String> {
     boot.arg("--log").arg(&console).args(["--timeout", "600"]);
     let drive = format!("if=virtio,format=raw,readonly=on,file={}", zoo.display());
     run(boot.args(["-drive", &drive]));
-    let text = String::from_utf8_lossy(&fs::read(console).unwrap()).into_owned();
+    console_lines(&console)
+}
+
+/// The lines of a console's log.
+pub(crate) fn console_lines(log: &Path) -> Vec<String> {
+    let text = String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned();
     text.lines()
         .map(|line| line.trim_end_matches('\r').to_string())
         .collect()
+}
+
+/// The guest has listed a tree as it is.
+pub(crate) fn assert_listed(console: &[String], tree: &Tree) {
+    let begin = console.iter().position(|line| line == "ZOO-BEGIN").unwrap();
+    let end = console.iter().position(|line| line == "ZOO-END").unwrap();
+    let (found, wanted) = (&console[begin + 1..end], listing(tree));
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert_eq!(found, wanted);
+    }
+    assert_eq!(found.len(), wanted.len());
+    let crowd = wanted.last().unwrap();
+    assert!(given(
+        crowd.starts_with("ZOO-CROWD 65000 "),
+        "the zoo has its crowd"
+    ));
 }
 
 #[test]
@@ -166,16 +187,5 @@ fn the_kernel_reads_our_squashfs_and_nix_verifies_the_store_in_it() {
         assert!(says(&wanted), "the console does not say {wanted:?}");
     }
 
-    let begin = console.iter().position(|line| line == "ZOO-BEGIN").unwrap();
-    let end = console.iter().position(|line| line == "ZOO-END").unwrap();
-    let (found, wanted) = (&console[begin + 1..end], listing(&tree));
-    for (found, wanted) in found.iter().zip(&wanted) {
-        assert_eq!(found, wanted);
-    }
-    assert_eq!(found.len(), wanted.len());
-    let crowd = wanted.last().unwrap();
-    assert!(given(
-        crowd.starts_with("ZOO-CROWD 65000 "),
-        "the zoo has its crowd"
-    ));
+    assert_listed(&console, &tree);
 }

@@ -10,6 +10,7 @@
 
 mod boots;
 mod demo;
+mod ext4;
 mod listing;
 mod performance;
 mod reproducible;
