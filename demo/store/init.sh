@@ -59,7 +59,7 @@ check perl perl -e 'print "$^V\n"'
 # All of the store has the time stamp 1.
 mtimes() {
   local stamps
-  stamps=$(busybox find /nix/store -mindepth 1 -exec @busybox@ stat -c %Y {} + | busybox sort -u | busybox head -n 5)
+  stamps=$(busybox find /nix/store/* -exec @busybox@ stat -c %Y {} + | busybox sort -u | busybox head -n 5)
   echo "$stamps"
   [ "$stamps" = 1 ]
 }
