@@ -119,6 +119,20 @@ pub(crate) struct Source {
     pub(crate) rehash: bool,
 }
 
+/// A file that can be compressed while it is written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Output {
+    /// Compress the output while it is written
+    #[arg(long, value_name = "HOW")]
+    pub(crate) compress: Option<Compress>,
+    /// Its level: zstd 1 to 22 (3), xz 0 to 9 (6), gzip 1 to 12 (6)
+    #[arg(long, value_name = "LEVEL", requires = "compress")]
+    pub(crate) compress_level: Option<u32>,
+    /// The output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Squashfs {
     #[command(flatten)]
@@ -174,9 +188,8 @@ pub(crate) struct Ext4 {
     /// Up to what it can grow while it is mounted
     #[arg(long, value_name = "SIZE", default_value = "2TiB")]
     pub(crate) grow_to: Amount,
-    /// The output
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -205,9 +218,8 @@ pub(crate) struct Fat {
     /// 512 or 4096 bytes
     #[arg(long, default_value_t = 512)]
     pub(crate) sector_size: u32,
-    /// The output
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -239,6 +251,17 @@ pub(crate) enum Compressor {
     Gzip,
     /// none
     None,
+}
+
+/// How an output is compressed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Compress {
+    /// zstd, in the seekable format
+    Zstd,
+    /// xz
+    Xz,
+    /// gzip
+    Gzip,
 }
 
 /// Who has to read an ext4.

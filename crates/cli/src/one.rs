@@ -8,9 +8,10 @@ use serde::Serialize;
 use spec::{Closure, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
 
 use crate::args;
-use crate::build::{alone, gather, hex, write};
+use crate::build::{alone, gather, write};
 use crate::failure::Failure;
 use crate::folder::missing;
+use crate::manifest::{FileEntry, Uncompressed};
 use crate::ui::{Ui, size};
 
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -40,10 +41,19 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
         free_inodes: args.free_inodes,
         journal: args.journal,
         grow_to: Some(args.grow_to),
+        compress: args.output.compress(),
+        compress_level: args.output.compress_level,
         ..args.source.lower()
     };
     let spec = args.source.spec(fs, args.label.as_deref());
-    make(&spec, "fs.image", &args.out, args.source.rehash(), threads, ui)
+    make(
+        &spec,
+        "fs.image",
+        &args.output.out,
+        args.source.rehash(),
+        threads,
+        ui,
+    )
 }
 
 pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -64,6 +74,8 @@ pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failu
         size: args.size,
         free: args.free,
         sector_size: Some(args.sector_size),
+        compress: args.output.compress(),
+        compress_level: args.output.compress_level,
         ..FileSystem::default()
     };
     let seed = Some(args.label.clone().unwrap_or_default());
@@ -73,7 +85,7 @@ pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failu
         ..Spec::default()
     };
     spec.fs.insert("image".into(), fs);
-    make(&spec, "fs.image", &args.out, Rehash::Compare, threads, ui)
+    make(&spec, "fs.image", &args.output.out, Rehash::Compare, threads, ui)
 }
 
 pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -98,6 +110,8 @@ struct Made {
     file: PathBuf,
     size: u64,
     sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncompressed: Option<Uncompressed>,
 }
 
 fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -126,10 +140,12 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         return Ok(());
     };
     let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
+    let entry = FileEntry::new(&part.name, "", &written);
     let made = Made {
         file: out.to_path_buf(),
-        size: written.size,
-        sha256: hex(&written.sha256),
+        size: entry.size,
+        sha256: entry.sha256,
+        uncompressed: entry.uncompressed,
     };
     written.keep()?;
     if ui.json() {
@@ -199,6 +215,16 @@ impl args::Kept {
             args::Kept::Xattrs => spec::Kept::Xattrs,
             args::Kept::HardLinks => spec::Kept::HardLinks,
         }
+    }
+}
+
+impl args::Output {
+    fn compress(&self) -> Option<spec::Compress> {
+        self.compress.map(|compress| match compress {
+            args::Compress::Zstd => spec::Compress::Zstd,
+            args::Compress::Xz => spec::Compress::Xz,
+            args::Compress::Gzip => spec::Compress::Gzip,
+        })
     }
 }
 

@@ -65,7 +65,10 @@ impl Encoder {
         options.check()?;
         let failed = |source| Error::Threads { threads, source };
         let (chunk_size, container) = match options.method {
-            Method::Zstd => (zstd::CHUNK, Container::Zstd(zstd::SeekTable::default())),
+            Method::Zstd => (
+                zstd::chunk(options.level),
+                Container::Zstd(zstd::SeekTable::default()),
+            ),
             Method::Xz => (xz::chunk(options.level), Container::Xz(xz::Index::default())),
             Method::Gzip => (gzip::CHUNK, Container::Gzip),
         };

@@ -15,7 +15,7 @@
 //!
 //! | method | chunk | frame | index |
 //! |---|---|---|---|
-//! | zstd | 4 MiB | a frame with its size and checksum | the [seek table] of the seekable format |
+//! | zstd | 4 MiB; from level 16 on 16 MiB | a frame with its size and checksum | the [seek table] of the seekable format |
 //! | xz | three dictionaries, as `xz -T0` has them | a block of one stream, with both sizes in its header | the [stream's index] |
 //! | gzip | 1 MiB | a member without name and time | none |
 //!

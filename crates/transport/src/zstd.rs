@@ -11,8 +11,10 @@ use zstd_safe::{CCtx, CParameter};
 
 use crate::encoder::Frame;
 
-/// How many bytes of an image are in one frame.
-pub(crate) const CHUNK: usize = 4 << 20;
+/// How many bytes of an image are in one frame: twice as many as a level looks back, except for the very highest.
+pub(crate) fn chunk(level: u32) -> usize {
+    if level < 16 { 4 << 20 } else { 16 << 20 }
+}
 
 /// Skippable frames have sixteen magic numbers; seek tables take this one.
 const SKIPPABLE_MAGIC_NUMBER: u32 = 0x184D_2A5E;

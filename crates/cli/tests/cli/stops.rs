@@ -93,6 +93,28 @@ fn while_writing_the_disk() {
     assert_eq!(world.check_refusal(130, &before, said), "error: stopped\n");
 }
 
+/// Some seconds of work for two threads, in a file that grows meanwhile.
+#[test]
+fn while_compressing_the_disk() {
+    for (compress, level, ending) in [("zstd", 19, "zst"), ("xz", 2, "xz"), ("gzip", 12, "gz")] {
+        let keys = format!("[disk]\ncompress = \"{compress}\"\ncompress-level = {level}\nbmap = true\n");
+        let world = World::with("[disk]\n", &keys);
+        let region = "[[disk.region]]\nname = \"large\"\nraw = \"large\"\n";
+        world.edit("spec.toml", "size = \"40MiB\"", "size = \"100MiB\"");
+        let spec = std::fs::read_to_string(world.path("spec.toml")).unwrap();
+        world.write("spec.toml", format!("{spec}\n{region}").as_bytes());
+        let mut text = noise(48 << 20);
+        for byte in &mut text {
+            *byte = b'a' + *byte % 16;
+        }
+        world.write("large", &text);
+        let before = world.files();
+        let line = format!("writing demo-25.11.img.{ending}");
+        let said = stopped(&world, "INT", &line, Duration::from_millis(200));
+        assert_eq!(world.check_refusal(130, &before, said), "error: stopped\n");
+    }
+}
+
 /// Whatever the moment, a build is done whole or leaves everything as it was.
 #[test]
 fn at_any_time() {

@@ -246,3 +246,36 @@ fn a_compressed_file_larger_than_the_shell_allows() {
     hint: nothing was left behind; that disk's file system, or the limit that `ulimit -f` shows, allows no file this large
     ");
 }
+
+#[test]
+fn one_part_without_a_specification() {
+    let world = World::new();
+    let fat = ["fat", "--file", "/boot.cmd=boot.cmd", "--size", "16MiB"];
+    let zst = ["--compress", "zstd", "--out", "out/boot.vfat.zst", "--json"];
+    let made: serde_json::Value = serde_json::from_str(&world.done(&[&fat[..], &zst].concat())).unwrap();
+    assert_eq!(made["sha256"], sha256sum(&world, "out/boot.vfat.zst"));
+    assert_eq!(made["uncompressed"]["size"], 16 << 20);
+    world.done(&[&fat[..], &["--out", "out/boot.vfat"]].concat());
+    assert_eq!(made["uncompressed"]["sha256"], sha256sum(&world, "out/boot.vfat"));
+    let image = fs::read(world.path("out/boot.vfat")).unwrap();
+    if let Some(bytes) = decompressed(&world, "zstd", "out/boot.vfat.zst") {
+        assert!(bytes == image);
+    }
+    let wrong = ["--compress", "xz", "--compress-level", "10", "--out", "out/other"];
+    assert_snapshot!(world.refused(2, &[&fat[..], &wrong].concat()), @"error: fs.image.compress-level: xz has levels 0 to 9, not 10");
+    let ext4 = [
+        "ext4",
+        "--tree",
+        "store",
+        "--compress",
+        "gzip",
+        "--out",
+        "out/root.ext4.gz",
+    ];
+    world.done(&ext4);
+    assert!(
+        fs::read(world.path("out/root.ext4.gz"))
+            .unwrap()
+            .starts_with(&[0x1F, 0x8B])
+    );
+}

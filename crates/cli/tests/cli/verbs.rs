@@ -92,6 +92,7 @@ fn help() {
       build        Make everything that a specification describes
       plan         Show what a build would make, and write nothing
       squashfs     Make a squashfs of a closure or a folder, without a specification
+      ext4         Make an ext4 of a closure or a folder, without a specification
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
       completions  Print completions for a shell
