@@ -94,10 +94,10 @@ pub(crate) struct Plan {
 
 /// What a file system holds that is made without a specification.
 #[derive(Debug, clap::Args)]
-#[group(id = "source", required = true, multiple = true, args = ["closure", "tree"])]
+#[group(skip)]
 pub(crate) struct Source {
     /// A closure for /nix/store: a folder of closureInfo, a registration, or a list of store paths
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", required_unless_present = "tree")]
     pub(crate) closure: Option<PathBuf>,
     /// The folder under which nix/store lies
     #[arg(long, value_name = "DIR", requires = "closure")]

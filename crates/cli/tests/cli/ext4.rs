@@ -156,3 +156,10 @@ fn a_plan() {
             215039            1       512 B       512 B         0 B  backup GPT header
     ");
 }
+
+#[test]
+fn a_directory_alone_is_no_source() {
+    let world = World::new();
+    let said = world.refused(2, &["ext4", "--directory", "/proc", "--out", "out/a.ext4"]);
+    assert!(said.contains("--closure <PATH>"), "{said}");
+}
