@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let targets = [
         ("squashfs_read", squashfs_images()?),
         ("fat_read", fat_images()?),
+        ("ext4_read", ext4_images()?),
         ("disk_read", disks()?),
         ("uboot_script", scripts()?),
         ("nix_registration", registrations()),
@@ -126,6 +127,60 @@ fn fat_images() -> Seeds {
         }
     }
     Ok(seeds)
+}
+
+/// A directory with a hash tree, a file in several pieces, and all that was in other images.
+fn many_files() -> Result<Tree, image::Error> {
+    let mut tree = odd_files()?;
+    let many = tree.make_directory(b"/many")?;
+    let Some(file) = tree.lookup(b"/empty") else {
+        return Ok(tree);
+    };
+    for number in 0..300 {
+        tree.link(many, format!("name-of-file-{number}").as_bytes(), file)?;
+    }
+    let pieces: Vec<u8> = (1..7)
+        .flat_map(|step| [noise(40, step), vec![0; 160 << 10]].concat())
+        .collect();
+    tree.add_at(b"/pieces", Node::file(pieces))?;
+    tree.add_at(b"/link", Node::symlink("t".repeat(90)))?;
+    Ok(tree)
+}
+
+fn ext4_images() -> Seeds {
+    let mut seeds = Vec::new();
+    for profile in [
+        ext4::Profile::Portable,
+        ext4::Profile::UbootLegacy,
+        ext4::Profile::Readonly,
+    ] {
+        for tree in [many_files()?, Tree::default()] {
+            let seed = Seed::new(b"seed");
+            let options = ext4::Options {
+                profile,
+                journal: ext4::Journal::None,
+                grow_to: 1 << 30,
+                ..ext4::Options::new(seed.uuid("fs"), seed.uuid("hash"))
+            };
+            let image = Sparse::describe(&ext4::plan(&tree, &options)?.image);
+            if profile == ext4::Profile::UbootLegacy {
+                seeds.push(without_checksums(image.clone()));
+            }
+            seeds.push(image);
+        }
+    }
+    Ok(seeds)
+}
+
+/// An ext4 image that does without the checksums of its group descriptors, so that changes are noticed late.
+fn without_checksums(mut image: Vec<u8>) -> Vec<u8> {
+    const SUPERBLOCK_PAGE: [u8; 4] = 2_u32.to_le_bytes();
+    for page in image[4..].chunks_exact_mut(516) {
+        if page.starts_with(&SUPERBLOCK_PAGE) {
+            page[4 + 100] &= !0x10;
+        }
+    }
+    image
 }
 
 fn disks() -> Seeds {
