@@ -212,9 +212,10 @@ impl FileSystem {
         let listing = directories::read(self, &found.inode, &found.blocks);
         let mut entries = listing.map_err(|error| at(error, path))?.entries;
         entries.sort_by(|a, b| a.name.cmp(&b.name));
+        let folder = path.strip_suffix(b"/").unwrap_or(path);
         let node = |entry: directories::Entry| {
             let loaded = nodes::read(self, entry.inode, &mut Claims::default());
-            let loaded = loaded.map_err(|error| at(error, &[path, &entry.name].join(&b'/')))?;
+            let loaded = loaded.map_err(|error| at(error, &[folder, &entry.name].join(&b'/')))?;
             Ok(Entry {
                 name: entry.name,
                 node: loaded.node,

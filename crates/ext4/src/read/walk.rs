@@ -6,6 +6,7 @@ use image::{Kind, NodeId, Tree};
 
 use super::claims::Claims;
 use super::directories::{self, Entry};
+use super::inodes::FileType;
 use super::nodes::{self, Loaded};
 use super::{FileSystem, at, damaged, system};
 use crate::Result;
@@ -30,7 +31,7 @@ pub(super) struct Walk<'a> {
 /// An inode that a name led to.
 pub(super) struct Seen {
     id: NodeId,
-    file_type: super::inodes::FileType,
+    file_type: FileType,
     /// The names that it says it has.
     pub(super) links: u32,
     /// Those that were found. A directory's own entry and those of its subdirectories count too.
@@ -39,7 +40,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn is_directory(&self) -> bool {
-        self.file_type == super::inodes::FileType::Directory
+        self.file_type == FileType::Directory
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) fn walk(file_system: &FileSystem) -> Result<Walk<'_>> {
     while let Some(directory) = waiting.pop() {
         let before = waiting.len();
         walk.directory(&directory, &mut waiting)?;
-        // Inodes are numbered in this order by most writers.
+        // The last that waits is the next: they shall come in the order of their names.
         if let Some(new) = waiting.get_mut(before..) {
             new.reverse();
         }
