@@ -13,7 +13,8 @@
 //! * [`Image`]: a size and a list of labelled extents of [`Content`]. A gap between extents promises nothing
 //!   (it is a hole in a sparse file); zeros that a reader relies on are extents.
 //! * [`Layout`]: collects extents and checks that no two of them overlap.
-//! * [`write()`]: the only code that makes files, each whole or not at all.
+//! * [`write()`]: the only code that makes files, each whole or not at all. On its way into a file an image can go
+//!   [`Through`] what makes other bytes of it ([`Encode`]) or listens ([`Listen`]).
 //!
 //! * [`Spool`]: where a compressing format keeps its output until an image takes it from there.
 //!
