@@ -14,6 +14,7 @@ mod outputs;
 mod requests;
 mod results;
 mod stops;
+mod tables;
 mod transports;
 mod verbs;
 mod world;
