@@ -244,21 +244,18 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
 
 /// A type. One that looks like a misspelt name gets the name in its hint.
 fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
-    PartitionType::parse(kind).map_err(|error| match &error {
-        disk::Error::UnknownType { .. } => Error::Unknown {
-            place: place.to_owned(),
-            what: format!("partition type {kind:?}"),
-            hint: error.hint().or_else(|| {
-                let near = nearest(kind, disk::TYPES.iter().map(|known| known.name))?;
-                Some(format!(
+    PartitionType::parse(kind).map_err(|error| {
+        let near = nearest(kind, disk::TYPES.iter().map(|known| known.name));
+        match (&error, near) {
+            (disk::Error::UnknownType { .. }, Some(near)) if error.hint().is_none() => Error::Unknown {
+                place: place.to_owned(),
+                what: format!("partition type {kind:?}"),
+                hint: Some(format!(
                     "did you mean {near:?}? A GUID or a number such as 0x83 is right too"
-                ))
-            }),
-        },
-        _ => Error::BadValue {
-            place: place.to_owned(),
-            problem: error.to_string(),
-        },
+                )),
+            },
+            _ => Error::Disk(error),
+        }
     })
 }
 
