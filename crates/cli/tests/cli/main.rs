@@ -14,7 +14,6 @@ mod outputs;
 mod requests;
 mod results;
 mod stops;
-mod tables;
 mod transports;
 mod verbs;
 mod world;

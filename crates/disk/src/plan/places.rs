@@ -42,7 +42,7 @@ impl Room {
                 return Err(bad("boot code", code.len(), problem));
             }
             if code.len() > BOOT_CODE_SIZE as u64 {
-                let problem = format!("bytes are more than the {BOOT_CODE_SIZE} before the disk's signature");
+                let problem = format!("bytes are more than the {BOOT_CODE_SIZE} before the table's records");
                 return Err(bad("boot code", code.len(), &problem));
             }
         }
