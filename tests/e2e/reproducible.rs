@@ -16,11 +16,33 @@ use crate::tools::{given, installed, is_root, output, run, said, tool};
 
 const NOBODY: u32 = 65534;
 
+/// What the specification gets besides what is in it: the same closure as a root that can be written.
+const EXT4: &str = r#"
+[fs.sd]
+format = "ext4"
+closure = true
+registration = "/nix-path-registration"
+database = true
+extlinux = {}
+"#;
+
+/// The Rock64's specification with level 3 and an ext4, in a folder of the caller.
+fn specification(folder: &Path) -> PathBuf {
+    let path = with_level("rock64.toml", 3, folder);
+    add_ext4(&path);
+    path
+}
+
+fn add_ext4(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    fs::write(path, text + EXT4).unwrap();
+}
+
 /// The build that all others are compared with.
 fn reference() -> Shared {
     shared("reference", |folder| {
         let dir = tempfile::tempdir().unwrap();
-        let spec = with_level("rock64.toml", 3, dir.path());
+        let spec = specification(dir.path());
         run(kiln().arg("build").arg(spec).arg("--out").arg(folder));
     })
 }
@@ -46,7 +68,8 @@ fn assert_same_build(mut command: Command, spec: &Path, dir: &Path) {
             "boot.cmd",
             "boot.scr",
             "boot.vfat",
-            "rootfs.squashfs"
+            "rootfs.squashfs",
+            "sd.ext4"
         ]
     );
 }
@@ -59,6 +82,7 @@ fn given_away(dir: &Path) -> bool {
 fn copy() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let spec = copy_inputs(dir.path());
+    add_ext4(&spec);
     (dir, spec)
 }
 
@@ -92,7 +116,7 @@ fn with_one_thread_and_with_eight() {
     }
     for jobs in ["1", "8"] {
         let dir = tempfile::tempdir().unwrap();
-        let spec = with_level("rock64.toml", 3, dir.path());
+        let spec = specification(dir.path());
         let mut command = kiln();
         command.args(["--jobs", jobs]);
         assert_same_build(command, &spec, dir.path());
@@ -122,6 +146,7 @@ fn on_another_file_system() {
     }
     let dir = TempDir::new_in(other.unwrap()).unwrap();
     let spec = copy_inputs(dir.path());
+    add_ext4(&spec);
     assert_same_build(kiln(), &spec, dir.path());
 }
 
