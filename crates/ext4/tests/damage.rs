@@ -208,6 +208,11 @@ fn every_checksum_is_compared() {
 #[test]
 fn copies_are_compared() {
     let image = two_groups(Profile::UbootLegacy);
+    let image = [SUPERBLOCK, GROUP].into_iter().fold(image, |image, place| {
+        let [features] = image.bytes(place + 100);
+        image.put(place + 100, &[features & !0x10])
+    });
+    image.open().unwrap().check().unwrap();
     let inode = |path| image.inode(path);
     let journal = image.inode_numbered(8);
     let resize = image.inode_numbered(7);
@@ -219,7 +224,10 @@ fn copies_are_compared() {
         (GROUP + 90, "superblock of group 1: it says that it is of group "),
         (GROUP + 104, "superblock of group 1: its uuid is "),
         (GROUP + 236, "superblock of group 1: its hash_seed is "),
-        (GROUP + BLOCK, "descriptor of group 0, copy in group 1: "),
+        (
+            GROUP + BLOCK,
+            "descriptor of group 0, copy in group 1: has other places than the first",
+        ),
         (
             SUPERBLOCK + 268,
             "journal, inode 8: the superblock's copy of its blocks is another",
@@ -245,4 +253,9 @@ fn copies_are_compared() {
     ] {
         assert_found(&image.clone().flip(place), wanted);
     }
+    let unshared = image.clone().put(attributes + 4, &[0]);
+    assert_found(&unshared, "inode 1 that has them; they count 0");
+    // An inode without a name counts one.
+    let unnamed = image.clone().put(image.inode_numbered(5000) + 26, &[1]);
+    assert_found(&unnamed, "inode 5000: is in use and has no name");
 }

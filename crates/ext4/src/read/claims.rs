@@ -149,6 +149,7 @@ mod tests {
         let taken = |block, owner| Err(Taken { block, owner });
         assert_eq!(claims.claim(29..31, b), taken(29, a));
         assert_eq!(claims.claim(0..100, b), taken(10, a));
+        assert_eq!(claims.claim(0..11, b), taken(10, a));
         assert_eq!(claims.claim(35..36, b), taken(35, b));
         let within: Vec<_> = claims.within(5..35).collect();
         assert_eq!(within, [(10..30, a), (30..35, b)]);
