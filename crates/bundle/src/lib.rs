@@ -1,0 +1,1 @@
+//! RAUC bundles: manifests, payloads, signatures, and their verification.

@@ -1,0 +1,1 @@
+//! Signatures: keys, certificates, CMS, and whom to trust.

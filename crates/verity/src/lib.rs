@@ -1,0 +1,1 @@
+//! dm-verity: hash trees, and the partitions that carry them.
