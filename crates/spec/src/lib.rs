@@ -32,7 +32,7 @@ pub use gather::{Gathered, Rehash, gather};
 pub use outputs::{Transport, manifest, transports};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
-    Closure, Compress, Compressor, Disk, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Profile,
-    Region, Script, Sources, Spec, Table,
+    Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Disk, Extlinux, FatBits,
+    FileSystem, Format, Journal, Kept, Profile, Region, Script, Signing, Sources, Spec, Table,
 };
 pub use text::{parse, read};

@@ -1,5 +1,9 @@
 //! The keys of a specification.
 
+mod bundle;
+
+pub use bundle::{Bundle, BundleHooks, BundleImage, BundleProgram, Signing};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -29,6 +33,8 @@ pub struct Spec {
     pub script: BTreeMap<String, Script>,
     /// The disk.
     pub disk: Option<Disk>,
+    /// The update bundle.
+    pub bundle: Option<Bundle>,
 }
 
 /// Where store paths come from.
