@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
-use crate::{BLOCK, BLOCK_SIZE, Error, SALT_MAX, format};
+use crate::{BLOCK, BLOCK_SIZE, Error, SALT_MAX, format, is_zero};
 
 /// What a superblock says. Nothing vouches for it: only a root hash from elsewhere does, for tree and data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +61,12 @@ pub fn read_superblock(bytes: &[u8]) -> Result<Superblock, Error> {
         return damaged(format!("{data_blocks} blocks of data"));
     }
     let salt_size = found.salt_size.get();
-    let Some(salt) = found.salt.get(..usize::from(salt_size)) else {
+    let Some((salt, unused)) = found.salt.split_at_checked(usize::from(salt_size)) else {
         return damaged(format!("a salt of {salt_size} bytes, the limit is {SALT_MAX}"));
     };
+    if ![&found.pad1, unused, &found.pad2].into_iter().all(is_zero) {
+        return damaged("more than zeros in what is unused".into());
+    }
     Ok(Superblock {
         uuid: Uuid::from_bytes(found.uuid),
         data_blocks,
