@@ -1,7 +1,7 @@
-//! The bytes of a legacy image.
+//! The bytes of a legacy image, and of an environment.
 
 use zerocopy::big_endian::U32;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{ByteOrder, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// The first four bytes of every legacy image.
 pub(crate) const IH_MAGIC: u32 = 0x2705_1956;
@@ -66,5 +66,21 @@ pub(crate) struct Lengths {
     pub(crate) end: U32,
 }
 
+/// The beginning of an [environment](https://docs.u-boot.org/en/latest/usage/environment.html), `env_t`, in the
+/// target's byte order. In one of two copies, a byte with `flags` follows.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct EnvHeader<O: ByteOrder> {
+    /// The CRC-32 of what follows the header.
+    pub(crate) crc: zerocopy::U32<O>,
+}
+
+/// The bytes of [`EnvHeader`].
+pub(crate) const ENV_HEADER_SIZE: usize = 4;
+
+/// The bytes of `flags`.
+pub(crate) const ENV_FLAGS_SIZE: usize = 1;
+
+const _: () = assert!(size_of::<EnvHeader<zerocopy::LE>>() == ENV_HEADER_SIZE);
 const _: () = assert!(size_of::<Header>() == 64);
 const _: () = assert!(size_of::<Lengths>() == LENGTHS_SIZE as usize);

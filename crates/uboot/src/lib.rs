@@ -1,4 +1,4 @@
-//! U-Boot: boot scripts and boot menus.
+//! U-Boot: boot scripts, boot menus and environments.
 //!
 //! U-Boot runs a text file of commands, `boot.cmd`, when it is wrapped into a *legacy image* called `boot.scr`.
 //! All numbers in it are big-endian:
@@ -24,9 +24,11 @@
 //!
 //! [`substitute`] fills in the placeholders of a script before it is wrapped.
 //!
-//! Systems that need no script have a menu: [`extlinux`].
+//! Systems that need no script have a menu: [`extlinux`]. What U-Boot keeps from one start to the next is its
+//! [`environment`](mod@environment).
 
 mod arch;
+pub mod environment;
 pub mod extlinux;
 mod format;
 mod script;
@@ -35,6 +37,10 @@ mod substitute;
 use image::Fault;
 
 pub use arch::Arch;
+pub use environment::{
+    ByteOrder, Copies, Copy, Environment, EnvironmentError, EnvironmentOptions, current, environment,
+    read_environment,
+};
 pub use script::{Script, ScriptOptions, read_script, script};
 pub use substitute::substitute;
 
