@@ -96,6 +96,7 @@ fn squashfs_images() -> Seeds {
             block_size: 4096,
             compression,
             time: 1,
+            ..squashfs::Options::default()
         };
         let spool = Spool::create(Path::new("."))?;
         let work = squashfs::Work {

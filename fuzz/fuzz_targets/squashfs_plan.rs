@@ -85,5 +85,6 @@ fn options(u: &mut Unstructured) -> arbitrary::Result<Options> {
         block_size,
         compression,
         time: u.arbitrary()?,
+        ..Options::default()
     })
 }

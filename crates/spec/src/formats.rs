@@ -73,15 +73,16 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
-    let level = |usual: u32| fs.level.unwrap_or(usual);
-    let compression = match fs.compression.unwrap_or(Compressor::Zstd) {
+/// A compressor and its level, or the usual one.
+pub(crate) fn compression(part: &str, compressor: Compressor, level: Option<u32>) -> Result<Compression> {
+    let or = |usual: u32| level.unwrap_or(usual);
+    Ok(match compressor {
         Compressor::Zstd => Compression::Zstd {
-            level: i32::try_from(level(19)).unwrap_or(i32::MAX),
+            level: i32::try_from(or(19)).unwrap_or(i32::MAX),
         },
-        Compressor::Xz => Compression::Xz { level: level(6) },
-        Compressor::Gzip => Compression::Gzip { level: level(9) },
-        Compressor::None if fs.level.is_some() => {
+        Compressor::Xz => Compression::Xz { level: or(6) },
+        Compressor::Gzip => Compression::Gzip { level: or(9) },
+        Compressor::None if level.is_some() => {
             let problem = "level means nothing with compression = \"none\"".to_string();
             return Err(Error::BadValue {
                 place: part.to_string(),
@@ -89,7 +90,11 @@ pub(crate) fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::
             });
         }
         Compressor::None => Compression::None,
-    };
+    })
+}
+
+pub(crate) fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
+    let compression = compression(part, fs.compression.unwrap_or(Compressor::Zstd), fs.level)?;
     let block_size = match fs.block_size {
         None => 1 << 20,
         Some(Amount::Bytes(bytes)) => bytes,
@@ -106,6 +111,7 @@ pub(crate) fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::
         block_size,
         compression,
         time: fs.time.unwrap_or(1),
+        ..squashfs::Options::default()
     })
 }
 

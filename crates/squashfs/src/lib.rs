@@ -18,6 +18,9 @@
 //! leaves out. Units smaller than a block share a segment, a *bucket*; buckets are cut after units whose
 //! name's hash says so, which makes a new unit change one bucket.
 //!
+//! Files that are compressed already can be [stored](Options::stored): they come last, each in one run of whole
+//! blocks, and stay where they are until the image is written.
+//!
 //! [`plan()`] decides what goes into which block before anything is compressed; then threads compress the blocks
 //! in any order and one of them puts the results into a spool in the planned order. So the image is the same
 //! for any number of threads, and memory holds a few blocks a thread.
@@ -31,7 +34,9 @@ pub mod read;
 
 pub use plan::{Planned, UnitUsage, Work, at_most, plan};
 
-use image::Fault;
+use std::collections::BTreeSet;
+
+use image::{Fault, NodeId};
 
 /// The smallest block.
 pub const BLOCK_SIZE_MIN: u32 = 4 << 10;
@@ -47,6 +52,11 @@ pub struct Options {
     pub compression: Compression,
     /// The time of making that the superblock shows, in seconds since 1970.
     pub time: u32,
+    /// Files of the tree that are stored as they are, because they are compressed already: each in one run of blocks
+    /// that starts at a multiple of 4096 bytes, without fragments, and without a look for others with the same bytes.
+    /// Blocks without data take no space. Their bytes do not go through the spool: the image refers to the files
+    /// themselves.
+    pub stored: BTreeSet<NodeId>,
 }
 
 impl Options {
@@ -70,6 +80,7 @@ impl Default for Options {
             block_size: BLOCK_SIZE_MAX,
             compression: Compression::Zstd { level: 19 },
             time: 1,
+            stored: BTreeSet::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use image::{Kind, Node, Tree};
 
 use super::ALIGNMENT;
 use super::segments::Segments;
+use super::stored;
 use crate::format::{
     DirectoryEntry, DirectoryHeader, DirectoryIndex, ExtendedFile, FragmentEntry, InodeHeader, METADATA_SIZE,
     Superblock, XattrId, XattrKey, XattrTable, XattrValue,
@@ -18,7 +19,7 @@ use crate::{Error, Options};
 pub fn at_most(tree: &Tree, options: &Options) -> Result<u64, Error> {
     super::check(tree, options)?;
     let every_file_differs: Vec<u32> = (0..).take(tree.len()).collect();
-    let segments = Segments::plan(tree, &every_file_differs, options.block_size)?;
+    let segments = Segments::plan(tree, &every_file_differs, options)?;
     let data = segments.list.iter().map(|segment| {
         let jobs = &segments.jobs[segment.jobs.clone()];
         jobs.iter()
@@ -35,7 +36,8 @@ pub fn at_most(tree: &Tree, options: &Options) -> Result<u64, Error> {
     // Each table's last block is not full; each block has a header and is listed with its place.
     let blocks = tables / METADATA_SIZE as u64 + 8;
     let heads = (size_of::<Superblock>() + size_of::<XattrTable>()) as u64;
-    let end = ALIGNMENT + data.sum::<u64>() + tables + blocks * (2 + 8) + heads;
+    let end =
+        ALIGNMENT + data.sum::<u64>() + stored::at_most(tree, options) + tables + blocks * (2 + 8) + heads;
     Ok(end.next_multiple_of(ALIGNMENT))
 }
 

@@ -7,15 +7,17 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::Work;
-use crate::Error;
+use crate::{Error, Options};
 
 /// For each node the class of its bytes: equal for regular files with equal bytes, and of no meaning for other
 /// nodes. Two files are equal when their lengths and SHA-256 are; only files that share their length with
-/// another are read.
-pub(super) fn originals(tree: &Tree, work: &Work) -> Result<Vec<u32>, Error> {
+/// another are read, and stored ones never.
+pub(super) fn originals(tree: &Tree, options: &Options, work: &Work) -> Result<Vec<u32>, Error> {
     let mut by_len: HashMap<u64, u32> = HashMap::new();
-    for (_, node) in tree.nodes() {
-        if let Kind::File(content) = &node.kind {
+    for (id, node) in tree.nodes() {
+        if let Kind::File(content) = &node.kind
+            && !options.stored.contains(&id)
+        {
             *by_len.entry(content.len()).or_default() += 1;
         }
     }
@@ -23,6 +25,7 @@ pub(super) fn originals(tree: &Tree, work: &Work) -> Result<Vec<u32>, Error> {
     for (id, node) in tree.nodes() {
         if let Kind::File(content) = &node.kind
             && !content.is_empty()
+            && !options.stored.contains(&id)
             && by_len.get(&content.len()).is_some_and(|count| *count > 1)
         {
             candidates.push(id);

@@ -2,13 +2,15 @@
 //!
 //! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
 //! 2. [`pack`] compresses the blocks in parallel and spools them in that order.
-//! 3. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
+//! 3. [`stored`] gives files that are not compressed their places behind them.
+//! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 
 mod bound;
 mod duplicates;
 mod metadata;
 mod pack;
 mod segments;
+mod stored;
 mod tables;
 mod xattrs;
 
@@ -20,6 +22,7 @@ use crate::{Compression, Error, Options};
 pub use bound::at_most;
 use pack::Packed;
 use segments::Segments;
+use stored::Stored;
 
 /// Images, and the starts of segments, are multiples of this.
 pub(crate) const ALIGNMENT: u64 = 4096;
@@ -43,7 +46,7 @@ pub struct Planned {
     pub image: Image,
     /// The bytes that the format uses; the image's size is the next multiple of 4096.
     pub used: u64,
-    /// What each unit takes, in the order of the data. Files of no unit are not counted.
+    /// What each unit takes, in the order of the data. Files of no unit, and stored ones, are not counted.
     pub units: Vec<UnitUsage>,
 }
 
@@ -67,11 +70,12 @@ pub struct UnitUsage {
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
     check(tree, options)?;
-    let originals = duplicates::originals(tree, work)?;
-    let segments = Segments::plan(tree, &originals, options.block_size)?;
+    let originals = duplicates::originals(tree, options, work)?;
+    let segments = Segments::plan(tree, &originals, options)?;
     let packed = pack::pack(tree, &segments, options, work)?;
-    let tables = tables::Tables::make(tree, &segments, &packed, options)?;
-    let (image, used) = lay_out(&segments, &packed, tables, options)?;
+    let stored = Stored::plan(tree, options, packed.end)?;
+    let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
+    let (image, used) = lay_out(&segments, &packed, &stored, tables, options)?;
     Ok(Planned {
         image,
         used,
@@ -82,6 +86,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
 /// Checks what can be checked before any work.
 fn check(tree: &Tree, options: &Options) -> Result<(), Error> {
     options.check()?;
+    stored::check(tree, options)?;
     match tree.node(NodeId::ROOT).kind {
         image::Kind::Directory(_) => Ok(()),
         _ => Err(Error::RootNotADirectory),
@@ -92,6 +97,7 @@ fn check(tree: &Tree, options: &Options) -> Result<(), Error> {
 fn lay_out(
     segments: &Segments,
     packed: &Packed,
+    stored: &Stored,
     tables: tables::Tables,
     options: &Options,
 ) -> Result<(Image, u64), Error> {
@@ -103,9 +109,10 @@ fn lay_out(
             packed.spool.span(span.start, span.end - span.start),
         );
     }
+    stored.lay_out(&mut layout);
     let mut tail = Tail {
         layout,
-        end: packed.end,
+        end: stored.end(packed.end),
     };
     let inode_table_start = tail.put("inode table", tables.inodes);
     let directory_table_start = tail.put("directory table", tables.directories);

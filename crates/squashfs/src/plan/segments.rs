@@ -1,12 +1,12 @@
 //! What every block of the data area holds, decided before anything is compressed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use image::{Kind, NodeId, Tree, show};
 
-use crate::Error;
 use crate::format::NO_FRAGMENT;
+use crate::{Error, Options};
 
 /// One in this many units of a bucket ends it.
 const BUCKET_CUT: u64 = 16;
@@ -81,10 +81,11 @@ const NOWHERE: Place = Place {
 };
 
 impl Segments {
-    /// Decides. `classes` says which files have the same bytes.
-    pub(super) fn plan(tree: &Tree, classes: &[u32], block_size: u32) -> Result<Segments, Error> {
+    /// Decides for all files but the stored ones. `classes` says which files have the same bytes.
+    pub(super) fn plan(tree: &Tree, classes: &[u32], options: &Options) -> Result<Segments, Error> {
+        let block_size = options.block_size;
         let mut planner = Planner::new(tree, classes, block_size);
-        let (units, rest) = files_by_unit(tree);
+        let (units, rest) = files_by_unit(tree, &options.stored);
         let mut bucket: Vec<u32> = Vec::new();
         for (number, (root, files)) in (0u32..).zip(&units) {
             let content_len = files.iter().map(|id| content_len(tree, *id)).sum();
@@ -120,20 +121,20 @@ impl Segments {
 
 /// The regular files of each unit, units by their order, files by their paths; and the files of no unit. A file
 /// with several names is at the first of them.
-fn files_by_unit(tree: &Tree) -> (Vec<(NodeId, Vec<NodeId>)>, Vec<NodeId>) {
+fn files_by_unit(tree: &Tree, stored: &BTreeSet<NodeId>) -> (Vec<(NodeId, Vec<NodeId>)>, Vec<NodeId>) {
     let mut roots: Vec<NodeId> = tree.units().map(|(root, _)| root).collect();
     roots.sort_by_key(|root| tree.unit(*root).map(|unit| (&unit.order, &unit.name)));
     let mut seen = vec![false; tree.len()];
     let mut units = Vec::with_capacity(roots.len());
     for root in roots {
-        let files = files_below(tree, root, &mut seen);
+        let files = files_below(tree, root, stored, &mut seen);
         units.push((root, files));
     }
-    (units, files_below(tree, NodeId::ROOT, &mut seen))
+    (units, files_below(tree, NodeId::ROOT, stored, &mut seen))
 }
 
 /// The regular files of a subtree that were not seen before, by their paths.
-fn files_below(tree: &Tree, root: NodeId, seen: &mut [bool]) -> Vec<NodeId> {
+fn files_below(tree: &Tree, root: NodeId, stored: &BTreeSet<NodeId>, seen: &mut [bool]) -> Vec<NodeId> {
     let mut files = Vec::new();
     let mut stack = vec![root];
     while let Some(id) = stack.pop() {
@@ -141,6 +142,7 @@ fn files_below(tree: &Tree, root: NodeId, seen: &mut [bool]) -> Vec<NodeId> {
             continue;
         }
         match &tree.node(id).kind {
+            Kind::File(_) if stored.contains(&id) => {}
             Kind::File(_) => files.push(id),
             Kind::Directory(directory) => {
                 let first = stack.len();

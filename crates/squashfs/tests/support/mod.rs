@@ -14,6 +14,7 @@ pub(crate) fn options(compression: Compression, block_size: u32) -> Options {
         block_size,
         compression,
         time: 1,
+        ..Options::default()
     }
 }
 

@@ -9,6 +9,7 @@ use crate::format::{
     BasicDirectory, BasicFile, DIRECTORY_EXTRA, DeviceInode, ExtendedDirectory, ExtendedFile, NO_FRAGMENT,
     NO_XATTR, Symlink,
 };
+use crate::plan::stored::Blocks;
 
 /// Linux has no room for a longer target, with the zero byte behind it, and kernels from 6.9 on refuse it.
 const TARGET_MAX: u32 = 4095;
@@ -74,9 +75,10 @@ impl Writer<'_> {
         let place = self.segments.places[id.index()];
         let xattr = self.xattrs.indexes[id.index()];
         let nlink = self.links[id.index()];
-        let (start, sparse, sizes) = match place.fragment {
-            NO_FRAGMENT => self.blocks(place.first_job, len),
-            _ => (0, 0, Vec::new()),
+        let Blocks { start, sparse, sizes } = match (self.stored.blocks(id), place.fragment) {
+            (Some(blocks), _) => blocks,
+            (None, NO_FRAGMENT) => self.blocks(place.first_job, len),
+            (None, _) => Blocks::default(),
         };
         let basic = (u32::try_from(start), u32::try_from(len), xattr, nlink, sparse);
         if let (Ok(start_block), Ok(file_size), NO_XATTR, 1, 0) = basic {
@@ -100,8 +102,8 @@ impl Writer<'_> {
         Body::extended(body.as_bytes()).and(&sizes)
     }
 
-    /// A large file's first byte in the image, its bytes in blocks of zeros, and its block sizes.
-    fn blocks(&self, first_job: u32, len: u64) -> (u64, u64, Vec<u8>) {
+    /// The blocks of a large file.
+    fn blocks(&self, first_job: u32, len: u64) -> Blocks {
         let (mut sparse, mut left, mut sizes) = (0, len, Vec::new());
         let first = first_job as usize;
         for (word, job) in self.packed.sizes.iter().zip(&self.segments.jobs).skip(first) {
@@ -114,7 +116,11 @@ impl Writer<'_> {
             left -= u64::from(job.len());
             sizes.extend(word.to_le_bytes());
         }
-        (self.packed.starts.get(first).copied().unwrap_or(0), sparse, sizes)
+        Blocks {
+            start: self.packed.starts.get(first).copied().unwrap_or(0),
+            sparse,
+            sizes,
+        }
     }
 
     pub(super) fn symlink(&self, id: NodeId, target: &[u8]) -> Result<Body, Error> {

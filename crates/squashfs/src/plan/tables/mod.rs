@@ -16,6 +16,7 @@ use zerocopy::IntoBytes;
 use super::metadata::{List, Metadata, Position};
 use super::pack::Packed;
 use super::segments::{Job, Segments};
+use super::stored::Stored;
 use super::xattrs::{XattrLists, Xattrs};
 use crate::format::{FragmentEntry, InodeHeader, inode_type};
 use crate::{Error, Options};
@@ -40,6 +41,7 @@ impl Tables {
         tree: &Tree,
         segments: &Segments,
         packed: &Packed,
+        stored: &Stored,
         options: &Options,
     ) -> Result<Tables, Error> {
         let order = Order::of(tree)?;
@@ -48,6 +50,7 @@ impl Tables {
             tree,
             segments,
             packed,
+            stored,
             ids: &ids,
             links: tree.link_counts(),
             xattrs: Xattrs::make(tree, order.nodes.iter().copied(), options)?,
@@ -90,6 +93,7 @@ struct Writer<'a> {
     tree: &'a Tree,
     segments: &'a Segments,
     packed: &'a Packed,
+    stored: &'a Stored,
     ids: &'a BTreeMap<u32, u16>,
     links: Vec<u32>,
     xattrs: Xattrs,
