@@ -31,26 +31,32 @@ let
     setup = ./setup.sh;
   });
 
-  packages = builtins.mapAttrs
-    (name: package: build package.name ./package.sh {
-      inherit (target) triplet linker;
-      debs = map
-        ({ file, sha256 }: builtins.path {
-          path = work + "/debs/${file}";
-          name = builtins.replaceStrings [ "%3a" "~" ] [ "-" "-" ] file;
-          inherit sha256;
-          recursive = false;
+  # What packages.py has made of a folder of packages; of the kernel's folders, some are left out.
+  packagesIn = folder: omit:
+    let
+      packages = builtins.mapAttrs
+        (name: package: build package.name ./package.sh {
+          inherit (target) triplet linker;
+          debs = map
+            ({ file, sha256 }: builtins.path {
+              path = work + "/${folder}/${file}";
+              name = builtins.replaceStrings [ "%3a" "~" ] [ "-" "-" ] file;
+              inherit sha256;
+              recursive = false;
+            })
+            package.debs;
+          deps = map (dep: packages.${dep}) package.deps;
+          glibc = if package.glibc then packages.glibc else "";
+          bash = if package.interpreters then packages.bash else "";
+          perl = if package.interpreters then packages.perl-base else "";
+          omit = if name != "linux" then "" else toString omit;
         })
-        package.debs;
-      deps = map (dep: packages.${dep}) package.deps;
-      glibc = if package.glibc then packages.glibc else "";
-      bash = if package.interpreters then packages.bash else "";
-      perl = if package.interpreters then packages.perl-base else "";
-      # Drivers of desktop machines are a quarter of the kernel.
-      omit = if name != "linux" then "" else toString (map (folder: "lib/modules/*/kernel/${folder}")
-        [ "drivers/gpu" "drivers/media" "drivers/net/wireless" "sound" ]);
-    })
-    (builtins.fromJSON (builtins.readFile (work + "/packages.json")));
+        (builtins.fromJSON (builtins.readFile (work + "/${folder}/packages.json")));
+    in
+    packages;
+  drivers = map (folder: "lib/modules/*/kernel/${folder}");
+  # Drivers of desktop machines are a quarter of the kernel.
+  packages = packagesIn "debs" (drivers [ "drivers/gpu" "drivers/media" "drivers/net/wireless" "sound" ]);
   inherit (packages) linux;
   busybox = packages.busybox-static;
 
@@ -65,9 +71,11 @@ let
   edge-cases = build "edge-cases-1.0" ./edge-cases.sh { reference = packages.glibc; };
   multi = build "multi-1.0" ./multi-output.sh { outputs = [ "out" "dev" "lib" ]; };
 
-  sw = build "system-path" ./environment.sh {
-    packages = builtins.attrValues (removeAttrs packages [ "linux" "busybox-static" ]) ++ [ busybox ];
+  # What all packages but the kernel have for everybody; busybox only fills gaps.
+  environment = packages: build "system-path" ./environment.sh {
+    packages = builtins.attrValues (removeAttrs packages [ "linux" "busybox-static" ]) ++ [ packages.busybox-static ];
   };
+  sw = environment packages;
   etc = build "etc" ./etc.sh {
     inherit (packages) bash tzdata;
     inherit profile version;
@@ -79,8 +87,50 @@ let
     inherit (target) boardModules;
     init = ./initrd-init.sh;
   };
+
+  # The system that updates itself: made for one machine, so that its kernel is small. Three releases: in the second, one
+  # package and what refers to it has changed; the third does not start.
+  ab =
+    let
+      first = packagesIn "debs-ab" ([ "lib/linux-image-*" ] ++ drivers [
+        "drivers/ata" "drivers/bluetooth" "drivers/gpu" "drivers/hid" "drivers/hwmon" "drivers/iio" "drivers/infiniband"
+        "drivers/input" "drivers/media" "drivers/mmc" "drivers/mtd" "drivers/net/ethernet" "drivers/net/wireless"
+        "drivers/nvme" "drivers/phy" "drivers/scsi" "drivers/staging" "drivers/target" "drivers/usb"
+        "fs/btrfs" "fs/ceph" "fs/nfs" "fs/nfsd" "fs/ocfs2" "fs/smb" "fs/xfs" "net/bluetooth" "net/wireless" "sound"
+      ]);
+      second = first // { e2fsprogs = build first.e2fsprogs.name ./ab-rebuilt.sh { package = first.e2fsprogs; }; };
+      release = number: packages: init:
+        let
+          inherit (packages) linux;
+          modules = build "kernel-modules" ./modules.sh { inherit linux; };
+          busybox = packages.busybox-static;
+          day = "25.11.2026112${toString number}.deb12";
+        in
+        build "nixos-system-demo-${day}" ./toplevel.sh {
+          inherit linux modules busybox;
+          inherit (target) platform console;
+          version = day;
+          initrd = build "initrd-linux" ./initrd.sh {
+            inherit linux modules busybox;
+            boardModules = "virtio_console virtio_net sha2-ce dm-verity nbd";
+            init = ./initrd-init.sh;
+          };
+          etc = build "etc" ./ab-etc.sh {
+            inherit (packages) bash tzdata;
+            version = day;
+          };
+          sw = environment packages;
+          scripts = [ init ];
+          extras = [ ];
+        };
+    in
+    {
+      ab-1 = release 1 first ./ab-init.sh;
+      ab-2 = release 2 second ./ab-init.sh;
+      ab-3 = release 3 second ./ab-broken-init.sh;
+    };
 in
-{
+ab // {
   inherit packages;
   toplevel = build "nixos-system-demo-${version}" ./toplevel.sh {
     inherit linux modules initrd etc sw busybox version;
