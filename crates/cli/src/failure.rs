@@ -53,6 +53,7 @@ impl Failure {
             Fault::Limit => 4,
             Fault::Output => 5,
             Fault::Damaged => 6,
+            Fault::Untrusted => 7,
             Fault::Cancelled => 130,
         }
     }

@@ -19,6 +19,8 @@ pub enum Fault {
     Output,
     /// An image or file that was read is damaged.
     Damaged,
+    /// A signature that is intact, and not by somebody who is trusted or not over these bytes.
+    Untrusted,
     /// The user asked to stop.
     Cancelled,
 }

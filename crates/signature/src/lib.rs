@@ -1,1 +1,73 @@
 //! Signatures: keys, certificates, CMS, and whom to trust.
+//!
+//! The signature of an update bundle is a CMS `SignedData` ([RFC 5652](https://www.rfc-editor.org/rfc/rfc5652)) in
+//! DER, with what it signs inside. [`sign`] makes the very shape that OpenSSL makes for RAUC:
+//!
+//! ```text
+//!  ContentInfo: signedData
+//!  └─ SignedData, version 1
+//!     ├─ digestAlgorithms     sha256, without parameters (sha384 for P-384)
+//!     ├─ encapContentInfo     data, and the content itself
+//!     ├─ certificates [0]     the signer's and the intermediate ones, sorted by their bytes; no root
+//!     └─ signerInfos          one:
+//!        ├─ version 1, issuer and serial number of the signer's certificate
+//!        ├─ digestAlgorithm
+//!        ├─ signedAttrs [0]   contentType, signingTime, messageDigest ◄── digest of the content
+//!        ├─ signatureAlgorithm
+//!        └─ signature ◄── over the signed attributes, tagged as the SET that they are
+//! ```
+//!
+//! A signature depends on nothing but content, certificates, key and time: ECDSA takes its random number from
+//! [RFC 6979](https://www.rfc-editor.org/rfc/rfc6979), RSA pads as PKCS#1 v1.5 does, where nothing is random. A
+//! [`Command`] signs as it likes.
+//!
+//! RAUC signs with SHA-256 whatever the key. P-384 is worth a digest of its own size, and OpenSSL and RAUC 1.8
+//! accept SHA-384.
+//!
+//! # Whom to trust
+//!
+//! [`verify`] looks for a chain of certificates from the signer to one of [`Trust::anchors`]:
+//!
+//! ```text
+//!  signer ◄──signed by── intermediate ◄──signed by── root, trusted
+//!    │                        │
+//!    │                        └─ CA, path length, keyCertSign ─┐
+//!    └─ purpose, allowed name                                  ├─ valid at the time, not revoked,
+//!                                                              │  no critical extension that is unknown
+//! ```
+//!
+//! It asks for more than RAUC, which leaves the checks to OpenSSL: only DER; one signer, whose certificate is in the
+//! signature; signed attributes with a signing time; digests of SHA-2; ECDSA on P-256 and P-384, RSA of at least
+//! 2048 bits. Names are compared byte by byte, a list of revoked certificates has to be complete, a root has to say
+//! that it is a CA unless it is the signer itself, and certificates that constrain names are refused. Lists of
+//! revoked certificates within the signature are passed over: they come from who wants to be trusted.
+
+mod algorithm;
+mod certificate;
+mod command;
+mod crl;
+mod error;
+mod format;
+mod key;
+mod names;
+mod path;
+mod pem;
+mod read;
+mod sign;
+mod time;
+mod tlv;
+mod trust;
+
+pub use algorithm::{Algorithm, PublicKey};
+pub use certificate::Certificate;
+pub use command::Command;
+pub use crl::Crl;
+pub use error::{Error, Result};
+pub use key::Key;
+pub use read::{Contents, content, read};
+pub use sign::{Identity, Signer, sign};
+pub use time::Time;
+pub use trust::{At, ChainEnd, CrlCheck, Purpose, SigningTime, Trust, Verified, verify};
+
+/// The most bytes of a signature: RAUC accepts no more.
+pub const LEN_MAX: u64 = 64 << 10;

@@ -112,6 +112,7 @@ fn help() {
         4  something does not fit where it shall go
         5  the output cannot be written
         6  an image that was read is damaged
+        7  a signature is not trusted
       130  stopped by the user
     ");
     assert_snapshot!(world.done(&["build", "--help"]), @r"

@@ -1,0 +1,264 @@
+//! Signatures by a command, for keys that live elsewhere.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::algorithm::{Algorithm, PublicKey};
+use crate::tlv::{self, INTEGER, SEQUENCE};
+use crate::{Error, Result, Signer};
+
+/// The most bytes that a command may write to its standard output: an RSA signature of 4096 bits has 512.
+const OUTPUT_MAX: usize = 4096;
+
+/// How many bytes of a command's standard error are shown.
+const STDERR_MAX: usize = 1024;
+
+/// How often a command is asked whether it has ended.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// A command that signs, with the bytes to be signed on its standard input.
+///
+/// It finds what to do in its environment: `KILN_SIGN_ALGORITHM` is [`Algorithm::name`], `KILN_SIGN_DIGEST` the
+/// digest of the input in hexadecimal digits, for those that sign digests. On its standard output it writes the
+/// signature and nothing else: for ECDSA either DER or `r` and `s`, each of the curve's length; for RSA the bytes
+/// of the signature.
+///
+/// A command that does not end in time is killed together with everything that it has started, unless that has
+/// left the command's process group.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program.
+    pub program: OsString,
+    /// What it is told.
+    pub args: Vec<OsString>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Command {
+    /// A line for the shell: `sh -c LINE`.
+    #[must_use]
+    pub fn shell(line: &str, timeout: Duration) -> Command {
+        Command {
+            program: "sh".into(),
+            args: vec!["-c".into(), line.into()],
+            timeout,
+        }
+    }
+
+    /// What messages call it: the line, when a shell runs it.
+    fn name(&self) -> String {
+        match (&self.program, &self.args[..]) {
+            (program, [flag, line]) if program == "sh" && flag == "-c" => line.to_string_lossy().into_owned(),
+            (program, _) => program.to_string_lossy().into_owned(),
+        }
+    }
+
+    fn run(&self, algorithm: Algorithm, input: &[u8]) -> Result<Vec<u8>> {
+        let digest = HEXLOWER.encode(&algorithm.hash().digest(input));
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env("KILN_SIGN_ALGORITHM", algorithm.name())
+            .env("KILN_SIGN_DIGEST", digest)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        let not_run = |source| Error::CommandNotRun {
+            command: self.name(),
+            source,
+        };
+        let mut running = Running {
+            child: command.spawn().map_err(not_run)?,
+            deadline: Instant::now() + self.timeout,
+        };
+        let (stdout, stderr) = running.connect(input);
+        let output = running.wait_for(&stdout);
+        let status = output.as_ref().and_then(|_| running.wait());
+        // Whatever it has left running has nothing to do any more.
+        running.kill();
+        // What it has to say is there already, or never comes.
+        let stderr = stderr.recv_timeout(ASK_EVERY * 10).unwrap_or_default();
+        match (output, status) {
+            (Some(output), _) if output.len() > OUTPUT_MAX => Err(Error::CommandOutput {
+                command: self.name(),
+                problem: format!("wrote more than {OUTPUT_MAX} bytes, which is no signature"),
+            }),
+            (Some(output), Some(status)) if status.success() => Ok(output),
+            (_, Some(status)) => Err(Error::CommandFailed {
+                command: self.name(),
+                status: ended(status),
+                stderr: printable(&stderr),
+            }),
+            _ => Err(Error::CommandTimeout {
+                command: self.name(),
+                seconds: self.timeout.as_secs(),
+            }),
+        }
+    }
+}
+
+impl Signer for Command {
+    fn public_key(&self) -> Option<PublicKey> {
+        None
+    }
+
+    fn sign(&self, algorithm: Algorithm, to_be_signed: &[u8]) -> Result<Vec<u8>> {
+        let output = self.run(algorithm, to_be_signed)?;
+        if output.is_empty() {
+            return Err(Error::CommandOutput {
+                command: self.name(),
+                problem: "wrote no signature to its standard output".into(),
+            });
+        }
+        match algorithm {
+            Algorithm::EcdsaP256Sha256 => Ok(ecdsa_der(output, 32)),
+            Algorithm::EcdsaP384Sha384 => Ok(ecdsa_der(output, 48)),
+            Algorithm::RsaPkcs1Sha256 => Ok(output),
+        }
+    }
+}
+
+/// A process that was started.
+struct Running {
+    child: Child,
+    deadline: Instant,
+}
+
+impl Running {
+    /// Feeds its input and reads its outputs, beside each other so that none waits for another.
+    fn connect(&mut self, input: &[u8]) -> (Receiver<Vec<u8>>, Receiver<Vec<u8>>) {
+        if let Some(mut stdin) = self.child.stdin.take() {
+            let input = input.to_vec();
+            // A command need not read its input, it has the digest.
+            thread::spawn(move || drop(stdin.write_all(&input)));
+        }
+        let stdout = self.child.stdout.take();
+        let stderr = self.child.stderr.take();
+        (
+            listen(move |sender| {
+                let mut bytes = Vec::new();
+                let read = stdout.map(|stdout| stdout.take(OUTPUT_MAX as u64 + 1).read_to_end(&mut bytes));
+                if matches!(read, Some(Ok(_))) {
+                    drop(sender.send(bytes));
+                }
+            }),
+            listen(move |sender| {
+                if let Some(stderr) = stderr {
+                    drop(sender.send(last(stderr, STDERR_MAX)));
+                }
+            }),
+        )
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn wait_for(&self, output: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
+        output.recv_timeout(self.left()).ok()
+    }
+
+    /// Waits for its end, at most to the deadline.
+    fn wait(&mut self) -> Option<ExitStatus> {
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if !self.left().is_zero() => thread::sleep(ASK_EVERY.min(self.left())),
+                _ => return None,
+            }
+        }
+    }
+
+    fn kill(&mut self) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            // It fails when there is nobody left to kill.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        drop(self.child.wait());
+    }
+}
+
+fn listen(work: impl FnOnce(Sender<Vec<u8>>) + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || work(sender));
+    receiver
+}
+
+/// Reads to the end and keeps the last bytes.
+fn last(mut source: impl Read, len: usize) -> Vec<u8> {
+    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
+    while let Ok(count @ 1..) = source.read(&mut chunk) {
+        kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
+        let surplus = kept.len().saturating_sub(len);
+        kept.drain(..surplus);
+    }
+    kept
+}
+
+fn ended(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("failed with status {code}"),
+        None => format!("ended early: {status}"),
+    }
+}
+
+/// Text for people out of bytes that may be anything, on one line.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for character in word.chars() {
+            if character.is_control() {
+                line.extend(character.escape_default());
+            } else {
+                line.push(character);
+            }
+        }
+    }
+    line
+}
+
+/// The DER of an ECDSA signature, from DER or from its two numbers. What is neither is left as it is, for whoever
+/// checks it.
+fn ecdsa_der(output: Vec<u8>, len: usize) -> Vec<u8> {
+    // DER of twice the curve's length is possible, though hardly ever met.
+    if output.len() != 2 * len || is_ecdsa_der(&output) {
+        return output;
+    }
+    let (r, s) = output.split_at(len);
+    tlv::write(SEQUENCE, &[&integer(r), &integer(s)])
+}
+
+fn is_ecdsa_der(bytes: &[u8]) -> bool {
+    let read = || {
+        let mut parts = tlv::only(bytes, SEQUENCE, "signature")?;
+        parts.one(INTEGER, "r")?;
+        parts.one(INTEGER, "s")?;
+        parts.end()
+    };
+    read().is_ok()
+}
+
+/// The DER of a number that is not negative.
+fn integer(bytes: &[u8]) -> Vec<u8> {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let digits = bytes.get(zeros..).unwrap_or_default();
+    match digits {
+        [] | [0x80..=0xff, ..] => tlv::write(INTEGER, &[&[0], digits]),
+        _ => tlv::write(INTEGER, &[digits]),
+    }
+}

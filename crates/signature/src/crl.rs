@@ -1,0 +1,249 @@
+//! Lists of revoked certificates.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::algorithm::{Scheme, read_oid};
+use crate::format::{AUTHORITY_KEY_IDENTIFIER, CRL_NUMBER, CRL_REASON, INVALIDITY_DATE, ISSUER_ALT_NAME};
+use crate::tlv::{
+    self, BIT_STRING, BOOLEAN, CONTEXT_0, Cursor, INTEGER, OCTET_STRING, OID, Parsed, SEQUENCE, Tlv,
+};
+use crate::{Certificate, Error, Result, Time, names, pem};
+
+/// A list of the certificates that an issuer has revoked, of version 1 or 2.
+#[derive(Clone)]
+pub struct Crl(Arc<Inner>);
+
+struct Inner {
+    /// The part that is signed.
+    tbs: Vec<u8>,
+    issuer: Vec<u8>,
+    issuer_text: String,
+    this_update: Time,
+    next_update: Option<Time>,
+    revoked: Vec<Revoked>,
+    /// A part that has to be understood and is not.
+    problem: Option<String>,
+    scheme: Parsed<Scheme>,
+    signature: Vec<u8>,
+}
+
+struct Revoked {
+    /// With tag and length.
+    serial: Vec<u8>,
+    at: Time,
+}
+
+impl Crl {
+    /// Reads the lists of a file: one in DER, or any number of PEM blocks (`X509 CRL`), other kinds of which are
+    /// passed over; so there may be none in a file of PEM. `what` is what messages call the file.
+    pub fn read_pem_or_der(bytes: &[u8], what: &str) -> Result<Vec<Crl>> {
+        let bad = |problem| Error::BadCertificate {
+            what: what.to_owned(),
+            problem,
+        };
+        if !pem::is_pem(bytes) {
+            return Ok(vec![Crl::read(bytes).map_err(bad)?]);
+        }
+        let mut lists = Vec::new();
+        for block in pem::read(bytes).map_err(bad)? {
+            if block.label == "X509 CRL" {
+                lists.push(Crl::read(&block.der).map_err(bad)?);
+            }
+        }
+        Ok(lists)
+    }
+
+    fn read(der: &[u8]) -> Parsed<Crl> {
+        let mut outer = tlv::only(der, SEQUENCE, "list of revoked certificates")?;
+        let tbs = outer.one(SEQUENCE, "signed part")?;
+        let algorithm = outer.one(SEQUENCE, "algorithm")?;
+        let signature = tlv::bit_string(outer.one(BIT_STRING, "signature")?, "signature")?;
+        outer.end()?;
+        let mut parts = Cursor::new(tbs.value, "list of revoked certificates");
+        let version = parts.optional(INTEGER)?.map(|version| version.value);
+        if !matches!(version, None | Some([1])) {
+            return Err("a list of revoked certificates has neither version 1 nor 2".into());
+        }
+        if parts.one(SEQUENCE, "algorithm")?.raw != algorithm.raw {
+            return Err("a list of revoked certificates names two algorithms".into());
+        }
+        let issuer = parts.one(SEQUENCE, "issuer")?;
+        let this_update = Time::from_der(parts.any()?.raw)?;
+        let mut problem = None;
+        let (mut next_update, mut revoked) = (None, Vec::new());
+        while !parts.is_empty() {
+            let part = parts.any()?;
+            match part.tag {
+                0x17 | 0x18 if next_update.is_none() && revoked.is_empty() => {
+                    next_update = Some(Time::from_der(part.raw)?);
+                }
+                SEQUENCE if revoked.is_empty() => revoked = read_entries(part, &mut problem)?,
+                CONTEXT_0 if version.is_some() && parts.is_empty() => {
+                    let known = [AUTHORITY_KEY_IDENTIFIER, CRL_NUMBER, ISSUER_ALT_NAME];
+                    check_extensions(
+                        tlv::only(part.value, SEQUENCE, "extensions")?,
+                        &known,
+                        &mut problem,
+                    )?;
+                }
+                _ => {
+                    return Err(
+                        "a list of revoked certificates has a part that does not belong there".into(),
+                    );
+                }
+            }
+        }
+        Ok(Crl(Arc::new(Inner {
+            tbs: tbs.raw.to_vec(),
+            issuer: issuer.raw.to_vec(),
+            issuer_text: names::one_line(issuer.raw)?,
+            this_update,
+            next_update,
+            revoked,
+            problem,
+            scheme: Scheme::read(algorithm),
+            signature: signature.to_vec(),
+        })))
+    }
+
+    /// Who issued it, on one line.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer_text
+    }
+
+    /// When it was issued.
+    #[must_use]
+    pub fn this_update(&self) -> Time {
+        self.0.this_update
+    }
+
+    /// When there is a newer one at the latest.
+    #[must_use]
+    pub fn next_update(&self) -> Option<Time> {
+        self.0.next_update
+    }
+
+    /// Whether it can be relied on, at a time. The error says why not.
+    fn check(&self, issuer: &Certificate, at: Time) -> Parsed<()> {
+        let of = format!("the list of those that {} has revoked", self.issuer());
+        let scheme = self
+            .0
+            .scheme
+            .as_ref()
+            .map_err(|problem| format!("{of} cannot be checked: {problem}"))?;
+        let key = issuer
+            .public_key()
+            .map_err(|error| format!("{of} cannot be checked: {error}"))?;
+        if !key.made(*scheme, &self.0.tbs, &self.0.signature) {
+            return Err(format!("{of} was not signed with its key"));
+        }
+        if issuer
+            .extensions()
+            .key_usage
+            .as_ref()
+            .is_some_and(|usage| !usage.crl_sign())
+        {
+            return Err(format!("{of} is not its to issue: its key usage lacks cRLSign"));
+        }
+        if let Some(problem) = &self.0.problem {
+            return Err(format!("{of} {problem}"));
+        }
+        if at < self.0.this_update {
+            return Err(format!("{of} is from {}, after {at}", self.0.this_update));
+        }
+        match self.0.next_update {
+            Some(next) if next <= at => Err(format!("{of} is out of date since {next}, before {at}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Crl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Crl({}, {})", self.issuer(), self.0.this_update)
+    }
+}
+
+/// Whether a certificate is not revoked, by the newest usable list of its issuer.
+pub(crate) fn check(certificate: &Certificate, issuer: &Certificate, lists: &[Crl], at: Time) -> Result<()> {
+    let subject = || certificate.subject().to_owned();
+    let (mut newest, mut problem): (Option<&Crl>, Option<String>) = (None, None);
+    for list in lists
+        .iter()
+        .filter(|list| list.0.issuer == certificate.issuer_der())
+    {
+        match list.check(issuer, at) {
+            Err(why) => problem = Some(why),
+            Ok(()) if newest.is_none_or(|before| before.0.this_update < list.0.this_update) => {
+                newest = Some(list);
+            }
+            Ok(()) => {}
+        }
+    }
+    let Some(list) = newest else {
+        return Err(Error::RevocationUnknown {
+            subject: subject(),
+            problem: problem.unwrap_or_else(|| {
+                format!(
+                    "there is no list of those that {} has revoked",
+                    certificate.issuer()
+                )
+            }),
+        });
+    };
+    match list
+        .0
+        .revoked
+        .iter()
+        .find(|entry| entry.serial == certificate.serial_der())
+    {
+        None => Ok(()),
+        Some(entry) => Err(Error::Revoked {
+            subject: subject(),
+            at: entry.at,
+        }),
+    }
+}
+
+fn read_entries(entries: Tlv<'_>, problem: &mut Option<String>) -> Parsed<Vec<Revoked>> {
+    let mut entries = Cursor::new(entries.value, "revoked certificates");
+    let mut revoked = Vec::new();
+    while !entries.is_empty() {
+        let mut entry = entries.inside(SEQUENCE, "revoked certificate")?;
+        let serial = entry.one(INTEGER, "serial number")?.raw.to_vec();
+        let at = Time::from_der(entry.any()?.raw)?;
+        if !entry.is_empty() {
+            check_extensions(
+                entry.inside(SEQUENCE, "extensions")?,
+                &[CRL_REASON, INVALIDITY_DATE],
+                problem,
+            )?;
+        }
+        entry.end()?;
+        revoked.push(Revoked { serial, at });
+    }
+    Ok(revoked)
+}
+
+/// Notes an extension that has to be understood and is not: that of a list of changes, or of a list for others.
+fn check_extensions(
+    mut extensions: Cursor<'_>,
+    known: &[der::asn1::ObjectIdentifier],
+    problem: &mut Option<String>,
+) -> Parsed<()> {
+    while !extensions.is_empty() {
+        let mut extension = extensions.inside(SEQUENCE, "extension")?;
+        let oid = read_oid(extension.one(OID, "name")?)?;
+        let critical = extension.optional(BOOLEAN)?.is_some_and(|flag| flag.value != [0]);
+        extension.one(OCTET_STRING, "value")?;
+        extension.end()?;
+        if critical && !known.contains(&oid) {
+            *problem = Some(format!(
+                "has the critical extension {oid}, which is not supported"
+            ));
+        }
+    }
+    Ok(())
+}

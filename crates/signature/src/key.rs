@@ -1,0 +1,203 @@
+//! Private keys, read from PEM and used here.
+
+use std::fmt;
+
+use der::Decode;
+use der::asn1::ObjectIdentifier;
+use p256::ecdsa::signature::hazmat::PrehashSigner;
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use ring::rand::SystemRandom;
+use ring::rsa::KeyPair;
+use ring::signature::RSA_PKCS1_SHA256;
+use sec1::{EcParameters, EcPrivateKey};
+use zeroize::Zeroizing;
+
+use crate::algorithm::{
+    Algorithm, Hash, Kind, PublicKey, RSA_BITS_MAX, RSA_BITS_MIN, bits, curve_name, key_name, rsa_name,
+};
+use crate::format::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP256R1, SECP384R1};
+use crate::pem::{self, Block};
+use crate::tlv::{self, INTEGER, SEQUENCE, positive};
+use crate::{Error, Result, Signer};
+
+/// A private key. What it is made of is erased when it is dropped, as far as the libraries that hold it do so
+/// (ring's RSA keys are not).
+pub struct Key {
+    secret: Secret,
+    public: PublicKey,
+}
+
+enum Secret {
+    P256(Box<p256::ecdsa::SigningKey>),
+    P384(Box<p384::ecdsa::SigningKey>),
+    Rsa(Box<KeyPair>),
+}
+
+impl Key {
+    /// Reads a private key from PEM: PKCS#8, encrypted PKCS#8 (PBES2), SEC1 with or without its parameters in a
+    /// block of their own, or PKCS#1. Certificates in the same file are passed over.
+    ///
+    /// # Errors
+    /// When there is no key or several, it cannot be decrypted, or does not sign bundles.
+    pub fn read(text: &[u8], passphrase: Option<&[u8]>) -> Result<Key> {
+        let bad = |problem: String| Error::BadKey { problem };
+        let blocks = pem::read(text).map_err(bad)?;
+        let mut keys = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
+        let key = match (keys.next(), keys.next()) {
+            (Some(key), None) => key,
+            (None, _) => return Err(bad("the file holds no private key in PEM".into())),
+            (Some(_), Some(_)) => return Err(bad("the file holds several private keys".into())),
+        };
+        match key.label.as_str() {
+            "PRIVATE KEY" => read_pkcs8(&key.der),
+            "ENCRYPTED PRIVATE KEY" => read_encrypted(&key.der, passphrase),
+            "EC PRIVATE KEY" => read_sec1(&key.der, curve_block(&blocks)?),
+            "RSA PRIVATE KEY" => read_pkcs1(&key.der),
+            label => Err(bad(format!(
+                "the file holds a {label}, which is of no known form"
+            ))),
+        }
+    }
+}
+
+impl Signer for Key {
+    fn public_key(&self) -> Option<PublicKey> {
+        Some(self.public.clone())
+    }
+
+    fn sign(&self, _: Algorithm, to_be_signed: &[u8]) -> Result<Vec<u8>> {
+        let failed = || unreadable("it cannot sign");
+        match &self.secret {
+            Secret::P256(key) => {
+                let signature: p256::ecdsa::DerSignature = key
+                    .sign_prehash(&Hash::Sha256.digest(to_be_signed))
+                    .map_err(|_| failed())?;
+                Ok(signature.as_bytes().to_vec())
+            }
+            Secret::P384(key) => {
+                let signature: p384::ecdsa::DerSignature = key
+                    .sign_prehash(&Hash::Sha384.digest(to_be_signed))
+                    .map_err(|_| failed())?;
+                Ok(signature.as_bytes().to_vec())
+            }
+            Secret::Rsa(key) => {
+                let mut signature = vec![0; key.public().modulus_len()];
+                // The padding of PKCS#1 v1.5 has nothing random in it.
+                key.sign(
+                    &RSA_PKCS1_SHA256,
+                    &SystemRandom::new(),
+                    to_be_signed,
+                    &mut signature,
+                )
+                .map_err(|_| failed())?;
+                Ok(signature)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.public)
+    }
+}
+
+fn unreadable(problem: &str) -> Error {
+    Error::BadKey {
+        problem: problem.into(),
+    }
+}
+
+fn unsupported(found: String) -> Error {
+    Error::UnsupportedKey {
+        what: "the private key".into(),
+        found,
+    }
+}
+
+fn read_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<Key> {
+    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| {
+        unreadable("its encryption is not PBES2; `openssl pkcs8 -topk8 -v2 aes-256-cbc` converts it")
+    })?;
+    let passphrase = passphrase.ok_or(Error::PassphraseMissing)?;
+    // A wrong key of the cipher shows as wrong padding, or as what is no key.
+    let document = info.decrypt(passphrase).map_err(|_| Error::PassphraseWrong)?;
+    read_pkcs8(document.as_bytes()).map_err(|error| match error {
+        Error::BadKey { .. } => Error::PassphraseWrong,
+        error => error,
+    })
+}
+
+fn read_pkcs8(der: &[u8]) -> Result<Key> {
+    let info = PrivateKeyInfoRef::try_from(der).map_err(|_| unreadable("it is not PKCS#8"))?;
+    let secret = info.private_key.as_bytes();
+    match info.algorithm.oid {
+        RSA_ENCRYPTION => read_pkcs1(secret),
+        ID_EC_PUBLIC_KEY => read_sec1(secret, info.algorithm.parameters_oid().ok()),
+        oid => Err(unsupported(key_name(oid))),
+    }
+}
+
+/// The curve that stands in a block before a key, as `openssl ecparam -genkey` writes it.
+fn curve_block(blocks: &[Block]) -> Result<Option<ObjectIdentifier>> {
+    let block = blocks.iter().find(|block| block.label == "EC PARAMETERS");
+    block
+        .map(|block| ObjectIdentifier::from_der(&block.der).map_err(|_| unsupported(curve_name(None))))
+        .transpose()
+}
+
+fn read_sec1(der: &[u8], curve: Option<ObjectIdentifier>) -> Result<Key> {
+    let wrong = || unreadable("it is no elliptic curve key of SEC1");
+    let key = EcPrivateKey::from_der(der).map_err(|_| wrong())?;
+    let own = key.parameters.and_then(EcParameters::named_curve);
+    if let (Some(own), Some(curve)) = (own, curve)
+        && own != curve
+    {
+        return Err(unreadable("it names two curves"));
+    }
+    let (secret, kind) = match own.or(curve) {
+        Some(SECP256R1) => {
+            let secret = p256::ecdsa::SigningKey::from_slice(key.private_key).map_err(|_| wrong())?;
+            let public = *secret.verifying_key();
+            (Secret::P256(Box::new(secret)), Kind::P256(public))
+        }
+        Some(SECP384R1) => {
+            let secret = p384::ecdsa::SigningKey::from_slice(key.private_key).map_err(|_| wrong())?;
+            let public = *secret.verifying_key();
+            (Secret::P384(Box::new(secret)), Kind::P384(public))
+        }
+        curve => return Err(unsupported(curve_name(curve))),
+    };
+    Ok(Key {
+        secret,
+        public: PublicKey(kind),
+    })
+}
+
+fn read_pkcs1(der: &[u8]) -> Result<Key> {
+    let size = || {
+        let mut parts = tlv::only(der, SEQUENCE, "RSA key")?;
+        parts.one(INTEGER, "version")?;
+        positive(parts.one(INTEGER, "modulus")?, "modulus").map(bits)
+    };
+    let size = size().map_err(|_| unreadable("it is no RSA key of PKCS#1"))?;
+    if !(RSA_BITS_MIN..=RSA_BITS_MAX).contains(&size) {
+        return Err(unsupported(rsa_name(size)));
+    }
+    let secret = KeyPair::from_der(der).map_err(|error| Error::BadKey {
+        problem: format!("an RSA key of {size} bits with numbers that do not fit: {error}"),
+    })?;
+    let public = PublicKey::read_rsa(secret.public().as_ref()).map_err(|_| unreadable("it is no RSA key"))?;
+    Ok(Key {
+        secret: Secret::Rsa(Box::new(secret)),
+        public,
+    })
+}
+
+/// Keeps what is decrypted from staying in memory.
+const _: fn() = || {
+    fn erased<T: zeroize::ZeroizeOnDrop>() {}
+    erased::<Zeroizing<Vec<u8>>>();
+    erased::<p256::ecdsa::SigningKey>();
+    erased::<p384::ecdsa::SigningKey>();
+};

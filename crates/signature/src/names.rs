@@ -1,0 +1,137 @@
+//! Names of certificates' subjects, as OpenSSL prints them on one line.
+
+use data_encoding::HEXUPPER;
+use der::asn1::ObjectIdentifier;
+use der::{Decode, Tag, Tagged};
+use x509_cert::name::Name;
+
+use crate::format::AT_COMMON_NAME;
+use crate::tlv::Parsed;
+
+/// The short names that OpenSSL has for parts of names.
+const SHORT: [(&str, &str); 25] = [
+    ("2.5.4.3", "CN"),
+    ("2.5.4.4", "SN"),
+    ("2.5.4.5", "serialNumber"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.9", "street"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("2.5.4.12", "title"),
+    ("2.5.4.13", "description"),
+    ("2.5.4.15", "businessCategory"),
+    ("2.5.4.17", "postalCode"),
+    ("2.5.4.20", "telephoneNumber"),
+    ("2.5.4.41", "name"),
+    ("2.5.4.42", "GN"),
+    ("2.5.4.43", "initials"),
+    ("2.5.4.44", "generationQualifier"),
+    ("2.5.4.45", "x500UniqueIdentifier"),
+    ("2.5.4.46", "dnQualifier"),
+    ("2.5.4.65", "pseudonym"),
+    ("2.5.4.97", "organizationIdentifier"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("1.2.840.113549.1.9.1", "emailAddress"),
+];
+
+/// A name on one line: `O = Test, CN = Release 1`.
+pub(crate) fn one_line(der: &[u8]) -> Parsed<String> {
+    let name = Name::from_der(der).map_err(|error| format!("a name cannot be read: {error}"))?;
+    let parts: Vec<String> = name
+        .iter_rdn()
+        .map(|part| {
+            let values: Vec<String> = part
+                .iter()
+                .map(|value| {
+                    let (text, quoted) = escape(value.value.tag(), value.value.value());
+                    let quote = if quoted { "\"" } else { "" };
+                    format!("{} = {quote}{text}{quote}", short(value.oid))
+                })
+                .collect();
+            values.join(" + ")
+        })
+        .collect();
+    Ok(parts.join(", "))
+}
+
+/// The common names in a name; each has to be text.
+pub(crate) fn common_names(der: &[u8]) -> Parsed<Vec<String>> {
+    let name = Name::from_der(der).map_err(|error| format!("a name cannot be read: {error}"))?;
+    name.iter()
+        .filter(|value| value.oid == AT_COMMON_NAME)
+        .map(|value| {
+            let text = text(value.value.tag(), value.value.value()).ok_or("its common name is not text")?;
+            if text.contains('\0') {
+                return Err("its common name holds a zero byte".into());
+            }
+            Ok(text)
+        })
+        .collect()
+}
+
+fn short(oid: ObjectIdentifier) -> String {
+    let oid = oid.to_string();
+    let known = SHORT.iter().find(|(number, _)| *number == oid);
+    known.map_or(oid, |(_, name)| (*name).to_owned())
+}
+
+/// The text of a string of ASN.1.
+fn text(tag: Tag, bytes: &[u8]) -> Option<String> {
+    match tag {
+        Tag::Utf8String => String::from_utf8(bytes.to_vec()).ok(),
+        Tag::PrintableString | Tag::Ia5String | Tag::NumericString | Tag::VisibleString => bytes
+            .is_ascii()
+            .then(|| bytes.iter().map(|byte| char::from(*byte)).collect()),
+        // In practice these bytes are Latin-1.
+        Tag::TeletexString => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
+        Tag::BmpString => {
+            let units = bytes.chunks(2).map(|pair| match pair {
+                [high, low] => Some(u16::from_be_bytes([*high, *low])),
+                _ => None,
+            });
+            String::from_utf16(&units.collect::<Option<Vec<u16>>>()?).ok()
+        }
+        _ => None,
+    }
+}
+
+/// Makes a value fit for one line, and says whether it wants quotation marks.
+fn escape(tag: Tag, bytes: &[u8]) -> (String, bool) {
+    let Some(text) = text(tag, bytes) else {
+        return (format!("#{}", HEXUPPER.encode(bytes)), false);
+    };
+    let (mut line, mut quoted) = (String::new(), false);
+    let last = text.chars().count().saturating_sub(1);
+    for (index, character) in text.chars().enumerate() {
+        match character {
+            '"' | '\\' => {
+                line.push('\\');
+                line.push(character);
+            }
+            ',' | '+' | '<' | '>' | ';' => {
+                quoted = true;
+                line.push(character);
+            }
+            ' ' | '#' if index == 0 => {
+                quoted = true;
+                line.push(character);
+            }
+            ' ' if index == last => {
+                quoted = true;
+                line.push(character);
+            }
+            ' '..='~' => line.push(character),
+            _ => {
+                let mut utf8 = [0; 4];
+                for byte in character.encode_utf8(&mut utf8).as_bytes() {
+                    line.push('\\');
+                    line.push_str(&HEXUPPER.encode(&[*byte]));
+                }
+            }
+        }
+    }
+    (line, quoted)
+}

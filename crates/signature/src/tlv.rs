@@ -1,0 +1,269 @@
+//! DER, as far as signatures need it: a tag, a length, and that many bytes.
+//!
+//! The bytes that a signature covers have to be the very bytes that were read, so what is read stays a slice of its
+//! source. Nothing here calls itself, so no depth of nesting matters.
+
+/// What a reader of DER answers; the error says what is wrong.
+pub(crate) type Parsed<T> = Result<T, String>;
+
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
+/// `[0]`, with other values inside.
+pub(crate) const CONTEXT_0: u8 = 0xa0;
+/// `[1]`, with other values inside.
+pub(crate) const CONTEXT_1: u8 = 0xa1;
+/// `[2]`, with other values inside.
+pub(crate) const CONTEXT_2: u8 = 0xa2;
+/// `[0]`, with bytes inside.
+pub(crate) const CONTEXT_0_BYTES: u8 = 0x80;
+
+/// One value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tlv<'a> {
+    /// Its type.
+    pub(crate) tag: u8,
+    /// What it holds.
+    pub(crate) value: &'a [u8],
+    /// All of it, with tag and length.
+    pub(crate) raw: &'a [u8],
+}
+
+/// Reads values one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    rest: &'a [u8],
+    /// What is being read, for messages.
+    what: &'static str,
+}
+
+impl<'a> Cursor<'a> {
+    /// Reads the values that bytes hold.
+    pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Cursor<'a> {
+        Cursor { rest: bytes, what }
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// The next value, of any type.
+    pub(crate) fn any(&mut self) -> Parsed<Tlv<'a>> {
+        let wrong = |problem: &str| format!("the {} {problem}", self.what);
+        let [tag, first, after @ ..] = self.rest else {
+            return Err(wrong("ends too early"));
+        };
+        if tag & 0x1f == 0x1f {
+            return Err(wrong("has a tag of more than one byte"));
+        }
+        let (len, after) = match first {
+            0..=0x7f => (u64::from(*first), after),
+            0x80 => return Err(wrong("has an indefinite length, which DER has not")),
+            _ => {
+                let (bytes, after) = after
+                    .split_at_checked(usize::from(first & 0x7f))
+                    .ok_or_else(|| wrong("ends within a length"))?;
+                (
+                    long_length(bytes).ok_or_else(|| wrong("has a length that is not DER's"))?,
+                    after,
+                )
+            }
+        };
+        let split = usize::try_from(len)
+            .ok()
+            .and_then(|len| after.split_at_checked(len));
+        let Some((value, after)) = split else {
+            return Err(wrong(&format!(
+                "has a part of {len} bytes, {} are there",
+                after.len()
+            )));
+        };
+        let raw = self.rest.get(..self.rest.len() - after.len()).unwrap_or_default();
+        self.rest = after;
+        Ok(Tlv {
+            tag: *tag,
+            value,
+            raw,
+        })
+    }
+
+    /// The next value, if it has this type.
+    pub(crate) fn optional(&mut self, tag: u8) -> Parsed<Option<Tlv<'a>>> {
+        if self.rest.first() == Some(&tag) {
+            return self.any().map(Some);
+        }
+        Ok(None)
+    }
+
+    /// The next value, which has this type.
+    pub(crate) fn one(&mut self, tag: u8, name: &str) -> Parsed<Tlv<'a>> {
+        let found = self.rest.first().copied();
+        match found {
+            Some(found) if found != tag => Err(format!(
+                "the {} has type {found:#04x} where its {name} should be, of type {tag:#04x}",
+                self.what
+            )),
+            None => Err(format!("the {} ends before its {name}", self.what)),
+            Some(_) => self.any(),
+        }
+    }
+
+    /// What is inside the next value, which has this type.
+    pub(crate) fn inside(&mut self, tag: u8, name: &'static str) -> Parsed<Cursor<'a>> {
+        Ok(Cursor::new(self.one(tag, name)?.value, name))
+    }
+
+    /// Nothing may follow.
+    pub(crate) fn end(self) -> Parsed<()> {
+        match self.rest.len() {
+            0 => Ok(()),
+            len => Err(format!("the {} has {len} bytes behind its end", self.what)),
+        }
+    }
+
+    /// All values that are left, which have to stand in the order that DER gives a set, each once.
+    pub(crate) fn set(mut self) -> Parsed<Vec<Tlv<'a>>> {
+        let mut values: Vec<Tlv<'a>> = Vec::new();
+        while !self.is_empty() {
+            let value = self.any()?;
+            if values.last().is_some_and(|last| last.raw >= value.raw) {
+                return Err(format!("the {} are not in DER's order", self.what));
+            }
+            values.push(value);
+        }
+        Ok(values)
+    }
+}
+
+fn long_length(bytes: &[u8]) -> Option<u64> {
+    // The shortest form is the only one.
+    if bytes.len() > size_of::<u64>() || matches!(bytes, [] | [0, ..] | [0..=0x7f]) {
+        return None;
+    }
+    Some(bytes.iter().fold(0, |len, byte| len << 8 | u64::from(*byte)))
+}
+
+/// The only value in some bytes, which has this type.
+pub(crate) fn only<'a>(bytes: &'a [u8], tag: u8, what: &'static str) -> Parsed<Cursor<'a>> {
+    let mut cursor = Cursor::new(bytes, what);
+    let inside = cursor.inside(tag, what)?;
+    cursor.end()?;
+    Ok(inside)
+}
+
+/// The bytes of a bit string that has whole bytes.
+pub(crate) fn bit_string<'a>(tlv: Tlv<'a>, name: &str) -> Parsed<&'a [u8]> {
+    match tlv.value {
+        [0, bytes @ ..] => Ok(bytes),
+        _ => Err(format!("the {name} has not a whole number of bytes")),
+    }
+}
+
+/// The bytes of a positive integer, without the zero in front.
+pub(crate) fn positive<'a>(tlv: Tlv<'a>, name: &str) -> Parsed<&'a [u8]> {
+    match tlv.value {
+        [0, bytes @ ..] if matches!(bytes, [0x80..=0xff, ..]) => Ok(bytes),
+        bytes @ [1..=0x7f, ..] => Ok(bytes),
+        _ => Err(format!("the {name} is no positive number")),
+    }
+}
+
+/// Writes a value.
+pub(crate) fn write(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    let mut bytes = vec![tag];
+    if let Ok(short @ 0..=0x7f) = u8::try_from(len) {
+        bytes.push(short);
+    } else {
+        let long = (len as u64).to_be_bytes();
+        let zeros = long.iter().take_while(|byte| **byte == 0).count();
+        let count = u8::try_from(long.len() - zeros).unwrap_or(0);
+        bytes.push(0x80 | count);
+        bytes.extend(long.iter().skip(zeros));
+    }
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+/// Writes a set, in the order that DER gives it, each value once.
+pub(crate) fn write_set(tag: u8, mut values: Vec<Vec<u8>>) -> Vec<u8> {
+    values.sort();
+    values.dedup();
+    let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+    write(tag, &values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Parsed<(u8, Vec<u8>)> {
+        let mut cursor = Cursor::new(bytes, "test");
+        let tlv = cursor.any()?;
+        assert_eq!(tlv.raw, bytes);
+        cursor.end()?;
+        Ok((tlv.tag, tlv.value.to_vec()))
+    }
+
+    #[test]
+    fn lengths_are_the_shortest() {
+        for len in [0, 1, 127, 128, 255, 256, 65_535, 65_536] {
+            let value = vec![7; len];
+            let der = write(OCTET_STRING, &[&value]);
+            assert_eq!(read(&der), Ok((OCTET_STRING, value)), "{len}");
+        }
+        for wrong in [
+            &b""[..],
+            b"\x04",
+            b"\x04\x01",
+            b"\x04\x80\0\0",
+            b"\x04\x81\x01\0",
+            b"\x04\x82\0\x80",
+            b"\x04\x88\x80\0\0\0\0\0\0\0",
+            b"\x04\x88\xff\xff\xff\xff\xff\xff\xff\xff\0",
+            b"\x04\x89\x01\0\0\0\0\0\0\0\0",
+            b"\x04\xff\0",
+            b"\x1f\x01\0",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong:x?}");
+        }
+    }
+
+    #[test]
+    fn sets_are_sorted() {
+        let set = write_set(SET, vec![vec![2, 1, 5], vec![2, 1, 3], vec![2, 1, 5]]);
+        assert_eq!(set, [SET, 6, 2, 1, 3, 2, 1, 5]);
+        let order = |values: &[u8]| Cursor::new(values, "values").set().map(|set| set.len());
+        assert_eq!(order(&[2, 1, 3, 2, 1, 5]), Ok(2));
+        assert!(order(&[2, 1, 5, 2, 1, 3]).is_err());
+        assert!(order(&[2, 1, 3, 2, 1, 3]).is_err(), "twice");
+    }
+
+    #[test]
+    fn numbers_have_one_form() {
+        let number = |value: &'static [u8]| {
+            positive(
+                Tlv {
+                    tag: INTEGER,
+                    value,
+                    raw: &[],
+                },
+                "number",
+            )
+            .map(<[u8]>::to_vec)
+        };
+        assert_eq!(number(&[1, 0]), Ok(vec![1, 0]));
+        assert_eq!(number(&[0, 0x80]), Ok(vec![0x80]));
+        for wrong in [&[][..], &[0], &[0, 1], &[0x80], &[0, 0, 0x80]] {
+            assert!(number(wrong).is_err(), "{wrong:x?}");
+        }
+    }
+}
