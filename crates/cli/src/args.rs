@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use spec::Amount;
 
+use crate::bundle;
+
 /// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
 #[derive(Debug, Parser)]
 #[command(name = "kiln", version, after_help = EXIT_CODES)]
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification
     Script(Script),
+    /// Build, sign, verify and look into update bundles
+    Bundle(bundle::args::Bundle),
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -70,7 +74,7 @@ pub(crate) struct Build {
     /// The folder that receives the outputs
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Make only this part (fs.NAME, script.NAME or disk), and no manifest; can be repeated
+    /// Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest; can be repeated
     #[arg(long, value_name = "PART")]
     pub(crate) only: Vec<String>,
     /// What all ids derive from, in place of the specification's seed
@@ -79,6 +83,8 @@ pub(crate) struct Build {
     /// Where a store path is not what it is registered as, take it as it is
     #[arg(long)]
     pub(crate) rehash: bool,
+    #[command(flatten)]
+    pub(crate) signing: bundle::args::Signing,
 }
 
 #[derive(Debug, clap::Args)]

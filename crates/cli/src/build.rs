@@ -9,10 +9,31 @@ use spec::{Detail, Gathered, Plan, Rehash, Spec, Squashing, Transport, Work};
 use transport::{Bmap, Encoder, Method};
 
 use crate::args::Build;
+use crate::bundle::{self, signing::Signing};
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::manifest::{FileEntry, Manifest};
 use crate::ui::{Ui, size};
+
+/// Only the bundle.
+pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let bundle::args::Build {
+        spec,
+        out,
+        seed,
+        rehash,
+        signing,
+    } = args.clone();
+    let build = Build {
+        spec,
+        out,
+        only: vec!["bundle".to_string()],
+        seed,
+        rehash,
+        signing,
+    };
+    run(&build, threads, ui)
+}
 
 pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut spec = spec::read(&args.spec)?;
@@ -23,6 +44,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let transports = spec::transports(&spec)?;
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let out = OutFolder::lock(&args.out)?;
+    // Whoever cannot sign learns it before the work.
+    let signing = Signing::read(&spec, args, folder)?;
     let rehash = if args.rehash {
         Rehash::Accept
     } else {
@@ -41,8 +64,19 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     };
     let plan = spec::plan(&spec, &gathered, &work)?;
     warnings(&plan, ui);
+    // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
+    let bundle = signing.sign(&plan, &out.path, threads, ui)?;
     // Write: every output grows under a temporary name; when all are complete, they get their own.
-    let outputs = outputs(&plan, &transports);
+    let mut outputs = outputs(&plan, &transports);
+    for (file, content) in &bundle {
+        outputs.push(Output {
+            part: "bundle",
+            file,
+            content: content.clone(),
+            id: None,
+            transport: Transport::default(),
+        });
+    }
     let (written, files) = write_all(&outputs, &out, threads, ui)?;
     let manifest = Manifest::new(&gathered, &plan, files);
     let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use image::Fault;
 
@@ -16,11 +17,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// The command line makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Failure {
-        Failure {
-            message: message.into(),
-            hint: None,
-            fault: Fault::Request,
-        }
+        Failure::new(Fault::Request, message)
     }
 
     /// The output cannot be written.
@@ -30,6 +27,31 @@ impl Failure {
             hint,
             fault: Fault::Output,
         }
+    }
+
+    /// An input is missing, unreadable, or not what it claims to be.
+    pub(crate) fn input(message: impl Into<String>) -> Failure {
+        Failure::new(Fault::Input, message)
+    }
+
+    pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Failure {
+        Failure {
+            message: message.into(),
+            hint: None,
+            fault,
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says which file it is about.
+    pub(crate) fn at(mut self, path: &Path) -> Failure {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
     }
 
     /// Leaves out the name of a part that the user has never heard of.
@@ -76,6 +98,22 @@ impl From<spec::Error> for Failure {
             hint,
             fault: error.fault(),
         }
+    }
+}
+
+impl From<bundle::Error> for Failure {
+    fn from(error: bundle::Error) -> Self {
+        Failure {
+            message: error.to_string(),
+            hint: no_room(&error),
+            fault: error.fault(),
+        }
+    }
+}
+
+impl From<signature::Error> for Failure {
+    fn from(error: signature::Error) -> Self {
+        Failure::new(error.fault(), error.to_string())
     }
 }
 

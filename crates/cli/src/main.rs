@@ -2,6 +2,7 @@
 
 mod args;
 mod build;
+mod bundle;
 mod failure;
 mod folder;
 mod manifest;
@@ -41,6 +42,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Ext4(command) => one::ext4(command, jobs, ui),
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
+        Command::Bundle(command) => bundle::run(command, jobs, ui),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "kiln", &mut text);

@@ -48,6 +48,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
             parts,
             disk,
             disk_file: file,
+            bundle: plan.bundle.as_ref().map(BundleEntry::new),
         });
     }
     let mut text = String::new();
@@ -56,6 +57,9 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     }
     if let Some((disk, file)) = &disk {
         describe_disk(disk, file, &mut text);
+    }
+    if let Some(bundle) = &plan.bundle {
+        BundleEntry::new(bundle).describe(&mut text);
     }
     ui.print(&text)
 }
@@ -69,6 +73,68 @@ struct Report<'a> {
     disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disk_file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bundle: Option<BundleEntry<'a>>,
+}
+
+/// The bundle, for people and machines.
+#[derive(Serialize)]
+struct BundleEntry<'a> {
+    output: &'a str,
+    compatible: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    /// Without the signature.
+    size: u64,
+    estimate: bool,
+    images: Vec<BundleImageEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct BundleImageEntry<'a> {
+    slot: &'a str,
+    file: &'a str,
+    size: u64,
+}
+
+impl<'a> BundleEntry<'a> {
+    fn new(bundle: &'a spec::PlannedBundle) -> BundleEntry<'a> {
+        let image = |(slot, file, size): &'a (String, String, u64)| BundleImageEntry {
+            slot,
+            file,
+            size: *size,
+        };
+        BundleEntry {
+            output: &bundle.file,
+            compatible: &bundle.compatible,
+            version: bundle.version.as_deref(),
+            size: bundle.size,
+            estimate: bundle.unsigned.is_none(),
+            images: bundle.images.iter().map(image).collect(),
+        }
+    }
+
+    fn describe(&self, text: &mut String) {
+        let most = if self.estimate { "at most " } else { "" };
+        let version = self.version.map(|version| format!(", version {version}"));
+        let _ = writeln!(
+            text,
+            "bundle → {}: {most}{} and a signature; for {}{}",
+            self.output,
+            size(self.size),
+            self.compatible,
+            version.unwrap_or_default()
+        );
+        for image in &self.images {
+            let _ = writeln!(
+                text,
+                "  {:>12}  {} → slot {}",
+                size(image.size),
+                image.file,
+                image.slot
+            );
+        }
+    }
 }
 
 /// A part, for people and machines.

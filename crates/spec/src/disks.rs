@@ -299,6 +299,9 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());
     }
+    if spec.bundle.is_some() && place == "--only" {
+        known.push("bundle".into());
+    }
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("there are: {}", known.join(", ")),

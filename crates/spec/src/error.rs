@@ -165,6 +165,12 @@ pub enum Error {
         /// What is wrong.
         source: uboot::extlinux::Error,
     },
+    /// The bundle.
+    #[error("bundle: {source}")]
+    Bundle {
+        /// What is wrong.
+        source: bundle::Error,
+    },
     /// The disk.
     #[error("disk: {0}")]
     Disk(#[from] disk::Error),
@@ -208,6 +214,7 @@ impl Error {
             Error::Ext4 { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
+            Error::Bundle { source } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }

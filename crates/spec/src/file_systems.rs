@@ -116,7 +116,7 @@ impl Planner<'_> {
     }
 
     /// Bytes of the disk's sectors.
-    fn sector_size(&self) -> u64 {
+    pub(crate) fn sector_size(&self) -> u64 {
         self.spec
             .disk
             .as_ref()

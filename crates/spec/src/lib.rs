@@ -13,6 +13,7 @@
 
 mod amount;
 mod boot_tree;
+mod bundles;
 mod disks;
 mod error;
 mod expand;
@@ -27,9 +28,10 @@ mod text;
 mod trees;
 
 pub use amount::Amount;
+pub use bundles::PlannedBundle;
 pub use error::{Error, Result};
 pub use gather::{Gathered, Rehash, gather};
-pub use outputs::{Transport, manifest, transports};
+pub use outputs::{Transport, manifest, transports, unsigned_bundle};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
     Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Disk, Extlinux, FatBits,

@@ -6,7 +6,7 @@ use std::path::Path;
 use transport::{Method, Options};
 
 use crate::error::{Error, Result};
-use crate::schema::{Compress, Disk, FileSystem, Format, Script};
+use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Script};
 use crate::{Gathered, Spec};
 
 /// How an output travels.
@@ -80,14 +80,19 @@ fn compressed(file: String, compress: Option<Compress>) -> String {
     }
 }
 
-/// The output of a file system.
-pub(crate) fn file_system(key: &str, fs: &FileSystem) -> String {
-    let ending = match fs.format {
+/// How names of images of a format end, by which RAUC tells what they are.
+pub(crate) fn ending(format: Format) -> &'static str {
+    match format {
         Format::Squashfs => "squashfs",
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
-    };
-    let file = fs.file.clone().unwrap_or_else(|| format!("{key}.{ending}"));
+    }
+}
+
+/// The output of a file system.
+pub(crate) fn file_system(key: &str, fs: &FileSystem) -> String {
+    let file = fs.file.clone();
+    let file = file.unwrap_or_else(|| format!("{key}.{}", ending(fs.format)));
     compressed(file, fs.compress)
 }
 
@@ -105,6 +110,18 @@ pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
         .clone()
         .unwrap_or_else(|| format!("{}.img", gathered.name));
     compressed(file, disk.compress)
+}
+
+/// The output of the bundle.
+pub(crate) fn bundle(bundle: &Bundle, gathered: &Gathered) -> String {
+    let file = bundle.file.clone();
+    file.unwrap_or_else(|| format!("{}.raucb", gathered.name))
+}
+
+/// The outputs of a bundle that is not signed: itself, and what is to be signed.
+#[must_use]
+pub fn unsigned_bundle(file: &str) -> (String, String) {
+    (format!("{file}.unsigned"), format!("{file}.manifest"))
 }
 
 /// The output that lists all others.
@@ -127,6 +144,13 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     if let Some(part) = &spec.disk {
         files.push((disk(part, gathered), "disk".to_string()));
+    }
+    if let Some(part) = &spec.bundle {
+        let file = bundle(part, gathered);
+        let (unsigned, manifest) = unsigned_bundle(&file);
+        for file in [file, unsigned, manifest] {
+            files.push((file, "bundle".to_string()));
+        }
     }
     for (part, transport) in transports(spec)? {
         let image = files.iter().find(|(_, made)| *made == part);

@@ -7,12 +7,13 @@ use std::str::FromStr;
 use image::{Content, Progress};
 use squashfs::UnitUsage;
 
+use crate::bundles::PlannedBundle;
 use crate::error::{Error, Result};
 use crate::expand::expand;
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, disks, formats, id, outputs};
+use crate::{Spec, bundles, disks, formats, id, outputs};
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -24,7 +25,7 @@ pub struct Work<'a> {
     pub threads: usize,
     /// Hears how far the work is.
     pub progress: &'a dyn Progress,
-    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `disk`. All when empty.
+    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `disk`, `bundle`. All when empty.
     pub only: &'a [String],
 }
 
@@ -43,6 +44,8 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// The disk, and its output's name.
     pub disk: Option<(disk::Planned, String)>,
+    /// The bundle.
+    pub bundle: Option<PlannedBundle>,
 }
 
 /// A file system or a script.
@@ -109,6 +112,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     if let Some(disk) = &spec.disk {
         planner.starts = disks::check(disk, &planner)?;
     }
+    if let Some(bundle) = &spec.bundle {
+        bundles::check(bundle, &mut planner)?;
+    }
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
@@ -146,7 +152,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
-    Ok(Plan { parts, disk })
+    let bundle = match &spec.bundle {
+        Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
+        _ => None,
+    };
+    Ok(Plan { parts, disk, bundle })
 }
 
 pub(crate) struct Planner<'a> {
@@ -322,8 +332,10 @@ impl Part {
 /// When one does not.
 pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
     for name in only {
-        if name != "disk" || spec.disk.is_none() {
-            disks::check_part("--only", name, spec)?;
+        match name.as_str() {
+            "disk" if spec.disk.is_some() => {}
+            "bundle" if spec.bundle.is_some() => {}
+            name => disks::check_part("--only", name, spec)?,
         }
     }
     Ok(())

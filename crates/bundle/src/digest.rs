@@ -1,0 +1,62 @@
+//! What has to be known of an image's bytes, in one reading: their SHA-256, and that of each block.
+
+use image::{Content, Progress, Spool};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+/// Bytes of a block.
+pub(crate) const BLOCK: usize = 4096;
+/// Bytes that are read at once.
+const WINDOW: usize = 4 << 20;
+
+/// An image's SHA-256.
+///
+/// `block` receives the SHA-256 of each block, in order, when the image comes with them.
+pub(crate) fn digest(
+    content: &Content,
+    progress: &dyn Progress,
+    mut blocks: Option<&mut dyn FnMut(&[u8]) -> Result<(), Error>>,
+) -> Result<[u8; 32], Error> {
+    let mut whole = Sha256::new();
+    let mut reader = content.reader()?;
+    let mut window = vec![0; WINDOW];
+    let zero = Sha256::digest([0; BLOCK]);
+    while reader.remaining() > 0 {
+        let len = reader.fill(&mut window)?;
+        let bytes = window.get(..len).unwrap_or_default();
+        if let Some(take) = &mut blocks {
+            let hash = |block: &[u8]| match block.iter().all(|byte| *byte == 0) {
+                true if block.len() == BLOCK => zero,
+                _ => Sha256::digest(block),
+            };
+            let (hashes, ()) = rayon::join(
+                || -> Vec<u8> { bytes.par_chunks(BLOCK).map(hash).collect::<Vec<_>>().concat() },
+                || whole.update(bytes),
+            );
+            take(&hashes)?;
+        } else {
+            whole.update(bytes);
+        }
+        progress.advance(len as u64).map_err(image::Error::from)?;
+    }
+    reader.finish()?;
+    Ok(whole.finalize().into())
+}
+
+/// An image's SHA-256, and its blocks' in a spool.
+pub(crate) fn digest_and_index(
+    content: &Content,
+    spool: &Spool,
+    progress: &dyn Progress,
+) -> Result<([u8; 32], Content), Error> {
+    let mut end = 0;
+    let mut take = |hashes: &[u8]| {
+        spool.write_at(hashes, end)?;
+        end += hashes.len() as u64;
+        Ok(())
+    };
+    let sha256 = digest(content, progress, Some(&mut take))?;
+    Ok((sha256, spool.span(0, end)))
+}

@@ -1,0 +1,231 @@
+//! Whether a bundle is what its signer made: signature, tree, SquashFS, every image, every index.
+//!
+//! Nothing is used before what vouches for it was checked: the end's sizes, then the signature and whom it is from, then
+//! the manifest, then the tree over all blocks, then what is in the SquashFS.
+
+use std::sync::Arc;
+
+use image::{Content, Kind, NodeId, Progress, ReadAt, Tree, show};
+use signature::{Trust, Verified};
+
+use crate::digest::{BLOCK, digest};
+use crate::manifest::{self, Image, Manifest};
+use crate::plan::Work;
+use crate::{Error, Signed, Unsigned};
+
+/// A bundle that is what its signer made.
+#[derive(Debug)]
+pub struct Checked {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What is in the SquashFS.
+    pub tree: Tree,
+    /// Bytes of the SquashFS.
+    pub squashfs_size: u64,
+}
+
+/// Checks the signature alone.
+///
+/// # Errors
+/// When it is not good, or not from somebody who is trusted, or about something that is no manifest.
+pub fn verify_signature(bundle: &Signed, trust: &Trust) -> Result<(Verified, Unsigned), Error> {
+    let verified = signature::verify(bundle.cms(), trust)?;
+    let unsigned = Unsigned::new(bundle.payload().clone(), verified.content.clone())?;
+    Ok((verified, unsigned))
+}
+
+/// Checks everything.
+///
+/// # Errors
+/// When anything is wrong.
+pub fn verify(bundle: &Signed, trust: &Trust, work: &Work) -> Result<(Verified, Checked), Error> {
+    let (verified, unsigned) = verify_signature(bundle, trust)?;
+    let checked = check(&unsigned, work)?;
+    Ok((verified, checked))
+}
+
+/// Checks everything but who signed it.
+///
+/// # Errors
+/// When the payload is not what the manifest says.
+pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
+    let manifest = bundle.manifest().clone();
+    let squashfs_size = check_tree(bundle, work)?;
+    let bytes: Arc<dyn ReadAt> = Arc::new(bundle.payload().clone());
+    let archive = squashfs::read::Archive::open(bytes, squashfs_size)?;
+    let used = archive.info().used;
+    if used.next_multiple_of(BLOCK as u64) != squashfs_size {
+        return Err(Error::SquashfsSize {
+            used,
+            size: squashfs_size,
+        });
+    }
+    let tree = archive.tree()?;
+    check_entries(&tree)?;
+    check_inner(&tree, &manifest)?;
+    for image in &manifest.images {
+        check_image(&tree, image, work.progress)?;
+    }
+    let hooks = manifest.hooks.iter().map(|hooks| &hooks.filename);
+    for program in hooks.chain(manifest.handler.iter().map(|handler| &handler.filename)) {
+        file(&tree, program)?;
+        let executable = |id| tree.node(id).meta.mode & 0o111 != 0;
+        if !tree.lookup(program.as_bytes()).is_some_and(executable) {
+            return Err(Error::NotExecutable(program.clone()));
+        }
+    }
+    Ok(Checked {
+        manifest,
+        tree,
+        squashfs_size,
+    })
+}
+
+/// Checks all blocks of SquashFS and tree, and answers where the tree begins.
+fn check_tree(bundle: &Unsigned, work: &Work) -> Result<u64, Error> {
+    let payload = bundle.payload();
+    let verity = bundle.manifest().verity.ok_or(Error::NoTree)?;
+    let start = payload.len().saturating_sub(verity.size);
+    let block = BLOCK as u64;
+    if !start.is_multiple_of(block) || start <= block {
+        return Err(Error::Payload { len: start });
+    }
+    let wanted = verity::tree_size(start);
+    if wanted != verity.size {
+        return Err(Error::TreeNotOfPayload {
+            said: verity.size,
+            wanted,
+            len: start,
+        });
+    }
+    let area = |start, len| verity::Area {
+        source: payload,
+        start,
+        len,
+    };
+    let verity_work = verity::Work {
+        spool: None,
+        threads: work.threads,
+        progress: work.progress,
+    };
+    let (data, tree) = (area(0, start), area(start, verity.size));
+    verity::check(data, tree, &verity.hash, &verity.salt, &verity_work)?;
+    Ok(start)
+}
+
+/// Only files, folders and links that stay where they are may be in a bundle.
+fn check_entries(tree: &Tree) -> Result<(), Error> {
+    for entry in tree.walk() {
+        let bad = |problem| Error::Entry {
+            path: show(&entry.path),
+            problem,
+        };
+        match &tree.node(entry.id).kind {
+            Kind::Directory(_) | Kind::File(_) => {}
+            Kind::Symlink(target) if !target.contains(&b'/') && &**target != b".." => {}
+            Kind::Symlink(_) => return Err(bad("is a link out of its folder")),
+            _ => return Err(bad("is neither a file nor a folder")),
+        }
+    }
+    for (name, _) in tree.children(NodeId::ROOT) {
+        if name.first() == Some(&b'.') {
+            let path = show(name);
+            return Err(Error::Entry {
+                path,
+                problem: "is hidden",
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The manifest in the SquashFS says the same as the one that is signed.
+fn check_inner(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
+    let content = file(tree, manifest::FILE)?;
+    if content.len() > crate::states::SIGNATURE_MAX {
+        return Err(Error::InnerManifest);
+    }
+    let inner = Manifest::read(&content.to_vec()?)?;
+    // RAUC 1.8 writes no meta sections, neither here nor there.
+    if inner.inner() == manifest.inner() {
+        Ok(())
+    } else {
+        Err(Error::InnerManifest)
+    }
+}
+
+fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<(), Error> {
+    let content = file(tree, &image.filename)?;
+    if content.len() != image.size {
+        return Err(Error::ImageSize {
+            file: image.filename.clone(),
+            found: content.len(),
+            said: image.size,
+        });
+    }
+    progress.begin(&format!("checking {}", image.filename), content.len());
+    let index = image.has_index().then(|| image.index_file());
+    let index = index
+        .map(|name| file(tree, &name).map(|content| (name, content)))
+        .transpose()?;
+    let sha256 = match index {
+        None => digest(content, progress, None)?,
+        Some((name, index)) => check_index(content, &name, index, progress)?,
+    };
+    if sha256 == image.sha256 {
+        return Ok(());
+    }
+    Err(Error::ImageDigest {
+        file: image.filename.clone(),
+    })
+}
+
+/// Compares an index with the blocks that it is about, and answers with the SHA-256 of them all.
+fn check_index(
+    content: &Content,
+    name: &str,
+    index: &Content,
+    progress: &dyn Progress,
+) -> Result<[u8; 32], Error> {
+    let wanted = content.len().div_ceil(BLOCK as u64) * 32;
+    if index.len() != wanted {
+        return Err(Error::IndexSize {
+            file: name.to_string(),
+            found: index.len(),
+            wanted,
+        });
+    }
+    let mut reader = index.reader()?;
+    let mut said = Vec::new();
+    let mut block = 0;
+    let mut compare = |hashes: &[u8]| {
+        said.resize(hashes.len(), 0);
+        let len = reader.fill(&mut said)?;
+        let differs = said
+            .chunks(32)
+            .zip(hashes.chunks(32))
+            .position(|(said, found)| said != found);
+        if len != hashes.len() || differs.is_some() {
+            return Err(Error::Index {
+                file: name.to_string(),
+                block: block + differs.unwrap_or(0) as u64,
+            });
+        }
+        block += hashes.len() as u64 / 32;
+        Ok(())
+    };
+    digest(content, progress, Some(&mut compare))
+}
+
+/// The content of a file at the top.
+fn file<'a>(tree: &'a Tree, name: &str) -> Result<&'a Content, Error> {
+    let id = tree.lookup(name.as_bytes());
+    match id.map(|id| &tree.node(id).kind) {
+        Some(Kind::File(content)) => Ok(content),
+        Some(_) => Err(Error::Entry {
+            path: name.to_string(),
+            problem: "is no file",
+        }),
+        None => Err(Error::Missing(name.to_string())),
+    }
+}

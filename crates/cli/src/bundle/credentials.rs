@@ -1,0 +1,201 @@
+//! Who signs and whom to trust: from options and keys to identities, signers and trust. Keys are read here, used, and
+//! forgotten.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use signature::{At, Certificate, ChainEnd, Crl, CrlCheck, Identity, Key, Purpose, Signer, Time, Trust};
+use zeroize::Zeroizing;
+
+use super::args;
+use crate::failure::Failure;
+
+/// Everything that a signature needs.
+pub(crate) struct Credentials {
+    pub(crate) identity: Identity,
+    pub(crate) signer: Box<dyn Signer>,
+    pub(crate) time: Time,
+}
+
+/// The largest key, certificate or list that is read.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Reads a small file whole. Its path is all that an error says of it.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| Failure::input(format!("{shown}: cannot be read: {error}"));
+    let len = std::fs::metadata(path).map_err(failed)?.len();
+    if len > FILE_MAX {
+        return Err(Failure::input(format!(
+            "{shown}: has {len} bytes, the limit is {FILE_MAX}"
+        )));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+/// The options, and where they are silent the specification, whose paths start at `folder`.
+pub(crate) fn credentials(
+    args: &args::Credentials,
+    said: &spec::Signing,
+    folder: &Path,
+) -> Result<Credentials, Failure> {
+    let from_spec = |path: &PathBuf| folder.join(path);
+    let certificate = args
+        .certificate
+        .clone()
+        .or_else(|| said.certificate.as_ref().map(from_spec));
+    let Some(certificate) = certificate else {
+        let hint = "give --certificate and --key, or --unsigned to sign it elsewhere";
+        return Err(Failure::usage("nobody signs the bundle: there is no certificate").hint(hint));
+    };
+    let mut certificates = certificates(&certificate)?.into_iter();
+    let Some(signer) = certificates.next() else {
+        return Err(Failure::input(format!(
+            "{}: holds no certificate",
+            certificate.display()
+        )));
+    };
+    let mut intermediates: Vec<Certificate> = certificates.collect();
+    let given = args.intermediate.iter().cloned();
+    let more: Vec<PathBuf> = match args.intermediate.is_empty() {
+        true => said.intermediates.iter().map(from_spec).collect(),
+        false => given.collect(),
+    };
+    for path in more {
+        intermediates.extend(self::certificates(&path)?);
+    }
+    let identity = Identity {
+        certificate: signer,
+        intermediates,
+    };
+    let key = args.key.clone().or_else(|| said.key.as_ref().map(from_spec));
+    let signer: Box<dyn Signer> = match (&args.signer_cmd, key) {
+        (Some(command), _) => {
+            let timeout = Duration::from_secs(args.signer_timeout);
+            Box::new(signature::Command::shell(command, timeout))
+        }
+        (None, Some(key)) => Box::new(self::key(&key, args.passphrase_file.as_deref())?),
+        (None, None) => {
+            let hint = "give --key, --signer-cmd for a key that lives elsewhere, or --unsigned";
+            return Err(Failure::usage("nobody signs the bundle: there is no key").hint(hint));
+        }
+    };
+    let time = signing_time(args.signing_time.as_deref(), said.time)?;
+    Ok(Credentials {
+        identity,
+        signer,
+        time,
+    })
+}
+
+fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
+    let text = Zeroizing::new(read(path)?);
+    let passphrase = passphrase.map(read).transpose()?.map(Zeroizing::new);
+    let lines = passphrase.as_ref().map(|text| text.split(|byte| *byte == b'\n'));
+    let line = lines.and_then(|mut lines| lines.next());
+    Key::read(&text, line).map_err(|error| at(path, error))
+}
+
+/// All certificates in a file.
+fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    let bytes = read(path)?;
+    Certificate::read_pem_or_der(&bytes, &path.to_string_lossy()).map_err(Failure::from)
+}
+
+fn at(path: &Path, error: signature::Error) -> Failure {
+    Failure::from(error).at(path)
+}
+
+/// The time that a signature shows. It is part of the bundle's bytes, so nobody guesses it.
+fn signing_time(given: Option<&str>, said: Option<u64>) -> Result<Time, Failure> {
+    if let Some(text) = given {
+        return time("--signing-time", text);
+    }
+    if let Some(seconds) = said {
+        return seconds_time("bundle.sign.time", seconds);
+    }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the usual way to say which time a build has"
+    )]
+    let epoch = std::env::var("SOURCE_DATE_EPOCH");
+    match epoch {
+        Ok(text) => time("SOURCE_DATE_EPOCH", &text),
+        Err(_) => {
+            let hint = "give --signing-time with seconds since 1970, or `now`; $SOURCE_DATE_EPOCH does, too";
+            Err(Failure::usage("the signature has no time").hint(hint))
+        }
+    }
+}
+
+fn time(place: &str, text: &str) -> Result<Time, Failure> {
+    if text == "now" {
+        return now();
+    }
+    let bad = || Failure::usage(format!("{place}: {text:?}: must be seconds since 1970, or `now`"));
+    seconds_time(place, text.parse().map_err(|_| bad())?)
+}
+
+fn seconds_time(place: &str, seconds: u64) -> Result<Time, Failure> {
+    let late = || Failure::usage(format!("{place}: {seconds}: is later than any certificate"));
+    Time::from_seconds(seconds).ok_or_else(late)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user has asked for it, and no image depends on it"
+)]
+fn now() -> Result<Time, Failure> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.map_err(|_| Failure::usage("the clock shows a time before 1970"))?;
+    seconds_time("the clock", now.as_secs())
+}
+
+/// Whom to trust, by the options and, where they are silent, the specification.
+pub(crate) fn trust(args: &args::Trust, said: &spec::Signing, folder: &Path) -> Result<Trust, Failure> {
+    let from_spec = |path: &PathBuf| folder.join(path);
+    let keyring = args
+        .keyring
+        .clone()
+        .or_else(|| said.keyring.as_ref().map(from_spec));
+    let Some(keyring) = keyring else {
+        let hint = "give --keyring with the certificates that devices trust";
+        return Err(Failure::usage("nobody is trusted: there is no keyring").hint(hint));
+    };
+    let purpose = match (args.purpose, said.purpose.as_deref()) {
+        (Some(args::Purpose::Smimesign), _) | (None, None | Some("smimesign")) => Purpose::SmimeSign,
+        (Some(args::Purpose::Codesign), _) | (None, Some("codesign")) => Purpose::CodeSign,
+        (Some(args::Purpose::Any), _) | (None, Some("any")) => Purpose::Any,
+        (None, Some(other)) => {
+            let problem = format!("bundle.sign.purpose: {other:?}: must be smimesign, codesign or any");
+            return Err(Failure::usage(problem));
+        }
+    };
+    let mut crls = Vec::new();
+    for path in &args.crl {
+        crls.extend(Crl::read_pem_or_der(&read(path)?, &path.to_string_lossy())?);
+    }
+    let at = match args.at.as_deref() {
+        None => At::SigningTime,
+        Some(text) => At::Time(time("--at", text)?),
+    };
+    // Whoever gives lists wants them to count.
+    let crl_check = match crls.is_empty() {
+        true => CrlCheck::Ignore,
+        false => CrlCheck::Require,
+    };
+    let chain_end = match args.partial_chain {
+        true => ChainEnd::Partial,
+        false => ChainEnd::Root,
+    };
+    Ok(Trust {
+        crls,
+        crl_check,
+        purpose,
+        at,
+        chain_end,
+        allowed_signers: args.allowed_signer.clone(),
+        anchors: certificates(&keyring)?,
+        ..Trust::default()
+    })
+}

@@ -1,0 +1,76 @@
+//! `kiln bundle extract`: everything is checked, then the files are unpacked. All come into being, or none.
+
+use std::path::Path;
+
+use image::{Kind, NodeId, Progress as _, Target, Written, show};
+use serde::Serialize;
+use spec::Signing;
+
+use super::{args, credentials, read_failure, signed, work};
+use crate::build::{alone, hex};
+use crate::failure::Failure;
+use crate::folder::OutFolder;
+use crate::ui::{Ui, size};
+
+/// A file that was unpacked, for machines.
+#[derive(Serialize)]
+struct Unpacked {
+    file: String,
+    size: u64,
+    sha256: String,
+}
+
+pub(super) fn run(args: &args::Extract, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
+    let out = OutFolder::lock(&args.out)?;
+    refuse_full(&out.path)?;
+    let bundle = signed(&args.bundle)?;
+    let (_, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
+        .map_err(|error| read_failure(&args.bundle, &error))?;
+    let mut written: Vec<Written> = Vec::new();
+    let mut files = Vec::new();
+    for (name, id) in checked.tree.children(NodeId::ROOT) {
+        let Kind::File(content) = &checked.tree.node(id).kind else {
+            ui.warn(&format!("{}: is no file, and is left out", show(name)));
+            continue;
+        };
+        let path = out
+            .path
+            .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(
+                name,
+            ));
+        let image = alone(content)?;
+        ui.begin(&format!("unpacking {}", show(name)), content.len());
+        let done = Target::claim(&path)?.write(&image, ui)?;
+        files.push(Unpacked {
+            file: show(name),
+            size: done.size,
+            sha256: hex(&done.sha256),
+        });
+        written.push(done);
+    }
+    for done in written {
+        done.keep()?;
+    }
+    if ui.json() {
+        return ui.print_json(&files);
+    }
+    let lines = files
+        .iter()
+        .map(|file| format!("{}  {}  sha256 {}\n", file.file, size(file.size), file.sha256));
+    ui.print(&lines.collect::<String>())
+}
+
+/// What lies in the folder must not be mistaken for what was unpacked.
+fn refuse_full(path: &Path) -> Result<(), Failure> {
+    let keep = image::Keep::default();
+    let tree = image::scan(path, keep)?;
+    if tree.len() == 1 {
+        return Ok(());
+    }
+    let hint = "choose an empty folder with --out";
+    Err(Failure::output(
+        format!("{}: is not empty", path.display()),
+        Some(hint.into()),
+    ))
+}

@@ -1,0 +1,232 @@
+//! `kiln bundle info`: what a bundle says of itself, and who signed it. Only the signature is checked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ::bundle::manifest::{Image, Manifest};
+use ::bundle::{Bundle, Unsigned};
+use serde::Serialize;
+use signature::Verified;
+use spec::Signing;
+
+use super::{args, credentials, open, read_failure};
+use crate::build::hex;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// A bundle for machines.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a Path,
+    signed: bool,
+    /// Whether the signature was checked, and is good.
+    verified: bool,
+    #[serde(flatten)]
+    manifest: ManifestEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_time: Option<u64>,
+    chain: Vec<CertificateEntry>,
+}
+
+/// A manifest for machines, in its own words.
+#[derive(Serialize)]
+pub(super) struct ManifestEntry {
+    compatible: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    build: Option<String>,
+    format: &'static str,
+    verity: Option<VerityEntry>,
+    hooks: Vec<String>,
+    images: Vec<ImageEntry>,
+    meta: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Serialize)]
+struct VerityEntry {
+    hash: String,
+    salt: String,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct ImageEntry {
+    slot: String,
+    filename: String,
+    sha256: String,
+    size: u64,
+    hooks: Vec<String>,
+    adaptive: Vec<String>,
+}
+
+/// A certificate for people and machines.
+#[derive(Serialize)]
+pub(super) struct CertificateEntry {
+    subject: String,
+    issuer: String,
+    not_before: String,
+    not_after: String,
+    sha256: String,
+}
+
+pub(super) fn run(args: &args::Info, ui: &Ui) -> Result<(), Failure> {
+    let (unsigned, verified, signed) = match open(&args.bundle)? {
+        Bundle::Unsigned(unsigned) => (unsigned, None, false),
+        Bundle::Signed(signed) if args.no_verify => {
+            let unsigned = signed.unsign();
+            let unsigned = unsigned.map_err(|error| read_failure(&args.bundle, &error))?;
+            (unsigned, None, true)
+        }
+        Bundle::Signed(signed) => {
+            let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""));
+            let trust = trust.map_err(|failure| {
+                failure.hint("give --keyring with the certificates that devices trust, or --no-verify")
+            })?;
+            let (verified, unsigned) = ::bundle::verify_signature(&signed, &trust)
+                .map_err(|error| read_failure(&args.bundle, &error))?;
+            (unsigned, Some(verified), true)
+        }
+    };
+    if ui.json() {
+        return ui.print_json(&Report {
+            file: &args.bundle,
+            signed,
+            verified: verified.is_some(),
+            manifest: ManifestEntry::new(unsigned.manifest()),
+            signing_time: verified
+                .as_ref()
+                .and_then(|verified| verified.signing_time)
+                .map(|time| time.seconds()),
+            chain: verified.as_ref().map(chain).unwrap_or_default(),
+        });
+    }
+    let mut text = describe(&unsigned);
+    match (&verified, signed) {
+        (Some(verified), _) => describe_chain(verified, &mut text),
+        (None, true) => text.push_str("\nThe signature was not checked.\n"),
+        (None, false) => text.push_str("\nThe bundle is not signed.\n"),
+    }
+    ui.print(&text)
+}
+
+/// As `rauc info` shows it.
+fn describe(unsigned: &Unsigned) -> String {
+    let manifest = unsigned.manifest();
+    let mut text = String::new();
+    let mut line = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:16}{value:?}");
+        }
+    };
+    line("Compatible:", Some(&manifest.compatible));
+    line("Version:", manifest.version.as_deref());
+    line("Description:", manifest.description.as_deref());
+    line("Build:", manifest.build.as_deref());
+    line("Needs RAUC:", manifest.min_rauc_version.as_deref());
+    line(
+        "Handler:",
+        manifest.handler.as_ref().map(|handler| handler.filename.as_str()),
+    );
+    let hooks = manifest.hooks.as_ref().map(|hooks| hooks.hooks.join(" "));
+    line("Hooks:", hooks.as_deref());
+    text.push_str("Bundle Format:  verity\n");
+    if let Some(verity) = &manifest.verity {
+        let _ = writeln!(text, "  Verity Salt:  {}", hex(&verity.salt));
+        let _ = writeln!(text, "  Verity Hash:  {}", hex(&verity.hash));
+        let _ = writeln!(text, "  Verity Size:  {}", verity.size);
+    }
+    let count = manifest.images.len();
+    let _ = writeln!(text, "\n{count} Image{}:", if count == 1 { "" } else { "s" });
+    for image in &manifest.images {
+        describe_image(image, &mut text);
+    }
+    for (label, values) in &manifest.meta {
+        let _ = writeln!(text, "\nMeta {label}:");
+        for (key, value) in values {
+            let _ = writeln!(text, "  {key}: {value:?}");
+        }
+    }
+    text
+}
+
+fn describe_image(image: &Image, text: &mut String) {
+    let _ = writeln!(text, "  [{}]", image.slot);
+    let _ = writeln!(text, "    Filename:  {}", image.filename);
+    let _ = writeln!(text, "    Checksum:  {}", hex(&image.sha256));
+    let _ = writeln!(text, "    Size:      {}", image.size);
+    for (name, values) in [("Hooks", &image.hooks), ("Adaptive", &image.adaptive)] {
+        if !values.is_empty() {
+            let _ = writeln!(text, "    {:10} {}", format!("{name}:"), values.join(" "));
+        }
+    }
+}
+
+fn describe_chain(verified: &Verified, text: &mut String) {
+    text.push_str("\nCertificate Chain:\n");
+    for (number, certificate) in chain(verified).iter().enumerate() {
+        let _ = writeln!(text, " {number} Subject: {}", certificate.subject);
+        let _ = writeln!(text, "   Issuer: {}", certificate.issuer);
+        let _ = writeln!(text, "   SHA-256: {}", certificate.sha256);
+        let _ = writeln!(text, "   Not Before: {}", certificate.not_before);
+        let _ = writeln!(text, "   Not After:  {}", certificate.not_after);
+    }
+    if let Some(time) = verified.signing_time {
+        let _ = writeln!(text, "\nSigned at {time}");
+    }
+}
+
+/// The chain from the signer to who is trusted.
+pub(super) fn chain(verified: &Verified) -> Vec<CertificateEntry> {
+    let entry = |certificate: &signature::Certificate| CertificateEntry {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        not_before: certificate.not_before().to_string(),
+        not_after: certificate.not_after().to_string(),
+        sha256: hex(&certificate.fingerprint()),
+    };
+    verified.chain.iter().map(entry).collect()
+}
+
+/// Who signed, in a line.
+pub(super) fn signer(verified: &Verified) -> String {
+    let signer = verified.chain.first();
+    signer
+        .map(|signer| signer.subject().to_string())
+        .unwrap_or_default()
+}
+
+impl ManifestEntry {
+    pub(super) fn new(manifest: &Manifest) -> ManifestEntry {
+        let image = |image: &Image| ImageEntry {
+            slot: image.slot.clone(),
+            filename: image.filename.clone(),
+            sha256: hex(&image.sha256),
+            size: image.size,
+            hooks: image.hooks.clone(),
+            adaptive: image.adaptive.clone(),
+        };
+        ManifestEntry {
+            compatible: manifest.compatible.clone(),
+            version: manifest.version.clone(),
+            description: manifest.description.clone(),
+            build: manifest.build.clone(),
+            format: "verity",
+            verity: manifest.verity.map(|verity| VerityEntry {
+                hash: hex(&verity.hash),
+                salt: hex(&verity.salt),
+                size: verity.size,
+            }),
+            hooks: manifest
+                .hooks
+                .iter()
+                .flat_map(|hooks| hooks.hooks.clone())
+                .collect(),
+            images: manifest.images.iter().map(image).collect(),
+            meta: manifest.meta.clone(),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `kiln bundle`: RAUC bundles are built, signed, verified and looked into.
+
+pub(crate) mod args;
+pub(crate) mod credentials;
+mod extract;
+mod info;
+mod sign;
+pub(crate) mod signing;
+mod verify;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::bundle::{Bundle, Signed, Unsigned, Work};
+
+use crate::build;
+use crate::failure::Failure;
+use crate::ui::Ui;
+use args::Command;
+
+pub(crate) fn run(args: &args::Bundle, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    match &args.command {
+        Command::Build(args) => build::bundle(args, threads, ui),
+        Command::Sign(args) => sign::sign(args, threads, ui),
+        Command::Attach(args) => sign::attach(args, threads, ui),
+        Command::Resign(args) => sign::resign(args, threads, ui),
+        Command::Verify(args) => verify::run(args, threads, ui),
+        Command::Info(args) => info::run(args, ui),
+        Command::Extract(args) => extract::run(args, threads, ui),
+    }
+}
+
+/// Opens a file as a bundle, signed or not.
+pub(crate) fn open(path: &Path) -> Result<Bundle, Failure> {
+    let failed = |error: std::io::Error| {
+        let problem = format!("{}: cannot be read: {error}", path.display());
+        Failure::input(problem)
+    };
+    let file = File::open(path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() {
+        return Err(Failure::input(format!(
+            "{}: is not a regular file",
+            path.display()
+        )));
+    }
+    ::bundle::open(Arc::new(file), meta.len()).map_err(|error| read_failure(path, &error))
+}
+
+fn signed(path: &Path) -> Result<Signed, Failure> {
+    match open(path)? {
+        Bundle::Signed(signed) => Ok(signed),
+        Bundle::Unsigned(_) => {
+            let hint = "`kiln bundle sign` signs it";
+            Err(Failure::input(format!("{}: the bundle is not signed", path.display())).hint(hint))
+        }
+    }
+}
+
+fn unsigned(path: &Path) -> Result<Unsigned, Failure> {
+    match open(path)? {
+        Bundle::Unsigned(unsigned) => Ok(unsigned),
+        Bundle::Signed(_) => {
+            let hint = "`kiln bundle resign` signs it anew";
+            Err(Failure::input(format!("{}: the bundle is signed already", path.display())).hint(hint))
+        }
+    }
+}
+
+/// What was wrong with a bundle that was read.
+fn read_failure(path: &Path, error: &::bundle::Error) -> Failure {
+    Failure::new(error.fault_of_reading(), error.to_string()).at(path)
+}
+
+fn work<'a>(threads: usize, ui: &'a Ui) -> Work<'a> {
+    Work {
+        // Reading makes no spools.
+        folder: Path::new("."),
+        threads,
+        progress: ui,
+    }
+}

@@ -1,0 +1,99 @@
+//! Signatures come and change: `sign`, `attach`, `resign`.
+
+use std::path::Path;
+
+use ::bundle::{Signed, Unsigned};
+use image::Target;
+use serde::Serialize;
+use signature::Trust;
+use spec::Signing;
+
+use super::{args, credentials, read_failure, signed, unsigned, work};
+use crate::build::hex;
+use crate::failure::Failure;
+use crate::folder::missing;
+use crate::ui::{Ui, size};
+
+pub(super) fn sign(args: &args::Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let said = Signing::default();
+    let here = Path::new("");
+    let credentials = credentials::credentials(&args.credentials, &said, here)?;
+    let trust = credentials::trust(&args.trust, &said, here)?;
+    let bundle = unsigned(&args.bundle)?;
+    check(&args.bundle, &bundle, threads, ui)?;
+    let signed = bundle.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
+    write(&signed, &trust, &args.out, ui)
+}
+
+pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
+    let bundle = unsigned(&args.bundle)?;
+    check(&args.bundle, &bundle, threads, ui)?;
+    let signature = credentials::read(&args.signature)?;
+    let signed = bundle.attach(signature);
+    let signed = signed.map_err(|error| read_failure(&args.signature, &error))?;
+    write(&signed, &trust, &args.out, ui)
+}
+
+pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let said = Signing::default();
+    let here = Path::new("");
+    let credentials = credentials::credentials(&args.credentials, &said, here)?;
+    let trust = credentials::trust(&args.trust, &said, here)?;
+    let mut old = args.trust.clone();
+    if args.old_keyring.is_some() {
+        old.keyring.clone_from(&args.old_keyring);
+    }
+    let old = credentials::trust(&old, &said, here)?;
+    let bundle = signed(&args.bundle)?;
+    // Nobody signs what they have not checked.
+    let (_, _) = ::bundle::verify(&bundle, &old, &work(threads, ui))
+        .map_err(|error| read_failure(&args.bundle, &error))?;
+    let unsigned = bundle.unsign()?;
+    let signed = unsigned.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
+    write(&signed, &trust, &args.out, ui)
+}
+
+fn check(path: &Path, bundle: &Unsigned, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    ::bundle::check(bundle, &work(threads, ui)).map_err(|error| read_failure(path, &error))?;
+    Ok(())
+}
+
+/// What one of these commands says to machines.
+#[derive(Serialize)]
+struct Made<'a> {
+    file: &'a Path,
+    size: u64,
+    sha256: String,
+}
+
+/// Writes a bundle whose payload was checked, unless its signature is not good for the devices.
+fn write(signed: &Signed, trust: &Trust, out: &Path, ui: &Ui) -> Result<(), Failure> {
+    let (verified, _) = ::bundle::verify_signature(signed, trust)?;
+    let folder = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(missing(folder));
+    }
+    let target = Target::claim(out)?;
+    let image = signed.image()?;
+    let written = target.write(&image, ui)?;
+    let made = Made {
+        file: out,
+        size: written.size,
+        sha256: hex(&written.sha256),
+    };
+    written.keep()?;
+    if ui.json() {
+        return ui.print_json(&made);
+    }
+    ui.print(&format!(
+        "{}  {}  sha256 {}\nsigned by {}\n",
+        out.display(),
+        size(made.size),
+        made.sha256,
+        super::info::signer(&verified)
+    ))
+}

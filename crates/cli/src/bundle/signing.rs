@@ -1,0 +1,68 @@
+//! The signature of a bundle that is built together with everything else.
+
+use std::path::Path;
+
+use image::Content;
+use signature::Trust;
+use spec::{Plan, Spec};
+
+use super::credentials::{self, Credentials};
+use crate::args::Build;
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// What becomes of the bundle.
+pub(crate) enum Signing {
+    /// There is none.
+    NoBundle,
+    /// It is signed elsewhere.
+    Unsigned,
+    /// It is signed here, and has to be good for these.
+    Signed(Box<(Credentials, Trust)>),
+}
+
+impl Signing {
+    /// Reads keys and certificates, if the build has a bundle.
+    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path) -> Result<Signing, Failure> {
+        let asked = args.only.is_empty() || args.only.iter().any(|only| only == "bundle");
+        let Some(bundle) = spec.bundle.as_ref().filter(|_| asked) else {
+            return Ok(Signing::NoBundle);
+        };
+        if args.signing.unsigned {
+            return Ok(Signing::Unsigned);
+        }
+        let trust = credentials::trust(&args.signing.trust, &bundle.sign, folder)?;
+        let credentials = credentials::credentials(&args.signing.credentials, &bundle.sign, folder)?;
+        Ok(Signing::Signed(Box::new((credentials, trust))))
+    }
+
+    /// The outputs of the bundle: one that every device with the keyring takes, or an unsigned one and what is to be
+    /// signed.
+    pub(crate) fn sign(
+        &self,
+        plan: &Plan,
+        out: &Path,
+        threads: usize,
+        ui: &Ui,
+    ) -> Result<Vec<(String, Content)>, Failure> {
+        let planned = plan.bundle.as_ref();
+        let planned = planned.and_then(|planned| Some((&planned.file, planned.unsigned.clone()?)));
+        let Some((file, unsigned)) = planned else {
+            return Ok(Vec::new());
+        };
+        let Signing::Signed(signed) = self else {
+            let (file, manifest) = spec::unsigned_bundle(file);
+            let text = Content::from(unsigned.text().to_vec());
+            return Ok(vec![(file, unsigned.image()?.into()), (manifest, text)]);
+        };
+        let (credentials, trust) = &**signed;
+        let bundle = unsigned.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
+        let work = ::bundle::Work {
+            folder: out,
+            threads,
+            progress: ui,
+        };
+        ::bundle::verify(&bundle, trust, &work)?;
+        Ok(vec![(file.clone(), bundle.image()?.into())])
+    }
+}

@@ -1,0 +1,50 @@
+//! `kiln bundle verify`: everything that can be wrong with a bundle, from its last byte to its first.
+
+use std::path::Path;
+
+use serde::Serialize;
+use spec::Signing;
+
+use super::info::{CertificateEntry, ManifestEntry, chain, signer};
+use super::{args, credentials, read_failure, signed, work};
+use crate::failure::Failure;
+use crate::ui::{Ui, size};
+
+/// What was found, for machines.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a Path,
+    verified: &'static str,
+    #[serde(flatten)]
+    manifest: ManifestEntry,
+    chain: Vec<CertificateEntry>,
+}
+
+pub(super) fn run(args: &args::Verify, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
+    let bundle = signed(&args.bundle)?;
+    let (verified, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
+        .map_err(|error| read_failure(&args.bundle, &error))?;
+    if ui.json() {
+        return ui.print_json(&Report {
+            file: &args.bundle,
+            verified: "everything",
+            manifest: ManifestEntry::new(&checked.manifest),
+            chain: chain(&verified),
+        });
+    }
+    let mut text = String::new();
+    for image in &checked.manifest.images {
+        let index = if image.has_index() { ", with index" } else { "" };
+        text.push_str(&format!(
+            "{}: {}{index}: good\n",
+            image.filename,
+            size(image.size)
+        ));
+    }
+    ui.print(&format!(
+        "{text}{}: good, signed by {}\n",
+        args.bundle.display(),
+        signer(&verified)
+    ))
+}

@@ -1,0 +1,216 @@
+//! The update bundle: its keys become options, and file systems its images.
+
+use std::path::Path;
+
+use bundle::{ImageOptions, Options, Packing, Target, Unsigned, manifest};
+use image::Content;
+use squashfs::Compression;
+
+use crate::error::{Error, Result};
+use crate::expand::expand;
+use crate::parts::{Planner, Squashing};
+use crate::schema::{Bundle, BundleImage, Compressor, FileSystem, Format};
+use crate::trees::Values;
+use crate::{disks, formats, outputs};
+
+/// A bundle that is planned, and its output's name.
+#[derive(Debug)]
+pub struct PlannedBundle {
+    /// The name of the signed bundle's file.
+    pub file: String,
+    /// What is to be signed; nothing when it was only estimated.
+    pub unsigned: Option<Unsigned>,
+    /// Its bytes without the signature; the most that it can take when it was only estimated.
+    pub size: u64,
+    /// What it is for.
+    pub compatible: String,
+    /// The version of what it brings.
+    pub version: Option<String>,
+    /// The slots that it fills, with the images' names and bytes.
+    pub images: Vec<(String, String, u64)>,
+}
+
+/// Refuses what makes no sense before anything is read.
+pub(crate) fn check(bundle: &Bundle, planner: &mut Planner) -> Result<()> {
+    let spec = planner.spec;
+    for (slot, image) in &bundle.image {
+        let place = format!("bundle.image.{slot}.content");
+        disks::check_part(&place, &image.content, spec)?;
+        if !image.content.starts_with("fs.") {
+            let problem = format!("{:?}: must be a file system, as in \"fs.NAME\"", image.content);
+            return Err(Error::BadValue { place, problem });
+        }
+    }
+    options(bundle, planner, Contents::None).map(drop)
+}
+
+/// Plans the bundle, and the file systems in it.
+pub(crate) fn plan(bundle: &Bundle, planner: &mut Planner) -> Result<PlannedBundle> {
+    let options = options(bundle, planner, Contents::Planned)?;
+    let failed = |source| Error::Bundle { source };
+    let (unsigned, size) = match planner.work.squashing {
+        Squashing::Estimate => (None, bundle::at_most(&options).map_err(failed)?),
+        Squashing::Spool(folder) => {
+            let work = bundle::Work {
+                folder,
+                threads: planner.work.threads,
+                progress: planner.work.progress,
+            };
+            let unsigned = bundle::plan(&options, &work).map_err(failed)?;
+            let size = unsigned.payload().len();
+            (Some(unsigned), size)
+        }
+    };
+    let image = |image: &ImageOptions| {
+        let manifest::Image { slot, filename, .. } = image.manifest.clone();
+        (slot, filename, image.content.len())
+    };
+    Ok(PlannedBundle {
+        file: outputs::bundle(bundle, planner.gathered),
+        unsigned,
+        size,
+        images: options.images.iter().map(image).collect(),
+        compatible: options.compatible,
+        version: options.version,
+    })
+}
+
+/// Whether images' bytes are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// They are planned.
+    Planned,
+    /// They are not needed: only keys are checked.
+    None,
+}
+
+fn options(bundle: &Bundle, planner: &mut Planner, contents: Contents) -> Result<Options> {
+    let target = match &bundle.target_rauc {
+        None => Target::default(),
+        Some(text) => text
+            .parse()
+            .map_err(|problem| bad("bundle.target-rauc", problem))?,
+    };
+    let version = bundle.version.as_ref();
+    let place = "bundle.version";
+    let version = version.map(|text| expand(text, place, |key| planner.text(key, place)));
+    let mut images = Vec::new();
+    for (slot, image) in &bundle.image {
+        images.push(self::image(slot, image, planner, contents)?);
+    }
+    let sector_size = planner.sector_size();
+    let block_size = bundle.block_size.map(|size| size.bytes(sector_size));
+    let block_size = block_size.map(|size| {
+        u32::try_from(size).map_err(|_| bad("bundle.block-size", format!("{size} bytes: the limit is 1 MiB")))
+    });
+    let options = Options {
+        target,
+        compatible: bundle.compatible.clone(),
+        version: version.transpose()?,
+        description: bundle.description.clone(),
+        build: bundle.build.clone(),
+        min_rauc_version: bundle.min_rauc_version.clone(),
+        images,
+        hooks: hooks(bundle, planner.work.folder)?,
+        handler: handler(bundle, planner.work.folder)?,
+        meta: bundle.meta.clone(),
+        compression: compression(bundle, planner)?,
+        block_size: block_size.transpose()?.unwrap_or(16 << 10),
+        time: bundle.time.unwrap_or(1),
+    };
+    options.check().map_err(|source| Error::Bundle { source })?;
+    Ok(options)
+}
+
+fn bad(place: &str, problem: impl Into<String>) -> Error {
+    Error::BadValue {
+        place: place.to_string(),
+        problem: problem.into(),
+    }
+}
+
+fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Contents) -> Result<ImageOptions> {
+    let fs = file_system(image, planner)?;
+    let file = image.file.clone();
+    let filename =
+        file.unwrap_or_else(|| format!("{}.{}", slot.replace('.', "-"), outputs::ending(fs.format)));
+    let stored = fs.format == Format::Squashfs && fs.compression != Some(Compressor::None);
+    let packing = match image.compress {
+        Some(true) => Packing::Compressed,
+        Some(false) => Packing::Stored,
+        None if stored => Packing::Stored,
+        None => Packing::Compressed,
+    };
+    let content = match contents {
+        Contents::Planned => planner.part(&image.content)?.content.clone(),
+        // Any size that is none of a mistake.
+        Contents::None => Content::Zeros(1 << 20),
+    };
+    let adaptive = match image.adaptive {
+        Some(false) => Vec::new(),
+        _ => bundle::adaptive(),
+    };
+    Ok(ImageOptions {
+        manifest: manifest::Image {
+            slot: slot.to_string(),
+            filename,
+            kind: image.kind.clone(),
+            hooks: image.hooks.clone(),
+            adaptive,
+            ..manifest::Image::default()
+        },
+        content,
+        packing,
+    })
+}
+
+/// The file system that an image is.
+fn file_system<'a>(image: &BundleImage, planner: &Planner<'a>) -> Result<&'a FileSystem> {
+    let key = image.content.strip_prefix("fs.").unwrap_or_default();
+    let fs = planner.spec.fs.get(key);
+    fs.ok_or_else(|| disks::no_part("bundle.image", &image.content, planner.spec))
+}
+
+fn hooks(bundle: &Bundle, folder: &Path) -> Result<Option<(manifest::Hooks, Content)>> {
+    let Some(keys) = &bundle.hooks else {
+        return Ok(None);
+    };
+    let (filename, content) = program("bundle.hooks", &keys.source, keys.file.as_deref(), folder)?;
+    let hooks = keys.hooks.clone();
+    Ok(Some((manifest::Hooks { filename, hooks }, content)))
+}
+
+fn handler(bundle: &Bundle, folder: &Path) -> Result<Option<(manifest::Handler, Content)>> {
+    let Some(keys) = &bundle.handler else {
+        return Ok(None);
+    };
+    let (filename, content) = program("bundle.handler", &keys.source, keys.file.as_deref(), folder)?;
+    let args = keys.args.clone();
+    Ok(Some((manifest::Handler { filename, args }, content)))
+}
+
+/// A program of the host: its name in the bundle and its bytes.
+fn program(place: &str, source: &Path, file: Option<&str>, folder: &Path) -> Result<(String, Content)> {
+    let own = || source.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = file.map(ToString::to_string).or_else(own);
+    let name = name.ok_or_else(|| bad(place, format!("{}: is no file", source.display())))?;
+    let content = Content::host_file(folder.join(source)).map_err(|source| Error::Tree {
+        part: place.to_string(),
+        source,
+    })?;
+    Ok((name, content))
+}
+
+/// A device that can read a squashfs in the bundle can read the bundle, so that one's compressor is the best guess.
+fn compression(bundle: &Bundle, planner: &Planner) -> Result<Compression> {
+    let images = bundle.image.values();
+    let squashfs = images
+        .filter_map(|image| file_system(image, planner).ok())
+        .find(|fs| fs.format == Format::Squashfs);
+    let compressor = match (bundle.compression, squashfs) {
+        (Some(compressor), _) => Some(compressor),
+        (None, Some(fs)) => Some(fs.compression.unwrap_or(Compressor::Zstd)),
+        (None, None) => None,
+    };
+    formats::compression("bundle", compressor.unwrap_or(Compressor::Gzip), bundle.level)
+}
