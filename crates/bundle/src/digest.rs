@@ -11,13 +11,16 @@ pub(crate) const BLOCK: usize = 4096;
 /// Bytes that are read at once.
 const WINDOW: usize = 4 << 20;
 
+/// Receives the SHA-256 of blocks, one after the other.
+type TakeHashes<'a> = dyn FnMut(&[u8]) -> Result<(), Error> + 'a;
+
 /// An image's SHA-256.
 ///
-/// `block` receives the SHA-256 of each block, in order, when the image comes with them.
+/// `blocks` receives that of each block, in order, when the image comes with them.
 pub(crate) fn digest(
     content: &Content,
     progress: &dyn Progress,
-    mut blocks: Option<&mut dyn FnMut(&[u8]) -> Result<(), Error>>,
+    mut blocks: Option<&mut TakeHashes>,
 ) -> Result<[u8; 32], Error> {
     let mut whole = Sha256::new();
     let mut reader = content.reader()?;
@@ -27,9 +30,12 @@ pub(crate) fn digest(
         let len = reader.fill(&mut window)?;
         let bytes = window.get(..len).unwrap_or_default();
         if let Some(take) = &mut blocks {
-            let hash = |block: &[u8]| match block.iter().all(|byte| *byte == 0) {
-                true if block.len() == BLOCK => zero,
-                _ => Sha256::digest(block),
+            let hash = |block: &[u8]| {
+                if block.len() == BLOCK && block.iter().all(|byte| *byte == 0) {
+                    zero
+                } else {
+                    Sha256::digest(block)
+                }
             };
             let (hashes, ()) = rayon::join(
                 || -> Vec<u8> { bytes.par_chunks(BLOCK).map(hash).collect::<Vec<_>>().concat() },

@@ -8,7 +8,7 @@ use crate::states::SIGNATURE_MAX;
 use crate::{Error, Signed, Unsigned};
 
 /// Bytes at the end that say how long the signature before them is.
-const TRAILER: u64 = 8;
+const TRAILER: usize = 8;
 
 /// A bundle that was read.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub enum Bundle {
     /// Its end is a signature.
     Signed(Signed),
     /// Its end is a bare manifest.
-    Unsigned(Unsigned),
+    Unsigned(Box<Unsigned>),
 }
 
 /// Opens a bundle of `size` bytes. What is in it is not checked.
@@ -24,10 +24,10 @@ pub enum Bundle {
 /// # Errors
 /// When it cannot be read, or its end is none of a bundle.
 pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
-    let Some(trailer_start) = size.checked_sub(TRAILER) else {
+    let Some(trailer_start) = size.checked_sub(TRAILER as u64) else {
         return Err(Error::TooShort(size));
     };
-    let mut trailer = [0; TRAILER as usize];
+    let mut trailer = [0; TRAILER];
     let read = |buffer: &mut [u8], start| {
         bytes
             .read_exact_at(buffer, start)
@@ -54,7 +54,7 @@ pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
     match end.first() {
         // A SEQUENCE.
         Some(0x30) => Ok(Bundle::Signed(Signed::new(payload, end))),
-        Some(b'[') => Unsigned::new(payload, end).map(Bundle::Unsigned),
+        Some(b'[') => Unsigned::new(payload, end).map(|unsigned| Bundle::Unsigned(Box::new(unsigned))),
         _ => Err(Error::NoBundle),
     }
 }

@@ -47,9 +47,8 @@ impl FromStr for Target {
             )
         };
         let mut numbers = text.split('.').map(str::parse::<u32>);
-        let (major, minor) = match (numbers.next(), numbers.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) => (major, minor),
-            _ => return Err(bad()),
+        let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+            return Err(bad());
         };
         // What comes third only mends mistakes.
         if numbers.any(|number| number.is_err()) {

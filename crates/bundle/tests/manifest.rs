@@ -63,6 +63,7 @@ fn manifests_are_written_in_raucs_order() {
 }
 
 /// Each line: what is done to the text, and what the error says.
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[test]
 fn texts_that_are_no_manifest_are_refused() {
     let text = manifest().write();

@@ -156,6 +156,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
                 Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
             }
             Detail::Ext4 { uuid, .. } => Some(uuid.to_string()),
+            Detail::Verity { root, .. } => root.as_ref().map(|root| hex(root)),
             Detail::Squashfs { .. } | Detail::Script { .. } => None,
         };
         for (file, content) in &part.files {

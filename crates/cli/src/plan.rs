@@ -9,7 +9,7 @@ use spec::{Detail, Part, Rehash, Squashing, Work};
 use squashfs::UnitUsage;
 
 use crate::args::Plan;
-use crate::build::{gather, warnings};
+use crate::build::{gather, hex, warnings};
 use crate::failure::Failure;
 use crate::manifest::DiskEntry;
 use crate::ui::{Ui, size};
@@ -174,6 +174,11 @@ enum DetailEntry {
         promised_inodes: u64,
         journal: u64,
     },
+    Verity {
+        data: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        root_hash: Option<String>,
+    },
     Script {
         arch: &'static str,
     },
@@ -226,13 +231,17 @@ impl PartEntry {
                 promised_inodes: usage.promised_inodes,
                 journal: usage.journal_blocks * 4096,
             },
+            Detail::Verity { data, root, .. } => DetailEntry::Verity {
+                data: data.clone(),
+                root_hash: root.as_ref().map(|root| hex(root)),
+            },
             Detail::Script { arch } => DetailEntry::Script { arch },
         };
         PartEntry {
             part: part.name.clone(),
             outputs: part.files.iter().map(|(file, _)| file.clone()).collect(),
             size: part.content.len(),
-            estimate: matches!(part.detail, Detail::Squashfs { estimate: true, .. }),
+            estimate: part.is_estimate(),
             detail,
         }
     }
@@ -299,6 +308,16 @@ impl PartEntry {
                 inodes - free_inodes,
                 size(*journal)
             ),
+            DetailEntry::Verity { data, root_hash } => {
+                let most = if self.estimate { "at most " } else { "" };
+                let root = root_hash.as_ref().map(|root| format!("; root hash {root}"));
+                let root = root.unwrap_or_default();
+                writeln!(
+                    text,
+                    "{} → {files}: hash tree of {data}, {most}{bytes}{root}",
+                    self.part
+                )
+            }
             DetailEntry::Script { arch } => {
                 writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)
             }

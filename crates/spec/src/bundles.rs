@@ -135,11 +135,10 @@ fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Conte
     let filename =
         file.unwrap_or_else(|| format!("{}.{}", slot.replace('.', "-"), outputs::ending(fs.format)));
     let stored = fs.format == Format::Squashfs && fs.compression != Some(Compressor::None);
-    let packing = match image.compress {
-        Some(true) => Packing::Compressed,
-        Some(false) => Packing::Stored,
-        None if stored => Packing::Stored,
-        None => Packing::Compressed,
+    let packing = if image.compress.unwrap_or(!stored) {
+        Packing::Compressed
+    } else {
+        Packing::Stored
     };
     let content = match contents {
         Contents::Planned => planner.part(&image.content)?.content.clone(),

@@ -7,10 +7,10 @@ use disk::{Attributes, Board, Gpt, Kind, Mbr, Partition, PartitionType, SectorSi
 use image::Content;
 
 use crate::error::{Error, Result};
-use crate::parts::{Detail, Part, Planner};
+use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::nearest;
-use crate::{Spec, outputs};
+use crate::{Spec, hash_trees, outputs};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -24,6 +24,11 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
                 part.check_size(size, &format!("{}.size", place(region)))?;
             }
             lowered.content = content(part, &mut lowered.size);
+            if let (Some(partition), true) = (&mut lowered.partition, has_guids(&options.table))
+                && partition.guid.is_none()
+            {
+                partition.guid = planner.partition_guid(name)?;
+            }
         }
         regions.push(lowered);
     }
@@ -41,8 +46,18 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u
         let mut lowered = lower(region, &options, planner)?;
         if let (Some(name), None) = (&region.content, lowered.size) {
             let sector_size = options.sector_size.bytes();
-            let fs = planner.spec.fs.get(name.strip_prefix("fs.").unwrap_or_default());
+            let tree = planner
+                .spec
+                .verity
+                .get(name.strip_prefix("verity.").unwrap_or_default());
+            let fs = tree.map_or(name, |tree| &tree.data).strip_prefix("fs.");
+            let fs = planner.spec.fs.get(fs.unwrap_or_default());
             let size = fs.and_then(|fs| fs.size).map(|size| size.bytes(sector_size));
+            let size = if tree.is_some() {
+                size.map(hash_trees::size)
+            } else {
+                size
+            };
             lowered.size = size.and_then(|size| size.checked_next_multiple_of(sector_size));
             sizes_are_known &= lowered.size.is_some();
         }
@@ -207,6 +222,11 @@ fn says_partition(region: &Region) -> bool {
         || !region.attributes.is_empty()
 }
 
+/// Whether the partitions of a table have GUIDs of their own.
+fn has_guids(table: &disk::Table) -> bool {
+    matches!(table, disk::Table::Gpt(_) | disk::Table::Hybrid(..))
+}
+
 /// What errors call a region.
 fn place(region: &Region) -> String {
     format!("disk.region {:?}", region.name)
@@ -214,7 +234,7 @@ fn place(region: &Region) -> String {
 
 /// A part as a region's content. One that was only estimated takes its place, but no content.
 fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
-    if let Detail::Squashfs { estimate: true, .. } = part.detail {
+    if part.is_estimate() {
         size.get_or_insert(part.content.len().next_multiple_of(4096));
         return None;
     }
@@ -284,6 +304,7 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
     let known = match name.split_once('.') {
         Some(("fs", key)) => spec.fs.contains_key(key),
         Some(("script", key)) => spec.script.contains_key(key),
+        Some(("verity", key)) => spec.verity.contains_key(key),
         _ => false,
     };
     if known {
@@ -296,6 +317,7 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
 pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     let mut known: Vec<String> = spec.fs.keys().map(|key| format!("fs.{key}")).collect();
     known.extend(spec.script.keys().map(|key| format!("script.{key}")));
+    known.extend(spec.verity.keys().map(|key| format!("verity.{key}")));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());
     }

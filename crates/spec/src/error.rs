@@ -171,6 +171,14 @@ pub enum Error {
         /// What is wrong.
         source: bundle::Error,
     },
+    /// A hash tree.
+    #[error("{part}: {source}")]
+    Verity {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: verity::Error,
+    },
     /// The disk.
     #[error("disk: {0}")]
     Disk(#[from] disk::Error),
@@ -215,6 +223,7 @@ impl Error {
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
             Error::Bundle { source } => source.fault(),
+            Error::Verity { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }

@@ -8,7 +8,7 @@ use squashfs::UnitUsage;
 use crate::error::{Error, Result};
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, outputs};
+use crate::{formats, hash_trees, outputs};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -21,6 +21,11 @@ impl Planner<'_> {
             Format::Squashfs => self.squashfs(&part, fs, &tree)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, fs, &tree)?,
+        };
+        let content = if self.is_hashed(&part) {
+            hash_trees::solid(&content)?
+        } else {
+            content
         };
         let part = Part {
             name: part,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::schema::{Compressor, FatBits, FileSystem, Format, Journal, Profile};
-use crate::{Amount, Spec};
+use crate::{Amount, Spec, hash_trees};
 
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
@@ -66,6 +66,7 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
             Format::Fat => {}
         }
     }
+    hash_trees::check(spec)?;
     for (key, script) in &spec.script {
         let part = format!("script.{key}");
         uboot::Arch::from_str(&script.arch).map_err(|source| Error::Script { part, source })?;

@@ -20,6 +20,7 @@ mod expand;
 mod file_systems;
 mod formats;
 mod gather;
+mod hash_trees;
 mod id;
 mod outputs;
 mod parts;
@@ -35,6 +36,6 @@ pub use outputs::{Transport, manifest, transports, unsigned_bundle};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
     Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Disk, Extlinux, FatBits,
-    FileSystem, Format, Journal, Kept, Profile, Region, Script, Signing, Sources, Spec, Table,
+    FileSystem, Format, Journal, Kept, Profile, Region, Script, Signing, Sources, Spec, Table, Verity,
 };
 pub use text::{parse, read};

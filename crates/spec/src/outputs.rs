@@ -6,7 +6,7 @@ use std::path::Path;
 use transport::{Method, Options};
 
 use crate::error::{Error, Result};
-use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Script};
+use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Script, Verity};
 use crate::{Gathered, Spec};
 
 /// How an output travels.
@@ -103,6 +103,11 @@ pub(crate) fn script(key: &str, script: &Script) -> (String, String) {
     (file, readable.to_string_lossy().into_owned())
 }
 
+/// The output of a hash tree.
+pub(crate) fn hash_tree(key: &str, verity: &Verity) -> String {
+    verity.file.clone().unwrap_or_else(|| format!("{key}.verity"))
+}
+
 /// The output of the disk.
 pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
     let file = disk
@@ -141,6 +146,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         let (file, readable) = script(key, part);
         files.push((file, format!("script.{key}")));
         files.push((readable, format!("script.{key} (its commands)")));
+    }
+    for (key, part) in &spec.verity {
+        files.push((hash_tree(key, part), format!("verity.{key}")));
     }
     if let Some(part) = &spec.disk {
         files.push((disk(part, gathered), "disk".to_string()));

@@ -1,4 +1,4 @@
-//! The parts of a specification: file systems and scripts as contents, each made once.
+//! The parts of a specification: file systems, their hash trees and scripts as contents, each made once.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct Work<'a> {
     pub threads: usize,
     /// Hears how far the work is.
     pub progress: &'a dyn Progress,
-    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `disk`, `bundle`. All when empty.
+    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `disk`, `bundle`. All when empty.
     pub only: &'a [String],
 }
 
@@ -48,10 +48,10 @@ pub struct Plan {
     pub bundle: Option<PlannedBundle>,
 }
 
-/// A file system or a script.
+/// A file system, a script or a hash tree.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// `fs.NAME` or `script.NAME`.
+    /// `fs.NAME`, `script.NAME` or `verity.NAME`.
     pub name: String,
     /// Its bytes; only their number counts when it is an estimate.
     pub content: Content,
@@ -89,6 +89,15 @@ pub enum Detail {
         /// Its id.
         uuid: uuid::Uuid,
     },
+    /// A hash tree of another part.
+    Verity {
+        /// The other part.
+        data: String,
+        /// The root hash; unknown in a plan that makes no file systems.
+        root: Option<[u8; 32]>,
+        /// Whether the other part's size is the most that it can take, and so is this one's.
+        estimate: bool,
+    },
     /// A boot script.
     Script {
         /// Its architecture.
@@ -118,7 +127,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
-        texts.any(|text| text.contains("{fs."))
+        texts.any(|text| text.contains("{fs.") || text.contains("{verity."))
     };
     for (key, fs) in &spec.fs {
         if fs.format == Format::Fat && !holds_parts(fs) {
@@ -141,6 +150,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
     names.extend(spec.script.keys().map(|name| format!("script.{name}")));
+    names.extend(spec.verity.keys().map(|name| format!("verity.{name}")));
     if let Some(disk) = &spec.disk {
         planner.starts = disks::check(disk, &planner)?;
     }
@@ -214,6 +224,7 @@ impl<'a> Planner<'a> {
         match name.split_once('.') {
             Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
             Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
+            Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
             _ => Err(disks::no_part("this specification", name, spec)),
         }
     }
@@ -261,6 +272,9 @@ impl<'a> Planner<'a> {
 
 impl Values for Planner<'_> {
     fn text(&mut self, key: &str, place: &str) -> Result<String> {
+        if key.starts_with("verity.") {
+            return self.hash_tree_value(key, place);
+        }
         let fs = key.strip_prefix("fs.").and_then(|key| key.split_once('.'));
         match fs {
             Some((name, "id")) if self.spec.fs.contains_key(name) => {
@@ -271,6 +285,9 @@ impl Values for Planner<'_> {
                 let id = id::tree_id(&tree, self.gathered)?;
                 self.ids.insert(name.to_string(), id.clone());
                 Ok(id)
+            }
+            Some((name, "roothash")) if self.spec.fs.contains_key(name) => {
+                self.root_hash(&format!("fs.{name}"), place)
             }
             Some((name, _)) if !self.spec.fs.contains_key(name) => {
                 Err(disks::no_part(place, &format!("fs.{name}"), self.spec))
@@ -290,7 +307,7 @@ impl Values for Planner<'_> {
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
-            Some(("fs", name)) => !name.contains('.'),
+            Some(("fs" | "verity", name)) => !name.contains('.'),
             Some(("script", _)) => true,
             _ => false,
         };
@@ -304,16 +321,23 @@ impl Values for Planner<'_> {
 }
 
 impl Part {
+    /// Whether the size is the most that it can take.
+    #[must_use]
+    pub fn is_estimate(&self) -> bool {
+        matches!(
+            self.detail,
+            Detail::Squashfs { estimate: true, .. } | Detail::Verity { estimate: true, .. }
+        )
+    }
+
     /// Checks a limit of a file system whose size follows from its content.
     pub(crate) fn check_size(&self, limit: u64, limit_place: &str) -> Result<()> {
-        let (size, largest) = match &self.detail {
-            Detail::Squashfs { estimate: true, .. } => return Ok(()),
-            Detail::Squashfs { largest, .. } => (self.content.len(), largest.clone()),
-            Detail::Fat { .. } | Detail::Ext4 { .. } | Detail::Script { .. } => {
-                (self.content.len(), Vec::new())
-            }
+        let largest = match &self.detail {
+            Detail::Squashfs { largest, .. } => largest.clone(),
+            _ => Vec::new(),
         };
-        if size <= limit {
+        let size = self.content.len();
+        if self.is_estimate() || size <= limit {
             return Ok(());
         }
         Err(Error::TooLarge {

@@ -1,6 +1,6 @@
 //! The manifest: what a bundle is for, and what it holds.
 //!
-//! Its text is that of GLib's key files, in the order in which RAUC writes it. See RAUC's reference, "Manifest".
+//! Its text is that of `GLib`'s key files, in the order in which RAUC writes it. See RAUC's reference, "Manifest".
 
 mod read;
 mod rules;

@@ -1,4 +1,4 @@
-//! Text becomes a manifest. GLib's reader lets a lot pass (groups in pieces, keys that come twice); here each thing has one
+//! Text becomes a manifest. `GLib`'s reader lets a lot pass (groups in pieces, keys that come twice); here each thing has one
 //! place, so that nobody reads another manifest than was signed.
 
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ impl Group {
         let number = if digits { text.parse().ok() } else { None };
         // RAUC counts in signed numbers.
         number
-            .filter(|number| *number <= i64::MAX as u64)
+            .filter(|number| i64::try_from(*number).is_ok())
             .ok_or_else(|| at(line, format!("{key}={text}: must be a number below 2^63")))
     }
 

@@ -1,4 +1,4 @@
-//! Manifests become text, byte for byte as GLib writes key files.
+//! Manifests become text, byte for byte as `GLib` writes key files.
 
 use std::fmt::Write as _;
 

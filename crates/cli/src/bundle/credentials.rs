@@ -56,10 +56,10 @@ pub(crate) fn credentials(
         )));
     };
     let mut intermediates: Vec<Certificate> = certificates.collect();
-    let given = args.intermediate.iter().cloned();
-    let more: Vec<PathBuf> = match args.intermediate.is_empty() {
-        true => said.intermediates.iter().map(from_spec).collect(),
-        false => given.collect(),
+    let more: Vec<PathBuf> = if args.intermediate.is_empty() {
+        said.intermediates.iter().map(from_spec).collect()
+    } else {
+        args.intermediate.clone()
     };
     for path in more {
         intermediates.extend(self::certificates(&path)?);
@@ -119,13 +119,11 @@ fn signing_time(given: Option<&str>, said: Option<u64>) -> Result<Time, Failure>
         reason = "the usual way to say which time a build has"
     )]
     let epoch = std::env::var("SOURCE_DATE_EPOCH");
-    match epoch {
-        Ok(text) => time("SOURCE_DATE_EPOCH", &text),
-        Err(_) => {
-            let hint = "give --signing-time with seconds since 1970, or `now`; $SOURCE_DATE_EPOCH does, too";
-            Err(Failure::usage("the signature has no time").hint(hint))
-        }
-    }
+    let epoch = epoch.map_err(|_| {
+        let hint = "give --signing-time with seconds since 1970, or `now`; $SOURCE_DATE_EPOCH does, too";
+        Failure::usage("the signature has no time").hint(hint)
+    })?;
+    time("SOURCE_DATE_EPOCH", &epoch)
 }
 
 fn time(place: &str, text: &str) -> Result<Time, Failure> {
@@ -180,13 +178,15 @@ pub(crate) fn trust(args: &args::Trust, said: &spec::Signing, folder: &Path) -> 
         Some(text) => At::Time(time("--at", text)?),
     };
     // Whoever gives lists wants them to count.
-    let crl_check = match crls.is_empty() {
-        true => CrlCheck::Ignore,
-        false => CrlCheck::Require,
+    let crl_check = if crls.is_empty() {
+        CrlCheck::Ignore
+    } else {
+        CrlCheck::Require
     };
-    let chain_end = match args.partial_chain {
-        true => ChainEnd::Partial,
-        false => ChainEnd::Root,
+    let chain_end = if args.partial_chain {
+        ChainEnd::Partial
+    } else {
+        ChainEnd::Root
     };
     Ok(Trust {
         crls,

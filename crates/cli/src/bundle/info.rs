@@ -75,7 +75,7 @@ pub(super) struct CertificateEntry {
 
 pub(super) fn run(args: &args::Info, ui: &Ui) -> Result<(), Failure> {
     let (unsigned, verified, signed) = match open(&args.bundle)? {
-        Bundle::Unsigned(unsigned) => (unsigned, None, false),
+        Bundle::Unsigned(unsigned) => (*unsigned, None, false),
         Bundle::Signed(signed) if args.no_verify => {
             let unsigned = signed.unsign();
             let unsigned = unsigned.map_err(|error| read_failure(&args.bundle, &error))?;
@@ -100,7 +100,7 @@ pub(super) fn run(args: &args::Info, ui: &Ui) -> Result<(), Failure> {
             signing_time: verified
                 .as_ref()
                 .and_then(|verified| verified.signing_time)
-                .map(|time| time.seconds()),
+                .map(signature::Time::seconds),
             chain: verified.as_ref().map(chain).unwrap_or_default(),
         });
     }

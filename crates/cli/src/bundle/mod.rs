@@ -60,7 +60,7 @@ fn signed(path: &Path) -> Result<Signed, Failure> {
 
 fn unsigned(path: &Path) -> Result<Unsigned, Failure> {
     match open(path)? {
-        Bundle::Unsigned(unsigned) => Ok(unsigned),
+        Bundle::Unsigned(unsigned) => Ok(*unsigned),
         Bundle::Signed(_) => {
             let hint = "`kiln bundle resign` signs it anew";
             Err(Failure::input(format!("{}: the bundle is signed already", path.display())).hint(hint))
@@ -73,7 +73,7 @@ fn read_failure(path: &Path, error: &::bundle::Error) -> Failure {
     Failure::new(error.fault_of_reading(), error.to_string()).at(path)
 }
 
-fn work<'a>(threads: usize, ui: &'a Ui) -> Work<'a> {
+fn work(threads: usize, ui: &Ui) -> Work<'_> {
     Work {
         // Reading makes no spools.
         folder: Path::new("."),

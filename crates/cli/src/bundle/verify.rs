@@ -1,5 +1,6 @@
 //! `kiln bundle verify`: everything that can be wrong with a bundle, from its last byte to its first.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -36,11 +37,7 @@ pub(super) fn run(args: &args::Verify, threads: usize, ui: &Ui) -> Result<(), Fa
     let mut text = String::new();
     for image in &checked.manifest.images {
         let index = if image.has_index() { ", with index" } else { "" };
-        text.push_str(&format!(
-            "{}: {}{index}: good\n",
-            image.filename,
-            size(image.size)
-        ));
+        let _ = writeln!(text, "{}: {}{index}: good", image.filename, size(image.size));
     }
     ui.print(&format!(
         "{text}{}: good, signed by {}\n",

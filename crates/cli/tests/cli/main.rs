@@ -16,4 +16,5 @@ mod results;
 mod stops;
 mod transports;
 mod verbs;
+mod verity;
 mod world;

@@ -1,8 +1,10 @@
 //! The keys of a specification.
 
 mod bundle;
+mod verity;
 
 pub use bundle::{Bundle, BundleHooks, BundleImage, BundleProgram, Signing};
+pub use verity::Verity;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,6 +33,9 @@ pub struct Spec {
     /// The boot scripts, by name.
     #[serde(default)]
     pub script: BTreeMap<String, Script>,
+    /// The hash trees of file systems, by name.
+    #[serde(default)]
+    pub verity: BTreeMap<String, Verity>,
     /// The disk.
     pub disk: Option<Disk>,
     /// The update bundle.
@@ -381,7 +386,7 @@ pub struct Region {
     pub name: String,
     /// A file of the host that is its content, outside the table unless a type is given.
     pub raw: Option<PathBuf>,
-    /// The part that is its content: `fs.NAME`.
+    /// The part that is its content: `fs.NAME`, `verity.NAME`.
     pub content: Option<String>,
     /// The partition's type: a name, a GUID, or a number such as `0x83`. Without one, the region is not in the table.
     #[serde(rename = "type")]
@@ -392,7 +397,8 @@ pub struct Region {
     pub size: Option<Amount>,
     /// hybrid: the partition's type in the MBR, which puts it there.
     pub mbr_type: Option<String>,
-    /// gpt, hybrid: the partition's GUID; derived when not given.
+    /// gpt, hybrid: the partition's GUID; when not given that of a discoverable partition if its content has a hash
+    /// tree or is one, derived otherwise.
     pub guid: Option<String>,
     /// The partition's number; the next when not given.
     pub number: Option<u32>,
