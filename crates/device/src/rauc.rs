@@ -57,7 +57,7 @@ fn section(text: &mut String, name: &str, keys: &[(&str, String)], device: &Devi
     }
 }
 
-/// A value as GLib's key files have it.
+/// A value as key files have it.
 fn escape(value: &str) -> String {
     let mut text = String::new();
     for (index, character) in value.chars().enumerate() {
