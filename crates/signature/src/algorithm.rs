@@ -321,6 +321,14 @@ impl PublicKey {
         }
     }
 
+    /// Whether it is large enough for its signatures to mean something.
+    pub(crate) fn check_least(&self) -> Parsed<()> {
+        match self.0 {
+            Kind::Rsa { bits, .. } if bits < RSA_BITS_MIN => Err(rsa_name(bits)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a signature was made with its private half over a message.
     pub(crate) fn made(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
         match (&self.0, scheme) {

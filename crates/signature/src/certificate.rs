@@ -7,16 +7,17 @@ use data_encoding::HEXLOWER;
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
 use sha2::{Digest, Sha256};
+use x509_cert::certificate::Version;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
 };
 
-use crate::algorithm::{PublicKey, Scheme};
+use crate::algorithm::{PublicKey, RSA_BITS_MIN, Scheme};
 use crate::format::{
     AUTHORITY_KEY_IDENTIFIER, BASIC_CONSTRAINTS, CERTIFICATE_POLICIES, EXT_KEY_USAGE, ISSUER_ALT_NAME,
-    KEY_USAGE, NAME_CONSTRAINTS, SUBJECT_ALT_NAME, SUBJECT_KEY_IDENTIFIER,
+    KEY_USAGE, NAME_CONSTRAINTS, NETSCAPE_CERT_TYPE, SUBJECT_ALT_NAME, SUBJECT_KEY_IDENTIFIER,
 };
 use crate::tlv::{self, BIT_STRING, CONTEXT_0, Cursor, INTEGER, Parsed, SEQUENCE};
 use crate::{Error, Result, Time, names, pem};
@@ -54,6 +55,8 @@ pub(crate) struct Extensions {
     pub(crate) purposes: Option<Vec<ObjectIdentifier>>,
     pub(crate) subject_key: Option<Vec<u8>>,
     authority_key: Option<AuthorityKeyIdentifier>,
+    /// The first bits of Netscape's certificate type, which OpenSSL obeys.
+    pub(crate) netscape: Option<u8>,
     /// A part that has to be understood and is not.
     pub(crate) problem: Option<String>,
 }
@@ -106,6 +109,9 @@ impl Certificate {
         parts.one(SEQUENCE, "validity")?;
         let subject = parts.one(SEQUENCE, "subject")?;
         let key = parts.one(SEQUENCE, "public key")?;
+        if x509.tbs_certificate().version() != Version::V3 && x509.tbs_certificate().extensions().is_some() {
+            return Err("a certificate has extensions, and a version without".into());
+        }
         let validity = x509.tbs_certificate().validity();
         let extensions = x509.tbs_certificate().extensions();
         Ok(Certificate(Arc::new(Inner {
@@ -187,6 +193,21 @@ impl Certificate {
         })
     }
 
+    /// Its key, to check signatures with. A key that will not do is the certificate's fault here.
+    pub(crate) fn checking_key(&self) -> Result<&PublicKey> {
+        let usable = |key: &PublicKey| key.check_least().is_ok();
+        match &self.0.key {
+            Ok(key) if usable(key) => Ok(key),
+            key => Err(Error::CertificateNotAccepted {
+                subject: self.subject().to_owned(),
+                problem: match key {
+                    Ok(key) => format!("its key is {key}, the least is {RSA_BITS_MIN}"),
+                    Err(found) => format!("its key is {found}"),
+                },
+            }),
+        }
+    }
+
     /// Whether a time is within its validity. OpenSSL, and so a device, counts the last second out.
     #[must_use]
     pub fn valid_at(&self, time: Time) -> bool {
@@ -231,7 +252,9 @@ impl Certificate {
                 subject: self.subject().to_owned(),
                 problem: format!("its signature cannot be checked: {problem}"),
             })?;
-        Ok(issuer.public_key()?.made(*scheme, &self.0.tbs, &self.0.signature))
+        Ok(issuer
+            .checking_key()?
+            .made(*scheme, &self.0.tbs, &self.0.signature))
     }
 }
 
@@ -284,7 +307,11 @@ impl Extensions {
             let wrong = |error| format!("a certificate's extension {oid} cannot be read: {error}");
             match oid {
                 BASIC_CONSTRAINTS => {
-                    read.basic_constraints = Some(BasicConstraints::from_der(value).map_err(wrong)?);
+                    let constraints = BasicConstraints::from_der(value).map_err(wrong)?;
+                    if !constraints.ca && constraints.path_len_constraint.is_some() {
+                        return Err("a certificate limits paths and is no CA".into());
+                    }
+                    read.basic_constraints = Some(constraints);
                 }
                 KEY_USAGE => read.key_usage = Some(KeyUsage::from_der(value).map_err(wrong)?),
                 EXT_KEY_USAGE => {
@@ -297,6 +324,7 @@ impl Extensions {
                 AUTHORITY_KEY_IDENTIFIER => {
                     read.authority_key = Some(AuthorityKeyIdentifier::from_der(value).map_err(wrong)?);
                 }
+                NETSCAPE_CERT_TYPE => read.netscape = Some(read_bits(value)?),
                 // They have to be obeyed when known, even where they are not marked so.
                 NAME_CONSTRAINTS => {
                     read.problem = Some("it constrains names, which is not supported".into());
@@ -311,4 +339,12 @@ impl Extensions {
         }
         Ok(read)
     }
+}
+
+/// The first eight bits of a bit string.
+fn read_bits(der: &[u8]) -> Parsed<u8> {
+    let mut cursor = Cursor::new(der, "bits");
+    let bits = cursor.one(BIT_STRING, "bits")?.value;
+    cursor.end()?;
+    Ok(bits.get(1).copied().unwrap_or(0))
 }

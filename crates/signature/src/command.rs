@@ -31,7 +31,7 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 /// signature and nothing else: for ECDSA either DER or `r` and `s`, each of the curve's length; for RSA the bytes
 /// of the signature.
 ///
-/// A command that does not end in time is killed together with everything that it has started, unless that has
+/// A command that does not end and close its output in time is killed together with everything that it has started, unless that has
 /// left the command's process group.
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -83,9 +83,13 @@ impl Command {
         };
         let (stdout, stderr) = running.connect(input);
         let output = running.wait_for(&stdout);
-        let status = output.as_ref().and_then(|_| running.wait());
-        // Whatever it has left running has nothing to do any more.
-        running.kill();
+        let status = match &output {
+            Some(output) if output.len() <= OUTPUT_MAX => running.wait(),
+            _ => None,
+        };
+        if status.is_none() {
+            running.kill();
+        }
         // What it has to say is there already, or never comes.
         let stderr = stderr.recv_timeout(ASK_EVERY * 10).unwrap_or_default();
         match (output, status) {

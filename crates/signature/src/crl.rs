@@ -134,7 +134,7 @@ impl Crl {
             .as_ref()
             .map_err(|problem| format!("{of} cannot be checked: {problem}"))?;
         let key = issuer
-            .public_key()
+            .checking_key()
             .map_err(|error| format!("{of} cannot be checked: {error}"))?;
         if !key.made(*scheme, &self.0.tbs, &self.0.signature) {
             return Err(format!("{of} was not signed with its key"));

@@ -100,6 +100,12 @@ pub enum Error {
         /// What is wrong with its output.
         problem: String,
     },
+    /// A signer that gave something else than a signature by the certificate's key.
+    #[error("what the signer gave is no signature by the key of {subject}")]
+    ForeignSignature {
+        /// The certificate's subject.
+        subject: String,
+    },
     /// Bytes that are no signature in the form that is read.
     #[error("the signature is malformed: {problem}")]
     Malformed {
@@ -255,7 +261,8 @@ impl Error {
             | Error::CommandNotRun { .. }
             | Error::CommandFailed { .. }
             | Error::CommandTimeout { .. }
-            | Error::CommandOutput { .. } => Fault::Input,
+            | Error::CommandOutput { .. }
+            | Error::ForeignSignature { .. } => Fault::Input,
             Error::TooLong { .. } => Fault::Limit,
             Error::Malformed { .. } => Fault::Damaged,
             _ => Fault::Untrusted,

@@ -54,4 +54,9 @@ pub(crate) const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.35");
 pub(crate) const EXT_KEY_USAGE: ObjectIdentifier = oid("2.5.29.37");
 pub(crate) const ID_KP_CODE_SIGNING: ObjectIdentifier = oid("1.3.6.1.5.5.7.3.3");
 pub(crate) const ID_KP_EMAIL_PROTECTION: ObjectIdentifier = oid("1.3.6.1.5.5.7.3.4");
+/// OpenSSL obeys it, so it says something about RAUC.
+pub(crate) const NETSCAPE_CERT_TYPE: ObjectIdentifier = oid("2.16.840.1.113730.1.1");
+/// The bits of [`NETSCAPE_CERT_TYPE`] with which OpenSSL lets a certificate sign mail: for S/MIME, and for clients of
+/// TLS.
+pub(crate) const NETSCAPE_SMIME_OR_CLIENT: u8 = 0x20 | 0x80;
 pub(crate) const AT_COMMON_NAME: ObjectIdentifier = oid("2.5.4.3");

@@ -5,6 +5,8 @@ use std::fmt;
 use der::Decode;
 use der::asn1::ObjectIdentifier;
 use p256::ecdsa::signature::hazmat::PrehashSigner;
+use pkcs8::pkcs5::pbes2::Kdf;
+use pkcs8::pkcs5::{self, EncryptionScheme};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
@@ -19,6 +21,16 @@ use crate::format::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP256R1, SECP384R1};
 use crate::pem::{self, Block};
 use crate::tlv::{self, INTEGER, SEQUENCE, positive};
 use crate::{Error, Result, Signer};
+
+/// The most rounds of PBKDF2; OpenSSL takes 2048.
+const ROUNDS_MAX: u64 = 10_000_000;
+
+/// The most bytes that scrypt may go through; OpenSSL takes 16 MiB.
+const SCRYPT_BYTES_MAX: u64 = 1 << 30;
+
+/// What to do with keys that are encrypted in older ways.
+const CONVERT: &str =
+    "its encryption is not AES by PBES2 with SHA-2; `openssl pkcs8 -topk8 -v2 aes-256-cbc` converts it";
 
 /// A private key. What it is made of is erased when it is dropped, as far as the libraries that hold it do so
 /// (ring's RSA keys are not).
@@ -116,15 +128,40 @@ fn unsupported(found: String) -> Error {
 }
 
 fn read_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<Key> {
-    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| {
-        unreadable("its encryption is not PBES2; `openssl pkcs8 -topk8 -v2 aes-256-cbc` converts it")
-    })?;
+    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| unreadable(CONVERT))?;
     let passphrase = passphrase.ok_or(Error::PassphraseMissing)?;
+    check_cost(&info.encryption_algorithm)?;
     // A wrong key of the cipher shows as wrong padding, or as what is no key.
-    let document = info.decrypt(passphrase).map_err(|_| Error::PassphraseWrong)?;
+    let document = info.decrypt(passphrase).map_err(|error| match error {
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs5::Error::NoPbes1CryptSupport
+            | pkcs5::Error::UnsupportedAlgorithm { .. }
+            | pkcs5::Error::AlgorithmParametersInvalid { .. },
+        ) => unreadable(CONVERT),
+        _ => Error::PassphraseWrong,
+    })?;
     read_pkcs8(document.as_bytes()).map_err(|error| match error {
         Error::BadKey { .. } => Error::PassphraseWrong,
         error => error,
+    })
+}
+
+/// A pass phrase is made costly to guess; no file may make it cost hours or all memory.
+fn check_cost(scheme: &EncryptionScheme) -> Result<()> {
+    let (cost, limit, unit) = match scheme.pbes2().map(|parameters| &parameters.kdf) {
+        Some(Kdf::Pbkdf2(kdf)) => (u64::from(kdf.iteration_count), ROUNDS_MAX, "rounds"),
+        Some(Kdf::Scrypt(kdf)) => {
+            let blocks = u64::from(kdf.block_size).saturating_mul(u64::from(kdf.parallelization));
+            let bytes = kdf.cost_parameter.saturating_mul(blocks).saturating_mul(128);
+            (bytes, SCRYPT_BYTES_MAX, "bytes")
+        }
+        _ => return Ok(()),
+    };
+    if cost <= limit {
+        return Ok(());
+    }
+    Err(Error::BadKey {
+        problem: format!("decrypting it takes {cost} {unit}, the limit is {limit}"),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Looking for a chain of certificates from a signer to somebody who is trusted.
 
-use crate::format::{ID_KP_CODE_SIGNING, ID_KP_EMAIL_PROTECTION};
+use crate::format::{ID_KP_CODE_SIGNING, ID_KP_EMAIL_PROTECTION, NETSCAPE_SMIME_OR_CLIENT};
 use crate::{Certificate, ChainEnd, CrlCheck, Error, Purpose, Result, Time, Trust, crl};
 
 /// The most certificates in a chain.
@@ -144,10 +144,10 @@ fn check(chain: &[Certificate], trust: &Trust, at: Time) -> Result<()> {
         check_one(certificate, at)?;
     }
     let mut between = 0;
-    for (index, issuer) in chain.iter().enumerate().skip(1) {
+    for issuer in chain.iter().skip(1) {
         check_issuer(issuer, between)?;
         // The signer itself does not count, nor who renewed its own key.
-        if index > 0 && !issuer.is_self_issued() {
+        if !issuer.is_self_issued() {
             between += 1;
         }
     }
@@ -236,6 +236,12 @@ fn check_purpose(certificate: &Certificate, is_issuer: bool, purpose: Purpose) -
             let signs = usage.is_none_or(|usage| usage.digital_signature() || usage.non_repudiation());
             if !is_issuer && !signs {
                 return wrong("its key usage lacks digitalSignature");
+            }
+            let mail = extensions
+                .netscape
+                .is_none_or(|bits| bits & NETSCAPE_SMIME_OR_CLIENT != 0);
+            if !is_issuer && !mail {
+                return wrong("its Netscape certificate type lacks S/MIME");
             }
         }
         Purpose::CodeSign => {

@@ -62,7 +62,7 @@ pub(crate) fn parts(der: &[u8]) -> Result<Parts> {
         ));
     }
     let hash = Hash::read(info.digest_algorithm).map_err(unsupported)?;
-    if !matches!(signed.digest_algorithms[..], [only] if only.raw == info.digest_algorithm.raw) {
+    if !matches!(signed.digest_algorithms[..], [only] if Hash::read(only) == Ok(hash)) {
         return Err(malformed(
             "its list of digests is not the one of its signer".into(),
         ));
@@ -100,11 +100,7 @@ impl Parts {
             });
         }
         let signer = &self.contents.signer;
-        let key = signer.public_key()?;
-        key.check().map_err(|found| Error::UnsupportedKey {
-            what: format!("the key of {}", signer.subject()),
-            found,
-        })?;
+        let key = signer.checking_key()?;
         if key.made(self.scheme, &self.to_be_signed, &self.signature) {
             return Ok(());
         }

@@ -53,7 +53,7 @@ pub fn sign(content: &[u8], identity: &Identity, signer: &dyn Signer, time: Opti
     let to_be_signed = signed_attributes(content, algorithm, time)?;
     let signature = signer.sign(algorithm, &to_be_signed)?;
     if !key.made(algorithm.scheme(), &to_be_signed, &signature) {
-        return Err(Error::BadSignature {
+        return Err(Error::ForeignSignature {
             subject: certificate.subject().to_owned(),
         });
     }
