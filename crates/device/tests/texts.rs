@@ -16,11 +16,11 @@ fn texts_of_a_virtual_machine() {
     insta::assert_snapshot!("virt", all(&device()));
 }
 
-/// AtomicNix's Rock64, with its environment in SPI flash, twice.
+/// A Rock64 with its environment in SPI flash, twice.
 fn rock64() -> Device {
     let mut device = device();
-    device.compatible = "rock64".to_owned();
-    device.disk.node = "/dev/mmcblk1".to_owned();
+    device.compatible = "rock64".into();
+    device.disk.node = "/dev/mmcblk1".into();
     device.disk.by = By::Number;
     device.environment = Place {
         medium: Medium::Other {
@@ -31,7 +31,7 @@ fn rock64() -> Device {
         size: 0x2000,
         second: Some(0x14_2000),
     };
-    device.chooser.device_type = "mmc".to_owned();
+    device.chooser.device_type = "mmc".into();
     device.chooser.device_number = 1;
     device.chooser.prepare = vec![];
     device.chooser.keep = Keep::Saveenv;
