@@ -239,6 +239,14 @@ fn every_kind_of_content_can_be_stored() {
             },
         ),
         (
+            "twin",
+            Content::Span {
+                source: Arc::clone(&counted) as _,
+                start: 0,
+                len,
+            },
+        ),
+        (
             "part",
             Content::Span {
                 source: Arc::clone(&counted) as _,
@@ -266,8 +274,8 @@ fn every_kind_of_content_can_be_stored() {
     let planned = plan(&tree, &options(Compression::Zstd { level: 3 }, 16 << 10, &stored));
     assert_eq!(
         counted.1.load(Ordering::Relaxed),
-        2 * len - 1001,
-        "each read once"
+        3 * len - 1001,
+        "each read once, also two with one length"
     );
     assert_same(&read(planned.image), &plain);
 }
