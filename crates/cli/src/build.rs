@@ -157,7 +157,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
             }
             Detail::Ext4 { uuid, .. } => Some(uuid.to_string()),
             Detail::Verity { root, .. } => root.as_ref().map(|root| hex(root)),
-            Detail::Squashfs { .. } | Detail::Script { .. } => None,
+            Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } => None,
         };
         for (file, content) in &part.files {
             outputs.push(Output {

@@ -179,6 +179,7 @@ enum DetailEntry {
         #[serde(skip_serializing_if = "Option::is_none")]
         root_hash: Option<String>,
     },
+    Device,
     Script {
         arch: &'static str,
     },
@@ -235,6 +236,7 @@ impl PartEntry {
                 data: data.clone(),
                 root_hash: root.as_ref().map(|root| hex(root)),
             },
+            Detail::Device => DetailEntry::Device,
             Detail::Script { arch } => DetailEntry::Script { arch },
         };
         PartEntry {
@@ -318,6 +320,7 @@ impl PartEntry {
                     self.part
                 )
             }
+            DetailEntry::Device => writeln!(text, "{} → {files}: for the device, {bytes}", self.part),
             DetailEntry::Script { arch } => {
                 writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)
             }

@@ -19,7 +19,7 @@
 //!
 //! * [`system_conf`] is RAUC's configuration, [`fw_env_config`] that of `fw_printenv` and `fw_setenv`.
 //! * [`repart`] are the files with which `systemd-repart` makes what is missing at the first boot, and leaves alone
-//!   what is there.
+//!   what is there; [`repart_service`] tells it the disk.
 //! * [`fstab`] has the lines for mounts.
 //! * [`boot_cmd`] chooses a slot, as a script or as one line; [`counters`] is the environment that it begins with, and
 //!   [`chooser`] one that runs it.
@@ -48,7 +48,7 @@ pub use environment::{chooser, counters, fw_env_config};
 pub use error::{Error, Result};
 pub use fstab::fstab;
 pub use rauc::system_conf;
-pub use repart::{RepartFile, repart};
+pub use repart::{RepartFile, repart, repart_service};
 
 /// A device: its disk, its slots, and who has to know of them.
 #[derive(Clone, Debug)]

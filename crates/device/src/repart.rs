@@ -9,39 +9,45 @@ use std::fmt::Write as _;
 
 use crate::{Device, Made, Partition, Result, Size};
 
-/// A file for `/usr/lib` or `/etc`.
+/// A file of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepartFile {
-    /// Its path: `repart.d/10-boot-a.conf`.
-    pub path: String,
+    /// Its name: `10-boot-a.conf`.
+    pub name: String,
     /// What it says.
     pub text: String,
 }
 
-/// The files for the first boot: `repart.d/*.conf`, and a drop-in for systemd-repart's service, below
-/// `systemd/system`.
-///
-/// The drop-in tells the service the disk, since it cannot know it from a root in memory, and to discard nothing: it
-/// would discard the gap before the first partition too, where loaders lie.
+/// The files of `repart.d`.
 ///
 /// # Errors
 /// As [`Device::check`].
 pub fn repart(device: &Device) -> Result<Vec<RepartFile>> {
     device.check()?;
+    // The order of the names is the order of the partitions.
     let digits = (device.partitions.len() * 10).to_string().len();
-    let mut files: Vec<RepartFile> = Vec::new();
-    for (index, partition) in device.partitions.iter().enumerate() {
-        files.push(RepartFile {
-            path: format!("repart.d/{:0digits$}-{}.conf", (index + 1) * 10, partition.name),
+    let files = device
+        .partitions
+        .iter()
+        .enumerate()
+        .map(|(index, partition)| RepartFile {
+            name: format!("{:0digits$}-{}.conf", (index + 1) * 10, partition.name),
             text: definition(partition),
         });
-    }
+    Ok(files.collect())
+}
+
+/// A drop-in for systemd-repart's service. It tells it the disk, which it cannot find when the root is in memory, and to
+/// discard nothing: it would discard the gap before the first partition too, where loaders lie.
+///
+/// # Errors
+/// As [`Device::check`].
+pub fn repart_service(device: &Device) -> Result<String> {
+    device.check()?;
     let node = &device.disk.node;
-    files.push(RepartFile {
-        path: "systemd/system/systemd-repart.service.d/50-disk.conf".to_owned(),
-        text: format!("[Service]\nExecStart=\nExecStart=systemd-repart --dry-run=no --discard=no {node}\n"),
-    });
-    Ok(files)
+    Ok(format!(
+        "[Service]\nExecStart=\nExecStart=systemd-repart --dry-run=no --discard=no {node}\n"
+    ))
 }
 
 fn definition(partition: &Partition) -> String {

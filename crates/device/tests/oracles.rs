@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use device::{Device, Error, Made, Size, Status, repart, system_conf};
+use device::{Device, Error, Made, Size, Status, repart, repart_service, system_conf};
 use disk::read::Disk;
 use image::{Content, Seed, Silent};
 use support::{MIB, device};
@@ -163,15 +163,10 @@ fn first_boot(device: &Device, dir: &Path, image: &Path) {
     let _ = fs::remove_dir_all(dir.join("repart.d"));
     fs::create_dir(dir.join("repart.d")).unwrap();
     for file in repart(device).unwrap() {
-        if file.path.starts_with("repart.d/") {
-            fs::write(dir.join(&file.path), &file.text).unwrap();
-        } else {
-            assert!(
-                file.text
-                    .contains("systemd-repart --dry-run=no --discard=no /dev/vda\n")
-            );
-        }
+        fs::write(dir.join("repart.d").join(&file.name), &file.text).unwrap();
     }
+    let service = repart_service(device).unwrap();
+    assert!(service.contains("systemd-repart --dry-run=no --discard=no /dev/vda\n"));
     run_repart(dir, image);
 }
 

@@ -58,7 +58,11 @@ fn all(device: &Device) -> String {
         ("bootcmd".to_owned(), boot_cmd(device, Form::Line).unwrap()),
     ];
     let files = repart(device).unwrap().into_iter();
-    texts.extend(files.map(|file| (file.path, file.text)));
+    texts.extend(files.map(|file| (file.name, file.text)));
+    texts.push((
+        "systemd-repart.service".to_owned(),
+        repart_service(device).unwrap(),
+    ));
     texts.into_iter().fold(String::new(), |all, (name, text)| {
         all + "──── " + &name + "\n" + &text + if text.ends_with('\n') { "" } else { "\n" }
     })

@@ -1,5 +1,10 @@
 //! Debian's U-Boot chooses slots with our script, in QEMU, and `fw_setenv` talks to it.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "functions of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::panic,
+    reason = "functions of tests"
+)]
 
 mod support;
 #[path = "support/tools.rs"]
@@ -215,7 +220,7 @@ impl Machine {
         assert!(output.status.success(), "{output:?}");
     }
 
-    /// Our fw_env.config, about the image instead of the device.
+    /// Our `fw_env.config`, about the image instead of the device.
     fn config(&self) -> PathBuf {
         let path = self.folder.path().join("fw_env.config");
         let text = fw_env_config(&self.device).unwrap();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::nearest;
-use crate::{Spec, hash_trees, outputs};
+use crate::{Spec, devices, hash_trees, outputs};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -39,6 +39,14 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
 /// Finds what is wrong with a disk before its file systems are made, which can take minutes. Their places are
 /// known only when their sizes are; then the answer is where each region begins.
 pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u64>> {
+    let planned = layout(disk, planner)?;
+    let regions = planned.into_iter().flat_map(|planned| planned.map);
+    let regions = regions.filter(|entry| matches!(entry.kind, Kind::Raw | Kind::Partition));
+    Ok(regions.map(|entry| (entry.name, entry.start)).collect())
+}
+
+/// The disk without the parts in it; none when places depend on sizes that are not known yet.
+pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Planned>> {
     let options = options(disk, planner)?;
     let mut regions = Vec::new();
     let mut sizes_are_known = true;
@@ -58,20 +66,15 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u
             } else {
                 size
             };
+            let size = size.or_else(|| devices::size(name, planner.spec, sector_size));
             lowered.size = size.and_then(|size| size.checked_next_multiple_of(sector_size));
             sizes_are_known &= lowered.size.is_some();
         }
         regions.push(lowered);
     }
     disk::check(&options, &regions)?;
-    let mut starts = BTreeMap::new();
-    if sizes_are_known {
-        let planned = disk::plan(&options, &regions)?;
-        let regions = planned.map.into_iter();
-        let regions = regions.filter(|entry| matches!(entry.kind, Kind::Raw | Kind::Partition));
-        starts.extend(regions.map(|entry| (entry.name, entry.start)));
-    }
-    Ok(starts)
+    let planned = sizes_are_known.then(|| disk::plan(&options, &regions));
+    Ok(planned.transpose()?)
 }
 
 fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
@@ -263,7 +266,7 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
 }
 
 /// A type. One that looks like a misspelt name gets the name in its hint.
-fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
+pub(crate) fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
     PartitionType::parse(kind).map_err(|error| {
         let near = nearest(kind, disk::TYPES.iter().map(|known| known.name));
         match (&error, near) {
@@ -305,6 +308,7 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
         Some(("fs", key)) => spec.fs.contains_key(key),
         Some(("script", key)) => spec.script.contains_key(key),
         Some(("verity", key)) => spec.verity.contains_key(key),
+        Some(("device", _)) => devices::names(spec).any(|known| known == name),
         _ => false,
     };
     if known {
@@ -318,6 +322,7 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     let mut known: Vec<String> = spec.fs.keys().map(|key| format!("fs.{key}")).collect();
     known.extend(spec.script.keys().map(|key| format!("script.{key}")));
     known.extend(spec.verity.keys().map(|key| format!("verity.{key}")));
+    known.extend(devices::names(spec).map(str::to_owned));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());
     }

@@ -179,6 +179,12 @@ pub enum Error {
         /// What is wrong.
         source: verity::Error,
     },
+    /// The device.
+    #[error("device: {source}")]
+    Device {
+        /// What is wrong.
+        source: device::Error,
+    },
     /// The disk.
     #[error("disk: {0}")]
     Disk(#[from] disk::Error),
@@ -223,6 +229,7 @@ impl Error {
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
             Error::Bundle { source } => source.fault(),
+            Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }

@@ -14,6 +14,7 @@
 mod amount;
 mod boot_tree;
 mod bundles;
+mod devices;
 mod disks;
 mod error;
 mod expand;
@@ -35,7 +36,9 @@ pub use gather::{Gathered, Rehash, gather};
 pub use outputs::{Transport, manifest, transports, unsigned_bundle};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
-    Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Disk, Extlinux, FatBits,
-    FileSystem, Format, Journal, Kept, Profile, Region, Script, Signing, Sources, Spec, Table, Verity,
+    Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device, DeviceBoot,
+    DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType, Disk, Extlinux,
+    FatBits, FileSystem, Format, Journal, Kept, PartitionsBy, Profile, Region, Script, Signing, Sources,
+    Spec, Table, Verity,
 };
 pub use text::{parse, read};

@@ -7,7 +7,7 @@ use transport::{Method, Options};
 
 use crate::error::{Error, Result};
 use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Script, Verity};
-use crate::{Gathered, Spec};
+use crate::{Gathered, Spec, devices};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,6 +149,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     for (key, part) in &spec.verity {
         files.push((hash_tree(key, part), format!("verity.{key}")));
+    }
+    for part in devices::names(spec) {
+        let file = devices::output(part, &gathered.name);
+        files.extend(file.map(|file| (file, part.to_string())));
     }
     if let Some(part) = &spec.disk {
         files.push((disk(part, gathered), "disk".to_string()));

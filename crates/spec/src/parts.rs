@@ -9,11 +9,11 @@ use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
 use crate::error::{Error, Result};
-use crate::expand::expand;
+use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, bundles, disks, formats, id, outputs};
+use crate::{Spec, bundles, devices, disks, formats, id, outputs};
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -98,6 +98,8 @@ pub enum Detail {
         /// Whether the other part's size is the most that it can take, and so is this one's.
         estimate: bool,
     },
+    /// A text or an environment for a device.
+    Device,
     /// A boot script.
     Script {
         /// Its architecture.
@@ -124,6 +126,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     if let Some(bundle) = &spec.bundle {
         bundles::check(bundle, &mut planner)?;
     }
+    devices::check(&planner)?;
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
@@ -151,6 +154,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
     names.extend(spec.script.keys().map(|name| format!("script.{name}")));
     names.extend(spec.verity.keys().map(|name| format!("verity.{name}")));
+    names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
         planner.starts = disks::check(disk, &planner)?;
     }
@@ -225,6 +229,10 @@ impl<'a> Planner<'a> {
             Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
             Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
             Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
+            Some(("device", _)) => match &spec.device {
+                Some(device) => self.device_part(name, device),
+                None => Err(disks::no_part("this specification", name, spec)),
+            },
             _ => Err(disks::no_part("this specification", name, spec)),
         }
     }
@@ -240,12 +248,19 @@ impl<'a> Planner<'a> {
             part: part.clone(),
             source,
         };
-        let source = Content::host_file(self.work.folder.join(&script.source))
-            .and_then(|content| content.to_vec())
-            .map_err(|source| Error::Tree {
-                part: part.clone(),
-                source,
-            })?;
+        let unreadable = |source| Error::Tree {
+            part: part.clone(),
+            source,
+        };
+        let source = match script.source.to_str().and_then(whole) {
+            Some(key) => Values::part(self, key, &format!("{part}.source"))?,
+            None => None,
+        };
+        let source = match source {
+            Some(content) => Ok(content),
+            None => Content::host_file(self.work.folder.join(&script.source)),
+        };
+        let source = source.and_then(|content| content.to_vec()).map_err(unreadable)?;
         let mut values = BTreeMap::new();
         for (name, value) in &script.substitute {
             let place = format!("{part}.substitute.{name}");
@@ -274,6 +289,14 @@ impl Values for Planner<'_> {
     fn text(&mut self, key: &str, place: &str) -> Result<String> {
         if key.starts_with("verity.") {
             return self.hash_tree_value(key, place);
+        }
+        if key.starts_with("device.") {
+            disks::check_part(place, key, self.spec)?;
+            let bytes = Planner::part(self, key)?.content.to_vec()?;
+            return String::from_utf8(bytes).map_err(|_| Error::BadValue {
+                place: place.to_string(),
+                problem: format!("{{{key}}} is no text"),
+            });
         }
         let fs = key.strip_prefix("fs.").and_then(|key| key.split_once('.'));
         match fs {
@@ -305,10 +328,18 @@ impl Values for Planner<'_> {
         }
     }
 
+    fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {
+        if key == devices::REPART {
+            self.repart().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
             Some(("fs" | "verity", name)) => !name.contains('.'),
-            Some(("script", _)) => true,
+            Some(("script" | "device", _)) => true,
             _ => false,
         };
         if is_part {

@@ -41,6 +41,10 @@ pub(crate) trait Values {
     fn text(&mut self, key: &str, place: &str) -> Result<String>;
     /// The bytes of another part, when the key names one.
     fn part(&mut self, key: &str, place: &str) -> Result<Option<image::Content>>;
+    /// The folder that is a part, when the key names one.
+    fn folder(&mut self, _key: &str) -> Result<Option<Tree>> {
+        Ok(None)
+    }
 }
 
 /// Makes the tree of a file system. The nodes of the closure, if it is in, come first and have their numbers.
@@ -125,6 +129,11 @@ fn file(
     folder: &Path,
     values: &mut dyn Values,
 ) -> Result<Tree> {
+    if let Some(key) = whole(source)
+        && let Some(tree) = values.folder(key)?
+    {
+        return Ok(tree);
+    }
     if let Some(key) = whole(source)
         && let Some(content) = values.part(key, place)?
     {

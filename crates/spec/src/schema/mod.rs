@@ -1,9 +1,14 @@
 //! The keys of a specification.
 
 mod bundle;
+mod device;
 mod verity;
 
 pub use bundle::{Bundle, BundleHooks, BundleImage, BundleProgram, Signing};
+pub use device::{
+    Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
+    DeviceSlotType, PartitionsBy,
+};
 pub use verity::Verity;
 
 use std::collections::BTreeMap;
@@ -40,6 +45,8 @@ pub struct Spec {
     pub disk: Option<Disk>,
     /// The update bundle.
     pub bundle: Option<Bundle>,
+    /// What a device has to know of its slots.
+    pub device: Option<Device>,
 }
 
 /// Where store paths come from.
