@@ -21,7 +21,7 @@ pub enum Error {
         problem: String,
     },
     /// Something that the RAUC on the device would refuse.
-    #[error("{what} need RAUC {since}, and the bundle is for RAUC {target}")]
+    #[error("{what}: known since RAUC {since}, and the bundle is for RAUC {target}")]
     TooNew {
         /// What was asked for.
         what: &'static str,

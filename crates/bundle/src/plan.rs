@@ -121,10 +121,14 @@ impl Options {
 pub fn at_most(options: &Options) -> Result<u64, Error> {
     options.check()?;
     let mut tree = Tree::default();
+    let mut squashing = options.squashing();
     for image in &options.images {
         let content = image.content.clone();
         let len = content.len();
-        add(&mut tree, &image.manifest.filename, content, 0o644)?;
+        let id = add(&mut tree, &image.manifest.filename, content, 0o644)?;
+        if image.packing == Packing::Stored {
+            squashing.stored.insert(id);
+        }
         if image.manifest.has_index() {
             let index = Content::Zeros(len.div_ceil(BLOCK as u64) * 32);
             add(&mut tree, &image.manifest.index_file(), index, 0o644)?;
@@ -133,7 +137,7 @@ pub fn at_most(options: &Options) -> Result<u64, Error> {
     add_programs(&mut tree, options)?;
     let inner = Content::from(manifest(options).write().into_bytes());
     add(&mut tree, manifest::FILE, inner, 0o644)?;
-    let squashfs = squashfs::at_most(&tree, &options.squashing())?;
+    let squashfs = squashfs::at_most(&tree, &squashing)?;
     Ok(squashfs + verity::tree_size(squashfs))
 }
 

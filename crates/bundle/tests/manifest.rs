@@ -218,12 +218,12 @@ fn a_device_is_not_sent_what_it_does_not_know() {
             .map_err(|error| error.to_string())
     };
     assert_eq!(check(|_| {}, "1.8"), Ok(()));
-    let old = "adaptive images need RAUC 1.8, and the bundle is for RAUC 1.7";
+    let old = "adaptive images: known since RAUC 1.8, and the bundle is for RAUC 1.7";
     assert_eq!(check(|_| {}, "1.7"), Err(old.into()));
     let plain = |manifest: &mut Manifest| {
         manifest.images[1].adaptive.clear();
     };
-    let old = "meta sections need RAUC 1.8, and the bundle is for RAUC 1.5.";
+    let old = "meta sections: known since RAUC 1.8, and the bundle is for RAUC 1.5.";
     assert_eq!(check(plain, "1.5.1"), Err(old.trim_end_matches('.').into()));
     let typed = |manifest: &mut Manifest| manifest.images[0].kind = Some("vfat".into());
     assert!(check(typed, "1.14").is_err());

@@ -36,8 +36,8 @@ pub(crate) fn check(bundle: &Bundle, planner: &mut Planner) -> Result<()> {
     for (slot, image) in &bundle.image {
         let place = format!("bundle.image.{slot}.content");
         disks::check_part(&place, &image.content, spec)?;
-        if !image.content.starts_with("fs.") {
-            let problem = format!("{:?}: must be a file system, as in \"fs.NAME\"", image.content);
+        if image.content.starts_with("script.") {
+            let problem = format!("{:?}: must be a file system or a hash tree", image.content);
             return Err(Error::BadValue { place, problem });
         }
     }
@@ -130,20 +130,24 @@ fn bad(place: &str, problem: impl Into<String>) -> Error {
 }
 
 fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Contents) -> Result<ImageOptions> {
-    let fs = file_system(image, planner)?;
+    let fs = file_system(image, planner);
     let file = image.file.clone();
-    let filename =
-        file.unwrap_or_else(|| format!("{}.{}", slot.replace('.', "-"), outputs::ending(fs.format)));
-    let stored = fs.format == Format::Squashfs && fs.compression != Some(Compressor::None);
-    let packing = if image.compress.unwrap_or(!stored) {
+    // RAUC takes the name's ending for what it is; of a hash tree it knows nothing.
+    let ending = fs.map_or("img", |fs| outputs::ending(fs.format));
+    let filename = file.unwrap_or_else(|| format!("{}.{ending}", slot.replace('.', "-")));
+    let dense = |fs: &FileSystem| fs.format == Format::Squashfs && fs.compression != Some(Compressor::None);
+    let packing = if image.compress.unwrap_or(!fs.is_none_or(dense)) {
         Packing::Compressed
     } else {
         Packing::Stored
     };
+    // What is not planned yet has the size that is said, or one that is no mistake.
+    let size = fs
+        .and_then(|fs| fs.size)
+        .map(|size| size.bytes(planner.sector_size()));
     let content = match contents {
         Contents::Planned => planner.part(&image.content)?.content.clone(),
-        // Any size that is none of a mistake.
-        Contents::None => Content::Zeros(1 << 20),
+        Contents::None => Content::Zeros(size.unwrap_or(1 << 20)),
     };
     let adaptive = match image.adaptive {
         Some(false) => Vec::new(),
@@ -163,11 +167,9 @@ fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Conte
     })
 }
 
-/// The file system that an image is.
-fn file_system<'a>(image: &BundleImage, planner: &Planner<'a>) -> Result<&'a FileSystem> {
-    let key = image.content.strip_prefix("fs.").unwrap_or_default();
-    let fs = planner.spec.fs.get(key);
-    fs.ok_or_else(|| disks::no_part("bundle.image", &image.content, planner.spec))
+/// The file system that an image is, if it is one.
+fn file_system<'a>(image: &BundleImage, planner: &Planner<'a>) -> Option<&'a FileSystem> {
+    planner.spec.fs.get(image.content.strip_prefix("fs.")?)
 }
 
 fn hooks(bundle: &Bundle, folder: &Path) -> Result<Option<(manifest::Hooks, Content)>> {
@@ -204,7 +206,7 @@ fn program(place: &str, source: &Path, file: Option<&str>, folder: &Path) -> Res
 fn compression(bundle: &Bundle, planner: &Planner) -> Result<Compression> {
     let images = bundle.image.values();
     let squashfs = images
-        .filter_map(|image| file_system(image, planner).ok())
+        .filter_map(|image| file_system(image, planner))
         .find(|fs| fs.format == Format::Squashfs);
     let compressor = match (bundle.compression, squashfs) {
         (Some(compressor), _) => Some(compressor),

@@ -17,6 +17,16 @@ pub(crate) struct Credentials {
     pub(crate) time: Time,
 }
 
+impl Credentials {
+    /// Signs something else and looks at it with the devices' eyes, so that whoever gave the wrong files learns it at once.
+    /// Commands may ask people, and are not asked twice.
+    pub(crate) fn rehearse(&self, trust: &Trust) -> Result<(), Failure> {
+        let cms = signature::sign(b"rehearsal", &self.identity, &*self.signer, Some(self.time))?;
+        signature::verify(&cms, trust)?;
+        Ok(())
+    }
+}
+
 /// The largest key, certificate or list that is read.
 const FILE_MAX: u64 = 16 << 20;
 

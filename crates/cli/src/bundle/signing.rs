@@ -33,6 +33,9 @@ impl Signing {
         }
         let trust = credentials::trust(&args.signing.trust, &bundle.sign, folder)?;
         let credentials = credentials::credentials(&args.signing.credentials, &bundle.sign, folder)?;
+        if args.signing.credentials.signer_cmd.is_none() {
+            credentials.rehearse(&trust)?;
+        }
         Ok(Signing::Signed(Box::new((credentials, trust))))
     }
 

@@ -6,6 +6,7 @@
     reason = "a test may panic, and says what it skips"
 )]
 
+mod bundles;
 mod changes;
 mod ext4;
 mod inputs;

@@ -54,7 +54,7 @@ pub struct Bundle {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BundleImage {
-    /// The part that it is: `fs.NAME`.
+    /// The part that it is: `fs.NAME` or `verity.NAME`.
     pub content: String,
     /// Its name in the bundle, by which RAUC knows what it is; the slot's name and the format's ending when not given.
     pub file: Option<String>,
