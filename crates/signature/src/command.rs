@@ -1,6 +1,7 @@
 //! Signatures by a command, for keys that live elsewhere.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
@@ -33,7 +34,7 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 ///
 /// A command that does not end and close its output in time is killed together with everything that it has started, unless that has
 /// left the command's process group.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Command {
     /// The program.
     pub program: OsString,
@@ -54,11 +55,17 @@ impl Command {
         }
     }
 
-    /// What messages call it: the line, when a shell runs it.
+    /// What messages call it: its program. The rest may hold what is nobody's business, such as a PIN.
     fn name(&self) -> String {
-        match (&self.program, &self.args[..]) {
-            (program, [flag, line]) if program == "sh" && flag == "-c" => line.to_string_lossy().into_owned(),
-            (program, _) => program.to_string_lossy().into_owned(),
+        let line = match &self.args[..] {
+            [flag, line] if self.program == "sh" && flag == "-c" => line.to_string_lossy(),
+            _ => return self.program.to_string_lossy().into_owned(),
+        };
+        let mut words = line.split_whitespace();
+        let program = words.find(|word| !word.contains('=')).unwrap_or("sh");
+        match words.next() {
+            None => program.to_owned(),
+            Some(_) => format!("{program} …"),
         }
     }
 
@@ -105,7 +112,7 @@ impl Command {
             }),
             _ => Err(Error::CommandTimeout {
                 command: self.name(),
-                seconds: self.timeout.as_secs(),
+                timeout: self.timeout,
             }),
         }
     }
@@ -129,6 +136,12 @@ impl Signer for Command {
             Algorithm::EcdsaP384Sha384 => Ok(ecdsa_der(output, 48)),
             Algorithm::RsaPkcs1Sha256 => Ok(output),
         }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Command({})", self.name())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with keys, certificates and signatures, and whose fault it is.
 
 use std::io;
+use std::time::Duration;
 
 use image::Fault;
 
@@ -85,12 +86,12 @@ pub enum Error {
         stderr: String,
     },
     /// A command that signs and took too long.
-    #[error("{command}: gave no signature within {seconds} s and was stopped")]
+    #[error("{command}: gave no signature within {timeout:?} and was stopped")]
     CommandTimeout {
         /// The command.
         command: String,
         /// How long it was waited for.
-        seconds: u64,
+        timeout: Duration,
     },
     /// A command that signs and wrote something else than a signature.
     #[error("{command}: {problem}")]

@@ -135,3 +135,41 @@ fn escape(tag: Tag, bytes: &[u8]) -> (String, bool) {
     }
     (line, quoted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlv::{OID, SEQUENCE, SET, write};
+
+    /// A name of one part.
+    fn name(tag: u8, value: &[u8]) -> Vec<u8> {
+        let oid = write(OID, &[AT_COMMON_NAME.as_bytes()]);
+        let value = write(SEQUENCE, &[&oid, &write(tag, &[value])]);
+        write(SEQUENCE, &[&write(SET, &[&value])])
+    }
+
+    #[test]
+    fn common_names_are_text() {
+        for (tag, value) in [
+            (0x0c, "Bj\u{f6}rk".as_bytes()),
+            (0x14, b"Bj\xf6rk"),
+            (0x1e, b"\0B\0j\0\xf6\0r\0k"),
+        ] {
+            let name = name(tag, value);
+            assert_eq!(common_names(&name), Ok(vec!["Bj\u{f6}rk".to_owned()]));
+            assert_eq!(one_line(&name).unwrap(), "CN = Bj\\C3\\B6rk");
+        }
+        for (tag, value) in [
+            (0x0c, &b"Alice\0.example"[..]),
+            (0x13, b"Alice\0"),
+            (0x0c, b"\xff"),
+            (0x1e, b"\0A\0"),
+            (0x1e, b"\xd8\0"),
+            (0x04, b"Alice"),
+        ] {
+            assert!(common_names(&name(tag, value)).is_err(), "{value:x?}");
+        }
+        assert_eq!(common_names(&write(SEQUENCE, &[])), Ok(vec![]));
+        assert!(common_names(b"").is_err());
+    }
+}

@@ -49,6 +49,11 @@ pub fn sign(content: &[u8], identity: &Identity, signer: &dyn Signer, time: Opti
     if let Some(time) = time {
         check_validity(identity, time)?;
     }
+    // Who signs elsewhere is not bothered in vain.
+    let chain = std::iter::once(certificate).chain(&identity.intermediates);
+    check_len(chain.fold(content.len(), |len, certificate| {
+        len.saturating_add(certificate.der().len())
+    }))?;
     let algorithm = key.algorithm();
     let to_be_signed = signed_attributes(content, algorithm, time)?;
     let signature = signer.sign(algorithm, &to_be_signed)?;
@@ -58,13 +63,16 @@ pub fn sign(content: &[u8], identity: &Identity, signer: &dyn Signer, time: Opti
         });
     }
     let der = content_info(content, identity, algorithm, &to_be_signed, &signature);
-    if der.len() as u64 > LEN_MAX {
-        return Err(Error::TooLong {
-            len: der.len() as u64,
-        });
-    }
+    check_len(der.len())?;
     parts(&der)?.check()?;
     Ok(der)
+}
+
+fn check_len(len: usize) -> Result<()> {
+    match len as u64 {
+        len if len > LEN_MAX => Err(Error::TooLong { len }),
+        _ => Ok(()),
+    }
 }
 
 fn check_validity(identity: &Identity, time: Time) -> Result<()> {

@@ -337,6 +337,22 @@ fn a_renewed_root() {
 }
 
 #[test]
+fn a_renewed_root_is_not_counted() {
+    if !installed("openssl") {
+        return;
+    }
+    let world = World::new();
+    let limited = CA.replace("CA:TRUE", "CA:TRUE,pathlen:0");
+    let old = world.issue("old", "Root", None, &limited, VALID, None);
+    let cross = world.issue("cross", "Root", Some(&old), CA, VALID, None);
+    let leaf = world.leaf("Leaf", &cross, LEAF);
+    Case::new(&world, &leaf, &[&cross], &[&old]).expect("its old key", all(OK));
+    let other = world.authority("Other", &old, CA);
+    let leaf = world.leaf("Leaf 2", &other, LEAF);
+    Case::new(&world, &leaf, &[&other], &[&old]).expect("another name", all("BadIssuer"));
+}
+
+#[test]
 fn weak_authorities() {
     if !installed("openssl") {
         return;
