@@ -1,5 +1,5 @@
 //! What RAUC and systemd-repart make of our texts.
-#![expect(clippy::unwrap_used, reason = "functions of tests")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "functions of tests")]
 
 mod support;
 #[path = "support/tools.rs"]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use device::{
     By, Device, Form, Keep, Medium, Place, boot_cmd, chooser, counters, fstab, fw_env_config, repart,
-    system_conf,
+    repart_service, system_conf,
 };
 use support::{MIB, device};
 
