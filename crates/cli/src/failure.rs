@@ -103,17 +103,32 @@ impl From<spec::Error> for Failure {
 
 impl From<bundle::Error> for Failure {
     fn from(error: bundle::Error) -> Self {
-        Failure {
-            message: error.to_string(),
-            hint: no_room(&error),
-            fault: error.fault(),
+        match error {
+            bundle::Error::Signature(error) => error.into(),
+            error => Failure {
+                message: error.to_string(),
+                hint: no_room(&error),
+                fault: error.fault(),
+            },
         }
     }
 }
 
 impl From<signature::Error> for Failure {
     fn from(error: signature::Error) -> Self {
-        Failure::new(error.fault(), error.to_string())
+        use signature::Error;
+        let hint = match &error {
+            Error::PassphraseMissing => "give --passphrase-file with a file whose first line it is",
+            Error::KeyMismatch { .. } => "--key and --certificate have to belong together",
+            Error::OutsideValidity { .. } => "choose another --signing-time, or renew the certificate",
+            Error::CommandTimeout { .. } => "give it longer with --signer-timeout",
+            Error::IssuerMissing { .. } => {
+                "give the certificates between it and the keyring's with --intermediate when signing; or it is signed by \
+                 somebody else"
+            }
+            _ => return Failure::new(error.fault(), error.to_string()),
+        };
+        Failure::new(error.fault(), error.to_string()).hint(hint)
     }
 }
 

@@ -95,6 +95,7 @@ fn help() {
       ext4         Make an ext4 of a closure or a folder, without a specification
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
+      bundle       Build, sign, verify and look into update bundles
       completions  Print completions for a shell
       man          Print the manual page
       help         Print this message or the help of the given subcommand(s)
@@ -121,17 +122,82 @@ fn help() {
     Usage: kiln build [OPTIONS] --out <DIR> <SPEC>
 
     Arguments:
-      <SPEC>  The specification, TOML or JSON
+      <SPEC>
+              The specification, TOML or JSON
 
     Options:
-          --out <DIR>    The folder that receives the outputs
-          --only <PART>  Make only this part (fs.NAME, script.NAME or disk), and no manifest; can be
-                         repeated
-          --seed <SEED>  What all ids derive from, in place of the specification's seed
-          --rehash       Where a store path is not what it is registered as, take it as it is
-      -j, --jobs <N>     How many threads work; all cores when not given. Never changes a byte
-          --json         Print results and errors as JSON
-      -h, --help         Print help
+          --out <DIR>
+              The folder that receives the outputs
+
+          --only <PART>
+              Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest; can be
+              repeated
+
+          --seed <SEED>
+              What all ids derive from, in place of the specification's seed
+
+          --rehash
+              Where a store path is not what it is registered as, take it as it is
+
+          --unsigned
+              Leave the bundle unsigned, and write what is to be signed beside it
+
+          --key <FILE>
+              The key: P-256, P-384, or RSA of 2048 to 4096 bits, in PEM
+
+          --passphrase-file <FILE>
+              A file whose first line is the key's pass phrase
+
+          --signer-cmd <COMMAND>
+              A command that signs what it reads from standard input, for keys that live elsewhere
+
+          --signer-timeout <SECONDS>
+              After how many seconds that command is stopped
+
+              [default: 120]
+
+          --certificate <FILE>
+              The signer's certificate, in PEM or DER; more in it are its intermediates
+
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
+
+          --intermediate <FILE>
+              A certificate between it and the devices' own; can be repeated
+
+          --json
+              Print results and errors as JSON
+
+          --signing-time <TIME>
+              The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH` when not given
+
+          --keyring <FILE>
+              The certificates that devices trust, in PEM or DER
+
+          --purpose <WHAT>
+              What the signer's certificate must be good for; smimesign when nothing is said, as on
+              devices
+
+              Possible values:
+              - smimesign: Signing mail
+              - codesign:  Signing code
+              - any:       Whatever
+
+          --crl <FILE>
+              A list of revoked certificates, in PEM or DER; can be repeated
+
+          --partial-chain
+              Trust any certificate of the keyring, not only those that are nobody else's
+
+          --allowed-signer <NAME>
+              The signer's common name must be this one, or another that is given so; can be repeated
+
+          --at <TIME>
+              The time at which certificates must be valid, in seconds since 1970, or `now`; the time of
+              signing when not given
+
+      -h, --help
+              Print help (see a summary with '-h')
     ");
 }
 
