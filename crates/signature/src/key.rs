@@ -26,7 +26,7 @@ use crate::{Error, Result, Signer};
 const ROUNDS_MAX: u64 = 10_000_000;
 
 /// The most bytes that scrypt may go through; OpenSSL takes 16 MiB.
-const SCRYPT_BYTES_MAX: u64 = 1 << 30;
+const SCRYPT_BYTES_MAX: u64 = 256 << 20;
 
 /// What to do with keys that are encrypted in older ways.
 const CONVERT: &str =
@@ -150,6 +150,8 @@ fn read_encrypted(der: &[u8], passphrase: Option<&[u8]>) -> Result<Key> {
 fn check_cost(scheme: &EncryptionScheme) -> Result<()> {
     let (cost, limit, unit) = match scheme.pbes2().map(|parameters| &parameters.kdf) {
         Some(Kdf::Pbkdf2(kdf)) => (u64::from(kdf.iteration_count), ROUNDS_MAX, "rounds"),
+        // The library takes it for granted that there is a logarithm.
+        Some(Kdf::Scrypt(kdf)) if kdf.cost_parameter < 2 => (0, SCRYPT_BYTES_MAX, "bytes"),
         Some(Kdf::Scrypt(kdf)) => {
             let blocks = u64::from(kdf.block_size).saturating_mul(u64::from(kdf.parallelization));
             let bytes = kdf.cost_parameter.saturating_mul(blocks).saturating_mul(128);
@@ -157,11 +159,13 @@ fn check_cost(scheme: &EncryptionScheme) -> Result<()> {
         }
         _ => return Ok(()),
     };
-    if cost <= limit {
+    if (1..=limit).contains(&cost) {
         return Ok(());
     }
     Err(Error::BadKey {
-        problem: format!("decrypting it takes {cost} {unit}, the limit is {limit}"),
+        problem: format!(
+            "decrypting it takes {cost} {unit}, which is none or more than the limit of {limit}"
+        ),
     })
 }
 
@@ -238,3 +242,59 @@ const _: fn() = || {
     erased::<p256::ecdsa::SigningKey>();
     erased::<p384::ecdsa::SigningKey>();
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlv::{NULL, OCTET_STRING, OID, write};
+
+    fn named(oid: &str, parameters: &[u8]) -> Vec<u8> {
+        let oid: ObjectIdentifier = oid.parse().unwrap();
+        write(SEQUENCE, &[&write(OID, &[oid.as_bytes()]), parameters])
+    }
+
+    fn number(number: u64) -> Vec<u8> {
+        let bytes = number.to_be_bytes();
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count().min(7);
+        let sign: &[u8] = if bytes[zeros] >= 0x80 { &[0] } else { &[] };
+        write(INTEGER, &[sign, &bytes[zeros..]])
+    }
+
+    /// A key that is encrypted with AES-256, and a key for that from a pass phrase in this way.
+    fn encrypted(kdf: &[u8]) -> Vec<u8> {
+        let cipher = named("2.16.840.1.101.3.4.1.42", &write(OCTET_STRING, &[&[7; 16]]));
+        let scheme = named("1.2.840.113549.1.5.13", &write(SEQUENCE, &[kdf, &cipher]));
+        write(SEQUENCE, &[&scheme, &write(OCTET_STRING, &[&[9; 64]])])
+    }
+
+    fn scrypt(cost: u64, blocks: u64, lanes: u64) -> Result<Key> {
+        let salt = write(OCTET_STRING, &[b"salt"]);
+        let parameters = write(SEQUENCE, &[&salt, &number(cost), &number(blocks), &number(lanes)]);
+        let kdf = named("1.3.6.1.4.1.11591.4.11", &parameters);
+        read_encrypted(&encrypted(&kdf), Some(b"pass"))
+    }
+
+    fn pbkdf2(rounds: u64) -> Result<Key> {
+        let salt = write(OCTET_STRING, &[b"salt"]);
+        let hash = named("1.2.840.113549.2.9", &write(NULL, &[]));
+        let parameters = write(SEQUENCE, &[&salt, &number(rounds), &hash]);
+        let kdf = named("1.2.840.113549.1.5.12", &parameters);
+        read_encrypted(&encrypted(&kdf), Some(b"pass"))
+    }
+
+    #[test]
+    fn no_file_makes_a_pass_phrase_cost_too_much() {
+        let wrong = |result: Result<Key>| matches!(result, Err(Error::PassphraseWrong));
+        let bad = |result: Result<Key>| matches!(result, Err(Error::BadKey { .. }));
+        assert!(wrong(scrypt(1024, 8, 1)) && wrong(pbkdf2(1)) && wrong(pbkdf2(100_000)));
+        for cost in [0, 1, 3, 1023, 1 << 21, 1 << 40, 1 << 63, u64::MAX] {
+            assert!(bad(scrypt(cost, 8, 1)), "{cost}");
+        }
+        for (blocks, lanes) in [(0, 1), (1, 0), (0, 0), (65_535, 65_535)] {
+            assert!(bad(scrypt(1024, blocks, lanes)), "{blocks} {lanes}");
+        }
+        for rounds in [0, ROUNDS_MAX + 1, u64::from(u32::MAX), u64::MAX] {
+            assert!(bad(pbkdf2(rounds)), "{rounds}");
+        }
+    }
+}
