@@ -17,6 +17,8 @@ qemu-system-aarch64   qemu-system-arm         boots the arm64 images
 /usr/lib/u-boot/qemu_arm64/u-boot.bin  u-boot-qemu  the boot loader of QEMU's arm64 machine
 qemu-system-x86_64    qemu-system-x86         boots the amd64 image
 /usr/share/ovmf/OVMF.fd  ovmf                 the UEFI firmware of QEMU's amd64 machine
+openssl               openssl                 makes keys and certificates for signed bundles
+/usr/sbin/nginx       nginx-light             serves bundles to the device that updates itself
 /usr/share/keyrings/debian-archive-keyring.gpg  debian-archive-keyring  checks the packages' signatures
 END
 }

@@ -5,7 +5,7 @@
 # The host speaks through the virtio port called kiln, one command of a shell per line. Each is answered with what it
 # prints, and a line with the byte 1, "status" and its status. Before the first comes such a line with "ready" and the
 # slot. All of it is on the console, too.
-export PATH=@toplevel@/sw/bin
+export PATH=/run/bin:@toplevel@/sw/bin
 cd /
 
 busybox() { @busybox@ "$@"; }
@@ -32,35 +32,24 @@ links() {
   done
 }
 links
-data=/dev/disk/by-partlabel/data
-if [ ! -e $data ]; then
-  echo "FIRST-BOOT"
-  systemd-repart --dry-run=no --discard=no --empty=refuse --definitions=/etc/repart.d /dev/vda
-  links
-fi
-[ -n "$(blkid -p -o value -s TYPE $data)" ] || mkfs.ext4 -q -L data $data
-busybox mkdir -p /run/data
-mount $data /run/data
-busybox mkdir -p /run/data/rauc
+# What systemd does at every boot: the partitions that are missing, and what fstab says.
+$(busybox sed -n 's/^ExecStart=\(..*\)/\1/p' /etc/systemd/system/systemd-repart.service.d/*.conf)
+links
+busybox mount -a
+busybox mkdir -p /data/rauc /run/rauc
 
 busybox ifconfig lo 127.0.0.1 up
 busybox ifconfig eth0 10.0.2.15 netmask 255.255.255.0 up
 busybox route add default gw 10.0.2.2
 
 dbus-daemon --config-file=/etc/dbus-1/system.conf
-rauc service > /run/rauc.log 2>&1 &
+@toplevel@/checks/serve 12
 
 slot=$(busybox sed -n 's/.*rauc\.slot=\([^ ]*\).*/\1/p' /proc/cmdline)
 for port in /sys/class/virtio-ports/*; do
   [ "$(busybox cat "$port/name")" != kiln ] || break
 done
 exec 3<> "/dev/${port##*/}"
-tries=0
-until rauc status > /run/status 2>&1 || [ $tries = 50 ]; do
-  busybox sleep 0.2
-  tries=$((tries + 1))
-done
-[ $tries -lt 50 ] || busybox cat /run/rauc.log /run/status
 echo "READY slot $slot"
 printf '\001ready %s\n' "$slot" >&3
 while read -r line <&3; do

@@ -68,8 +68,9 @@ def main(folder):
         first = min(members, key=len)
         return ("linux" if first.startswith("linux-image-") else first), first
 
-    # Programs use the store's glibc, scripts its bash and perl, except where that would make a circle.
-    below_interpreters = reach["bash"] | reach["perl-base"]
+    # Programs use the store's glibc, scripts its bash and perl, except where these are not here or would make a circle.
+    interpreters = {"bash", "perl-base"}
+    below_interpreters = set().union(*(reach[name] for name in interpreters)) if interpreters <= set(debs) else set(debs)
     paths = {}
     for package in sorted(debs):
         name, first = path_of(package)

@@ -120,8 +120,8 @@ let
             version = day;
           };
           sw = environment packages;
-          scripts = [ init ];
-          extras = [ ];
+          scripts = [ init ./ab-serve.sh ];
+          extras = [ (packagesIn "debs-newer" [ ]).rauc ];
         };
     in
     {

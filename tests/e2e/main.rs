@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod ab_update;
 mod boots;
 mod demo;
 mod ext4;

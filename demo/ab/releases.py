@@ -1,0 +1,94 @@
+"""What a vendor has: keys, and releases of the system, each as an image for the factory and a bundle for devices."""
+
+import pathlib
+import subprocess
+
+from emulator import Failure
+
+DEMO = pathlib.Path(__file__).resolve().parent.parent
+
+
+def call(*command):
+    """Runs a program that has to succeed, and answers what it prints."""
+    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def make_keys(folder, owner):
+    """A certificate authority, and a key for releases with a certificate of it: for a day of demos, not for devices."""
+    if (folder / "release.pem").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ["ca", "release"]:
+        call("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-out", folder / f"{name}.key")
+    call("openssl", "req", "-x509", "-key", folder / "ca.key", "-sha256", "-days", "7300", "-out", folder / "ca.pem",
+         "-subj", f"/O={owner}/CN=Authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    (folder / "release.ext").write_text(
+        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+        "extendedKeyUsage=emailProtection,codeSigning\n"
+        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+    call("openssl", "req", "-new", "-key", folder / "release.key", "-subj", f"/O={owner}/CN=Release",
+         "-out", folder / "release.csr")
+    call("openssl", "x509", "-req", "-in", folder / "release.csr", "-sha256", "-days", "3650",
+         "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial",
+         "-extfile", folder / "release.ext", "-out", folder / "release.pem")
+
+
+class Vendor:
+    """Makes everything in one folder."""
+
+    def __init__(self, kiln, work):
+        self.kiln = kiln
+        self.work = work
+        self.keys = work / "keys"
+        self.bundles = work / "bundles"
+        self.bundles.mkdir(parents=True, exist_ok=True)
+        make_keys(self.keys, "Kiln demo")
+        make_keys(work / "foreign-keys", "Somebody else")
+
+    def build(self, number):
+        """Builds a release: the folder with its image and its parts, and its bundle."""
+        out = self.work / f"release-{number}"
+        out.mkdir(exist_ok=True)
+        call(self.kiln, "build", self.specification(number), "--out", out, "--signing-time", "now")
+        self.take(out, f"{number}.raucb")
+        return out
+
+    def variant(self, number, name, old, new):
+        """A bundle of a release with something else in its specification."""
+        out = self.work / "variant"
+        out.mkdir(exist_ok=True)
+        call(self.kiln, "bundle", "build", self.specification(number, old, new), "--out", out, "--signing-time", "now")
+        self.take(out, name)
+
+    def resign(self, name, foreign):
+        """The same bundle, signed by somebody else."""
+        keys = self.work / "foreign-keys"
+        both = self.work / "both.pem"
+        both.write_text((self.keys / "ca.pem").read_text() + (keys / "ca.pem").read_text())
+        (self.bundles / foreign).unlink(missing_ok=True)
+        call(self.kiln, "bundle", "resign", self.bundles / name, "--out", self.bundles / foreign,
+             "--key", keys / "release.key", "--certificate", keys / "release.pem", "--signing-time", "now",
+             "--keyring", both)
+
+    def specification(self, number, old="", new=""):
+        """The demo's specification for a release, with something else in it."""
+        text = (DEMO / "ab-update.toml").read_text()
+        if old not in text:
+            raise Failure(f"no {old!r} in ab-update.toml")
+        text = text.replace(old, new) if old else text
+        text = text.replace('"out/store/ab/1/', f'"out/store/ab/{number}/')
+        for short, long in [("out/ab-update/", self.work), ("out/", DEMO / "out"), ("ab/", DEMO / "ab")]:
+            text = text.replace(f'"{short}', f'"{long}/')
+        path = self.work / f"release-{number}.toml"
+        path.write_text(text)
+        return path
+
+    def take(self, out, name):
+        """Puts the bundle of a folder where the server has it."""
+        (made,) = out.glob("*.raucb")
+        made.replace(self.bundles / name)

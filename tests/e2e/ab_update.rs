@@ -1,0 +1,149 @@
+//! The life of a device that updates itself: `demo/ab-update` lives it in QEMU, with Debian's RAUC in the device.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::demo::{demo, is_made, kiln, kiln_program, target};
+use crate::tools::{given, installed, run, tool};
+
+const BLOCK: usize = 4096;
+
+/// The closure of a release, as `demo/make-store` has made it.
+fn release(number: u32) -> PathBuf {
+    demo().join(format!("out/store/ab/{number}/closure-info"))
+}
+
+fn releases_are_made() -> bool {
+    let condition = format!("{} is there (tests/run store makes it)", release(3).display());
+    is_made() && given(release(3).exists(), &condition)
+}
+
+/// What has to be said, in this order, each by the beginning of a line behind `ab-update: `.
+const LIFE: &[&str] = &[
+    // The first boot makes the other slot, and leaves the loaders alone.
+    "booted slot A: / is /dev/vda2",
+    "the first boot made boot-b, rootfs-b and data",
+    "the loaders before the first partition are as they were",
+    "boot of slot A has sha256 ",
+    "rootfs of slot A has sha256 ",
+    "marked slot A as good",
+    // An update from a file: the other slot has the bytes of the next release, and runs.
+    "installed /data/2.raucb",
+    "boot of slot B has sha256 ",
+    "rootfs of slot B has sha256 ",
+    "booted slot B: / is /dev/vda4",
+    "marked slot B as good: BOOT_B_LEFT is 3",
+    // One over the network, which does not start.
+    "installed http://",
+    "fetched ",
+    "booted slot B: / is /dev/vda4",
+    "slot A panicked three times, and slot B is back",
+    // What is not for this device, or not what was signed.
+    "refused a bundle signed by somebody else: ",
+    "refused a bundle for another device: ",
+    "refused a bundle with a flipped byte in its payload: ",
+    "refused a bundle with a flipped byte in its hash tree: ",
+    "refused a bundle with a flipped byte in its manifest: ",
+    "refused a bundle with a flipped byte in its signature: ",
+    "refused a bundle with a flipped byte in its trailer: ",
+    "slot A was not written",
+    "refused a bundle with a flipped byte in an image: ",
+    "slot A is not tried: BOOT_A_LEFT is 0",
+    // Power cuts.
+    "power cut half a second after it began: slot B boots",
+    "power cut in the boot partition: slot B boots",
+    "power cut at a third of the root partition: slot B boots",
+    "power cut at two thirds of the root partition: slot B boots",
+    "power cut when the other slot was to become active: slot ",
+    "power cut right after it: slot ",
+    "done in ",
+];
+
+#[test]
+fn a_device_lives_through_updates_and_power_cuts() {
+    let programs = [
+        "qemu-system-aarch64",
+        "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
+        "python3",
+        "nginx",
+        "openssl",
+    ];
+    if !releases_are_made() || !installed(&programs) {
+        return;
+    }
+    let dir = tempfile::tempdir_in(target()).unwrap();
+    let mut life = tool(demo().join("ab-update").to_str().unwrap());
+    life.arg("--life").arg("--kiln").arg(kiln_program());
+    let told = run(life.arg("--out").arg(dir.path()));
+    eprintln!("{told}");
+    let mut lines = told.lines().filter_map(|line| line.strip_prefix("ab-update: "));
+    for wanted in LIFE {
+        assert!(
+            lines.any(|line| line.starts_with(wanted)),
+            "{wanted:?} is missing, or not where it should be:\n{told}"
+        );
+    }
+}
+
+/// The blocks of an image, by their hashes.
+fn blocks(image: &Path) -> Vec<[u8; 32]> {
+    let bytes = fs::read(image).unwrap();
+    bytes
+        .chunks(BLOCK)
+        .map(|block| Sha256::digest(block).into())
+        .collect()
+}
+
+/// How many blocks in a thousand of the second image are not in the first.
+fn new_blocks_per_mille(images: &[PathBuf; 2]) -> usize {
+    let [first, second] = [&images[0], &images[1]].map(|image| blocks(image));
+    let known: HashSet<_> = first.into_iter().collect();
+    let new = second.iter().filter(|block| !known.contains(*block)).count();
+    new * 1000 / second.len()
+}
+
+/// Both releases as `mksquashfs` packs them.
+fn theirs(number: u32, out: &Path) {
+    let list = fs::read_to_string(release(number).join("store-paths")).unwrap();
+    let root = demo().join("out/store/root");
+    let mut command = tool("mksquashfs");
+    command.args(list.lines().map(|path| root.join(path.trim_start_matches('/'))));
+    command
+        .arg(out)
+        .args(["-comp", "zstd", "-Xcompression-level", "3", "-b", "1M"]);
+    run(command.args([
+        "-no-xattrs",
+        "-all-root",
+        "-all-time",
+        "1",
+        "-mkfs-time",
+        "1",
+        "-quiet",
+        "-no-progress",
+    ]));
+}
+
+#[test]
+fn a_small_change_is_a_small_update() {
+    if !releases_are_made() || !installed(&["mksquashfs"]) {
+        return;
+    }
+    let dir = tempfile::tempdir_in(target()).unwrap();
+    let image = |who: &str, number| dir.path().join(format!("{who}-{number}.squashfs"));
+    for number in [1, 2] {
+        let mut command = kiln();
+        command.arg("squashfs").arg("--closure").arg(release(number));
+        command.arg("--store-root").arg(demo().join("out/store/root"));
+        command.args(["--compression", "zstd", "--level", "3"]);
+        run(command.arg("--out").arg(image("kiln", number)));
+        theirs(number, &image("mksquashfs", number));
+    }
+    let [ours, theirs] =
+        ["kiln", "mksquashfs"].map(|who| new_blocks_per_mille(&[image(who, 1), image(who, 2)]));
+    eprintln!("new 4 KiB blocks: {ours} of 1000, mksquashfs {theirs} of 1000");
+    assert!(ours < 20, "{ours} of 1000");
+    assert!(theirs > 500, "{theirs} of 1000");
+}
