@@ -17,6 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("ext4_read", ext4_images()?),
         ("disk_read", disks()?),
         ("uboot_script", scripts()?),
+        ("bundle_read", bundles()?),
+        ("signature_verify", SIGNED.map(Vec::from).to_vec()),
         ("nix_registration", registrations()),
         ("squashfs_plan", noises()),
         ("fat_plan", noises()),
@@ -31,6 +33,39 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// A signature and a certificate, as OpenSSL makes them.
+const SIGNED: [&[u8]; 2] = [
+    include_bytes!("../seeds/signature.der"),
+    include_bytes!("../seeds/certificate.der"),
+];
+
+/// An unsigned bundle and its manifest.
+fn bundles() -> Seeds {
+    let image = bundle::ImageOptions {
+        manifest: bundle::manifest::Image {
+            slot: "boot".into(),
+            filename: "boot.vfat".into(),
+            adaptive: bundle::adaptive(),
+            ..bundle::manifest::Image::default()
+        },
+        content: noise(8192, 9).into(),
+        packing: bundle::Packing::Stored,
+    };
+    let options = bundle::Options {
+        compatible: "rock64".into(),
+        images: vec![image],
+        ..bundle::Options::default()
+    };
+    let work = bundle::Work {
+        folder: Path::new("."),
+        threads: 1,
+        progress: &Silent,
+    };
+    let unsigned = bundle::plan(&options, &work)?;
+    let file = image::Content::Image(std::sync::Arc::new(unsigned.image()?));
+    Ok(vec![file.to_vec()?, unsigned.text().to_vec()])
 }
 
 /// Files of several sizes, two levels of directories, and a name that is long for FAT.

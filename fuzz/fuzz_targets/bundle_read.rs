@@ -1,0 +1,30 @@
+//! Bundles from anywhere: their ends, and what an unsigned one holds.
+#![no_main]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bundle::{Bundle, Manifest, Work};
+use image::{Content, Silent};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(manifest) = Manifest::read(data) {
+        let text = manifest.write();
+        assert_eq!(
+            Manifest::read(text.as_bytes()).expect("what was written"),
+            manifest
+        );
+    }
+    let unsigned = match bundle::open(Arc::new(Content::from(data)), data.len() as u64) {
+        Ok(Bundle::Signed(signed)) => signed.unsign().ok(),
+        Ok(Bundle::Unsigned(unsigned)) => Some(*unsigned),
+        Err(_) => None,
+    };
+    let work = Work {
+        folder: Path::new("."),
+        threads: 1,
+        progress: &Silent,
+    };
+    _ = unsigned.map(|unsigned| bundle::check(&unsigned, &work));
+});
