@@ -341,8 +341,10 @@ impl Device {
                 return Err(Error::OverLoader {
                     partition: partition.name.clone(),
                     size: partition.size.min(),
-                    gap: size,
-                    start: gap.start,
+                    gap: match gap.end {
+                        u64::MAX => format!("what is left of the disk from byte {} on", gap.start),
+                        _ => format!("the gap of {size} bytes at byte {}", gap.start),
+                    },
                     region: region.name.clone(),
                 });
             }

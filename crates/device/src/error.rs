@@ -116,18 +116,16 @@ pub enum Error {
     },
     /// A partition that the first boot would put over a loader.
     #[error(
-        "partition {partition}: systemd-repart puts {size} bytes or more where they fit, and the gap of {gap} bytes at \
-         byte {start} fits, with {region} in it"
+        "partition {partition}: systemd-repart puts {size} bytes or more into the smallest gap that has them, and {gap} \
+         has them, with {region} in it"
     )]
     OverLoader {
         /// The partition.
         partition: String,
         /// The least bytes that it has.
         size: u64,
-        /// The gap's bytes.
-        gap: u64,
-        /// The gap's first byte.
-        start: u64,
+        /// The gap: its bytes, and where it is.
+        gap: String,
         /// What lies in it.
         region: String,
     },

@@ -98,7 +98,9 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
 }
 
 fn failed(source: device::Error) -> Error {
-    Error::Device { source }
+    Error::Device {
+        source: Box::new(source),
+    }
 }
 
 fn bad(key: &str, problem: impl Into<String>) -> Error {

@@ -183,7 +183,7 @@ pub enum Error {
     #[error("device: {source}")]
     Device {
         /// What is wrong.
-        source: device::Error,
+        source: Box<device::Error>,
     },
     /// The disk.
     #[error("disk: {0}")]
