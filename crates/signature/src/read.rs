@@ -341,3 +341,63 @@ fn split(certificates: Vec<Certificate>, id: &SignerId<'_>) -> Result<(Certifica
         (None, _) => Err(unsupported("its signer's certificate is not in it".into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlv::{write, write_set};
+
+    fn attribute(oid: der::asn1::ObjectIdentifier, values: &[Vec<u8>]) -> Vec<u8> {
+        let oid = write(OID, &[oid.as_bytes()]);
+        write(SEQUENCE, &[&oid, &write_set(SET, values.to_vec())])
+    }
+
+    fn attributes(attributes: &[Vec<u8>]) -> Result<Attributes> {
+        let set = write_set(CONTEXT_0, attributes.to_vec());
+        read_attributes(Cursor::new(&set, "test").any().unwrap())
+    }
+
+    #[test]
+    fn signed_attributes_are_there_once_and_fit() {
+        let kind = |oid: der::asn1::ObjectIdentifier| write(OID, &[oid.as_bytes()]);
+        let digest = |byte: u8| write(OCTET_STRING, &[&[byte; 32]]);
+        let time = |seconds| Time::from_seconds(seconds).unwrap().to_der().unwrap();
+        let data = attribute(ID_CONTENT_TYPE, &[kind(ID_DATA)]);
+        let one = attribute(ID_MESSAGE_DIGEST, &[digest(1)]);
+        let now = attribute(ID_SIGNING_TIME, &[time(1)]);
+        let good = attributes(&[data.clone(), one.clone(), now.clone()]).unwrap();
+        assert_eq!(
+            (good.message_digest, good.signing_time),
+            (vec![1; 32], Time::from_seconds(1))
+        );
+        let other = attribute(ID_CONTENT_TYPE, &[kind(ID_SIGNED_DATA)]);
+        let two = attribute(ID_MESSAGE_DIGEST, &[digest(2)]);
+        for bad in [
+            vec![],
+            vec![data.clone()],
+            vec![one.clone()],
+            vec![other.clone(), one.clone()],
+            vec![data.clone(), other, one.clone()],
+            vec![data.clone(), one.clone(), two],
+            vec![
+                data.clone(),
+                attribute(ID_MESSAGE_DIGEST, &[digest(1), digest(2)]),
+            ],
+            vec![data.clone(), attribute(ID_MESSAGE_DIGEST, &[])],
+            vec![
+                data.clone(),
+                one.clone(),
+                now,
+                attribute(ID_SIGNING_TIME, &[time(2)]),
+            ],
+            vec![
+                data.clone(),
+                one.clone(),
+                attribute(ID_SIGNING_TIME, &[time(1), time(2)]),
+            ],
+            vec![data, one, attribute(ID_SIGNING_TIME, &[digest(1)])],
+        ] {
+            assert!(attributes(&bad).is_err(), "{bad:x?}");
+        }
+    }
+}
