@@ -34,6 +34,7 @@ pub(crate) fn is_made() -> bool {
         out.join("store/closure-info/store-paths"),
         out.join("store/stamp"),
         out.join("loader/u-boot.itb"),
+        out.join("keys/release.pem"),
     ]
     .iter()
     .all(|path| {
@@ -105,7 +106,7 @@ pub(crate) fn copy_inputs(folder: &Path) -> PathBuf {
     run(copy.arg(&store));
     run(tool("cp")
         .arg("-a")
-        .args([demo.join("out/store/closure-info"), demo.join("out/loader")])
+        .args(["store/closure-info", "loader", "keys"].map(|folder| demo.join("out").join(folder)))
         .arg(folder.join("out")));
     fs::rename(
         folder.join("out/closure-info"),

@@ -338,6 +338,56 @@ fn the_manifest_names_every_file() {
         assert_eq!(entry["sha256"].as_str(), found.remove(file).as_deref(), "{file}");
     }
     assert!(found.is_empty(), "not in the manifest: {found:?}");
-    assert_eq!(entries.len(), 5, "{entries:?}");
+    assert_eq!(entries.len(), 13, "{entries:?}");
     assert_eq!(read["toplevel"].as_str(), Some(toplevel().as_str()));
+}
+
+#[test]
+fn the_bundle_is_an_update_of_the_same_bytes() {
+    if !is_made() || !installed(&["rauc"]) {
+        return;
+    }
+    let rock64 = Rock64::build();
+    let (keyring, bundle) = (demo().join("out/keys/ca.pem"), rock64.path("rock64.raucb"));
+    let rauc = |command: &str| {
+        let mut rauc = tool("rauc");
+        rauc.arg(command).arg("--keyring").arg(&keyring).arg(&bundle);
+        rauc
+    };
+    let info = run(&mut rauc("info"));
+    for said in [
+        "'rock64'",
+        "boot.vfat",
+        "rootfs.squashfs",
+        "block-hash-index",
+        "CN = Release",
+    ] {
+        assert!(info.contains(said), "{said}: {info}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let unpacked = dir.path().join("unpacked");
+    run(rauc("extract").arg(&unpacked));
+    let found = digests(&unpacked);
+    let made = digests(&rock64.outputs.path);
+    for image in ["boot.vfat", "rootfs.squashfs"] {
+        assert_eq!(found[image], made[image], "{image}");
+    }
+    // The factory's slots begin with the same bytes, and nothing but zeros is behind them.
+    let slots = [
+        ("boot.vfat", BOOT_START, BOOT_SIZE),
+        ("rootfs.squashfs", ROOT_START, ROOT_SIZE),
+    ];
+    for (image, start, size) in slots {
+        let bytes = fs::read(unpacked.join(image)).unwrap();
+        let slot = rock64.bytes(start, start + size);
+        assert!(slot.starts_with(&bytes), "{image}");
+        assert!(slot[bytes.len()..].iter().all(|byte| *byte == 0), "{image}");
+    }
+    // Images that are compressed already are stored as they are: no byte is lost but what vouches for them.
+    let bundle_size = fs::metadata(&bundle).unwrap().len();
+    let images = fs::metadata(rock64.path("rootfs.squashfs")).unwrap().len() + 40 * MIB;
+    assert!(
+        bundle_size < images + images / 50,
+        "{bundle_size} bytes for {images}"
+    );
 }

@@ -57,6 +57,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     }
     if let Some((disk, file)) = &disk {
         describe_disk(disk, file, &mut text);
+        text.push('\n');
     }
     if let Some(bundle) = &plan.bundle {
         BundleEntry::new(bundle).describe(&mut text);

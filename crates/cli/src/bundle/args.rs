@@ -176,7 +176,8 @@ pub(crate) struct Trust {
     /// The signer's common name must be this one, or another that is given so; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) allowed_signer: Vec<String>,
-    /// The time at which certificates must be valid, in seconds since 1970, or `now`; the time of signing when not given
+    /// The time at which certificates must be valid, in seconds since 1970, or `now`. When not given: now, and the time of
+    /// signing where something is signed
     #[arg(long, value_name = "TIME")]
     pub(crate) at: Option<String>,
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use image::{Kind, NodeId, Progress as _, Target, Written, show};
 use serde::Serialize;
-use spec::Signing;
 
 use super::{args, credentials, read_failure, signed, work};
 use crate::build::{alone, hex};
@@ -21,7 +20,7 @@ struct Unpacked {
 }
 
 pub(super) fn run(args: &args::Extract, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
+    let trust = credentials::trust_now(&args.trust)?;
     let out = OutFolder::lock(&args.out)?;
     refuse_full(&out.path)?;
     let bundle = signed(&args.bundle)?;

@@ -8,7 +8,6 @@ use ::bundle::manifest::{Image, Manifest};
 use ::bundle::{Bundle, Unsigned};
 use serde::Serialize;
 use signature::Verified;
-use spec::Signing;
 
 use super::{args, credentials, open, read_failure};
 use crate::build::hex;
@@ -82,7 +81,7 @@ pub(super) fn run(args: &args::Info, ui: &Ui) -> Result<(), Failure> {
             (unsigned, None, true)
         }
         Bundle::Signed(signed) => {
-            let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""));
+            let trust = credentials::trust_now(&args.trust);
             let trust = trust.map_err(|failure| {
                 failure.hint("give --keyring with the certificates that devices trust, or --no-verify")
             })?;

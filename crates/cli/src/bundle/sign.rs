@@ -44,7 +44,7 @@ pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(),
     if args.old_keyring.is_some() {
         old.keyring.clone_from(&args.old_keyring);
     }
-    let old = credentials::trust(&old, &said, here)?;
+    let old = credentials::trust_now(&old)?;
     let bundle = signed(&args.bundle)?;
     // Nobody signs what they have not checked.
     let (_, _) = ::bundle::verify(&bundle, &old, &work(threads, ui))

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
-use spec::Signing;
 
 use super::info::{CertificateEntry, ManifestEntry, chain, signer};
 use super::{args, credentials, read_failure, signed, work};
@@ -22,7 +21,7 @@ struct Report<'a> {
 }
 
 pub(super) fn run(args: &args::Verify, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
+    let trust = credentials::trust_now(&args.trust)?;
     let bundle = signed(&args.bundle)?;
     let (verified, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
         .map_err(|error| read_failure(&args.bundle, &error))?;
