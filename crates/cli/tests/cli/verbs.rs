@@ -193,8 +193,8 @@ fn help() {
               The signer's common name must be this one, or another that is given so; can be repeated
 
           --at <TIME>
-              The time at which certificates must be valid, in seconds since 1970, or `now`; the time of
-              signing when not given
+              The time at which certificates must be valid, in seconds since 1970, or `now`. When not
+              given: now, and the time of signing where something is signed
 
       -h, --help
               Print help (see a summary with '-h')
