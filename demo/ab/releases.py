@@ -58,11 +58,11 @@ class Vendor:
         self.take(out, f"{number}.raucb")
         return out
 
-    def variant(self, number, name, old, new):
+    def variant(self, number, name, *changes):
         """A bundle of a release with something else in its specification."""
         out = self.work / "variant"
         out.mkdir(exist_ok=True)
-        call(self.kiln, "bundle", "build", self.specification(number, old, new), "--out", out, "--signing-time", "now")
+        call(self.kiln, "bundle", "build", self.specification(number, changes), "--out", out, "--signing-time", "now")
         self.take(out, name)
 
     def resign(self, name, foreign):
@@ -75,12 +75,13 @@ class Vendor:
              "--key", keys / "release.key", "--certificate", keys / "release.pem", "--signing-time", "now",
              "--keyring", both)
 
-    def specification(self, number, old="", new=""):
+    def specification(self, number, changes=()):
         """The demo's specification for a release, with something else in it."""
         text = (DEMO / "ab-update.toml").read_text()
-        if old not in text:
-            raise Failure(f"no {old!r} in ab-update.toml")
-        text = text.replace(old, new) if old else text
+        for old, new in changes:
+            if old not in text:
+                raise Failure(f"no {old!r} in ab-update.toml")
+            text = text.replace(old, new)
         text = text.replace('"out/store/ab/1/', f'"out/store/ab/{number}/')
         for short, long in [("out/ab-update/", self.work), ("out/", DEMO / "out"), ("ab/", DEMO / "ab")]:
             text = text.replace(f'"{short}', f'"{long}/')
