@@ -58,20 +58,23 @@ fn assert_same_build(mut command: Command, spec: &Path, dir: &Path) {
     let (found, wanted) = (digests(&out), digests(&reference().path));
     assert_eq!(found, wanted);
     let names: Vec<_> = wanted.keys().map(String::as_str).collect();
-    let image = "atomicnix-25.11.img";
-    let manifest = "atomicnix-25.11.manifest.json";
-    assert_eq!(
-        names,
-        [
-            image,
-            manifest,
-            "boot.cmd",
-            "boot.scr",
-            "boot.vfat",
-            "rootfs.squashfs",
-            "sd.ext4"
-        ]
-    );
+    let device =
+        ["boot-line.txt", "boot.cmd", "fstab", "fw_env.config"].map(|file| format!("atomicnix-25.11.{file}"));
+    let mut expected: Vec<&str> = device.iter().map(String::as_str).collect();
+    expected.extend([
+        "atomicnix-25.11.img",
+        "atomicnix-25.11.manifest.json",
+        "atomicnix-25.11.system.conf",
+        "atomicnix-25.11.systemd-repart.service.conf",
+        "atomicnix-25.11.uboot.env",
+        "boot.cmd",
+        "boot.scr",
+        "boot.vfat",
+        "rock64.raucb",
+        "rootfs.squashfs",
+        "sd.ext4",
+    ]);
+    assert_eq!(names, expected);
 }
 
 fn given_away(dir: &Path) -> bool {
