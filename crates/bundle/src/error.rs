@@ -104,6 +104,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Files of more bytes than anybody means.
+    #[error("its files have {len} bytes, the limit is {max}")]
+    FilesTooLarge {
+        /// Their bytes.
+        len: u64,
+        /// How many there may be.
+        max: u64,
+    },
     /// A file that the manifest names is not there.
     #[error("{0}: is not in the bundle")]
     Missing(String),

@@ -3,6 +3,7 @@
 //! Nothing is used before what vouches for it was checked: the end's sizes, then the signature and whom it is from, then
 //! the manifest, then the tree over all blocks, then what is in the SquashFS.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::{Content, Kind, NodeId, Progress, ReadAt, Tree, show};
@@ -20,8 +21,8 @@ pub struct Checked {
     pub manifest: Manifest,
     /// What is in the SquashFS.
     pub tree: Tree,
-    /// Bytes of the SquashFS.
-    pub squashfs_size: u64,
+    /// The SHA-256 of each file at its top, by name.
+    pub digests: BTreeMap<Box<[u8]>, [u8; 32]>,
 }
 
 /// Checks the signature alone.
@@ -63,8 +64,10 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     let tree = archive.tree()?;
     check_entries(&tree)?;
     check_inner(&tree, &manifest)?;
+    let mut digests = BTreeMap::new();
     for image in &manifest.images {
-        check_image(&tree, image, work.progress)?;
+        let sha256 = check_image(&tree, image, work.progress)?;
+        digests.insert(image.filename.as_bytes().into(), sha256);
     }
     let hooks = manifest.hooks.iter().map(|hooks| &hooks.filename);
     for program in hooks.chain(manifest.handler.iter().map(|handler| &handler.filename)) {
@@ -74,10 +77,17 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
             return Err(Error::NotExecutable(program.clone()));
         }
     }
+    for (name, id) in tree.children(NodeId::ROOT) {
+        if let Kind::File(content) = &tree.node(id).kind
+            && !digests.contains_key(name)
+        {
+            digests.insert(name.into(), digest(content, work.progress, None)?);
+        }
+    }
     Ok(Checked {
         manifest,
         tree,
-        squashfs_size,
+        digests,
     })
 }
 
@@ -113,8 +123,17 @@ fn check_tree(bundle: &Unsigned, work: &Work) -> Result<u64, Error> {
     Ok(start)
 }
 
+/// The most bytes of all files: holes cost nothing in a SquashFS, and reading them does.
+const FILES_MAX: u64 = 256 << 30;
+
 /// Only files, folders and links that stay where they are may be in a bundle.
 fn check_entries(tree: &Tree) -> Result<(), Error> {
+    if tree.content_len() > FILES_MAX {
+        return Err(Error::FilesTooLarge {
+            len: tree.content_len(),
+            max: FILES_MAX,
+        });
+    }
     for entry in tree.walk() {
         let bad = |problem| Error::Entry {
             path: show(&entry.path),
@@ -154,7 +173,8 @@ fn check_inner(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
     }
 }
 
-fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<(), Error> {
+/// Answers with the image's SHA-256.
+fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<[u8; 32], Error> {
     let content = file(tree, &image.filename)?;
     if content.len() != image.size {
         return Err(Error::ImageSize {
@@ -173,7 +193,7 @@ fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<()
         Some((name, index)) => check_index(content, &name, index, progress)?,
     };
     if sha256 == image.sha256 {
-        return Ok(());
+        return Ok(sha256);
     }
     Err(Error::ImageDigest {
         file: image.filename.clone(),

@@ -104,6 +104,7 @@ fn check_filename(name: &str) -> Result<(), Error> {
         "" => "is empty",
         FILE => "is the manifest's own",
         name if name.contains(['/', '\0']) => "must be a name without folders",
+        name if name.contains(char::is_control) => "holds a control character",
         name if name.starts_with('.') => "begins with a dot",
         name if name.len() > 200 => "is longer than 200 bytes",
         _ => return Ok(()),

@@ -151,6 +151,12 @@ fn manifests(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {
             Takes,
         ),
         case(
+            "a file name of several lines",
+            says("=boot.vfat", "=boot.vfat\\n\\nCertificate Chain:"),
+            "holds a control character",
+            Takes,
+        ),
+        case(
             "a NUL",
             says("version=1.0", "version=1\0.0"),
             "control character",

@@ -85,6 +85,9 @@ pub(crate) struct Resign {
     /// The certificates that the old signature is checked against, when they are others than the new one's
     #[arg(long, value_name = "FILE")]
     pub(crate) old_keyring: Option<PathBuf>,
+    /// The time at which the old certificates must have been valid, in seconds since 1970, or `now`, which is usual
+    #[arg(long, value_name = "TIME")]
+    pub(crate) old_at: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -144,7 +147,8 @@ pub(crate) struct Credentials {
     #[arg(long, value_name = "COMMAND")]
     pub(crate) signer_cmd: Option<String>,
     /// After how many seconds that command is stopped
-    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "signer_cmd")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "signer_cmd",
+        value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) signer_timeout: u64,
     /// The signer's certificate, in PEM or DER; more in it are its intermediates
     #[arg(long, value_name = "FILE")]

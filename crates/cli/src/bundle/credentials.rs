@@ -1,6 +1,8 @@
 //! Who signs and whom to trust: from options and keys to identities, signers and trust. Keys are read here, used, and
 //! forgotten.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,19 +30,21 @@ impl Credentials {
 }
 
 /// The largest key, certificate or list that is read.
-const FILE_MAX: u64 = 16 << 20;
+const FILE_MAX: u64 = 4 << 20;
 
 /// Reads a small file whole. Its path is all that an error says of it.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let shown = path.display();
     let failed = |error: std::io::Error| Failure::input(format!("{shown}: cannot be read: {error}"));
-    let len = std::fs::metadata(path).map_err(failed)?.len();
-    if len > FILE_MAX {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
+    let file = File::open(path).map_err(failed)?;
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > FILE_MAX {
         return Err(Failure::input(format!(
-            "{shown}: has {len} bytes, the limit is {FILE_MAX}"
+            "{shown}: has more than {FILE_MAX} bytes, the limit"
         )));
     }
-    std::fs::read(path).map_err(failed)
+    Ok(bytes)
 }
 
 /// The options, and where they are silent the specification, whose paths start at `folder`.
@@ -99,10 +103,11 @@ pub(crate) fn credentials(
 }
 
 fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
-    let text = Zeroizing::new(read(path)?);
-    let passphrase = passphrase.map(read).transpose()?.map(Zeroizing::new);
+    let text = read(path)?;
+    let passphrase = passphrase.map(read).transpose()?;
     let lines = passphrase.as_ref().map(|text| text.split(|byte| *byte == b'\n'));
     let line = lines.and_then(|mut lines| lines.next());
+    let line = line.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     Key::read(&text, line).map_err(|error| at(path, error))
 }
 
@@ -188,7 +193,12 @@ pub(crate) fn trust(args: &args::Trust, said: &spec::Signing, folder: &Path) -> 
     };
     let mut crls = Vec::new();
     for path in &args.crl {
-        crls.extend(Crl::read_pem_or_der(&read(path)?, &path.to_string_lossy())?);
+        let lists = Crl::read_pem_or_der(&read(path)?, &path.to_string_lossy())?;
+        if lists.is_empty() {
+            let problem = format!("{}: holds no list of revoked certificates", path.display());
+            return Err(Failure::input(problem));
+        }
+        crls.extend(lists);
     }
     let at = match args.at.as_deref() {
         None => At::SigningTime,

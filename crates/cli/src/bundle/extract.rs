@@ -1,4 +1,5 @@
-//! `kiln bundle extract`: everything is checked, then the files are unpacked. All come into being, or none.
+//! `kiln bundle extract`: everything is checked, then the files are unpacked, and have to be what was checked. They get
+//! their names when all are there.
 
 use std::path::Path;
 
@@ -41,6 +42,14 @@ pub(super) fn run(args: &args::Extract, threads: usize, ui: &Ui) -> Result<(), F
         let image = alone(content)?;
         ui.begin(&format!("unpacking {}", show(name)), content.len());
         let done = Target::claim(&path)?.write(&image, ui)?;
+        if checked.digests.get(name) != Some(&done.sha256) {
+            let problem = format!(
+                "{}: {} changed while it was unpacked",
+                args.bundle.display(),
+                show(name)
+            );
+            return Err(Failure::input(problem));
+        }
         files.push(Unpacked {
             file: show(name),
             size: done.size,

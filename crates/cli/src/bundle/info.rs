@@ -38,8 +38,14 @@ pub(super) struct ManifestEntry {
     description: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     build: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_rauc_version: Option<String>,
     format: &'static str,
     verity: Option<VerityEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handler: Option<ProgramEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook_program: Option<ProgramEntry>,
     hooks: Vec<String>,
     images: Vec<ImageEntry>,
     meta: BTreeMap<String, BTreeMap<String, String>>,
@@ -52,10 +58,20 @@ struct VerityEntry {
     size: u64,
 }
 
+/// What the device runs.
+#[derive(Serialize)]
+struct ProgramEntry {
+    filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<String>,
+}
+
 #[derive(Serialize)]
 struct ImageEntry {
     slot: String,
     filename: String,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     sha256: String,
     size: u64,
     hooks: Vec<String>,
@@ -74,6 +90,8 @@ pub(super) struct CertificateEntry {
 
 pub(super) fn run(args: &args::Info, ui: &Ui) -> Result<(), Failure> {
     let (unsigned, verified, signed) = match open(&args.bundle)? {
+        // Whoever asks for a signature is not answered without one.
+        Bundle::Unsigned(_) if args.trust.keyring.is_some() => return Err(super::not_signed(&args.bundle)),
         Bundle::Unsigned(unsigned) => (*unsigned, None, false),
         Bundle::Signed(signed) if args.no_verify => {
             let unsigned = signed.unsign();
@@ -129,6 +147,17 @@ fn describe(unsigned: &Unsigned) -> String {
     line(
         "Handler:",
         manifest.handler.as_ref().map(|handler| handler.filename.as_str()),
+    );
+    line(
+        "Handler Args:",
+        manifest
+            .handler
+            .as_ref()
+            .and_then(|handler| handler.args.as_deref()),
+    );
+    line(
+        "Hook Program:",
+        manifest.hooks.as_ref().map(|hooks| hooks.filename.as_str()),
     );
     let hooks = manifest.hooks.as_ref().map(|hooks| hooks.hooks.join(" "));
     line("Hooks:", hooks.as_deref());
@@ -203,6 +232,7 @@ impl ManifestEntry {
         let image = |image: &Image| ImageEntry {
             slot: image.slot.clone(),
             filename: image.filename.clone(),
+            kind: image.kind.clone(),
             sha256: hex(&image.sha256),
             size: image.size,
             hooks: image.hooks.clone(),
@@ -213,7 +243,16 @@ impl ManifestEntry {
             version: manifest.version.clone(),
             description: manifest.description.clone(),
             build: manifest.build.clone(),
+            min_rauc_version: manifest.min_rauc_version.clone(),
             format: "verity",
+            handler: manifest.handler.as_ref().map(|handler| ProgramEntry {
+                filename: handler.filename.clone(),
+                args: handler.args.clone(),
+            }),
+            hook_program: manifest.hooks.as_ref().map(|hooks| ProgramEntry {
+                filename: hooks.filename.clone(),
+                args: None,
+            }),
             verity: manifest.verity.map(|verity| VerityEntry {
                 hash: hex(&verity.hash),
                 salt: hex(&verity.salt),

@@ -8,11 +8,14 @@ mod sign;
 pub(crate) mod signing;
 mod verify;
 
-use std::fs::File;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use ::bundle::{Bundle, Signed, Unsigned, Work};
+use image::Fault;
+use rustix::fs::OFlags;
 
 use crate::build;
 use crate::failure::Failure;
@@ -37,7 +40,13 @@ pub(crate) fn open(path: &Path) -> Result<Bundle, Failure> {
         let problem = format!("{}: cannot be read: {error}", path.display());
         Failure::input(problem)
     };
-    let file = File::open(path).map_err(failed)?;
+    // A pipe without a writer would keep us waiting.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
     if !meta.is_file() {
         return Err(Failure::input(format!(
@@ -51,11 +60,15 @@ pub(crate) fn open(path: &Path) -> Result<Bundle, Failure> {
 fn signed(path: &Path) -> Result<Signed, Failure> {
     match open(path)? {
         Bundle::Signed(signed) => Ok(signed),
-        Bundle::Unsigned(_) => {
-            let hint = "`kiln bundle sign` signs it";
-            Err(Failure::input(format!("{}: the bundle is not signed", path.display())).hint(hint))
-        }
+        Bundle::Unsigned(_) => Err(not_signed(path)),
     }
+}
+
+fn not_signed(path: &Path) -> Failure {
+    let hint = "`kiln bundle sign` signs it";
+    Failure::new(Fault::Untrusted, "the bundle is not signed")
+        .at(path)
+        .hint(hint)
 }
 
 fn unsigned(path: &Path) -> Result<Unsigned, Failure> {

@@ -1,8 +1,9 @@
 //! Signatures come and change: `sign`, `attach`, `resign`.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ::bundle::{Signed, Unsigned};
+use ::bundle::{Bundle, Signed, Unsigned};
 use image::Target;
 use serde::Serialize;
 use signature::Trust;
@@ -22,7 +23,7 @@ pub(super) fn sign(args: &args::Sign, threads: usize, ui: &Ui) -> Result<(), Fai
     let bundle = unsigned(&args.bundle)?;
     check(&args.bundle, &bundle, threads, ui)?;
     let signed = bundle.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
-    write(&signed, &trust, &args.out, ui)
+    write(&signed, &trust, &args.out, threads, ui)
 }
 
 pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -30,9 +31,9 @@ pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(),
     let bundle = unsigned(&args.bundle)?;
     check(&args.bundle, &bundle, threads, ui)?;
     let signature = credentials::read(&args.signature)?;
-    let signed = bundle.attach(signature);
+    let signed = bundle.attach(signature.to_vec());
     let signed = signed.map_err(|error| read_failure(&args.signature, &error))?;
-    write(&signed, &trust, &args.out, ui)
+    write(&signed, &trust, &args.out, threads, ui)
 }
 
 pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -40,18 +41,20 @@ pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(),
     let here = Path::new("");
     let credentials = credentials::credentials(&args.credentials, &said, here)?;
     let trust = credentials::trust(&args.trust, &said, here)?;
-    let mut old = args.trust.clone();
-    if args.old_keyring.is_some() {
-        old.keyring.clone_from(&args.old_keyring);
-    }
-    let old = credentials::trust_now(&old)?;
+    // What is asked of the new signature is not asked of the old one.
+    let old = credentials::trust_now(&args::Trust {
+        keyring: args.old_keyring.clone().or_else(|| args.trust.keyring.clone()),
+        purpose: args.trust.purpose,
+        at: args.old_at.clone(),
+        ..args::Trust::default()
+    })?;
     let bundle = signed(&args.bundle)?;
     // Nobody signs what they have not checked.
     let (_, _) = ::bundle::verify(&bundle, &old, &work(threads, ui))
         .map_err(|error| read_failure(&args.bundle, &error))?;
     let unsigned = bundle.unsign()?;
     let signed = unsigned.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
-    write(&signed, &trust, &args.out, ui)
+    write(&signed, &trust, &args.out, threads, ui)
 }
 
 fn check(path: &Path, bundle: &Unsigned, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -68,7 +71,7 @@ struct Made<'a> {
 }
 
 /// Writes a bundle whose payload was checked, unless its signature is not good for the devices.
-fn write(signed: &Signed, trust: &Trust, out: &Path, ui: &Ui) -> Result<(), Failure> {
+fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let (verified, _) = ::bundle::verify_signature(signed, trust)?;
     let folder = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -80,6 +83,12 @@ fn write(signed: &Signed, trust: &Trust, out: &Path, ui: &Ui) -> Result<(), Fail
     let target = Target::claim(out)?;
     let image = signed.image()?;
     let written = target.write(&image, ui)?;
+    // Whoever changed the input meanwhile has changed nothing that gets a name.
+    let copy = ::bundle::open(Arc::new(written.reader()?), written.size)?;
+    let Bundle::Signed(copy) = copy else {
+        return Err(Failure::input("the bundle changed while it was copied"));
+    };
+    ::bundle::verify(&copy, trust, &work(threads, ui))?;
     let made = Made {
         file: out,
         size: written.size,

@@ -17,6 +17,10 @@ struct Report<'a> {
     verified: &'static str,
     #[serde(flatten)]
     manifest: ManifestEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signing_time: Option<u64>,
+    /// When the certificates are valid, in seconds since 1970.
+    checked_at: u64,
     chain: Vec<CertificateEntry>,
 }
 
@@ -30,6 +34,8 @@ pub(super) fn run(args: &args::Verify, threads: usize, ui: &Ui) -> Result<(), Fa
             file: &args.bundle,
             verified: "everything",
             manifest: ManifestEntry::new(&checked.manifest),
+            signing_time: verified.signing_time.map(signature::Time::seconds),
+            checked_at: verified.checked_at.seconds(),
             chain: chain(&verified),
         });
     }

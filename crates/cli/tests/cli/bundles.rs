@@ -1,7 +1,7 @@
 //! `kiln bundle`, and builds with a bundle: what comes out, and every input that must be refused.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -266,7 +266,7 @@ fn keys_can_stay_elsewhere() {
     // Signed anew, what is signed stays what it is.
     sign(FILE, "again", "resign", &["--key", "keys/leaf.key"]);
     assert!(fs::read(world.path("again")).unwrap() == fs::read(world.path(FILE)).unwrap());
-    assert_snapshot!(world.refused(3, &["bundle", "verify", &unsigned, "--keyring", "keys/root.pem"]), @r"
+    assert_snapshot!(world.refused(7, &["bundle", "verify", &unsigned, "--keyring", "keys/root.pem"]), @r"
     error: out/demo-25.11.raucb.unsigned: the bundle is not signed
     hint: `kiln bundle sign` signs it
     ");
@@ -512,4 +512,87 @@ fn files_that_are_no_bundles() {
     ];
     let with = ["--key", "keys/leaf.key", "--certificate", "keys/leaf.pem"];
     assert_snapshot!(world.refused(6, &[&old[..], &with].concat()), @"error: bad: data: block 4 at byte 16384 does not have the hash that level 0 has for it");
+}
+
+/// Whoever asks whether a signature is good must not be answered otherwise.
+#[test]
+fn nothing_stands_for_a_good_signature() {
+    let Some(world) = built() else { return };
+    let good = fs::read(world.path(FILE)).unwrap();
+    world.done(&[&BUILD[..], &["--unsigned"]].concat());
+    let unsigned = format!("{FILE}.unsigned");
+    let info = ["bundle", "info", &unsigned, "--keyring", "keys/root.pem"];
+    assert_snapshot!(world.refused(7, &info), @r"
+    error: out/demo-25.11.raucb.unsigned: the bundle is not signed
+    hint: `kiln bundle sign` signs it
+    ");
+    // A list of revoked certificates that is none.
+    world.write(FILE, &good);
+    let verify = ["bundle", "verify", FILE, "--keyring", "keys/root.pem"];
+    assert_snapshot!(world.refused(3, &[&verify[..], &["--crl", "keys/root.pem"]].concat()), @"error: keys/root.pem: holds no list of revoked certificates");
+    // Certificates have to be valid now, whatever the signer says that the time was.
+    let short = [
+        "--key",
+        "keys/short.key",
+        "--certificate",
+        "keys/short.pem",
+        "--signing-time",
+        "now",
+    ];
+    world.done(&[&BUILD[..], &short].concat());
+    world.done(&verify);
+    let later = world.refused(7, &[&verify[..], &["--at", "1900000000"]].concat());
+    assert!(
+        later.contains("the certificate of CN = short expired at"),
+        "{later}"
+    );
+    // Nothing waits for a pipe that nobody writes to, or reads without end.
+    let pipe = Command::new("mkfifo").arg(world.path("pipe")).status().unwrap();
+    assert!(pipe.success());
+    let fifo = ["bundle", "verify", "pipe", "--keyring", "keys/root.pem"];
+    assert_snapshot!(world.refused(3, &fifo), @"error: pipe: is not a regular file");
+    let endless = ["bundle", "verify", FILE, "--keyring", "/dev/zero"];
+    assert_snapshot!(world.refused(3, &endless), @"error: /dev/zero: has more than 4194304 bytes, the limit");
+}
+
+/// An old certificate may have expired when the next one signs.
+#[test]
+fn a_bundle_is_signed_anew_after_its_certificate_has_expired() {
+    let Some(world) = world() else { return };
+    let short = [
+        "--key",
+        "keys/short.key",
+        "--certificate",
+        "keys/short.pem",
+        "--signing-time",
+        "now",
+    ];
+    world.done(&[&BUILD[..], &short].concat());
+    let at = fs::metadata(world.path("keys/short.pem"))
+        .unwrap()
+        .mtime()
+        .to_string();
+    let resign = [
+        "bundle",
+        "resign",
+        FILE,
+        "--out",
+        "again",
+        "--key",
+        "keys/leaf.key",
+        "--certificate",
+        "keys/leaf.pem",
+    ];
+    let resign = [
+        &resign[..],
+        &["--keyring", "keys/root.pem", "--signing-time", "1900000000"],
+    ]
+    .concat();
+    let late = world.refused(7, &[&resign[..], &["--old-at", "1900000000"]].concat());
+    assert!(
+        late.contains("the certificate of CN = short expired at"),
+        "{late}"
+    );
+    world.done(&[&resign[..], &["--old-at", &at]].concat());
+    world.done(&["bundle", "verify", "again", "--keyring", "keys/root.pem"]);
 }

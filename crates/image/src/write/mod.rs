@@ -64,6 +64,17 @@ impl Written {
         &self.target.path
     }
 
+    /// What was written, to be looked at before it gets its name.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn reader(&self) -> Result<File> {
+        File::open(&self.target.partial).map_err(|source| Error::Read {
+            path: self.target.partial.clone(),
+            source,
+        })
+    }
+
     /// Gives the file its name, in place of what had it.
     ///
     /// # Errors
