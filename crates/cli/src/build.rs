@@ -40,6 +40,12 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     if args.seed.is_some() {
         spec.seed.clone_from(&args.seed);
     }
+    if spec.bundle.is_none() && args.only == ["bundle"] {
+        return Err(Failure::usage(format!(
+            "{}: has no [bundle]",
+            args.spec.display()
+        )));
+    }
     spec::check_only(&spec, &args.only)?;
     let transports = spec::transports(&spec)?;
     let folder = args.spec.parent().unwrap_or(Path::new(""));

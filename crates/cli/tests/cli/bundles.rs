@@ -438,6 +438,13 @@ fn keys_of_a_bundle_that_make_no_sense() {
 }
 
 #[test]
+fn a_specification_without_a_bundle() {
+    let world = World::new();
+    let build = ["bundle", "build", "spec.toml", "--out", "out"];
+    assert_snapshot!(world.refused(2, &build), @"error: spec.toml: has no [bundle]");
+}
+
+#[test]
 fn an_image_that_is_no_multiple_of_a_block() {
     let Some(world) = world() else { return };
     world.edit("spec.toml", "size = \"16MiB\"\n", "size = \"32769s\"\n");
