@@ -17,27 +17,6 @@ def call(*command):
     return done.stdout
 
 
-def make_keys(folder, owner):
-    """A certificate authority, and a key for releases with a certificate of it: for a day of demos, not for devices."""
-    if (folder / "release.pem").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ["ca", "release"]:
-        call("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-out", folder / f"{name}.key")
-    call("openssl", "req", "-x509", "-key", folder / "ca.key", "-sha256", "-days", "7300", "-out", folder / "ca.pem",
-         "-subj", f"/O={owner}/CN=Authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    (folder / "release.ext").write_text(
-        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-        "extendedKeyUsage=emailProtection,codeSigning\n"
-        "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
-    call("openssl", "req", "-new", "-key", folder / "release.key", "-subj", f"/O={owner}/CN=Release",
-         "-out", folder / "release.csr")
-    call("openssl", "x509", "-req", "-in", folder / "release.csr", "-sha256", "-days", "3650",
-         "-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial",
-         "-extfile", folder / "release.ext", "-out", folder / "release.pem")
-
-
 class Vendor:
     """Makes everything in one folder."""
 
@@ -47,8 +26,8 @@ class Vendor:
         self.keys = work / "keys"
         self.bundles = work / "bundles"
         self.bundles.mkdir(parents=True, exist_ok=True)
-        make_keys(self.keys, "Kiln demo")
-        make_keys(work / "foreign-keys", "Somebody else")
+        call(DEMO / "keys", self.keys)
+        call(DEMO / "keys", work / "foreign-keys", "Somebody else")
 
     def build(self, number):
         """Builds a release: the folder with its image and its parts, and its bundle."""
