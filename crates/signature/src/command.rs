@@ -25,6 +25,9 @@ const STDERR_MAX: usize = 1024;
 /// How often a command is asked whether it has ended.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
+/// The longest that a command may take, whatever it is given.
+const TIMEOUT_MAX: Duration = Duration::from_hours(24);
+
 /// A command that signs, with the bytes to be signed on its standard input.
 ///
 /// It finds what to do in its environment: `KILN_SIGN_ALGORITHM` is [`Algorithm::name`], `KILN_SIGN_DIGEST` the
@@ -32,15 +35,16 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 /// signature and nothing else: for ECDSA either DER or `r` and `s`, each of the curve's length; for RSA the bytes
 /// of the signature.
 ///
-/// A command that does not end and close its output in time is killed together with everything that it has started, unless that has
-/// left the command's process group.
+/// A command that does not end and close its output in time is killed together with everything that it has started,
+/// unless that has left the command's process group. That group is its own, and not the one in the foreground: it
+/// cannot ask for a PIN at the terminal.
 #[derive(Clone)]
 pub struct Command {
     /// The program.
     pub program: OsString,
     /// What it is told.
     pub args: Vec<OsString>,
-    /// How long it may take.
+    /// How long it may take, at most a day.
     pub timeout: Duration,
 }
 
@@ -55,17 +59,18 @@ impl Command {
         }
     }
 
-    /// What messages call it: its program. The rest may hold what is nobody's business, such as a PIN.
+    /// What messages call it: its program. The rest may hold what is nobody's business, such as a PIN, and so may
+    /// whatever is more than a plain word in front: what a shell takes for one word is not guessed here.
     fn name(&self) -> String {
         let line = match &self.args[..] {
             [flag, line] if self.program == "sh" && flag == "-c" => line.to_string_lossy(),
             _ => return self.program.to_string_lossy().into_owned(),
         };
         let mut words = line.split_whitespace();
-        let program = words.find(|word| !word.contains('=')).unwrap_or("sh");
-        match words.next() {
-            None => program.to_owned(),
-            Some(_) => format!("{program} …"),
+        match (words.next().filter(|word| is_plain(word)), words.next()) {
+            (None, _) => "the signing command".to_owned(),
+            (Some(program), None) => program.to_owned(),
+            (Some(program), Some(_)) => format!("{program} …"),
         }
     }
 
@@ -84,9 +89,12 @@ impl Command {
             command: self.name(),
             source,
         };
+        let (now, timeout) = (Instant::now(), self.timeout.min(TIMEOUT_MAX));
+        let deadline = now.checked_add(timeout).unwrap_or(now);
         let mut running = Running {
             child: command.spawn().map_err(not_run)?,
-            deadline: Instant::now() + self.timeout,
+            deadline,
+            is_over: false,
         };
         let (stdout, stderr) = running.connect(input);
         let output = running.wait_for(&stdout);
@@ -112,10 +120,16 @@ impl Command {
             }),
             _ => Err(Error::CommandTimeout {
                 command: self.name(),
-                timeout: self.timeout,
+                timeout,
             }),
         }
     }
+}
+
+/// Whether a shell finds nothing in a word but its letters.
+fn is_plain(word: &str) -> bool {
+    word.chars()
+        .all(|character| character.is_alphanumeric() || "/._-+".contains(character))
 }
 
 impl Signer for Command {
@@ -145,10 +159,12 @@ impl fmt::Debug for Command {
     }
 }
 
-/// A process that was started.
+/// A process that was started. It does not outlive this.
 struct Running {
     child: Child,
     deadline: Instant,
+    /// Whether somebody has waited for its end: from then on its number may be another's.
+    is_over: bool,
 }
 
 impl Running {
@@ -189,7 +205,10 @@ impl Running {
     fn wait(&mut self) -> Option<ExitStatus> {
         loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => {
+                    self.is_over = true;
+                    return Some(status);
+                }
                 Ok(None) if !self.left().is_zero() => thread::sleep(ASK_EVERY.min(self.left())),
                 _ => return None,
             }
@@ -197,12 +216,22 @@ impl Running {
     }
 
     fn kill(&mut self) {
+        if self.is_over {
+            return;
+        }
+        self.is_over = true;
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(group) = group {
             // It fails when there is nobody left to kill.
             let _ = kill_process_group(group, Signal::KILL);
         }
         drop(self.child.wait());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -277,5 +306,50 @@ fn integer(bytes: &[u8]) -> Vec<u8> {
     match digits {
         [] | [0x80..=0xff, ..] => tlv::write(INTEGER, &[&[0], digits]),
         _ => tlv::write(INTEGER, &[digits]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_does_not_outlive_its_handle() {
+        let child = std::process::Command::new("sleep")
+            .arg("1000")
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let status = format!("/proc/{}/stat", child.id());
+        assert!(std::fs::exists(&status).unwrap());
+        drop(Running {
+            child,
+            deadline: Instant::now(),
+            is_over: false,
+        });
+        assert!(!std::fs::exists(&status).unwrap(), "neither running nor a zombie");
+    }
+
+    #[test]
+    fn names_hold_no_secrets() {
+        let name = |line| Command::shell(line, Duration::ZERO).name();
+        assert_eq!(name("/opt/hsm-1.2/sign_it --pin 1234"), "/opt/hsm-1.2/sign_it …");
+        assert_eq!(name(" tool "), "tool");
+        for line in [
+            "",
+            "PIN='12 3456' tool x",
+            "PIN=\"12 3456\" tool x",
+            "PIN=12 tool x",
+            "'12 34' x",
+            "\"12\" x",
+            "$(cat 12) x",
+            "`cat 12` x",
+            "(tool 12)",
+            "tool<<<12 x",
+            "12\\ 34 x",
+            "tool;12 x",
+        ] {
+            assert_eq!(name(line), "the signing command", "{line}");
+        }
     }
 }

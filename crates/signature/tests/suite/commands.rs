@@ -85,6 +85,15 @@ fn openssl_signs_the_digest() {
 }
 
 #[test]
+fn a_timeout_may_be_endless() {
+    if !installed("openssl") {
+        return;
+    }
+    let line = format!("openssl dgst -sha256 -sign '{}'", key_file("p256").display());
+    check("p256", &Command::shell(&line, Duration::MAX));
+}
+
+#[test]
 fn a_security_module_signs() {
     if !installed("pkcs11-tool") || !installed("softhsm2-util") || !installed("openssl") {
         return;
@@ -201,12 +210,18 @@ fn commands_that_go_wrong() {
         assert_eq!(message(garbage), foreign, "{garbage}");
     }
     // A line may hold secrets.
-    let line = "HSM=x pkcs11-tool --pin 1234; exit 1";
-    let shown = format!("{} {:?}", message(line), shell(line));
-    assert!(
-        shown.starts_with("pkcs11-tool …: ") && !shown.contains("1234"),
-        "{shown}"
-    );
+    for (line, name) in [
+        ("pkcs11-tool --pin 1234; exit 1", "pkcs11-tool …"),
+        ("HSM=x pkcs11-tool --pin 1234; exit 1", "the signing command"),
+        ("PIN='12 3456' pkcs11-tool; exit 1", "the signing command"),
+    ] {
+        let shown = format!("{} {:?}", message(line), shell(line));
+        assert!(
+            shown.starts_with(&format!("{name}: ")) && shown.ends_with(&format!("Command({name})")),
+            "{shown}"
+        );
+        assert!(!shown.contains("1234") && !shown.contains("3456"), "{shown}");
+    }
     let missing = Command {
         program: "/nonexistent/signer".into(),
         args: Vec::new(),
