@@ -247,3 +247,21 @@ fn check_extensions(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_have_one_form() {
+        let entries = |serial: &[u8]| {
+            let date = tlv::write(0x17, &[b"260101000000Z"]);
+            let entry = tlv::write(SEQUENCE, &[&tlv::write(INTEGER, &[serial]), &date]);
+            let entries = tlv::write(SEQUENCE, &[&entry]);
+            let entries = Cursor::new(&entries, "test").any()?;
+            read_entries(entries, &mut None).map(|revoked| revoked.len())
+        };
+        assert_eq!(entries(&[5]), Ok(1));
+        assert!(entries(&[0, 5]).is_err(), "it would not be the certificate's");
+    }
+}

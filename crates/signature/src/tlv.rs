@@ -84,6 +84,15 @@ impl<'a> Cursor<'a> {
                 after.len()
             )));
         };
+        if *tag == INTEGER
+            && !matches!(
+                value,
+                [_] | [0, 0x80..=0xff, ..] | [0xff, 0..=0x7f, ..] | [1..=0xfe, _, ..]
+            )
+        {
+            // Numbers are compared by their bytes.
+            return Err(wrong("has a number that is not in DER's form, the shortest"));
+        }
         let raw = self.rest.get(..self.rest.len() - after.len()).unwrap_or_default();
         self.rest = after;
         Ok(Tlv {
@@ -245,6 +254,34 @@ mod tests {
         assert_eq!(order(&[2, 1, 3, 2, 1, 5]), Ok(2));
         assert!(order(&[2, 1, 5, 2, 1, 3]).is_err());
         assert!(order(&[2, 1, 3, 2, 1, 3]).is_err(), "twice");
+    }
+
+    #[test]
+    fn longer_numbers_are_refused() {
+        for right in [
+            &[0][..],
+            &[5],
+            &[0x80],
+            &[0, 0x80],
+            &[0xff],
+            &[0xff, 0x7f],
+            &[1, 0],
+            &[0x80, 0],
+        ] {
+            let der = write(INTEGER, &[right]);
+            assert_eq!(read(&der), Ok((INTEGER, right.to_vec())));
+        }
+        for wrong in [
+            &[][..],
+            &[0, 5],
+            &[0, 0],
+            &[0, 0, 0x80],
+            &[0xff, 0x80],
+            &[0xff, 0xff],
+        ] {
+            assert!(read(&write(INTEGER, &[wrong])).is_err(), "{wrong:x?}");
+            assert!(read(&write(OCTET_STRING, &[wrong])).is_ok(), "{wrong:x?}");
+        }
     }
 
     #[test]
