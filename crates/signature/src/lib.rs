@@ -39,8 +39,12 @@
 //! It asks for more than RAUC, which leaves the checks to OpenSSL: only DER; one signer, whose certificate is in the
 //! signature; signed attributes with a signing time; digests of SHA-2; ECDSA on P-256 and P-384, RSA of at least
 //! 2048 bits. Names are compared byte by byte, a list of revoked certificates has to be complete, a root has to say
-//! that it is a CA unless it is the signer itself, and certificates that constrain names are refused. Lists of
-//! revoked certificates within the signature are passed over: they come from who wants to be trusted.
+//! that it is a CA unless it is the signer itself, and certificates that constrain names are refused.
+//!
+//! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
+//! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so
+//! anybody could put into them what makes a good bundle unreadable for OpenSSL; and lists of revoked certificates come
+//! from who trusts, not from who wants to be trusted.
 
 mod algorithm;
 mod certificate;

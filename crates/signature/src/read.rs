@@ -41,16 +41,19 @@ pub fn read(der: &[u8]) -> Result<Contents> {
 
 /// The signed content of a signature, which is not checked.
 pub fn content(der: &[u8]) -> Result<Vec<u8>> {
-    let signed = read_signed_data(bounded(der)?).map_err(malformed)?;
-    Ok(signed.content()?.to_vec())
+    Ok(open(der)?.content()?.to_vec())
 }
 
 /// Takes a signature apart.
 pub(crate) fn parts(der: &[u8]) -> Result<Parts> {
-    let signed = read_signed_data(bounded(der)?).map_err(malformed)?;
+    let signed = open(der)?;
     let content = signed.content()?;
     let info = signed.signer()?;
     let info = read_signer(info).map_err(malformed)?;
+    // Whoever passes a signature on could put in what others stumble over.
+    if info.unsigned.is_some() {
+        return Err(unsupported("it has attributes that are not signed".into()));
+    }
     let of_sender = if matches!(info.id, SignerId::KeyId(_)) {
         3
     } else {
@@ -126,12 +129,23 @@ fn bounded(der: &[u8]) -> Result<&[u8]> {
     }
 }
 
+fn open(der: &[u8]) -> Result<SignedData<'_>> {
+    let signed = read_signed_data(bounded(der)?).map_err(malformed)?;
+    // They come from who trusts, not from who wants to be trusted. Nothing signs them here either.
+    if signed.lists.is_some() {
+        return Err(unsupported("it holds lists of revoked certificates".into()));
+    }
+    Ok(signed)
+}
+
 struct SignedData<'a> {
     version: u8,
     digest_algorithms: Vec<Tlv<'a>>,
     content_type: Tlv<'a>,
     content: Option<&'a [u8]>,
     certificates: Vec<Tlv<'a>>,
+    /// Lists of revoked certificates.
+    lists: Option<Tlv<'a>>,
     signers: Vec<Tlv<'a>>,
 }
 
@@ -187,8 +201,7 @@ fn read_signed_data(der: &[u8]) -> Parsed<SignedData<'_>> {
     let certificates = parts.optional(CONTEXT_0)?;
     let certificates =
         certificates.map_or(Ok(Vec::new()), |tlv| Cursor::new(tlv.value, "certificates").set())?;
-    // Lists of revoked certificates come from who trusts, not from who wants to be trusted.
-    parts.optional(CONTEXT_1)?;
+    let lists = parts.optional(CONTEXT_1)?;
     let signers = parts.inside(SET, "signers")?.set()?;
     parts.end()?;
     Ok(SignedData {
@@ -197,6 +210,7 @@ fn read_signed_data(der: &[u8]) -> Parsed<SignedData<'_>> {
         content_type,
         content,
         certificates,
+        lists,
         signers,
     })
 }
@@ -214,6 +228,7 @@ struct SignerInfo<'a> {
     attributes: Option<Tlv<'a>>,
     signature_algorithm: Tlv<'a>,
     signature: &'a [u8],
+    unsigned: Option<Tlv<'a>>,
 }
 
 fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
@@ -232,9 +247,7 @@ fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
     let attributes = parts.optional(CONTEXT_0)?;
     let signature_algorithm = parts.one(SEQUENCE, "signature algorithm")?;
     let signature = parts.one(OCTET_STRING, "signature")?.value;
-    if let Some(unsigned) = parts.optional(CONTEXT_1)? {
-        Cursor::new(unsigned.value, "unsigned attributes").set()?;
-    }
+    let unsigned = parts.optional(CONTEXT_1)?;
     parts.end()?;
     Ok(SignerInfo {
         version,
@@ -243,6 +256,7 @@ fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
         attributes,
         signature_algorithm,
         signature,
+        unsigned,
     })
 }
 

@@ -112,6 +112,62 @@ fn huge_lengths_and_depths_are_refused() {
     );
 }
 
+/// Puts a value into one that holds others: in front of a child, found by going down by the positions of children.
+fn inserted(der: &[u8], path: &[usize], value: &[u8]) -> Vec<u8> {
+    let long = usize::from(der[1].saturating_sub(0x80));
+    let mut rest = &der[2 + long..];
+    let mut inside = Vec::new();
+    let mut position = 0;
+    while !rest.is_empty() || position <= path[0] {
+        if position == path[0] && path.len() == 1 {
+            inside.extend_from_slice(value);
+        }
+        let (child, after) = rest.split_at(whole_len(rest));
+        if position == path[0] && path.len() > 1 {
+            inside.extend(inserted(child, &path[1..], value));
+        } else {
+            inside.extend_from_slice(child);
+        }
+        (rest, position) = (after, position + 1);
+    }
+    let len = u16::try_from(inside.len()).unwrap().to_be_bytes();
+    match len {
+        [0, len @ 0..=0x7f] => [&[der[0], len][..], &inside].concat(),
+        [0, len] => [&[der[0], 0x81, len][..], &inside].concat(),
+        [high, low] => [&[der[0], 0x82, high, low][..], &inside].concat(),
+    }
+}
+
+/// The bytes of a value with its tag and length.
+fn whole_len(der: &[u8]) -> usize {
+    match der {
+        [] => 0,
+        [_, len @ 0..=0x7f, ..] => 2 + usize::from(*len),
+        [_, 0x81, len, ..] => 3 + usize::from(*len),
+        [_, 0x82, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => panic!("{der:x?}"),
+    }
+}
+
+#[test]
+fn what_nobody_signed_is_refused() {
+    let (good, trust) = (signature("p256"), trust("p256"));
+    // Content info, [0], signed data: the signers are its fifth part, and attributes that are not signed the seventh
+    // of a signer.
+    let (lists, attributes) = (&[1, 0, 4][..], &[1, 0, 4, 0, 6][..]);
+    for value in [&b"\xa1\0"[..], b"\xa1\x03\x02\x01\x05", b"\xa1\x02\x30\0"] {
+        let bad = inserted(&good, lists, value);
+        let message = "the signature is not accepted: it holds lists of revoked certificates";
+        assert_eq!(verify(&bad, &trust).unwrap_err().to_string(), message);
+        assert_eq!(read(&bad).unwrap_err().to_string(), message);
+        assert_eq!(content(&bad).unwrap_err().to_string(), message);
+        let bad = inserted(&good, attributes, value);
+        let message = "the signature is not accepted: it has attributes that are not signed";
+        assert_eq!(verify(&bad, &trust).unwrap_err().to_string(), message);
+        assert_eq!(read(&bad).unwrap_err().to_string(), message);
+    }
+}
+
 #[test]
 fn content_is_read_without_trust() {
     let mut bytes = signature("p256");
