@@ -319,3 +319,47 @@ fn certificates_of_a_signer_are_listed() {
     assert_eq!(subjects, ["O = Tests, CN = leaf", "O = Tests, CN = root"]);
     assert_eq!(verified.signing_time, Time::from_seconds(TIME));
 }
+
+/// Everything that a manifest for RAUC 1.8 can say.
+#[test]
+fn rauc_takes_handlers_variants_hooks_and_meta() {
+    if !installed("rauc") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::new(dir.path());
+    let mut options = options();
+    options.description = Some(" leading space; semicolon \\ backslash, ä".into());
+    options.build = Some("20261122".into());
+    options.meta = [("release".into(), [("notes".into(), "a; b".into())].into())].into();
+    options.images[0].manifest.slot = "boot.small".into();
+    options.images[0].manifest.hooks = vec!["pre-install".into(), "post-install".into()];
+    options.images[1].manifest.hooks = vec!["install".into()];
+    options.images[1].manifest.adaptive = Vec::new();
+    let handler = bundle::manifest::Handler {
+        filename: "handler.sh".into(),
+        args: Some("--fast 1".into()),
+    };
+    options.handler = Some((handler, Content::from(b"#!/bin/sh\n".to_vec())));
+    let unsigned = bundle::plan(&options, &work(dir.path())).unwrap();
+    let time = Time::from_seconds(TIME).unwrap();
+    let signed = unsigned
+        .sign(&pki.identity("leaf", &[]), &pki.key_of("leaf"), time)
+        .unwrap();
+    let file = whole(signed.image().unwrap());
+    verdict(&file, &pki.trust(), dir.path()).unwrap();
+    let path = dir.path().join("ours.raucb");
+    std::fs::write(&path, &file).unwrap();
+    let info = String::from_utf8(run(&mut rauc(&pki, "info", &path)).stdout).unwrap();
+    for said in [
+        "' leading space; semicolon \\ backslash, ä'",
+        "'20261122'",
+        "small",
+        "pre-install",
+    ] {
+        assert!(info.contains(said), "{said}: {info}");
+    }
+    let out = dir.path().join("unpacked");
+    run(rauc(&pki, "extract", &path).arg(&out));
+    assert_eq!(std::fs::read(out.join("handler.sh")).unwrap(), b"#!/bin/sh\n");
+}
