@@ -4,7 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::algorithm::{Scheme, read_oid};
-use crate::format::{AUTHORITY_KEY_IDENTIFIER, CRL_NUMBER, CRL_REASON, INVALIDITY_DATE, ISSUER_ALT_NAME};
+use crate::format::{
+    AUTHORITY_KEY_IDENTIFIER, CRL_NUMBER, CRL_REASON, DELTA_CRL_INDICATOR, INVALIDITY_DATE, ISSUER_ALT_NAME,
+    ISSUING_DISTRIBUTION_POINT,
+};
 use crate::tlv::{
     self, BIT_STRING, BOOLEAN, CONTEXT_0, Cursor, INTEGER, OCTET_STRING, OID, Parsed, SEQUENCE, Tlv,
 };
@@ -50,6 +53,18 @@ impl Crl {
             if block.label == "X509 CRL" {
                 lists.push(Crl::read(&block.der).map_err(bad)?);
             }
+        }
+        Ok(lists)
+    }
+
+    /// Reads the lists of a file as [`Crl::read_pem_or_der`] does; that there is none is an error.
+    pub fn read_some(bytes: &[u8], what: &str) -> Result<Vec<Crl>> {
+        let lists = Crl::read_pem_or_der(bytes, what)?;
+        if lists.is_empty() {
+            return Err(Error::BadCertificate {
+                what: what.to_owned(),
+                problem: "holds no list of revoked certificates".into(),
+            });
         }
         Ok(lists)
     }
@@ -125,8 +140,8 @@ impl Crl {
         self.0.next_update
     }
 
-    /// Whether it can be relied on, at a time. The error says why not.
-    fn check(&self, issuer: &Certificate, at: Time) -> Parsed<()> {
+    /// Whether its issuer has signed it. The error says why not.
+    fn check_signature(&self, issuer: &Certificate) -> Parsed<()> {
         let of = format!("the list of those that {} has revoked", self.issuer());
         let scheme = self
             .0
@@ -147,6 +162,12 @@ impl Crl {
         {
             return Err(format!("{of} is not its to issue: its key usage lacks cRLSign"));
         }
+        Ok(())
+    }
+
+    /// Whether the absence of a certificate means something, at a time. The error says why not.
+    fn check_use(&self, at: Time) -> Parsed<()> {
+        let of = format!("the list of those that {} has revoked", self.issuer());
         if let Some(problem) = &self.0.problem {
             return Err(format!("{of} {problem}"));
         }
@@ -166,45 +187,51 @@ impl fmt::Debug for Crl {
     }
 }
 
-/// Whether a certificate is not revoked, by the newest usable list of its issuer.
+/// Whether a certificate is not revoked: the newest usable list of its issuer says so, and no list that is as new,
+/// whatever its dates and what else it says, has it.
 pub(crate) fn check(certificate: &Certificate, issuer: &Certificate, lists: &[Crl], at: Time) -> Result<()> {
     let subject = || certificate.subject().to_owned();
-    let (mut newest, mut problem): (Option<&Crl>, Option<String>) = (None, None);
-    for list in lists
+    let (mut newest, mut problem): (Option<Time>, Option<String>) = (None, None);
+    let mut revocations: Vec<(Time, &Revoked)> = Vec::new();
+    for crl in lists
         .iter()
         .filter(|list| list.0.issuer == certificate.issuer_der())
     {
-        match list.check(issuer, at) {
-            Err(why) => problem = Some(why),
-            Ok(()) if newest.is_none_or(|before| before.0.this_update < list.0.this_update) => {
-                newest = Some(list);
-            }
-            Ok(()) => {}
+        let list = &*crl.0;
+        if let Err(why) = crl.check_signature(issuer) {
+            problem = Some(why);
+            continue;
         }
+        match crl.check_use(at) {
+            Err(why) => problem = Some(why),
+            Ok(()) => newest = newest.max(Some(list.this_update)),
+        }
+        let entry = list
+            .revoked
+            .iter()
+            .find(|entry| entry.serial == certificate.serial_der());
+        revocations.extend(entry.map(|entry| (list.this_update, entry)));
     }
-    let Some(list) = newest else {
-        return Err(Error::RevocationUnknown {
-            subject: subject(),
-            problem: problem.unwrap_or_else(|| {
-                format!(
-                    "there is no list of those that {} has revoked",
-                    certificate.issuer()
-                )
-            }),
-        });
-    };
-    match list
-        .0
-        .revoked
-        .iter()
-        .find(|entry| entry.serial == certificate.serial_der())
-    {
-        None => Ok(()),
-        Some(entry) => Err(Error::Revoked {
+    // Older revocations were taken back: a certificate can be on hold.
+    let counts = |this_update: Time| newest.is_none_or(|newest| newest <= this_update);
+    if let Some((_, entry)) = revocations.iter().find(|(this_update, _)| counts(*this_update)) {
+        return Err(Error::Revoked {
             subject: subject(),
             at: entry.at,
-        }),
+        });
     }
+    if newest.is_some() {
+        return Ok(());
+    }
+    Err(Error::RevocationUnknown {
+        subject: subject(),
+        problem: problem.unwrap_or_else(|| {
+            format!(
+                "there is no list of those that {} has revoked",
+                certificate.issuer()
+            )
+        }),
+    })
 }
 
 fn read_entries(entries: Tlv<'_>, problem: &mut Option<String>) -> Parsed<Vec<Revoked>> {
@@ -227,7 +254,8 @@ fn read_entries(entries: Tlv<'_>, problem: &mut Option<String>) -> Parsed<Vec<Re
     Ok(revoked)
 }
 
-/// Notes an extension that has to be understood and is not: that of a list of changes, or of a list for others.
+/// Notes an extension that has to be understood and is not, and that of a list of changes or of a list for some,
+/// which means the same when its issuer forgot to mark it as critical.
 fn check_extensions(
     mut extensions: Cursor<'_>,
     known: &[der::asn1::ObjectIdentifier],
@@ -239,10 +267,9 @@ fn check_extensions(
         let critical = extension.optional(BOOLEAN)?.is_some_and(|flag| flag.value != [0]);
         extension.one(OCTET_STRING, "value")?;
         extension.end()?;
-        if critical && !known.contains(&oid) {
-            *problem = Some(format!(
-                "has the critical extension {oid}, which is not supported"
-            ));
+        let is_partial = [ISSUING_DISTRIBUTION_POINT, DELTA_CRL_INDICATOR].contains(&oid);
+        if is_partial || critical && !known.contains(&oid) {
+            *problem = Some(format!("has the extension {oid}, which is not supported"));
         }
     }
     Ok(())

@@ -34,7 +34,9 @@ pub enum CrlCheck {
     /// Nobody looks.
     #[default]
     Ignore,
-    /// No certificate of the chain is revoked, and for each there is a list that would say so.
+    /// No certificate of the chain is revoked, and for each there is a list that would say so, complete and valid at
+    /// the time. A revocation counts in any list that its issuer has signed, whatever that list's dates, unless a
+    /// newer and valid one no longer has it.
     Require,
 }
 

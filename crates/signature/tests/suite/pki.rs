@@ -213,7 +213,8 @@ impl World {
             "[ca]\ndefault_ca=d\n[d]\ndatabase={dir}/index\nnew_certs_dir={dir}\nrand_serial=yes\ndefault_md=sha256\n\
              policy=p\nunique_subject=no\nemail_in_dn=yes\npreserve=yes\ncrlnumber={dir}/crlnumber\n\
              [p]\nC=optional\nO=optional\nOU=optional\nCN=optional\nemailAddress=optional\n\
-             [v2]\nauthorityKeyIdentifier=keyid\n[idp]\nissuingDistributionPoint=critical,@i\n[i]\nonlyuser=TRUE\n"
+             [v2]\nauthorityKeyIdentifier=keyid\n[idp]\nissuingDistributionPoint=critical,@i\n[i]\nonlyuser=TRUE\n\
+             [idp-quiet]\nissuingDistributionPoint=@i\n[delta]\n2.5.29.27=DER:020101\n[delta-critical]\n2.5.29.27=critical,DER:020101\n"
         );
         self.write("ca.cnf", text.as_bytes())
     }

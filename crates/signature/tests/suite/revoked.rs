@@ -3,7 +3,7 @@
 use signature::{Crl, Purpose};
 
 use crate::case::{Case, OK, all};
-use crate::pki::{CA, LEAF, VALID, World, installed};
+use crate::pki::{CA, LEAF, Party, VALID, World, installed};
 
 #[test]
 fn revoked_certificates() {
@@ -82,12 +82,15 @@ fn revoked_certificates() {
         case.crls = Some(&lists);
         case.expect("a newer list", all("Revoked"));
     }
-    // A list for some of the certificates says nothing about the others.
+    // A list for some of the certificates says nothing about the others, nor does one of changes.
+    for section in ["idp", "idp-quiet", "delta", "delta-critical"] {
+        let part = world.crl("part", &between, &[], Some(section), VALID);
+        let lists = [("by-root", &by_root), ("part", &part)];
+        let mut case = Case::new(&world, &leaf, &issuers, &anchors);
+        case.crls = Some(&lists);
+        case.expect_ours(section, Purpose::Any, "RevocationUnknown");
+    }
     let part = world.crl("part", &between, &[], Some("idp"), VALID);
-    let lists = [("by-root", &by_root), ("part", &part)];
-    let mut case = Case::new(&world, &leaf, &issuers, &anchors);
-    case.crls = Some(&lists);
-    case.expect_ours("a list for users", Purpose::Any, "RevocationUnknown");
     assert_eq!(part.issuer(), "O = Test, CN = Between");
     assert_eq!(
         (part.this_update(), part.next_update().unwrap()),
@@ -96,6 +99,73 @@ fn revoked_certificates() {
 }
 
 const VALID_TIMES: (&str, &str) = ("2020-01-01", "2040-01-01");
+
+#[test]
+fn revocations_count_whatever_the_dates() {
+    if !installed("openssl") {
+        return;
+    }
+    let world = World::new();
+    let root = world.root("Root");
+    let leaf = world.leaf("Leaf", &root, LEAF);
+    let twin = world.issue("twin", "Root", None, CA, VALID, None);
+    let list = |file: &str, revoked: &[&Party], dates| world.crl(file, &root, revoked, None, dates);
+    let past = ("20240101000000Z", "20250101000000Z");
+    let present = ("20260101000000Z", "20300101000000Z");
+    let future = ("20280101000000Z", "20320101000000Z");
+    let bad_past = list("bad-past", &[&leaf], past);
+    let bad_present = list("bad-present", &[&leaf], present);
+    let bad_future = list("bad-future", &[&leaf], future);
+    let good_present = list("good-present", &[], present);
+    let good_future = list("good-future", &[], future);
+    let good_before = list("good-before", &[], ("20230101000000Z", "20300101000000Z"));
+    let (bad_past, bad_present) = (("bad-past", &bad_past), ("bad-present", &bad_present));
+    let (bad_future, good_present) = (("bad-future", &bad_future), ("good-present", &good_present));
+    let (good_future, good_before) = (("good-future", &good_future), ("good-before", &good_before));
+    let foreign = world.crl("foreign", &twin, &[&leaf], None, present);
+    let foreign = ("foreign", &foreign);
+    for (what, lists, verdict) in [
+        ("a later list", [good_present, bad_future], "Revoked"),
+        ("lists of one time", [good_present, bad_present], "Revoked"),
+        (
+            "an old list, newer than the one that counts",
+            [good_before, bad_past],
+            "Revoked",
+        ),
+        ("an old list alone", [bad_past, bad_past], "Revoked"),
+        ("a later list alone", [bad_future, bad_future], "Revoked"),
+        (
+            "a release that is not valid yet",
+            [bad_present, good_future],
+            "Revoked",
+        ),
+        ("a release", [good_present, bad_past], OK),
+        ("a list by another key", [good_present, foreign], OK),
+    ] {
+        let (first, second) = (lists[0], lists[1]);
+        for lists in [[first, second], [second, first]] {
+            let anchors = [&root];
+            let mut case = Case::new(&world, &leaf, &[], &anchors);
+            case.crls = Some(&lists);
+            case.expect_ours(what, Purpose::Any, verdict);
+        }
+    }
+    // OpenSSL takes the list that is valid.
+    let (lists, anchors) = ([good_present, bad_future], [&root]);
+    let mut case = Case::new(&world, &leaf, &[], &anchors);
+    case.crls = Some(&lists);
+    case.expect_stricter("a later list", "Revoked");
+}
+
+#[test]
+fn files_without_lists_are_told_apart() {
+    let pem = std::fs::read(crate::pki::key_file("p256").with_extension("pem")).unwrap();
+    assert!(Crl::read_pem_or_der(&pem, "keyring").unwrap().is_empty());
+    assert_eq!(
+        Crl::read_some(&pem, "keyring").unwrap_err().to_string(),
+        "keyring: holds no list of revoked certificates"
+    );
+}
 
 #[test]
 fn who_may_not_issue_lists() {
