@@ -1,6 +1,7 @@
 //! Which keys sign and how, and whether a signature is one's.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use der::asn1::ObjectIdentifier;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -25,6 +26,10 @@ pub(crate) const RSA_BITS_MIN: usize = 2048;
 
 /// The most bits of an RSA key that signs.
 pub(crate) const RSA_BITS_MAX: usize = 4096;
+
+/// The public exponents of RSA keys whose signatures count, odd ones that is. Small ones have made forgeries out of
+/// little mistakes; more than 33 bits are more than most verifiers take.
+const RSA_EXPONENTS: RangeInclusive<u64> = 65_537..=(1 << 33) - 1;
 
 /// How a signature is made. A key determines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -295,8 +300,9 @@ impl PublicKey {
     pub(crate) fn read_rsa(der: &[u8]) -> Parsed<PublicKey> {
         let mut parts = tlv::only(der, SEQUENCE, "RSA key")?;
         let modulus = positive(parts.one(INTEGER, "modulus")?, "modulus")?;
-        positive(parts.one(INTEGER, "exponent")?, "exponent")?;
+        let exponent = positive(parts.one(INTEGER, "exponent")?, "exponent")?;
         parts.end()?;
+        check_exponent(exponent)?;
         Ok(PublicKey(Kind::Rsa {
             der: der.to_vec(),
             bits: bits(modulus),
@@ -357,6 +363,22 @@ impl fmt::Display for PublicKey {
     }
 }
 
+fn check_exponent(bytes: &[u8]) -> Parsed<()> {
+    if bytes.len() > size_of::<u64>() {
+        return Err(format!(
+            "an RSA key with a public exponent of {} bits",
+            bits(bytes)
+        ));
+    }
+    let exponent = bytes
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    if exponent % 2 == 1 && RSA_EXPONENTS.contains(&exponent) {
+        return Ok(());
+    }
+    Err(format!("an RSA key with the public exponent {exponent}"))
+}
+
 fn rsa_algorithm(scheme: Scheme) -> Option<&'static dyn VerificationAlgorithm> {
     Some(match scheme {
         Scheme::RsaPkcs1(Hash::Sha256) => &rsa::RSA_PKCS1_2048_8192_SHA256,
@@ -396,5 +418,35 @@ pub(crate) fn key_name(oid: ObjectIdentifier) -> String {
         ID_ED448 => "an Ed448 key, whose CMS signatures OpenSSL and so RAUC cannot verify".into(),
         ID_RSASSA_PSS => "an RSA key that is for PSS only".into(),
         oid => format!("a key of the algorithm {oid}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_exponents() {
+        let read = |exponent: &[u8]| {
+            let modulus = [&[0, 0x80][..], &[1; 255]].concat();
+            let numbers = [tlv::write(INTEGER, &[&modulus]), tlv::write(INTEGER, &[exponent])];
+            PublicKey::read_rsa(&tlv::write(SEQUENCE, &[&numbers[0], &numbers[1]]))
+        };
+        for right in [
+            &[1, 0, 1][..],
+            &[1, 0, 3],
+            &[1, 0, 0, 1],
+            &[1, 0xff, 0xff, 0xff, 0xff],
+        ] {
+            assert!(read(right).is_ok(), "{right:x?}");
+        }
+        let named = |number: &str| Err(format!("an RSA key with the public exponent {number}"));
+        assert_eq!(read(&[1]), named("1"));
+        assert_eq!(read(&[3]), named("3"));
+        assert_eq!(read(&[0, 0xff, 0xff]), named("65535"));
+        assert_eq!(read(&[1, 0, 2]), named("65538"));
+        assert_eq!(read(&[2, 0, 0, 0, 1]), named("8589934593"));
+        let long = Err("an RSA key with a public exponent of 2041 bits".to_owned());
+        assert_eq!(read(&[1; 256]), long);
     }
 }

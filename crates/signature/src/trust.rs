@@ -6,7 +6,8 @@ use crate::read::{Contents, parts};
 use crate::{Certificate, Crl, Error, Result, Time, path};
 
 /// What has to be true of a signature. RAUC's `system.conf` has the same choices under the names that are given
-/// here, and what is not chosen is RAUC's default, except that the time of signing stands for the present.
+/// here, and what is not chosen is RAUC's default, except that the time of signing stands for the present: see
+/// [`At::SigningTime`] for what that is worth.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
     /// The certificates that chains end with (`keyring`).
@@ -17,7 +18,7 @@ pub struct Trust {
     pub crl_check: CrlCheck,
     /// What a signer's certificate was issued for (`check-purpose`).
     pub purpose: Purpose,
-    /// When certificates have to be valid (`use-bundle-signing-time`).
+    /// When certificates have to be valid (`use-bundle-signing-time`). The default believes the signer.
     pub at: At,
     /// What a chain may end with (`allow-partial-chain`).
     pub chain_end: ChainEnd,
@@ -75,7 +76,10 @@ impl fmt::Display for Purpose {
 /// When certificates have to be valid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum At {
-    /// When the signature says to have been made.
+    /// When the signature says to have been made, which is nothing but its signer's own word. Whoever has the key of
+    /// a certificate that has expired can write a time at which it was valid, and is believed: this is for asking
+    /// whether a bundle was good when it was made, and for devices without a clock. To ask whether it is good now,
+    /// pass [`At::Time`].
     #[default]
     SigningTime,
     /// Now, which the caller knows.

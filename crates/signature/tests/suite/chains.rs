@@ -360,6 +360,10 @@ fn weak_authorities() {
     let world = World::new();
     for (name, args) in [
         ("rsa1024", "-algorithm RSA -pkeyopt rsa_keygen_bits:1024"),
+        (
+            "exponent3",
+            "-algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3",
+        ),
         ("p521", "-algorithm EC -pkeyopt ec_paramgen_curve:P-521"),
     ] {
         let key = world.text(name);

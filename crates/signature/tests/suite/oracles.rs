@@ -367,6 +367,10 @@ fn signing_refuses_what_devices_would() {
             "-algorithm RSA -pkeyopt rsa_keygen_bits:1024",
             "an RSA key of 1024 bits",
         ),
+        (
+            "-algorithm RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_pubexp:3",
+            "an RSA key with the public exponent 3",
+        ),
         ("-algorithm ED25519", "an Ed25519 key"),
         (
             "-algorithm EC -pkeyopt ec_paramgen_curve:P-521",
