@@ -249,6 +249,21 @@ impl PartEntry {
         }
     }
 
+    fn describe_largest(&self, largest: &[Large], text: &mut String) -> std::fmt::Result {
+        let column = if self.estimate {
+            "uncompressed"
+        } else {
+            "in the image"
+        };
+        if !largest.is_empty() {
+            writeln!(text, "  the largest store paths, {column}:")?;
+        }
+        for unit in largest {
+            writeln!(text, "  {:>12}  {}", size(unit.stored_len), unit.name)?;
+        }
+        Ok(())
+    }
+
     fn describe(&self, text: &mut String) {
         let (bytes, files) = (size(self.size), self.outputs.join(", "));
         let _ = match &self.detail {
@@ -268,18 +283,7 @@ impl PartEntry {
                     "{} → {files}: squashfs, {bytes}; {entries} entries, {content}",
                     self.part
                 );
-                let column = if self.estimate {
-                    "uncompressed"
-                } else {
-                    "in the image"
-                };
-                if !largest.is_empty() {
-                    let _ = writeln!(text, "  the largest store paths, {column}:");
-                }
-                for unit in largest {
-                    let _ = writeln!(text, "  {:>12}  {}", size(unit.stored_len), unit.name);
-                }
-                Ok(())
+                self.describe_largest(largest, text)
             }
             DetailEntry::Fat {
                 variant,
