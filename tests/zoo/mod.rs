@@ -1,8 +1,9 @@
 //! The zoo of odd trees, a text form of trees that tests compare, and how tools of others are run. The tests of all
 //! formats share it.
 
+pub(crate) mod oracle;
+
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -236,26 +237,6 @@ pub(crate) fn assert_same(found: &Tree, wanted: &Tree) {
         assert_eq!(found, wanted);
     }
     assert_eq!(found.len(), wanted.len());
-}
-
-/// Whether a tool that others wrote is here. In CI it must be.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests ask whether all oracles are required"
-)]
-pub(crate) fn oracle(tool: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v \"{tool}\"")])
-        .output()
-        .unwrap()
-        .status
-        .success();
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(found || !required, "{tool} is missing, and KILN_ORACLES=required");
-    if !found {
-        let _ = writeln!(std::io::stderr(), "skipped: {tool} is missing");
-    }
-    found
 }
 
 pub(crate) fn run(command: &mut Command) -> String {

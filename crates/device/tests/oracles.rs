@@ -1,9 +1,9 @@
 //! What RAUC and systemd-repart make of our texts.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "functions of tests")]
+#![expect(clippy::unwrap_used, reason = "functions of tests")]
 
+#[path = "../../../tests/zoo/oracle.rs"]
+mod oracle;
 mod support;
-#[path = "support/tools.rs"]
-mod tools;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,8 +14,8 @@ use std::process::Command;
 use device::{Device, Error, Made, Size, Status, repart, repart_service, system_conf};
 use disk::read::Disk;
 use image::{Content, Seed, Silent};
+use oracle::installed;
 use support::{MIB, device};
-use tools::installed;
 
 /// What RAUC says when it is to write something to a slot that it cannot write there. It reads its configuration first.
 fn rauc(dir: &Path, text: &str, slot: &str) -> String {
@@ -36,7 +36,7 @@ fn rauc(dir: &Path, text: &str, slot: &str) -> String {
 
 #[test]
 fn rauc_reads_its_configuration() {
-    if !installed("rauc", "--version") {
+    if !installed("rauc") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -101,7 +101,7 @@ const SETTINGS: &[(&str, &str, &str, bool)] = &[
 
 #[test]
 fn rauc_knows_the_settings_that_we_say_it_knows() {
-    if !installed("rauc", "--version") {
+    if !installed("rauc") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ fn partitions(path: &Path, size: u64) -> Vec<(String, u32, String, u64, u64)> {
 
 #[test]
 fn the_first_boot_makes_what_is_missing_and_no_more() {
-    if !installed("systemd-repart", "--version") {
+    if !installed("systemd-repart") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -245,7 +245,7 @@ fn the_first_boot_makes_what_is_missing_and_no_more() {
 
 #[test]
 fn a_small_partition_would_lie_on_the_loaders() {
-    if !installed("systemd-repart", "--version") {
+    if !installed("systemd-repart") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -9,9 +9,9 @@ use std::process::Command;
 
 use ext4::{Options, Profile, Size};
 use image::{Image, Keep, Node, NodeId, ReadAt, Tree};
+use support::oracle::installed;
 use support::{
-    PROFILES, add_specials, add_units, add_xattrs, assert_same, fsck, giants, options, oracle, run, write,
-    zoo,
+    PROFILES, add_specials, add_units, add_xattrs, assert_same, fsck, giants, options, run, write, zoo,
 };
 
 const EVERYTHING: Keep = Keep {
@@ -42,7 +42,7 @@ fn image(tree: &Tree, options: &Options) -> Image {
 
 #[test]
 fn e2fsck_finds_nothing() {
-    if !oracle("e2fsck") {
+    if !installed("e2fsck") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -58,7 +58,7 @@ fn e2fsck_finds_nothing() {
 /// What the last groups hold and how they are cut off is where counts go wrong.
 #[test]
 fn e2fsck_finds_nothing_at_the_borders_of_groups() {
-    if !oracle("e2fsck") {
+    if !installed("e2fsck") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -88,7 +88,7 @@ fn e2fsck_finds_nothing_at_the_borders_of_groups() {
 /// Unpacks with debugfs, which leaves out what only root may make, and links of files.
 #[test]
 fn debugfs_unpacks_the_same() {
-    if !oracle("debugfs") {
+    if !installed("debugfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -133,7 +133,7 @@ fn debugfs(image: &Path, command: &str) -> String {
 
 #[test]
 fn dumpe2fs_shows_what_was_asked_for() {
-    if !oracle("dumpe2fs") {
+    if !installed("dumpe2fs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn dumpe2fs_shows_what_was_asked_for() {
 /// Backup superblocks are right in every field: e2fsck repairs nothing when it starts from one.
 #[test]
 fn each_copy_of_the_superblock_will_do() {
-    if !oracle("e2fsck") {
+    if !installed("e2fsck") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ fn each_copy_of_the_superblock_will_do() {
 
 #[test]
 fn large_directories_are_hash_trees() {
-    if !oracle("debugfs") {
+    if !installed("debugfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -14,7 +14,8 @@ use ext4::Error;
 use ext4::read::FileSystem;
 use image::{Content, Kind, Node, NodeId, Tree, Xattr};
 use made::{Made, can_make, have_tools, unpack, without};
-use support::{add_specials, add_xattrs, assert_same, bytes, oracle, run, zoo};
+use support::oracle::installed;
+use support::{add_specials, add_xattrs, assert_same, bytes, run, zoo};
 
 /// Everything that blocks of this size can hold: the zoo, a file in thousands of pieces, one that ends far behind
 /// its beginning, and a directory whose hash tree has two levels when blocks are small.
@@ -162,7 +163,7 @@ fn features_that_are_not_read_are_named() {
 
 #[test]
 fn facts_are_those_of_dumpe2fs() {
-    if !have_tools() || !oracle("dumpe2fs") {
+    if !have_tools() || !installed("dumpe2fs") {
         return;
     }
     let uuid = "44444444-4444-4444-8888-888888888888";

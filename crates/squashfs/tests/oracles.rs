@@ -11,9 +11,8 @@ use std::sync::Arc;
 use image::{Keep, Meta, Node, NodeId, Tree};
 use squashfs::read::Archive;
 use squashfs::{Compression, Options};
-use support::{
-    add_specials, add_units, add_xattrs, assert_same, giants, options, oracle, plan, run, write, zoo,
-};
+use support::oracle::installed;
+use support::{add_specials, add_units, add_xattrs, assert_same, giants, options, plan, run, write, zoo};
 
 const EVERYTHING: Keep = Keep {
     modes: true,
@@ -26,7 +25,7 @@ const EVERYTHING: Keep = Keep {
 /// Only root can unpack devices and owners. In CI the tests run as root.
 fn as_root() -> bool {
     let root = run(Command::new("id").arg("-u")).trim() == "0";
-    root || oracle("root's rights")
+    root || installed("root's rights")
 }
 
 /// Unpacks with squashfs-tools.
@@ -47,7 +46,7 @@ fn trees(block: usize) -> Tree {
 
 #[test]
 fn unsquashfs_agrees() {
-    if !oracle("unsquashfs") || !as_root() {
+    if !installed("unsquashfs") || !as_root() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -73,7 +72,7 @@ fn unsquashfs_agrees() {
 
 #[test]
 fn unsquashfs_agrees_on_giants() {
-    if !oracle("unsquashfs") {
+    if !installed("unsquashfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -96,7 +95,7 @@ fn unsquashfs_agrees_on_giants() {
 
 #[test]
 fn rdsquashfs_agrees() {
-    if !oracle("rdsquashfs") {
+    if !installed("rdsquashfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -170,7 +169,7 @@ fn backhand_agrees() {
     assert_eq!(names, wanted);
 }
 
-/// Unpacks a tree of ours with an oracle, so that the others' tools get it as a folder.
+/// Unpacks a tree of ours with an installed, so that the others' tools get it as a folder.
 fn folder_of(tree: &Tree, dir: &Path) -> std::path::PathBuf {
     let image = dir.join("source");
     write(&plan(tree, &options(Compression::None, 1 << 17), 2), &image);
@@ -180,7 +179,7 @@ fn folder_of(tree: &Tree, dir: &Path) -> std::path::PathBuf {
 
 #[test]
 fn images_of_mksquashfs_are_read() {
-    if !oracle("mksquashfs") || !as_root() {
+    if !installed("mksquashfs") || !as_root() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -211,7 +210,7 @@ fn images_of_mksquashfs_are_read() {
 
 #[test]
 fn images_of_gensquashfs_are_read() {
-    if !oracle("gensquashfs") {
+    if !installed("gensquashfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use image::{Content, Image, Keep, Kind, Layout, Node, NodeId, ReadAt, Silent, Spool, Tree};
 use squashfs::read::Archive;
 use squashfs::{Compression, Options, Planned, Work};
-use support::{add_units, assert_same, bytes, oracle, run, write, zoo};
+use support::oracle::installed;
+use support::{add_units, assert_same, bytes, run, write, zoo};
 
 /// Bytes with holes: data for each `true`, zeros for each `false`, `unit` bytes long, and a tail.
 fn holes(unit: usize, pattern: &[bool], tail: &[u8]) -> Vec<u8> {
@@ -355,13 +356,13 @@ fn unpacked(tree: &Tree, stored: &BTreeSet<NodeId>, block: usize, unpack: impl F
 fn outside_tools_read_stored_files() {
     for block in [4096, 16 << 10, 1 << 20] {
         let (tree, stored) = mixed(block);
-        if oracle("unsquashfs") {
+        if installed("unsquashfs") {
             unpacked(&tree, &stored, block, |image, folder| {
                 let quiet = ["-no-progress", "-quiet", "-d"];
                 run(Command::new("unsquashfs").args(quiet).arg(folder).arg(image));
             });
         }
-        if oracle("rdsquashfs") {
+        if installed("rdsquashfs") {
             unpacked(&tree, &stored, block, |image, folder| {
                 let quiet = ["-q", "-T", "-u", "/", "-p"];
                 run(Command::new("rdsquashfs").args(quiet).arg(folder).arg(image));
@@ -373,7 +374,7 @@ fn outside_tools_read_stored_files() {
 /// More than four gigabytes, nearly all of them zeros.
 #[test]
 fn giants_are_stored() {
-    if !oracle("unsquashfs") {
+    if !installed("unsquashfs") {
         return;
     }
     let mut layout = Layout::new();

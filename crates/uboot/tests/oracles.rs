@@ -1,27 +1,16 @@
 //! What U-Boot's own tools say of our boot scripts, and what we say of theirs.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "functions of tests")]
+#![expect(clippy::unwrap_used, reason = "functions of tests")]
+
+#[path = "../../../tests/zoo/oracle.rs"]
+mod oracle;
 
 use std::path::Path;
 use std::process::Command;
 
+use oracle::installed;
 use uboot::{Arch, ScriptOptions, read_script, script};
 
 const TIME: u32 = 1_763_683_200;
-
-/// Whether a tool is installed. A missing one fails the test when all oracles are required.
-fn installed(tool: &str) -> bool {
-    if Command::new(tool).arg("-V").output().is_ok() {
-        return true;
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' environment says what is installed"
-    )]
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(!required, "{tool} is not installed");
-    eprintln!("skipped: {tool} is not installed");
-    false
-}
 
 /// What mkimage makes of a source.
 fn mkimage(dir: &Path, source: &[u8], args: &[&str]) -> Vec<u8> {

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use image::ReadAt;
 use proptest::prelude::*;
 
-use crate::support::{Pieces, Pki, installed, verdict};
+use crate::oracle::installed;
+use crate::support::{Pieces, Pki, verdict};
 
 struct Fixture {
     dir: tempfile::TempDir,

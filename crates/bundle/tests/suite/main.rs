@@ -1,21 +1,19 @@
 //! Bundles beside RAUC: good ones are taken by both; those that are damaged, forged, or were made carelessly are refused,
 //! and the error says why.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "functions of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "functions of tests")]
 
 mod containers;
 mod contents;
 mod hostile;
 mod manifests;
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
 mod rauc;
 mod signatures;
 mod support;
 
-use support::{Pieces, Pki, installed, rauc_takes, verdict};
+use oracle::installed;
+use support::{Pieces, Pki, rauc_takes, verdict};
 
 /// What RAUC 1.8's `rauc info` says of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use bundle::{Bundle, Packing, Signed};
 use image::Content;
 use signature::{Certificate, Identity, Key, Time};
 
-use crate::support::{Pieces, Pki, TIME, installed, options, run, verdict, whole, work};
+use crate::oracle::installed;
+use crate::support::{Pieces, Pki, TIME, options, run, verdict, whole, work};
 
 /// A signer with a key of this kind, below this many intermediate certificates.
 fn signer(pki: &Pki, kind: &str, depth: usize) -> (Identity, Key) {

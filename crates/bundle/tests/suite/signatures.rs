@@ -5,7 +5,8 @@ use std::path::Path;
 use signature::{At, CrlCheck, Time, Trust};
 
 use crate::Rauc::{Refuses, Takes};
-use crate::support::{Pieces, Pki, TIME, installed, verdict};
+use crate::oracle::installed;
+use crate::support::{Pieces, Pki, TIME, verdict};
 use crate::{Case, case, refuse};
 
 #[test]

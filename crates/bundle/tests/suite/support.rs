@@ -21,21 +21,6 @@ pub(crate) fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Whether a tool is installed. A missing one fails the test when all oracles are required.
-pub(crate) fn installed(tool: &str) -> bool {
-    if Command::new(tool).arg("version").output().is_ok() {
-        return true;
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' environment says what is installed"
-    )]
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(!required, "{tool} is not installed");
-    eprintln!("skipped: {tool} is not installed");
-    false
-}
-
 /// Keys and certificates, made by OpenSSL.
 pub(crate) struct Pki {
     pub(crate) dir: PathBuf,

@@ -11,6 +11,8 @@ mod changes;
 mod ext4;
 mod inputs;
 mod limits;
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
 mod outputs;
 mod requests;
 mod results;

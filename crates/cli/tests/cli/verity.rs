@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::oracle::installed;
 use crate::world::World;
 
 const WITH_TREE: &str = r#"content = "fs.rootfs"
@@ -32,21 +33,6 @@ fn world(format: &str) -> World {
     world.edit("spec.toml", "size = \"1MiB\"", "");
     world.edit("spec.toml", "format = \"squashfs\"\nlevel = 3", format);
     world
-}
-
-/// Whether a tool is installed. A missing one fails the test when all oracles are required.
-fn installed(tool: &str) -> bool {
-    if Command::new(tool).arg("--version").output().is_ok() {
-        return true;
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' environment says what is installed"
-    )]
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(!required, "{tool} is not installed");
-    eprintln!("skipped: {tool} is not installed");
-    false
 }
 
 /// Cuts a partition out of the disk, and answers with its GUID.

@@ -12,7 +12,8 @@ use disk::{
 };
 use image::ReadAt;
 
-use crate::{MIB, assert_read_back, installed, options, partition, partitions, raw, run, value, written};
+use crate::oracle::installed;
+use crate::{MIB, assert_read_back, options, partition, partitions, raw, run, value, written};
 
 /// A name as `sfdisk --dump` prints it.
 fn escaped(name: &str) -> String {

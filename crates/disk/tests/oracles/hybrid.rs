@@ -8,7 +8,8 @@ use disk::{
 };
 use image::ReadAt;
 
-use crate::{MIB, assert_read_back, installed, options, partition, partitions, run, written};
+use crate::oracle::installed;
+use crate::{MIB, assert_read_back, options, partition, partitions, run, written};
 
 fn hybrid() -> Options {
     Options {

@@ -1,9 +1,11 @@
 //! What sfdisk, sgdisk and fdisk say of our disks, and what we say of theirs.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "functions of tests")]
+#![expect(clippy::unwrap_used, reason = "functions of tests")]
 
 mod gpt;
 mod hybrid;
 mod mbr;
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
 mod theirs;
 mod types;
 
@@ -18,21 +20,6 @@ use image::Seed;
 use tempfile::TempDir;
 
 const MIB: u64 = 1 << 20;
-
-/// Whether a tool is installed. A missing one fails the test when all oracles are required.
-fn installed(tool: &str) -> bool {
-    if Command::new(tool).arg("--version").output().is_ok() {
-        return true;
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' environment says what is installed"
-    )]
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(!required, "{tool} is not installed");
-    eprintln!("skipped: {tool} is not installed");
-    false
-}
 
 /// What a tool prints; it must succeed.
 fn run(tool: &str, args: &[&str], path: &Path) -> String {

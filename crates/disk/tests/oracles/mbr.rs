@@ -11,7 +11,8 @@ use disk::{
 };
 use image::{Content, ReadAt};
 
-use crate::{MIB, assert_read_back, installed, options, partition, partitions, raw, run, value, written};
+use crate::oracle::installed;
+use crate::{MIB, assert_read_back, options, partition, partitions, raw, run, value, written};
 
 fn mbr() -> Options {
     Options {

@@ -8,7 +8,8 @@ use disk::{Attributes, MbrType, PartitionType, SectorSize, TypeId};
 use image::Content;
 
 use crate::mbr::made_by_sfdisk;
-use crate::{MIB, installed, run};
+use crate::oracle::installed;
+use crate::{MIB, run};
 
 fn id(name: &str) -> TypeId {
     TypeId::Guid(PartitionType::parse(name).unwrap().guid().unwrap())

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use disk::{MbrType, PartitionType, TYPES};
 
-use crate::installed;
+use crate::oracle::installed;
 
 /// Every type that sfdisk has the same words for has the same GUID.
 #[test]

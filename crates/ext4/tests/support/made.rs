@@ -14,19 +14,20 @@ use ext4::Error;
 use ext4::read::FileSystem;
 use image::{Kind, Node, NodeId, Tree};
 
-use crate::support::{fsck, oracle, run};
+use crate::support::oracle::installed;
+use crate::support::{fsck, run};
 
 pub(crate) const TOOLS: [&str; 3] = ["mke2fs", "e2fsck", "debugfs"];
 
 /// Only root can make devices and give files away. In CI the tests run as root.
 pub(crate) fn can_make() -> bool {
     let root = run(Command::new("id").arg("-u")).trim() == "0";
-    (root || oracle("root's rights")) && have_tools()
+    (root || installed("root's rights")) && have_tools()
 }
 
 /// Whether the tools are here.
 pub(crate) fn have_tools() -> bool {
-    TOOLS.into_iter().all(oracle)
+    TOOLS.into_iter().all(installed)
 }
 
 /// The tree without some nodes. Hard links stay what they are.

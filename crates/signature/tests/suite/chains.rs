@@ -3,7 +3,8 @@
 use signature::{ChainEnd, Error, Purpose, Trust, sign, verify};
 
 use crate::case::{CONTENT, Case, OK, all};
-use crate::pki::{CA, LEAF, Party, VALID, World, installed, key_file, now};
+use crate::oracle::installed;
+use crate::pki::{CA, LEAF, Party, VALID, World, key_file, now};
 
 const PURPOSE: &str = "WrongPurpose";
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use signature::{Command, Error, Identity, Result, sign, verify};
 
+use crate::oracle::installed;
 use crate::pinned::{CONTENT, certificate, trust};
-use crate::pki::{KINDS, World, installed, key_file, now, openssl, run};
+use crate::pki::{KINDS, World, key_file, now, openssl, run};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

@@ -5,8 +5,9 @@ use std::time::Instant;
 use proptest::prelude::*;
 use signature::{Certificate, Crl, Error, Key, Trust, content, read, sign, verify};
 
+use crate::oracle::installed;
 use crate::pinned::{CONTENT, certificate, signature, trust};
-use crate::pki::{Party, VALID, World, installed, key, key_file, now};
+use crate::pki::{Party, VALID, World, key, key_file, now};
 
 /// Everything that reads what others wrote.
 fn read_all(bytes: &[u8]) {

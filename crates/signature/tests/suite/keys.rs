@@ -2,7 +2,8 @@
 
 use signature::{Error, Key, Signer};
 
-use crate::pki::{KINDS, World, installed, key, key_file, openssl};
+use crate::oracle::installed;
+use crate::pki::{KINDS, World, key, key_file, openssl};
 
 fn read(bytes: &[u8]) -> Result<Key, Error> {
     Key::read(bytes, None)

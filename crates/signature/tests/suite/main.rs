@@ -1,16 +1,13 @@
 //! The tests of signatures, in one program.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "functions of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "functions of tests")]
 
 mod case;
 mod chains;
 mod commands;
 mod hostile;
 mod keys;
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
 mod oracles;
 mod pinned;
 mod pki;

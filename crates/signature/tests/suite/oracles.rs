@@ -2,7 +2,8 @@
 
 use signature::{Certificate, Error, Purpose, Time, Trust, read, sign, verify};
 
-use crate::pki::{CA, KINDS, LEAF, Party, VALID, World, installed, key_file, now, openssl};
+use crate::oracle::installed;
+use crate::pki::{CA, KINDS, LEAF, Party, VALID, World, key_file, now, openssl};
 
 const CONTENT: &[u8] = b"[update]\ncompatible=test\n\r\n\0binary";
 

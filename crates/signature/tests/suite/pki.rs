@@ -23,21 +23,6 @@ pub(crate) const LEAF: &str = "basicConstraints=CA:FALSE\nkeyUsage=critical,digi
                                extendedKeyUsage=codeSigning,emailProtection\n\
                                subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid";
 
-/// Whether a tool is installed. A missing one fails the test when all oracles are required.
-pub(crate) fn installed(tool: &str) -> bool {
-    if Command::new(tool).arg("--version").output().is_ok() {
-        return true;
-    }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the tests' environment says what is installed"
-    )]
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(!required, "{tool} is not installed");
-    eprintln!("skipped: {tool} is not installed");
-    false
-}
-
 /// A key that the tests come with.
 pub(crate) fn key_file(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{kind}.key"))

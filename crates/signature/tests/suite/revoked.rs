@@ -3,7 +3,8 @@
 use signature::{Crl, Purpose};
 
 use crate::case::{Case, OK, all};
-use crate::pki::{CA, LEAF, Party, VALID, World, installed};
+use crate::oracle::installed;
+use crate::pki::{CA, LEAF, Party, VALID, World};
 
 #[test]
 fn revoked_certificates() {

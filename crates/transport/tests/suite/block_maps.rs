@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use transport::Bmap;
 
-use crate::images::{METHODS, bytes, compress, have, hex, noise, options, zoo};
+use crate::images::{METHODS, bytes, compress, hex, noise, options, zoo};
+use crate::oracle::installed;
 
 fn write(path: &Path, image: &Image) -> Vec<u8> {
     let mut bmap = Bmap::new();
@@ -157,7 +158,7 @@ fn assert_flashed(medium: &[u8], image: &Image) {
 
 #[test]
 fn bmaptool_writes_every_extent() {
-    if !have("bmaptool") {
+    if !installed("bmaptool") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -167,7 +168,7 @@ fn bmaptool_writes_every_extent() {
     std::fs::write(dir.path().join("zoo.img.bmap"), &bmap).unwrap();
     assert_flashed(&flash(dir.path(), "zoo.img", size).unwrap(), &image);
     for method in METHODS {
-        if !have(method.name()) {
+        if !installed(method.name()) {
             continue;
         }
         let name = format!("zoo.img{}", method.ending());

@@ -92,18 +92,6 @@ pub(crate) fn compressed(method: Method) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// Whether a tool is there. When not, the test is skipped, or fails when all oracles are demanded.
-pub(crate) fn have(tool: &str) -> bool {
-    if Command::new(tool).arg("--version").output().is_ok() {
-        return true;
-    }
-    #[expect(clippy::disallowed_methods, reason = "tests ask whether oracles are demanded")]
-    let required = std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required");
-    assert!(!required, "{tool} is missing");
-    eprintln!("skipped: {tool} is missing");
-    false
-}
-
 /// What a tool says of a file.
 pub(crate) fn run(tool: &str, arguments: &[&str], path: &Path) -> Output {
     Command::new(tool).args(arguments).arg(path).output().unwrap()

@@ -2,14 +2,15 @@
 
 use transport::Method;
 
-use crate::images::{METHODS, bytes, compressed, have, run, zoo};
+use crate::images::{METHODS, bytes, compressed, run, zoo};
+use crate::oracle::installed;
 
 #[test]
 fn tools_test_and_decompress() {
     let image = bytes(&zoo());
     for method in METHODS {
         let tool = method.name();
-        if !have(tool) {
+        if !installed(tool) {
             continue;
         }
         let (_dir, path) = compressed(method);
@@ -27,7 +28,7 @@ fn tools_test_and_decompress() {
 
 #[test]
 fn xz_finds_one_stream_of_blocks_with_sizes() {
-    if !have("xz") {
+    if !installed("xz") {
         return;
     }
     let (_dir, path) = compressed(Method::Xz);
@@ -55,7 +56,7 @@ fn xz_finds_one_stream_of_blocks_with_sizes() {
 
 #[test]
 fn zstd_finds_frames_with_checksums() {
-    if !have("zstd") {
+    if !installed("zstd") {
         return;
     }
     let (_dir, path) = compressed(Method::Zstd);

@@ -1,11 +1,8 @@
 //! Trees, made and checked; and what others make and check.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "functions of tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "functions of tests")]
 
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
 mod oracles;
 mod support;
 mod trees;

@@ -9,7 +9,8 @@ use std::process::Command;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::world::{World, missing, without_digests};
+use crate::oracle::installed;
+use crate::world::{World, without_digests};
 
 const BUNDLE: &str = r#"
 [bundle]
@@ -63,8 +64,7 @@ printf 'sesame\n' > right; printf 'open\n' > wrong
 
 /// The usual world with a bundle and keys.
 fn world() -> Option<World> {
-    if Command::new("openssl").arg("version").output().is_err() {
-        missing("openssl");
+    if !installed("openssl") {
         return None;
     }
     let world = World::new();
