@@ -7,12 +7,17 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 
 /// Bytes of a block.
-pub(crate) const BLOCK: usize = 4096;
+const BLOCK: usize = 4096;
 /// Bytes that are read at once.
 const WINDOW: usize = 4 << 20;
 
 /// Receives the SHA-256 of blocks, one after the other.
 type TakeHashes<'a> = dyn FnMut(&[u8]) -> Result<(), Error> + 'a;
+
+/// Bytes of the hashes of all blocks of a content.
+pub(crate) fn index_len(len: u64) -> u64 {
+    len.div_ceil(verity::BLOCK_SIZE) * 32
+}
 
 /// An image's SHA-256.
 ///

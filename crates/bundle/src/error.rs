@@ -48,7 +48,7 @@ pub enum Error {
     #[error("no bundle: its last eight bytes say that there is no signature")]
     NoSignature,
     /// A size that no signature has.
-    #[error("a signature of {0} bytes: the limit is {max}", max = crate::SIGNATURE_MAX)]
+    #[error("a signature of {0} bytes: the limit is {max}", max = signature::LEN_MAX)]
     SignatureTooLarge(u64),
     /// A signature that would begin before the file.
     #[error("a signature of {len} bytes in a file of {size}: nothing is left for the payload")]

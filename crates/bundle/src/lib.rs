@@ -37,6 +37,6 @@ pub use error::Error;
 pub use manifest::Manifest;
 pub use plan::{ImageOptions, Options, Packing, Work, adaptive, at_most, plan};
 pub use read::{Bundle, open};
-pub use states::{SIGNATURE_MAX, Signed, Unsigned};
+pub use states::{Signed, Unsigned};
 pub use target::Target;
 pub use verify::{Checked, check, verify, verify_signature};

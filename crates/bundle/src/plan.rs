@@ -8,7 +8,7 @@ use image::{Content, Layout, Meta, Node, NodeId, Progress, Spool, Tree};
 use sha2::{Digest, Sha256};
 use squashfs::Compression;
 
-use crate::digest::{BLOCK, digest, digest_and_index};
+use crate::digest::{digest, digest_and_index, index_len};
 use crate::manifest::{self, BLOCK_HASH_INDEX, Handler, Hooks, Manifest, Verity};
 use crate::target::Target;
 use crate::{Error, Unsigned};
@@ -130,7 +130,7 @@ pub fn at_most(options: &Options) -> Result<u64, Error> {
             squashing.stored.insert(id);
         }
         if image.manifest.has_index() {
-            let index = Content::Zeros(len.div_ceil(BLOCK as u64) * 32);
+            let index = Content::Zeros(index_len(len));
             add(&mut tree, &image.manifest.index_file(), index, 0o644)?;
         }
     }
@@ -269,7 +269,7 @@ fn protect(squashfs: Content, salt: [u8; 32], work: &Work) -> Result<(Verity, Co
     };
     let tree = verity::plan(&squashfs, &options, &verity_work)?;
     let (start, size) = (squashfs.len(), tree.image.size());
-    debug_assert!(start.is_multiple_of(BLOCK as u64));
+    debug_assert!(start.is_multiple_of(verity::BLOCK_SIZE));
     let mut layout = Layout::new();
     layout.put(0, "squashfs", squashfs);
     layout.put(start, "verity tree", Content::Image(Arc::new(tree.image)));

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use image::{Content, ReadAt};
 
-use crate::states::SIGNATURE_MAX;
 use crate::{Error, Signed, Unsigned};
 
 /// Bytes at the end that say how long the signature before them is.
@@ -38,7 +37,7 @@ pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
     if len == 0 {
         return Err(Error::NoSignature);
     }
-    if len > SIGNATURE_MAX {
+    if len > signature::LEN_MAX {
         return Err(Error::SignatureTooLarge(len));
     }
     let Some(payload_len) = trailer_start.checked_sub(len).filter(|len| *len > 0) else {

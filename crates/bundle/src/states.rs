@@ -8,9 +8,6 @@ use signature::{Identity, Signer, Time};
 use crate::Error;
 use crate::manifest::Manifest;
 
-/// The most bytes of a signature that RAUC 1.8 takes.
-pub const SIGNATURE_MAX: u64 = 64 << 10;
-
 /// A payload and the manifest that is to be signed.
 #[derive(Clone, Debug)]
 pub struct Unsigned {
@@ -87,7 +84,7 @@ impl Unsigned {
     /// # Errors
     /// When it is none, or is about other bytes.
     pub fn attach(self, cms: Vec<u8>) -> Result<Signed, Error> {
-        if cms.len() as u64 > SIGNATURE_MAX {
+        if cms.len() as u64 > signature::LEN_MAX {
             return Err(Error::SignatureTooLarge(cms.len() as u64));
         }
         if signature::content(&cms)? != self.text {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use image::{Content, Kind, NodeId, Progress, ReadAt, Tree, show};
 use signature::{Trust, Verified};
 
-use crate::digest::{BLOCK, digest};
+use crate::digest::{digest, index_len};
 use crate::manifest::{self, Image, Manifest};
 use crate::plan::Work;
 use crate::{Error, Signed, Unsigned};
@@ -55,7 +55,7 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     let bytes: Arc<dyn ReadAt> = Arc::new(bundle.payload().clone());
     let archive = squashfs::read::Archive::open(bytes, squashfs_size)?;
     let used = archive.info().used;
-    if used.next_multiple_of(BLOCK as u64) != squashfs_size {
+    if used.next_multiple_of(verity::BLOCK_SIZE) != squashfs_size {
         return Err(Error::SquashfsSize {
             used,
             size: squashfs_size,
@@ -96,7 +96,7 @@ fn check_tree(bundle: &Unsigned, work: &Work) -> Result<u64, Error> {
     let payload = bundle.payload();
     let verity = bundle.manifest().verity.ok_or(Error::NoTree)?;
     let start = payload.len().saturating_sub(verity.size);
-    let block = BLOCK as u64;
+    let block = verity::BLOCK_SIZE;
     if !start.is_multiple_of(block) || start <= block {
         return Err(Error::Payload { len: start });
     }
@@ -161,7 +161,7 @@ fn check_entries(tree: &Tree) -> Result<(), Error> {
 /// The manifest in the SquashFS says the same as the one that is signed.
 fn check_inner(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
     let content = file(tree, manifest::FILE)?;
-    if content.len() > crate::states::SIGNATURE_MAX {
+    if content.len() > signature::LEN_MAX {
         return Err(Error::InnerManifest);
     }
     let inner = Manifest::read(&content.to_vec()?)?;
@@ -207,7 +207,7 @@ fn check_index(
     index: &Content,
     progress: &dyn Progress,
 ) -> Result<[u8; 32], Error> {
-    let wanted = content.len().div_ceil(BLOCK as u64) * 32;
+    let wanted = index_len(content.len());
     if index.len() != wanted {
         return Err(Error::IndexSize {
             file: name.to_string(),

@@ -38,8 +38,9 @@
 //!
 //! It asks for more than RAUC, which leaves the checks to OpenSSL: only DER; one signer, whose certificate is in the
 //! signature; signed attributes with a signing time; digests of SHA-2; ECDSA on P-256 and P-384, RSA of at least
-//! 2048 bits, with an odd public exponent of at least 65537 and at most 33 bits, of signers and issuers. Names are compared byte by byte, a list of revoked certificates has to be complete, a root has to say
-//! that it is a CA unless it is the signer itself, and certificates that constrain names are refused.
+//! 2048 bits with an odd public exponent from 65537 to 33 bits, of signers and issuers. Names are compared byte by
+//! byte, a list of revoked certificates has to be complete, a root has to say that it is a CA unless it is the signer
+//! itself, and certificates that constrain names are refused.
 //!
 //! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
 //! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so

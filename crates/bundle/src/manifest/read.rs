@@ -8,9 +8,6 @@ use data_encoding::HEXLOWER;
 use super::{Handler, Hooks, Image, Manifest, Verity};
 use crate::Error;
 
-/// No manifest is longer: it has to fit into a signature.
-const LEN_MAX: usize = 64 << 10;
-
 pub(super) fn read(text: &[u8]) -> Result<Manifest, Error> {
     let mut manifest = Manifest::default();
     let mut seen_bundle = false;
@@ -56,8 +53,10 @@ struct Group {
 }
 
 fn groups(text: &[u8]) -> Result<Vec<Group>, Error> {
-    if text.len() > LEN_MAX {
-        return Err(at(1, format!("{} bytes, the limit is {LEN_MAX}", text.len())));
+    // It has to fit into a signature.
+    if text.len() as u64 > signature::LEN_MAX {
+        let problem = format!("{} bytes, the limit is {}", text.len(), signature::LEN_MAX);
+        return Err(at(1, problem));
     }
     let text = std::str::from_utf8(text).map_err(|_| at(1, "is not UTF-8"))?;
     let mut groups: Vec<Group> = Vec::new();

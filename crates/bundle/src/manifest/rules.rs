@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use super::{BLOCK_HASH_INDEX, FILE, Image, Manifest};
 use crate::Error;
 use crate::target::Target;
+use verity::BLOCK_SIZE;
 
-/// Bytes of a block, in dm-verity and in indices.
-const BLOCK: u64 = 4096;
 /// The types that RAUC knows.
 const KINDS: [&str; 8] = [
     "raw",
@@ -28,9 +27,9 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Error> {
         return Err(Error::Manifest("there is no image, and no handler either".into()));
     }
     if let Some(verity) = &manifest.verity
-        && (verity.size == 0 || !verity.size.is_multiple_of(BLOCK))
+        && (verity.size == 0 || !verity.size.is_multiple_of(BLOCK_SIZE))
     {
-        let problem = format!("verity-size={}: must be a multiple of {BLOCK}", verity.size);
+        let problem = format!("verity-size={}: must be a multiple of {BLOCK_SIZE}", verity.size);
         return Err(Error::Manifest(problem));
     }
     let mut files = BTreeSet::new();
@@ -89,7 +88,7 @@ fn check_image(image: &Image, manifest: &Manifest) -> Result<(), Error> {
     if let Some(method) = image.adaptive.iter().find(|method| *method != BLOCK_HASH_INDEX) {
         return bad(format!("adaptive={method}: must be {BLOCK_HASH_INDEX}"));
     }
-    if image.has_index() && !image.size.is_multiple_of(BLOCK) {
+    if image.has_index() && !image.size.is_multiple_of(BLOCK_SIZE) {
         return Err(Error::Unaligned {
             image: image.slot.clone(),
             len: image.size,
