@@ -9,7 +9,7 @@ use image::Content;
 use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
-use crate::text::nearest;
+use crate::text::{choice, nearest};
 use crate::{Spec, devices, hash_trees, outputs};
 
 /// Plans the disk, and says what its output is called.
@@ -329,13 +329,9 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     if spec.bundle.is_some() && place == "--only" {
         known.push("bundle".into());
     }
-    let hint = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("there are: {}", known.join(", ")),
-    };
     Error::Unknown {
         place: place.to_string(),
         what: format!("part {name:?}"),
-        hint: Some(hint),
+        hint: Some(choice(name, &known)),
     }
 }

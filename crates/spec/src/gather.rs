@@ -105,14 +105,10 @@ fn seed(gathered: &Gathered) -> Seed {
 }
 
 pub(crate) fn unknown(place: &str, key: &str, known: &[&str]) -> Error {
-    let hint = crate::text::nearest(key, known.iter().copied()).map_or_else(
-        || format!("there are: {}", known.join(", ")),
-        |near| format!("did you mean {near}?"),
-    );
     Error::Unknown {
         place: place.to_string(),
         what: format!("value {{{key}}}"),
-        hint: Some(hint),
+        hint: Some(crate::text::choice(key, known)),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::id::hex;
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::Verity;
-use crate::text::nearest;
+use crate::text::choice;
 use crate::{Spec, disks, outputs};
 
 /// What stands for a root hash in a plan that does not make the file system.
@@ -21,14 +21,10 @@ pub(crate) fn check(spec: &Spec) -> Result<()> {
         let fs = verity.data.strip_prefix("fs.");
         if fs.is_none_or(|fs| !spec.fs.contains_key(fs)) {
             let known: Vec<String> = spec.fs.keys().map(|key| format!("fs.{key}")).collect();
-            let hint = match nearest(&verity.data, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean {near}?"),
-                None => format!("there are: {}", known.join(", ")),
-            };
             return Err(Error::Unknown {
                 place: format!("verity.{key}.data"),
                 what: format!("file system {:?}", verity.data),
-                hint: Some(hint),
+                hint: Some(choice(&verity.data, &known)),
             });
         }
         salt(key, verity, Seed::new(b""))?;
