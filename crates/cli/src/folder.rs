@@ -41,6 +41,19 @@ impl OutFolder {
     }
 }
 
+/// The folder of an output.
+pub(crate) fn of(out: &Path) -> Result<&Path, Failure> {
+    let folder = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if folder.is_dir() {
+        Ok(folder)
+    } else {
+        Err(missing(folder))
+    }
+}
+
 /// What to say of an output folder that is none.
 pub(crate) fn missing(path: &Path) -> Failure {
     let shown = path.display();

@@ -1,10 +1,13 @@
 //! The manifest: what was made, for machines.
 
+use std::path::Path;
+
 use image::Written;
 use serde::Serialize;
 use spec::Gathered;
 
 use crate::build::hex;
+use crate::ui::size;
 
 /// Everything that a build made. The same inputs give the same manifest.
 #[derive(Debug, Serialize)]
@@ -31,6 +34,43 @@ pub(crate) struct FileEntry {
     pub(crate) uncompressed: Option<Uncompressed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
+}
+
+/// The only output of a command.
+#[derive(Debug, Serialize)]
+pub(crate) struct Made<'a> {
+    file: &'a Path,
+    size: u64,
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncompressed: Option<Uncompressed>,
+}
+
+impl Made<'_> {
+    pub(crate) fn new<'a>(file: &'a Path, written: &Written) -> Made<'a> {
+        let FileEntry {
+            size,
+            sha256,
+            uncompressed,
+            ..
+        } = FileEntry::new("", "", written);
+        Made {
+            file,
+            size,
+            sha256,
+            uncompressed,
+        }
+    }
+
+    /// The same for people.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{}  {}  sha256 {}\n",
+            self.file.display(),
+            size(self.size),
+            self.sha256
+        )
+    }
 }
 
 /// The image in a compressed output.

@@ -2,17 +2,16 @@
 //!
 //! Each makes a specification of one part out of its arguments, so that there is one way to make a part.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::Serialize;
 use spec::{Closure, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
 
 use crate::args;
 use crate::build::{alone, gather, write};
 use crate::failure::Failure;
-use crate::folder::missing;
-use crate::manifest::{FileEntry, Uncompressed};
-use crate::ui::{Ui, size};
+use crate::folder;
+use crate::manifest::Made;
+use crate::ui::Ui;
 
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
@@ -104,24 +103,8 @@ pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(),
     make(&spec, "script.image", &args.out, Rehash::Compare, threads, ui)
 }
 
-/// What one of these commands says to machines.
-#[derive(Serialize)]
-struct Made {
-    file: PathBuf,
-    size: u64,
-    sha256: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uncompressed: Option<Uncompressed>,
-}
-
 fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let folder = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(missing(folder));
-    }
+    let folder = folder::of(out)?;
     let transport = spec::transports(spec).map_err(|error| Failure::from(error).without_part(part))?;
     let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
@@ -140,23 +123,12 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         return Ok(());
     };
     let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
-    let entry = FileEntry::new(&part.name, "", &written);
-    let made = Made {
-        file: out.to_path_buf(),
-        size: entry.size,
-        sha256: entry.sha256,
-        uncompressed: entry.uncompressed,
-    };
+    let made = Made::new(out, &written);
     written.keep()?;
     if ui.json() {
         return ui.print_json(&made);
     }
-    ui.print(&format!(
-        "{}  {}  sha256 {}\n",
-        made.file.display(),
-        size(made.size),
-        made.sha256
-    ))
+    ui.print(&made.line())
 }
 
 impl args::Source {

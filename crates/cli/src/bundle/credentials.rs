@@ -193,11 +193,7 @@ pub(crate) fn trust(args: &args::Trust, said: &spec::Signing, folder: &Path) -> 
     };
     let mut crls = Vec::new();
     for path in &args.crl {
-        let lists = Crl::read_pem_or_der(&read(path)?, &path.to_string_lossy())?;
-        if lists.is_empty() {
-            let problem = format!("{}: holds no list of revoked certificates", path.display());
-            return Err(Failure::input(problem));
-        }
+        let lists = Crl::read_some(&read(path)?, &path.to_string_lossy())?;
         crls.extend(lists);
     }
     let at = match args.at.as_deref() {

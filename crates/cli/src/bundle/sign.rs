@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use ::bundle::{Bundle, Signed, Unsigned};
 use image::Target;
-use serde::Serialize;
 use signature::Trust;
 use spec::Signing;
 
 use super::{args, credentials, read_failure, signed, unsigned, work};
-use crate::build::hex;
 use crate::failure::Failure;
-use crate::folder::missing;
-use crate::ui::{Ui, size};
+use crate::folder;
+use crate::manifest::Made;
+use crate::ui::Ui;
 
 pub(super) fn sign(args: &args::Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let said = Signing::default();
@@ -62,24 +61,10 @@ fn check(path: &Path, bundle: &Unsigned, threads: usize, ui: &Ui) -> Result<(), 
     Ok(())
 }
 
-/// What one of these commands says to machines.
-#[derive(Serialize)]
-struct Made<'a> {
-    file: &'a Path,
-    size: u64,
-    sha256: String,
-}
-
 /// Writes a bundle whose payload was checked, unless its signature is not good for the devices.
 fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let (verified, _) = ::bundle::verify_signature(signed, trust)?;
-    let folder = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if !folder.is_dir() {
-        return Err(missing(folder));
-    }
+    folder::of(out)?;
     let target = Target::claim(out)?;
     let image = signed.image()?;
     let written = target.write(&image, ui)?;
@@ -89,20 +74,14 @@ fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) ->
         return Err(Failure::input("the bundle changed while it was copied"));
     };
     ::bundle::verify(&copy, trust, &work(threads, ui))?;
-    let made = Made {
-        file: out,
-        size: written.size,
-        sha256: hex(&written.sha256),
-    };
+    let made = Made::new(out, &written);
     written.keep()?;
     if ui.json() {
         return ui.print_json(&made);
     }
     ui.print(&format!(
-        "{}  {}  sha256 {}\nsigned by {}\n",
-        out.display(),
-        size(made.size),
-        made.sha256,
+        "{}signed by {}\n",
+        made.line(),
         super::info::signer(&verified)
     ))
 }
