@@ -21,12 +21,15 @@
 //!
 //! Outside tools read all three like files that were compressed in one piece, and xz with several threads.
 //!
+//! [`decode`] goes the other way, for what others compressed: archives out of caches, and tar files.
+//!
 //! [`Bmap`] hears an image while it is written, and makes a block map of it: which blocks a flasher has to write.
 //!
 //! [seek table]: https://github.com/facebook/zstd/blob/dev/contrib/seekable_format/zstd_seekable_compression_format.md
 //! [stream's index]: https://tukaani.org/xz/xz-file-format.txt
 
 mod bmap;
+mod decode;
 mod encoder;
 mod gzip;
 mod xz;
@@ -35,6 +38,7 @@ mod zstd;
 use image::Fault;
 
 pub use bmap::Bmap;
+pub use decode::{Coding, decode};
 pub use encoder::Encoder;
 
 /// A file format that holds a compressed image.

@@ -1,0 +1,206 @@
+//! Addresses of folders, web servers and buckets.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use rusty_s3::{Bucket, UrlStyle};
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// Where objects are, as text: `file:///…`, `http://…`, `https://…` or `s3://…`.
+#[derive(Clone, Debug)]
+pub enum Address {
+    /// A folder.
+    Folder(PathBuf),
+    /// A web server; its path ends in `/`.
+    Web(Box<Url>),
+    /// A bucket.
+    Bucket(Box<BucketAddress>),
+}
+
+/// A bucket, and what its address was.
+#[derive(Clone, Debug)]
+pub struct BucketAddress {
+    pub(crate) bucket: Bucket,
+    /// What comes before each key; empty, or ends in `/`.
+    pub(crate) prefix: String,
+    text: String,
+}
+
+impl Address {
+    /// Whether a text looks like an address, and not like a path.
+    #[must_use]
+    pub fn is_address(text: &str) -> bool {
+        ["file://", "http://", "https://", "s3://"]
+            .iter()
+            .any(|scheme| text.starts_with(scheme))
+    }
+
+    /// What errors call an object there.
+    pub(crate) fn name_of(&self, key: &str) -> String {
+        format!("{}/{key}", self.to_string().trim_end_matches('/'))
+    }
+}
+
+impl FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Address> {
+        let failed = |problem: String| Error::BadAddress {
+            address: text.into(),
+            problem,
+        };
+        if !Address::is_address(text) {
+            return Err(failed(
+                "it must start with file://, http://, https:// or s3://".into(),
+            ));
+        }
+        let mut url = Url::parse(text).map_err(|error| failed(error.to_string()))?;
+        match url.scheme() {
+            "file" => {
+                url.set_query(None);
+                let path = url.to_file_path();
+                let path = path
+                    .map_err(|()| failed("after file:// comes the path of a folder, such as /srv".into()))?;
+                Ok(Address::Folder(path))
+            }
+            "s3" => Ok(Address::Bucket(Box::new(bucket(text, &url).map_err(failed)?))),
+            _ => {
+                // Keys are added to the path, and Nix's own settings mean nothing to a server.
+                url.set_query(None);
+                url.set_fragment(None);
+                if !url.path().ends_with('/') {
+                    let path = format!("{}/", url.path());
+                    url.set_path(&path);
+                }
+                Ok(Address::Web(Box::new(url)))
+            }
+        }
+    }
+}
+
+/// A bucket of an address as [Nix](https://nix.dev/manual/nix/latest/store/types/s3-binary-cache-store) writes it.
+fn bucket(text: &str, url: &Url) -> Result<BucketAddress, String> {
+    let name = url.host_str().filter(|name| !name.is_empty());
+    let name = name.ok_or("after s3:// comes the bucket's name")?.to_string();
+    let (mut region, mut endpoint, mut scheme, mut style) = (None, None, "https".to_string(), None);
+    for (key, value) in url.query_pairs() {
+        match key.as_ref() {
+            "region" => region = Some(value.into_owned()),
+            "endpoint" => endpoint = Some(value.into_owned()).filter(|value| !value.is_empty()),
+            "scheme" if value == "http" || value == "https" => scheme = value.into_owned(),
+            "scheme" => return Err(format!("scheme={value}: must be http or https")),
+            "addressing-style" => {
+                style = match value.as_ref() {
+                    "path" => Some(UrlStyle::Path),
+                    "virtual" => Some(UrlStyle::VirtualHost),
+                    "auto" => None,
+                    _ => return Err(format!("addressing-style={value}: must be path, virtual or auto")),
+                }
+            }
+            // Nix's other settings are about writing caches, or its own.
+            _ => {}
+        }
+    }
+    let region = region.unwrap_or_else(|| "us-east-1".into());
+    // A server of one's own seldom has a name for each bucket.
+    let style = style.unwrap_or(if endpoint.is_some() {
+        UrlStyle::Path
+    } else {
+        UrlStyle::VirtualHost
+    });
+    let endpoint = endpoint.unwrap_or_else(|| format!("s3.{region}.amazonaws.com"));
+    let endpoint = if endpoint.contains("://") {
+        endpoint
+    } else {
+        format!("{scheme}://{endpoint}")
+    };
+    let endpoint = Url::parse(&endpoint).map_err(|error| format!("endpoint={endpoint}: {error}"))?;
+    let bucket = Bucket::new(endpoint, style, name, region).map_err(|error| error.to_string())?;
+    let path = url.path().trim_matches('/');
+    let prefix = if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}/")
+    };
+    let text = text.split('?').next().unwrap_or(text).to_string();
+    Ok(BucketAddress { bucket, prefix, text })
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Folder(path) => write!(formatter, "file://{}", path.display()),
+            Address::Web(url) => {
+                let mut shown = Url::clone(url);
+                if shown.password().is_some() {
+                    let _ = shown.set_password(Some("…"));
+                }
+                formatter.write_str(shown.as_str().trim_end_matches('/'))
+            }
+            Address::Bucket(bucket) => formatter.write_str(&bucket.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(text: &str) -> String {
+        match text.parse().unwrap() {
+            Address::Folder(path) => path.display().to_string(),
+            Address::Web(url) => url.to_string(),
+            Address::Bucket(bucket) => format!("{} {:?}", bucket.bucket.base_url(), bucket.prefix),
+        }
+    }
+
+    #[test]
+    fn addresses_are_understood_as_nix_does() {
+        for (text, wanted) in [
+            ("file:///srv/a%20cache", "/srv/a cache"),
+            ("file:///srv?compression=zstd", "/srv"),
+            ("http://h:8080/cache?priority=3", "http://h:8080/cache/"),
+            ("https://h", "https://h/"),
+            ("s3://b", "https://b.s3.us-east-1.amazonaws.com/ \"\""),
+            (
+                "s3://b?region=eu-west-1",
+                "https://b.s3.eu-west-1.amazonaws.com/ \"\"",
+            ),
+            (
+                "s3://b/some/folder?endpoint=localhost:9000&scheme=http",
+                "http://localhost:9000/b/ \"some/folder/\"",
+            ),
+            (
+                "s3://b?endpoint=http://h:1&addressing-style=virtual",
+                "http://b.h:1/ \"\"",
+            ),
+        ] {
+            assert_eq!(base(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for (text, problem) in [
+            ("/srv", "must start with"),
+            ("ftp://h", "must start with"),
+            ("file://host/srv", "the path of a folder"),
+            ("http://", "empty host"),
+            ("s3://", "the bucket's name"),
+            ("s3://b?scheme=gopher", "must be http or https"),
+            ("s3://b?endpoint=http://h:99999", "port"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let address: Address = "https://me:secret@h/x".parse().unwrap();
+        assert!(!address.name_of("key").contains("secret"));
+    }
+}

@@ -1,0 +1,97 @@
+//! Objects that are files in a folder.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::{Object, Stream};
+
+#[derive(Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(path: &Path) -> Folder {
+        Folder { path: path.into() }
+    }
+
+    pub(crate) fn get(&self, key: &str, limit: u64) -> Result<Option<Object>> {
+        let Some((file, _)) = self.open(key)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|source| self.failed(key, source))?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::TooLarge {
+                object: self.name(key),
+                limit,
+            });
+        }
+        Ok(Some(Object {
+            bytes,
+            encoding: None,
+        }))
+    }
+
+    pub(crate) fn stream(&self, key: &str, start: u64) -> Result<Option<Stream<'_>>> {
+        let Some((mut file, len)) = self.open(key)? else {
+            return Ok(None);
+        };
+        file.seek(SeekFrom::Start(start))
+            .map_err(|source| self.failed(key, source))?;
+        Ok(Some(Stream::file(file, len.saturating_sub(start))))
+    }
+
+    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.place(key)?;
+        let failed = |source| self.failed(key, source);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        // Whole or not at all, for whoever reads at the same time.
+        let partial = path.with_extension(format!("part-{}", std::process::id()));
+        let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, &path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&partial);
+        }
+        written.map_err(failed)
+    }
+
+    fn open(&self, key: &str) -> Result<Option<(File, u64)>> {
+        let path = self.place(key)?;
+        let opened = File::open(path).and_then(|file| file.metadata().map(|meta| (file, meta)));
+        match opened {
+            Ok((file, meta)) if meta.is_file() => Ok(Some((file, meta.len()))),
+            Ok(_) => Err(self.failed(key, io::Error::new(ErrorKind::InvalidInput, "not a regular file"))),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.path.is_dir() => Ok(None),
+            Err(error) => Err(self.failed(key, error)),
+        }
+    }
+
+    /// The file of a key, which never lies outside of the folder.
+    fn place(&self, key: &str) -> Result<PathBuf> {
+        let names = || key.split('/');
+        if names().any(|name| matches!(name, "" | "." | "..")) || key.contains('\0') {
+            return Err(self.failed(
+                key,
+                io::Error::new(ErrorKind::InvalidInput, "leads out of the folder"),
+            ));
+        }
+        Ok(names().fold(self.path.clone(), |path, name| path.join(name)))
+    }
+
+    fn name(&self, key: &str) -> String {
+        self.path.join(key).display().to_string()
+    }
+
+    fn failed(&self, key: &str, source: io::Error) -> Error {
+        Error::File {
+            object: self.name(key),
+            source,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Readers that go on where a broken connection stopped.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use ureq::BodyReader;
+
+use crate::error::Error;
+use crate::http::{Answer, Http, Tried};
+use crate::retry::Retry;
+
+/// An object's bytes, in order.
+pub struct Stream<'a> {
+    source: Source<'a>,
+    /// Bytes that are left, when that is known.
+    left: Option<u64>,
+}
+
+enum Source<'a> {
+    Empty,
+    File(File),
+    Http(Box<Transfer<'a>>),
+}
+
+/// A transfer that may take several connections.
+struct Transfer<'a> {
+    http: &'a Http,
+    key: String,
+    /// The object's next byte.
+    position: u64,
+    total: Option<u64>,
+    encoding: Option<String>,
+    body: Option<BodyReader<'static>>,
+    retry: Retry,
+}
+
+impl<'a> Stream<'a> {
+    pub(crate) fn empty() -> Stream<'a> {
+        Stream {
+            source: Source::Empty,
+            left: Some(0),
+        }
+    }
+
+    pub(crate) fn file(file: File, len: u64) -> Stream<'a> {
+        Stream {
+            source: Source::File(file),
+            left: Some(len),
+        }
+    }
+
+    pub(crate) fn http(http: &'a Http, key: &str, start: u64, answer: Answer, retry: Retry) -> Stream<'a> {
+        let left = answer.total.map(|total| total.saturating_sub(start));
+        let mut transfer = Transfer {
+            http,
+            key: key.to_string(),
+            position: start,
+            total: answer.total,
+            encoding: answer.encoding.clone(),
+            body: None,
+            retry,
+        };
+        transfer.take(answer);
+        Stream {
+            source: Source::Http(Box::new(transfer)),
+            left,
+        }
+    }
+
+    /// Bytes that are left, when the source says so.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        self.left
+    }
+
+    /// How the bytes are compressed for the transfer.
+    #[must_use]
+    pub fn encoding(&self) -> Option<&str> {
+        match &self.source {
+            Source::Http(transfer) => transfer.encoding.as_deref(),
+            Source::Empty | Source::File(_) => None,
+        }
+    }
+
+    /// The error behind a failed read.
+    pub(crate) fn error(&self, error: &io::Error) -> Error {
+        let problem = error.to_string();
+        match &self.source {
+            Source::Http(transfer) => transfer
+                .http
+                .broken(&transfer.key, &problem, transfer.retry.failed),
+            Source::Empty | Source::File(_) => Error::File {
+                object: String::new(),
+                source: io::Error::other(problem),
+            },
+        }
+    }
+}
+
+impl Read for Stream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = match &mut self.source {
+            Source::Empty => 0,
+            Source::File(file) => file.read(buffer)?,
+            Source::Http(transfer) => transfer.read(buffer)?,
+        };
+        self.left = self.left.map(|left| left.saturating_sub(len as u64));
+        Ok(len)
+    }
+}
+
+impl Transfer<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let Some(body) = &mut self.body else {
+                self.connect()?;
+                continue;
+            };
+            let problem = match body.read(buffer) {
+                Ok(0) if self.total.is_some_and(|total| self.position < total) => {
+                    "the connection ends before the object does".to_string()
+                }
+                Ok(len) => {
+                    self.position += len as u64;
+                    return Ok(len);
+                }
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    "the connection is silent".to_string()
+                }
+                Err(error) => error.to_string(),
+            };
+            self.body = None;
+            if !self.retry.again() {
+                return Err(self.http.broken(&self.key, &problem, self.retry.failed).into());
+            }
+        }
+    }
+
+    /// Asks for the rest.
+    fn connect(&mut self) -> io::Result<()> {
+        loop {
+            match self.http.ask(&self.key, self.position, &self.retry)? {
+                Tried::Answer(answer) => {
+                    if let (Some(before), Some(now)) = (self.total, answer.total)
+                        && before != now
+                    {
+                        let object = self.http.name(&self.key);
+                        return Err(Error::Changed { object, before, now }.into());
+                    }
+                    let skipped = self.position - answer.start;
+                    self.take(answer);
+                    // A server without ranges begins anew.
+                    if skipped > 0
+                        && let Some(body) = &mut self.body
+                        && io::copy(&mut body.take(skipped), &mut io::sink())? < skipped
+                    {
+                        self.body = None;
+                        if self.retry.again() {
+                            continue;
+                        }
+                        let problem = "the connection ends before the object does";
+                        return Err(self.http.broken(&self.key, problem, self.retry.failed).into());
+                    }
+                    return Ok(());
+                }
+                Tried::Nothing | Tried::Beyond => {
+                    let object = self.http.name(&self.key);
+                    let before = self.total.unwrap_or(self.position);
+                    return Err(Error::Changed {
+                        object,
+                        before,
+                        now: 0,
+                    }
+                    .into());
+                }
+                Tried::MayPass(error) => {
+                    if !self.retry.again() {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, answer: Answer) {
+        self.body = Some(answer.body.into_with_config().limit(u64::MAX).reader());
+    }
+}
