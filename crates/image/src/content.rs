@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::error::{Error, Result};
 use crate::extents::Image;
-use crate::zeros::Finder;
+use crate::zeros::{DataFinder, Finder};
 
 /// Where bytes come from. Making one reads nothing but lengths.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub enum Content {
         /// How many bytes.
         len: u64,
     },
+    /// A file that lies in a [`Spool`](crate::Spool).
+    Spooled(Spooled),
     /// An image; its gaps read as zeros.
     Image(Arc<Image>),
 }
@@ -42,7 +44,38 @@ pub struct HostFile {
     path: Arc<Path>,
     version: Version,
     /// Where it has more than zeros, once somebody has read it.
-    pub(crate) data: Arc<OnceLock<Vec<Range<u64>>>>,
+    pub(crate) data: DataRuns,
+}
+
+/// Where a file has more than zeros, for all who know the file.
+pub(crate) type DataRuns = Arc<OnceLock<Vec<Range<u64>>>>;
+
+/// A whole file that came as a stream and lies, beside others, in something open.
+#[derive(Clone, Debug)]
+pub struct Spooled {
+    source: Arc<dyn ReadAt>,
+    start: u64,
+    len: u64,
+    /// Where it has more than zeros, once somebody has read it.
+    pub(crate) data: DataRuns,
+}
+
+impl Spooled {
+    /// The `len` bytes from `start` on.
+    pub(crate) fn new(source: Arc<dyn ReadAt>, start: u64, len: u64) -> Spooled {
+        let data = Arc::default();
+        Spooled {
+            source,
+            start,
+            len,
+            data,
+        }
+    }
+
+    /// Remembers where the file has more than zeros, so that nobody reads it to find out.
+    pub fn teach(&self, data: DataFinder) {
+        let _ = self.data.set(data.finish());
+    }
 }
 
 impl PartialEq for HostFile {
@@ -110,6 +143,7 @@ impl ReadAt for Content {
             Content::Span {
                 source, start: first, ..
             } => source.read_exact_at(buffer, first + start),
+            Content::Spooled(file) => file.source.read_exact_at(buffer, file.start + start),
             Content::Image(image) => image.read_exact_at(buffer, start),
         }
     }
@@ -145,7 +179,17 @@ impl Content {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::Zeros(len) | Content::Span { len, .. } => *len,
             Content::File(file) => file.version.len,
+            Content::Spooled(file) => file.len,
             Content::Image(image) => image.size(),
+        }
+    }
+
+    /// The place that remembers where a whole file has more than zeros.
+    pub(crate) fn known_runs(&self) -> Option<&DataRuns> {
+        match self {
+            Content::File(file) => Some(&file.data),
+            Content::Spooled(file) => Some(&file.data),
+            _ => None,
         }
     }
 
@@ -160,14 +204,14 @@ impl Content {
     /// # Errors
     /// When a host file cannot be opened, or is not the planned one.
     pub fn reader(&self) -> Result<Reader<'_>> {
-        let (file, finder) = match self {
-            Content::File(file) => (Some(file.open()?), Finder::wanted(file)),
-            _ => (None, None),
+        let file = match self {
+            Content::File(file) => Some(file.open()?),
+            _ => None,
         };
         Ok(Reader {
             content: self,
             file,
-            finder,
+            finder: self.known_runs().and_then(Finder::wanted),
             position: 0,
         })
     }
@@ -295,9 +339,9 @@ impl Reader<'_> {
     pub fn finish(self) -> Result<()> {
         if let (Some(file), Content::File(host)) = (&self.file, self.content) {
             host.check(file)?;
-            if let Some(finder) = self.finder {
-                finder.teach(host);
-            }
+        }
+        if let (Some(finder), Some(runs)) = (self.finder, self.content.known_runs()) {
+            finder.teach(runs, self.content.len());
         }
         Ok(())
     }
@@ -320,10 +364,12 @@ impl Reader<'_> {
                 path: host.path.to_path_buf(),
                 source,
             },
-            Content::Span { source: what, .. } => Error::ReadSource {
-                what: format!("{what:?}"),
-                source,
-            },
+            Content::Span { source: what, .. } | Content::Spooled(Spooled { source: what, .. }) => {
+                Error::ReadSource {
+                    what: format!("{what:?}"),
+                    source,
+                }
+            }
             Content::Bytes(_) | Content::Zeros(_) | Content::Image(_) => Error::ReadSource {
                 what: "an image".into(),
                 source,

@@ -32,7 +32,7 @@ mod tree;
 mod write;
 mod zeros;
 
-pub use content::{Content, HostFile, ReadAt, Reader};
+pub use content::{Content, HostFile, ReadAt, Reader, Spooled};
 pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};
 pub use progress::{Cancelled, Progress, Silent};
@@ -41,3 +41,4 @@ pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
 pub use write::{Encode, Listen, Piece, Target, Through, Written, write};
+pub use zeros::DataFinder;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::content::Content;
+use crate::content::{Content, Spooled};
 use crate::error::{Error, Result};
 
 /// A file without a name, gone when nothing refers to it, even when the process is killed.
@@ -43,6 +43,12 @@ impl Spool {
             source,
         };
         self.file.write_all_at(bytes, start).map_err(failed)
+    }
+
+    /// Bytes that were put there, and are a whole file.
+    #[must_use]
+    pub fn file(&self, start: u64, len: u64) -> Spooled {
+        Spooled::new(Arc::clone(&self.file) as _, start, len)
     }
 
     /// Bytes that were put there.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rustix::fs::SeekFrom;
 
-use crate::content::{Content, HostFile};
+use crate::content::{Content, DataRuns};
 use crate::error::Result;
 use crate::extents::Image;
 
@@ -35,11 +35,7 @@ impl Content {
                 .filter(|run| !run.is_empty())
                 .collect());
         }
-        let known = match self {
-            Content::File(host) => host.data.get(),
-            _ => None,
-        };
-        if let Some(runs) = known {
+        if let Some(runs) = self.known_runs().and_then(|known| known.get()) {
             return Ok(runs.clone());
         }
         let mut finder = Finder::default();
@@ -49,8 +45,8 @@ impl Content {
             finder.position = start;
             finder = self.look(end, finder)?;
         }
-        if let Content::File(host) = self {
-            let _ = host.data.set(finder.runs.clone());
+        if let Some(known) = self.known_runs() {
+            let _ = known.set(finder.runs.clone());
         }
         Ok(finder.runs)
     }
@@ -61,7 +57,9 @@ impl Content {
             Content::Zeros(_) => Ok(Vec::new()),
             Content::Image(image) => Ok(image_data(image)),
             Content::File(host) => Ok(file_data(&host.open()?, self.len())),
-            Content::Bytes(_) | Content::Span { .. } => Ok(std::iter::once(0..self.len()).collect()),
+            Content::Bytes(_) | Content::Span { .. } | Content::Spooled(_) => {
+                Ok(std::iter::once(0..self.len()).collect())
+            }
         }
     }
 
@@ -91,8 +89,8 @@ pub(crate) struct Finder {
 
 impl Finder {
     /// A finder for a file of which nothing is known.
-    pub(crate) fn wanted(host: &HostFile) -> Option<Finder> {
-        host.data.get().is_none().then(Finder::default)
+    pub(crate) fn wanted(known: &DataRuns) -> Option<Finder> {
+        known.get().is_none().then(Finder::default)
     }
 
     /// Looks at the next bytes. A reader whose buffer holds parts of blocks learns nothing.
@@ -105,9 +103,9 @@ impl Finder {
     }
 
     /// Remembers what was found, when all of the file was seen.
-    pub(crate) fn teach(self, host: &HostFile) {
-        if self.position == Content::File(host.clone()).len() {
-            let _ = host.data.set(self.runs);
+    pub(crate) fn teach(self, known: &DataRuns, len: u64) {
+        if self.position == len {
+            let _ = known.set(self.runs);
         }
     }
 
@@ -123,6 +121,38 @@ impl Finder {
             }
             self.position = end;
         }
+    }
+}
+
+/// Finds where a file has more than zeros while its bytes come in pieces of any length.
+#[derive(Debug, Default)]
+pub struct DataFinder {
+    finder: Finder,
+    /// The begin of a block whose rest has not come yet.
+    block: Vec<u8>,
+}
+
+impl DataFinder {
+    /// Looks at the next bytes.
+    pub fn see(&mut self, mut bytes: &[u8]) {
+        if !self.block.is_empty() {
+            let missing = (BLOCK - self.block.len()).min(bytes.len());
+            self.block.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            if self.block.len() < BLOCK {
+                return;
+            }
+            self.finder.add(&self.block);
+            self.block.clear();
+        }
+        let whole = bytes.len() / BLOCK * BLOCK;
+        self.finder.add(&bytes[..whole]);
+        self.block.extend_from_slice(&bytes[whole..]);
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<Range<u64>> {
+        self.finder.add(&self.block);
+        self.finder.runs
     }
 }
 
@@ -186,6 +216,19 @@ mod tests {
         let found = runs(&image.into());
         assert_eq!(found.first().map(|run| run.start), Some(3 * 4096));
         assert_eq!(found.last(), Some(&((1 << 40)..(1 << 40) + 4096)));
+    }
+
+    #[test]
+    fn pieces_of_any_length_tell_the_same() {
+        let mut bytes = vec![0; 300_000];
+        for place in [5, 4096, 150_000, 299_999] {
+            bytes[place] = 1;
+        }
+        for len in [1, 7, 4095, 4096, 4097, 100_000, 300_000] {
+            let mut finder = DataFinder::default();
+            bytes.chunks(len).for_each(|piece| finder.see(piece));
+            assert_eq!(finder.finish(), runs(&bytes.clone().into()), "{len}");
+        }
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn add_likely_data(data: &Content, base: u64, found: &mut Vec<Range<u64>>) {
             }
         }
         Content::Bytes(bytes) if is_zero(bytes) => {}
-        Content::Bytes(_) | Content::File(_) | Content::Span { .. } => {
+        Content::Bytes(_) | Content::File(_) | Content::Span { .. } | Content::Spooled(_) => {
             let end = base + data.len();
             match found.last_mut() {
                 Some(last) if last.end == base => last.end = end,

@@ -181,8 +181,10 @@ fn part(whole: &Arc<Content>, run: &Range<u64>) -> Content {
             len,
         },
         Content::Zeros(_) => Content::Zeros(len),
-        Content::Bytes(_) | Content::File(_) if len == whole.len() => Content::clone(whole),
-        Content::Bytes(_) | Content::File(_) | Content::Image(_) => Content::Span {
+        Content::Bytes(_) | Content::File(_) | Content::Spooled(_) if len == whole.len() => {
+            Content::clone(whole)
+        }
+        Content::Bytes(_) | Content::File(_) | Content::Spooled(_) | Content::Image(_) => Content::Span {
             source: Arc::clone(whole) as _,
             start: run.start,
             len,
