@@ -84,6 +84,8 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) rehash: bool,
     #[command(flatten)]
+    pub(crate) fetch: Fetch,
+    #[command(flatten)]
     pub(crate) signing: bundle::args::Signing,
 }
 
@@ -97,15 +99,28 @@ pub(crate) struct Plan {
     /// Compress into $TMPDIR, to know the sizes of compressed file systems; takes as long as a build
     #[arg(long)]
     pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) fetch: Fetch,
 }
 
 /// What a file system holds that is made without a specification.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(crate) struct Source {
-    /// A closure for /nix/store: a folder of closureInfo, a registration, or a list of store paths
-    #[arg(long, value_name = "PATH", required_unless_present = "tree")]
-    pub(crate) closure: Option<PathBuf>,
+    /// A closure for /nix/store: a folder of closureInfo, a registration, a list of store paths, a store's database or
+    /// the folder that it lies under, a stream of `nix-store --export`, or a binary cache (file://, http://, https://,
+    /// s3://); caches can be repeated
+    #[arg(long, value_name = "SOURCE", required_unless_present = "tree")]
+    pub(crate) closure: Vec<String>,
+    /// A store path that is wanted of a database or a cache, with all that it refers to; can be repeated
+    #[arg(long, value_name = "STORE-PATH", requires = "closure")]
+    pub(crate) path: Vec<String>,
+    /// Who may sign what comes from a cache, as NAME:BASE64; the public cache of NixOS when not given; can be repeated
+    #[arg(long, value_name = "KEY", requires = "closure")]
+    pub(crate) trusted_key: Vec<String>,
+    /// Believe caches without signatures
+    #[arg(long, requires = "closure")]
+    pub(crate) allow_unsigned: bool,
     /// The folder under which nix/store lies
     #[arg(long, value_name = "DIR", requires = "closure")]
     pub(crate) store_root: Option<PathBuf>,
@@ -124,6 +139,24 @@ pub(crate) struct Source {
     /// Where a store path is not what it is registered as, take it as it is
     #[arg(long)]
     pub(crate) rehash: bool,
+    #[command(flatten)]
+    pub(crate) fetch: Fetch,
+}
+
+/// How binary caches are spoken to.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Fetch {
+    /// Keep what is fetched from caches here: a build that was stopped goes on where it was, and the next one fetches
+    /// only what is new
+    #[arg(long, value_name = "DIR")]
+    pub(crate) download_dir: Option<PathBuf>,
+    /// How many seconds a connection may be silent; 30 when not given
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) fetch_timeout: Option<u64>,
+    /// How often a request that fails is tried; 5 times when not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) fetch_tries: Option<u32>,
 }
 
 /// A file that can be compressed while it is written.

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use image::{Content, Encode, Image, Layout, Listen, Progress as _, Target, Through, Written};
-use spec::{Detail, Gathered, Plan, Rehash, Spec, Squashing, Transport, Work};
+use spec::{Access, Detail, Gathered, Plan, Rehash, Spec, Squashing, Transport, Work};
 use transport::{Bmap, Encoder, Method};
 
+use crate::access::access;
 use crate::args::Build;
 use crate::bundle::{self, signing::Signing};
 use crate::failure::Failure;
@@ -22,6 +23,7 @@ pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Res
         out,
         seed,
         rehash,
+        fetch,
         signing,
     } = args.clone();
     let build = Build {
@@ -30,6 +32,7 @@ pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Res
         only: vec!["bundle".to_string()],
         seed,
         rehash,
+        fetch,
         signing,
     };
     run(&build, threads, ui)
@@ -58,7 +61,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         Rehash::Compare
     };
     // Gather: store paths become a tree, checked against their registration.
-    let gathered = gather(&spec, folder, rehash, ui)?;
+    let access = access(&args.fetch, folder, &out.path, threads, ui)?;
+    let gathered = gather(&spec, rehash, &access, ui)?;
     // Plan: trees become images, images become a disk. Only the spool is written to.
     let squashing = Squashing::Spool(&out.path);
     let work = Work {
@@ -129,8 +133,8 @@ fn keep_all(written: Vec<Written>, manifest: Option<Written>) -> Result<(), Fail
 }
 
 /// Gathers, and warns about store paths that were taken although they differ from their registration.
-pub(crate) fn gather(spec: &Spec, folder: &Path, rehash: Rehash, ui: &Ui) -> Result<Gathered, Failure> {
-    let gathered = spec::gather(spec, folder, rehash, ui)?;
+pub(crate) fn gather(spec: &Spec, rehash: Rehash, access: &Access, ui: &Ui) -> Result<Gathered, Failure> {
+    let gathered = spec::gather(spec, rehash, access)?;
     for difference in &gathered.rehashed {
         ui.warn(&format!("taken as found: {difference}"));
     }

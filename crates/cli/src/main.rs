@@ -1,5 +1,6 @@
 //! The kiln command: one file per subcommand; [`ui`] is the only one that prints.
 
+mod access;
 mod args;
 mod build;
 mod bundle;

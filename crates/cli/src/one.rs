@@ -6,6 +6,7 @@ use std::path::Path;
 
 use spec::{Closure, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
 
+use crate::access::access;
 use crate::args;
 use crate::build::{alone, gather, write};
 use crate::failure::Failure;
@@ -23,14 +24,23 @@ pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result
         ..args.source.lower()
     };
     let spec = args.source.spec(fs, None);
-    make(&spec, "fs.image", &args.out, args.source.rehash(), threads, ui)
+    let fetch = Some(&args.source.fetch);
+    make(
+        &spec,
+        "fs.image",
+        &args.out,
+        args.source.rehash(),
+        fetch,
+        threads,
+        ui,
+    )
 }
 
 pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
     let fs = FileSystem {
         format: Format::Ext4,
-        registration: registration.filter(|_| args.source.closure.is_some()),
+        registration: registration.filter(|_| !args.source.closure.is_empty()),
         database: args.database,
         label: args.label.clone(),
         uuid: args.uuid.clone(),
@@ -50,6 +60,7 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
         "fs.image",
         &args.output.out,
         args.source.rehash(),
+        Some(&args.source.fetch),
         threads,
         ui,
     )
@@ -84,7 +95,15 @@ pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failu
         ..Spec::default()
     };
     spec.fs.insert("image".into(), fs);
-    make(&spec, "fs.image", &args.output.out, Rehash::Compare, threads, ui)
+    make(
+        &spec,
+        "fs.image",
+        &args.output.out,
+        Rehash::Compare,
+        None,
+        threads,
+        ui,
+    )
 }
 
 pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -100,16 +119,34 @@ pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(),
         ..Spec::default()
     };
     spec.script.insert("image".into(), script);
-    make(&spec, "script.image", &args.out, Rehash::Compare, threads, ui)
+    make(
+        &spec,
+        "script.image",
+        &args.out,
+        Rehash::Compare,
+        None,
+        threads,
+        ui,
+    )
 }
 
-fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui: &Ui) -> Result<(), Failure> {
+fn make(
+    spec: &Spec,
+    part: &str,
+    out: &Path,
+    rehash: Rehash,
+    fetch: Option<&args::Fetch>,
+    threads: usize,
+    ui: &Ui,
+) -> Result<(), Failure> {
     let folder = folder::of(out)?;
     let transport = spec::transports(spec).map_err(|error| Failure::from(error).without_part(part))?;
     let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
-    let gathered = gather(spec, Path::new(""), rehash, ui).map_err(unnamed)?;
+    let nothing = args::Fetch::default();
+    let access = access(fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;
+    let gathered = gather(spec, rehash, &access, ui).map_err(unnamed)?;
     let squashing = Squashing::Spool(folder);
     let work = Work {
         folder: Path::new(""),
@@ -135,7 +172,7 @@ impl args::Source {
     /// A file system of this content, of any format.
     fn lower(&self) -> FileSystem {
         FileSystem {
-            closure: self.closure.is_some(),
+            closure: !self.closure.is_empty(),
             tree: self.tree.clone(),
             keep: self.keep.iter().map(|kept| kept.lower()).collect(),
             symlinks: self.symlink.iter().cloned().collect(),
@@ -145,8 +182,11 @@ impl args::Source {
     }
 
     fn spec(&self, fs: FileSystem, name: Option<&str>) -> Spec {
-        let closure = self.closure.clone().map(|from| Closure {
-            from,
+        let closure = (!self.closure.is_empty()).then(|| Closure {
+            from: Sources(self.closure.clone()),
+            paths: self.path.clone(),
+            trusted_keys: self.trusted_key.clone(),
+            allow_unsigned: self.allow_unsigned,
             store_root: self.store_root.clone(),
             toplevel: None,
         });

@@ -8,6 +8,7 @@ use serde::Serialize;
 use spec::{Detail, Part, Rehash, Squashing, Work};
 use squashfs::UnitUsage;
 
+use crate::access::access;
 use crate::args::Plan;
 use crate::build::{gather, hex, warnings};
 use crate::failure::Failure;
@@ -20,8 +21,11 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         spec.seed.clone_from(&args.seed);
     }
     let folder = args.spec.parent().unwrap_or(Path::new(""));
-    let gathered = gather(&spec, folder, Rehash::Skip, ui)?;
     let spool = std::env::temp_dir();
+    // Only an exact plan needs the contents of what is far away.
+    let rehash = if args.exact { Rehash::Compare } else { Rehash::Skip };
+    let access = access(&args.fetch, folder, &spool, threads, ui)?;
+    let gathered = gather(&spec, rehash, &access, ui)?;
     let squashing = if args.exact {
         Squashing::Spool(&spool)
     } else {

@@ -25,8 +25,6 @@ pub struct PathInfo {
     pub nar_size: Option<u64>,
     /// The paths that its bytes name, sorted, which may include itself; a list does not say them.
     pub references: Option<Vec<StorePath>>,
-    /// What made it; closureInfo does not say it.
-    pub deriver: Option<StorePath>,
 }
 
 impl Closure {
@@ -86,7 +84,11 @@ impl Closure {
     /// # Errors
     /// When it cannot be parsed, or a path refers to one that is not there.
     pub fn from_registration(file: &Path, bytes: &[u8]) -> Result<Closure> {
-        let mut paths = registration::parse(file, bytes)?;
+        Closure::of(registration::parse(file, bytes)?)
+    }
+
+    /// The closure of these paths.
+    pub(crate) fn of(mut paths: Vec<PathInfo>) -> Result<Closure> {
         paths.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         let closure = Closure { paths };
         for info in &closure.paths {
@@ -113,7 +115,6 @@ impl Closure {
             nar_hash: None,
             nar_size: None,
             references: None,
-            deriver: None,
         };
         Ok(Closure {
             paths: paths.into_iter().map(unknown).collect(),

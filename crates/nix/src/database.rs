@@ -86,7 +86,7 @@ const INDEXES: [&str; 3] = [
 ];
 
 /// The bytes of `db.sqlite` for a closure: what `nix-store --load-db` would make of its
-/// [registration](crate::registration) in an empty store, with derivers where they are known. Every path is
+/// [registration](crate::registration) of closureInfo in an empty store: without derivers, which differ from source to source. Every path is
 /// registered at `time`, in seconds since 1970. The contents of derivations are looked up in `tree`, which holds
 /// the closure under `/nix/store`; nothing else is read.
 ///
@@ -126,7 +126,7 @@ pub fn database_folder(closure: &Closure, tree: &Tree, time: i64) -> Result<Tree
 
 fn fill(connection: &Connection, closure: &Closure, tree: &Tree, time: i64) -> Result<()> {
     let mut path_row = connection.prepare(
-        "insert into ValidPaths (id, path, hash, registrationTime, deriver, narSize) values (?, ?, ?, ?, ?, ?)",
+        "insert into ValidPaths (id, path, hash, registrationTime, narSize) values (?, ?, ?, ?, ?)",
     )?;
     for (id, info) in (1_i64..).zip(closure.paths()) {
         let hash = info.nar_hash.ok_or_else(|| unknown(info, "hash is"))?;
@@ -135,7 +135,6 @@ fn fill(connection: &Connection, closure: &Closure, tree: &Tree, time: i64) -> R
             info.path.as_str(),
             format!("sha256:{}", hash.to_base16()),
             time,
-            info.deriver.as_ref().map(StorePath::as_str),
             nar_size(info)?,
         ])?;
     }

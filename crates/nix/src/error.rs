@@ -171,6 +171,170 @@ pub enum Error {
         /// What is not known.
         unknown: &'static str,
     },
+    /// A name, link or depth that no NAR can hold.
+    #[error("{path}: cannot be in a NAR: {problem}")]
+    NotForNar {
+        /// The path in the tree, with odd bytes escaped.
+        path: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A NAR that cannot be written.
+    #[error("a NAR cannot be written: {source}")]
+    WriteNar {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Bytes that are no NAR, or none that Nix would accept.
+    #[error("{nar}: not a NAR, at byte {position}: {problem}")]
+    BadNar {
+        /// Where it comes from.
+        nar: String,
+        /// The place in the NAR, without compression.
+        position: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A NAR that cannot be read.
+    #[error("{nar}: cannot be read behind byte {position}: {source}")]
+    ReadNar {
+        /// Where it comes from.
+        nar: String,
+        /// The place in the NAR, without compression.
+        position: u64,
+        /// What the system or the decoder says.
+        source: io::Error,
+    },
+    /// A NAR that is not what its narinfo says.
+    #[error(
+        "{path}: {nar} is not what its narinfo says: expected {expected_hash} ({expected_size} bytes), found {found_hash} ({found_size} bytes)"
+    )]
+    NarMismatch {
+        /// Where it comes from.
+        nar: String,
+        /// The path.
+        path: StorePath,
+        /// The hash in the narinfo.
+        expected_hash: Hash,
+        /// The NAR's bytes in the narinfo.
+        expected_size: u64,
+        /// The hash of what came.
+        found_hash: Hash,
+        /// The bytes that came.
+        found_size: u64,
+    },
+    /// A path whose content is not what it follows from.
+    #[error("{path}: its content is not {content_address}, which its name follows from")]
+    NotItsContent {
+        /// The path.
+        path: StorePath,
+        /// What the cache says.
+        content_address: String,
+    },
+    /// A NAR that is not in the cache, while its narinfo is.
+    #[error("{path}: the cache has its narinfo, but not its NAR {object}")]
+    NoNar {
+        /// The path.
+        path: StorePath,
+        /// The NAR.
+        object: String,
+    },
+    /// A narinfo that makes no sense.
+    #[error("{object}, line {line}: {problem}")]
+    BadNarinfo {
+        /// Where it comes from.
+        object: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A narinfo of another path than was asked for.
+    #[error("{object}: is about {found}, where {asked} was asked for")]
+    OtherPath {
+        /// Where it comes from.
+        object: String,
+        /// What was asked for.
+        asked: StorePath,
+        /// What it is about.
+        found: StorePath,
+    },
+    /// An answer whose compression cannot be undone.
+    #[error("{object}: {problem}")]
+    BadEncoding {
+        /// What was asked for.
+        object: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An address where no binary cache is.
+    #[error("{cache}: is no binary cache: it has no nix-cache-info")]
+    NotACache {
+        /// Its address.
+        cache: String,
+    },
+    /// A cache of another store.
+    #[error("{cache}: is a cache of the store {store}, and images have /nix/store")]
+    OtherStore {
+        /// Its address.
+        cache: String,
+        /// The store's folder.
+        store: String,
+    },
+    /// A path that no cache has.
+    #[error("{path}: is not in {}", caches.join(", nor in "))]
+    NotInCaches {
+        /// The path.
+        path: StorePath,
+        /// The caches' addresses.
+        caches: Vec<String>,
+    },
+    /// A path that nobody trusted has signed.
+    #[error("{path}: from {cache}: is not to be trusted: {problem}")]
+    Untrusted {
+        /// The path.
+        path: StorePath,
+        /// The cache's address.
+        cache: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A text that is no public key.
+    #[error("'{text}': not a public key: {problem}")]
+    BadKey {
+        /// The text.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A source that has more than was asked for, and was not told which paths are wanted.
+    #[error("{from}: which store paths? name them in closure.paths, or the system in closure.toplevel")]
+    NoRoots {
+        /// The source.
+        from: String,
+    },
+    /// A store's database that cannot be read.
+    #[error("{}: cannot be read: {source}", database.display())]
+    StoreDatabase {
+        /// The database.
+        database: PathBuf,
+        /// What the library says.
+        source: rusqlite::Error,
+    },
+    /// A path that a store does not have.
+    #[error("{path}: is not valid in the store of {}", database.display())]
+    NotValid {
+        /// The path.
+        path: StorePath,
+        /// The store's database.
+        database: PathBuf,
+    },
+    /// A thread that ended unexpectedly.
+    #[error("a thread that fetches ended unexpectedly")]
+    ThreadLost,
+    /// What is far away.
+    #[error(transparent)]
+    Remote(#[from] remote::Error),
     /// A system that a boot loader could not start.
     #[error("{path}: {problem}")]
     BadSystem {
@@ -250,10 +414,14 @@ impl Error {
             Error::ToplevelNotInClosure { .. }
             | Error::AmbiguousToplevel { .. }
             | Error::NotInTree { .. }
+            | Error::BadKey { .. }
+            | Error::NoRoots { .. }
             | Error::Unknown { .. } => Fault::Request,
             Error::Image(error) => error.fault(),
+            Error::Remote(error) => error.fault(),
             Error::NarTooLarge { .. } => Fault::Limit,
-            Error::Database(_) => Fault::Output,
+            Error::Database(_) | Error::WriteNar { .. } | Error::ThreadLost => Fault::Output,
+            Error::Untrusted { .. } => Fault::Untrusted,
             Error::BadStorePath { .. }
             | Error::BadHash { .. }
             | Error::BadNumber { .. }
@@ -273,8 +441,48 @@ impl Error {
             | Error::NotADerivation { .. }
             | Error::Cycle { .. }
             | Error::BadSystem { .. }
+            | Error::NotForNar { .. }
+            | Error::BadNar { .. }
+            | Error::ReadNar { .. }
+            | Error::NarMismatch { .. }
+            | Error::NotItsContent { .. }
+            | Error::NoNar { .. }
+            | Error::BadNarinfo { .. }
+            | Error::OtherPath { .. }
+            | Error::BadEncoding { .. }
+            | Error::NotACache { .. }
+            | Error::OtherStore { .. }
+            | Error::NotInCaches { .. }
+            | Error::StoreDatabase { .. }
+            | Error::NotValid { .. }
             | Error::Mismatch { .. } => Fault::Input,
         }
+    }
+}
+
+impl Error {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Untrusted { .. } => {
+                "if you trust who signed it, add the public key to trusted-keys of [closure] (or --trusted-key NAME:BASE64)"
+            }
+            Error::NotInCaches { .. } => {
+                "push it there with `nix copy --to`, or name another cache that has it too"
+            }
+            Error::NarMismatch { .. }
+            | Error::BadNar { .. }
+            | Error::ReadNar { .. }
+            | Error::NoNar { .. } => {
+                "the cache or the way to it is damaged: nothing was used of it; try another cache"
+            }
+            Error::NotACache { .. } => "give the folder or address that nix-cache-info lies under",
+            Error::NotValid { .. } => "build or fetch it with Nix first, or check the path",
+            Error::Remote(error) => return error.hint(),
+            _ => return None,
+        };
+        Some(hint.to_string())
     }
 }
 

@@ -43,26 +43,44 @@
 //! The store's own folder is never listed: it holds locks, links and paths that nobody vouches for.
 
 mod base32;
+mod cache;
 mod check;
 mod closure;
+mod content_address;
 mod database;
 mod derivation;
+mod download;
 mod error;
+mod export;
+mod fetch;
 mod hash;
+mod listing;
+mod local;
 pub mod nar;
+mod narinfo;
 mod registration;
 mod resolve;
+mod source;
 mod store;
 mod store_path;
 mod system;
+mod trust;
+mod workers;
 
+pub use cache::{Caches, Fetching, Found as FoundInCaches};
 pub use check::{Checked, Digests, Mismatch, check};
 pub use closure::{Closure, PathInfo};
 pub use database::{DATABASE_DIR, database, database_folder};
+pub use download::DownloadDir;
 pub use error::{Difference, Error, Result};
+pub use export::read_export;
 pub use hash::Hash;
+pub use local::read_database;
+pub use narinfo::Narinfo;
 pub use registration::registration;
 pub use resolve::{Found, resolve};
+pub use source::Source;
 pub use store::Store;
 pub use store_path::{STORE_DIR, StorePath};
 pub use system::{BootFile, System, specialisations, system};
+pub use trust::{NIXOS_KEY, PublicKey, Trust};

@@ -42,14 +42,19 @@ impl Closure {
             .par_iter()
             .map(|info| scan(&info.path, &store.host_path(&info.path)))
             .collect();
-        let mut tree = Tree::default();
-        let parent = tree.make_directory(STORE_DIR.as_bytes())?;
-        for (info, subtree) in self.paths().iter().zip(scanned) {
-            let root = tree.graft(parent, info.path.base_name().as_bytes(), subtree?)?;
-            tree.mark_unit(root, unit(&info.path));
-        }
-        Ok(tree)
+        assemble(self, scanned.into_iter().collect::<Result<_>>()?)
     }
+}
+
+/// Puts the trees of a closure's paths, in the order of the paths, into one.
+pub(crate) fn assemble(closure: &Closure, trees: Vec<Tree>) -> Result<Tree> {
+    let mut tree = Tree::default();
+    let parent = tree.make_directory(STORE_DIR.as_bytes())?;
+    for (info, subtree) in closure.paths().iter().zip(trees) {
+        let root = tree.graft(parent, info.path.base_name().as_bytes(), subtree)?;
+        tree.mark_unit(root, unit(&info.path));
+    }
+    Ok(tree)
 }
 
 fn scan(path: &StorePath, host_path: &Path) -> Result<Tree> {

@@ -244,6 +244,7 @@ impl Error {
             Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
             }
+            Error::Nix(error) => error.hint(),
             Error::Disk(error) => error.hint(),
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))

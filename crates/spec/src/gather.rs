@@ -8,6 +8,7 @@ use nix::{Checked, Mismatch, StorePath};
 
 use crate::Spec;
 use crate::error::{Error, Result};
+use crate::sources::{self, Access};
 
 /// Everything that comes from outside, ready to be planned with.
 #[derive(Debug)]
@@ -39,12 +40,12 @@ pub enum Rehash {
     Skip,
 }
 
-/// Reads the closure and finds out what the whole specification derives from. `folder` is where relative paths
-/// start.
+/// Reads the closure and finds out what the whole specification derives from.
 ///
 /// # Errors
-/// When the closure cannot be read, contradicts itself, or a store path is not what it is registered as.
-pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progress) -> Result<Gathered> {
+/// When the closure cannot be read, contradicts itself, is not to be trusted, or a store path is not what it is
+/// registered as.
+pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> {
     let mut gathered = Gathered {
         closure: nix::Closure::default(),
         tree: Tree::default(),
@@ -57,25 +58,10 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
     for (key, fs) in &spec.fs {
         crate::formats::check_keys(key, fs)?;
     }
-    if let Some(source) = &spec.closure {
-        let closure = nix::Closure::read(&folder.join(&source.from))?;
-        gathered.toplevel = toplevel(&closure, source.toplevel.as_deref(), spec)?;
-        let store = nix::Store {
-            root: source.store_root.as_ref().map(|root| folder.join(root)),
-        };
-        gathered.tree = closure.tree(&store)?;
-        gathered.closure = closure;
+    match &spec.closure {
+        Some(source) => sources::take(&mut gathered, source, spec, rehash, access)?,
+        None => gathered.settle(spec, access.folder)?,
     }
-    gathered.name = crate::expand::expand(&spec.name, "name", |key| match key {
-        "version" | "series" => gathered.value(key, "name"),
-        _ => Err(unknown("name", key, &["version", "series"])),
-    })?;
-    if spec.seed.is_none() {
-        gathered.seed = seed(&gathered);
-    }
-    // What cannot fit is said before gigabytes are read.
-    crate::parts::check(spec, &gathered, folder)?;
-    gathered.check(rehash, progress)?;
     Ok(gathered)
 }
 
@@ -131,8 +117,37 @@ pub(crate) const CLOSURE_VALUES: [&str; 7] = [
 ];
 
 impl Gathered {
+    /// Takes a closure and its tree, and settles what follows from them.
+    pub(crate) fn take(
+        &mut self,
+        closure: nix::Closure,
+        tree: Tree,
+        spec: &Spec,
+        folder: &Path,
+    ) -> Result<()> {
+        let given = spec
+            .closure
+            .as_ref()
+            .and_then(|source| source.toplevel.as_deref());
+        self.toplevel = toplevel(&closure, given, spec)?;
+        (self.closure, self.tree) = (closure, tree);
+        self.settle(spec, folder)
+    }
+
+    /// Finds name and seed, and says what cannot fit before gigabytes are read.
+    fn settle(&mut self, spec: &Spec, folder: &Path) -> Result<()> {
+        self.name = crate::expand::expand(&spec.name, "name", |key| match key {
+            "version" | "series" => self.value(key, "name"),
+            _ => Err(unknown("name", key, &["version", "series"])),
+        })?;
+        if spec.seed.is_none() {
+            self.seed = seed(self);
+        }
+        crate::parts::check(spec, self, folder)
+    }
+
     /// Compares all store paths with their registration.
-    fn check(&mut self, rehash: Rehash, progress: &dyn Progress) -> Result<()> {
+    pub(crate) fn check(&mut self, rehash: Rehash, progress: &dyn Progress) -> Result<()> {
         let mismatch = match rehash {
             Rehash::Compare => Mismatch::Fail,
             Rehash::Accept => Mismatch::Rehash,

@@ -26,6 +26,7 @@ mod id;
 mod outputs;
 mod parts;
 mod schema;
+mod sources;
 mod text;
 mod trees;
 
@@ -41,4 +42,5 @@ pub use schema::{
     FatBits, FileSystem, Format, Journal, Kept, PartitionsBy, Profile, Region, Script, Signing, Sources,
     Spec, Table, Verity,
 };
+pub use sources::Access;
 pub use text::{parse, read};

@@ -110,7 +110,7 @@ fn plan(text: &str) -> spec::Result<Plan> {
     let world = tempfile::tempdir().unwrap();
     fs::write(world.path().join("loader"), "loader").unwrap();
     let spec = spec::parse(text, Path::new("spec.toml"))?;
-    let gathered = spec::gather(&spec, world.path(), Rehash::Compare, &Silent)?;
+    let gathered = spec::gather(&spec, Rehash::Compare, &access(world.path()))?;
     let work = Work {
         folder: world.path(),
         squashing: Squashing::Spool(world.path()),
@@ -225,4 +225,15 @@ fn what_does_not_fit_together_is_told() {
         }
     });
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
+}
+
+fn access(folder: &Path) -> spec::Access<'_> {
+    spec::Access {
+        folder,
+        remote: remote::Options::default(),
+        spool: folder,
+        download: None,
+        threads: 1,
+        progress: &Silent,
+    }
 }

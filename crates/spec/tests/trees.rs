@@ -74,7 +74,7 @@ fn made_ext4(world: &Path, keys: &str) -> spec::Result<Tree> {
 
 fn made_of(world: &Path, text: &str) -> spec::Result<Tree> {
     let spec = spec::parse(text, Path::new("spec.toml"))?;
-    let gathered = spec::gather(&spec, world, Rehash::Skip, &Silent)?;
+    let gathered = spec::gather(&spec, Rehash::Skip, &access(world))?;
     let work = Work {
         folder: world,
         squashing: Squashing::Estimate,
@@ -229,4 +229,15 @@ fn what_needs_a_closure_says_so() {
         without("extlinux = {}"),
         "fs.boot.extlinux: a boot menu needs a [closure] with a toplevel"
     );
+}
+
+fn access(folder: &Path) -> spec::Access<'_> {
+    spec::Access {
+        folder,
+        remote: remote::Options::default(),
+        spool: folder,
+        download: None,
+        threads: 1,
+        progress: &Silent,
+    }
 }

@@ -85,7 +85,7 @@ fn plan(text: &str, estimate: Option<()>) -> Result<Made, String> {
         None => error.to_string(),
     };
     let spec = spec::parse(text, Path::new("spec.toml")).map_err(told)?;
-    let gathered = spec::gather(&spec, world.path(), Rehash::Skip, &Silent).map_err(told)?;
+    let gathered = spec::gather(&spec, Rehash::Skip, &access(world.path())).map_err(told)?;
     let spools = std::env::temp_dir();
     let work = Work {
         folder: world.path(),
@@ -314,4 +314,15 @@ fn what_makes_no_sense_is_told() {
         refused("content = \"fs.boot\"", "content = \"fs.root\""),
     ];
     insta::assert_snapshot!(said.join("\n\n"));
+}
+
+fn access(folder: &Path) -> spec::Access<'_> {
+    spec::Access {
+        folder,
+        remote: remote::Options::default(),
+        spool: folder,
+        download: None,
+        threads: 1,
+        progress: &Silent,
+    }
 }

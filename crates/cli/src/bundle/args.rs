@@ -42,6 +42,8 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) rehash: bool,
     #[command(flatten)]
+    pub(crate) fetch: crate::args::Fetch,
+    #[command(flatten)]
     pub(crate) signing: Signing,
 }
 

@@ -1,9 +1,12 @@
 //! NAR hashes of trees.
 
-use image::{Content, Kind, NodeId, Progress, Tree, show};
+use std::io::{self, Write};
+
+use image::{Kind, NodeId, Progress, Tree};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use super::write::Writer;
+use crate::error::Result;
 use crate::hash::Hash;
 
 /// How many bytes are read at once.
@@ -15,8 +18,7 @@ const CHUNK_LEN: usize = 1 << 20;
 /// attributes and hard links do not exist in a NAR.
 ///
 /// # Errors
-/// When a file cannot be read or has changed its length, the subtree holds a device, pipe or socket, or the
-/// user asks to stop.
+/// When a file cannot be read or has changed its length, the subtree holds what no NAR can, or the user asks to stop.
 pub fn hash(tree: &Tree, node: NodeId, progress: &dyn Progress) -> Result<(Hash, u64)> {
     let nar = Hasher::new(tree, &|_| false, progress).hash(node)?;
     Ok((nar.hash, nar.size))
@@ -39,13 +41,6 @@ pub(crate) struct Hashed {
     pub(crate) digests: Vec<(NodeId, [u8; 32])>,
 }
 
-/// What is still to be written, the next on top: a list in place of recursion, so that no depth overflows.
-enum Step<'a> {
-    Node(NodeId),
-    Entry(&'a [u8], NodeId),
-    Close,
-}
-
 impl<'a> Hasher<'a> {
     pub(crate) fn new(
         tree: &'a Tree,
@@ -61,116 +56,49 @@ impl<'a> Hasher<'a> {
     }
 
     pub(crate) fn hash(&mut self, root: NodeId) -> Result<Hashed> {
-        let mut nar = Nar::default();
+        let mut nar = Digested::default();
         let mut digests = Vec::new();
-        nar.string(b"nix-archive-1");
-        let mut steps = vec![Step::Node(root)];
-        while let Some(step) = steps.pop() {
-            match step {
-                Step::Close => nar.string(b")"),
-                Step::Entry(name, id) => {
-                    nar.strings(&[b"entry", b"(", b"name", name, b"node"]);
-                    steps.extend([Step::Close, Step::Node(id)]);
+        let mut file: Option<Sha256> = None;
+        let (tree, wants_digest) = (self.tree, self.wants_digest);
+        let mut see = |id: NodeId, bytes: &[u8]| {
+            if bytes.is_empty() {
+                let digest = file.take().unwrap_or_default();
+                if wanted(tree, id, wants_digest) {
+                    digests.push((id, digest.finalize().into()));
                 }
-                Step::Node(id) => {
-                    nar.strings(&[b"(", b"type"]);
-                    steps.push(Step::Close);
-                    match &self.tree.node(id).kind {
-                        Kind::File(content) => {
-                            let digest = self.add_file(&mut nar, id, content)?;
-                            digests.extend(digest.map(|digest| (id, digest)));
-                        }
-                        Kind::Symlink(target) => nar.strings(&[b"symlink", b"target", target]),
-                        Kind::Directory(directory) => {
-                            nar.string(b"directory");
-                            let first = steps.len();
-                            steps.extend(directory.iter().map(|(name, id)| Step::Entry(name, id)));
-                            steps[first..].reverse();
-                        }
-                        Kind::CharDevice(_) => return Err(self.special(id, "a character device")),
-                        Kind::BlockDevice(_) => return Err(self.special(id, "a block device")),
-                        Kind::Fifo => return Err(self.special(id, "a named pipe")),
-                        Kind::Socket => return Err(self.special(id, "a socket")),
-                    }
-                }
+            } else if wanted(tree, id, wants_digest) {
+                file.get_or_insert_default().update(bytes);
             }
-        }
+        };
+        Writer::new(tree, self.progress, &mut self.chunk, &mut nar).write(root, &mut see)?;
         Ok(Hashed {
             hash: Hash(nar.sha.finalize().into()),
             size: nar.size,
             digests,
         })
     }
-
-    fn add_file(&mut self, nar: &mut Nar, id: NodeId, content: &Content) -> Result<Option<[u8; 32]>> {
-        nar.string(b"regular");
-        if self.tree.node(id).meta.mode & 0o100 != 0 {
-            nar.strings(&[b"executable", b""]);
-        }
-        nar.string(b"contents");
-        nar.number(content.len());
-        let mut digest = (self.wants_digest)(content.len()).then(Sha256::new);
-        let mut reader = content.reader()?;
-        while reader.remaining() > 0 {
-            let len = reader.fill(&mut self.chunk)?;
-            let bytes = &self.chunk[..len];
-            nar.bytes(bytes);
-            if let Some(digest) = &mut digest {
-                digest.update(bytes);
-            }
-            self.progress.advance(len as u64).map_err(image::Error::from)?;
-        }
-        reader.finish()?;
-        nar.pad();
-        Ok(digest.map(|digest| digest.finalize().into()))
-    }
-
-    fn special(&self, id: NodeId, kind: &'static str) -> Error {
-        let path = self
-            .tree
-            .walk()
-            .find(|entry| entry.id == id)
-            .map(|entry| entry.path);
-        Error::SpecialFile {
-            path: show(&path.unwrap_or_default()),
-            kind,
-        }
-    }
 }
 
-/// The bytes of a NAR, which are only hashed and counted.
+fn wanted(tree: &Tree, id: NodeId, wants_digest: &dyn Fn(u64) -> bool) -> bool {
+    matches!(&tree.node(id).kind, Kind::File(content) if wants_digest(content.len()))
+}
+
+/// Bytes that are only hashed and counted.
 #[derive(Default)]
-struct Nar {
+struct Digested {
     sha: Sha256,
     size: u64,
 }
 
-impl Nar {
-    fn bytes(&mut self, bytes: &[u8]) {
+impl Write for Digested {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.sha.update(bytes);
         self.size += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
-    fn number(&mut self, number: u64) {
-        self.bytes(&number.to_le_bytes());
-    }
-
-    fn string(&mut self, string: &[u8]) {
-        self.number(string.len() as u64);
-        self.bytes(string);
-        self.pad();
-    }
-
-    fn strings(&mut self, strings: &[&[u8]]) {
-        for string in strings {
-            self.string(string);
-        }
-    }
-
-    /// Zeros up to a multiple of eight.
-    fn pad(&mut self) {
-        let filled = (self.size % 8) as usize;
-        self.bytes(&[0; 8][..(8 - filled) % 8]);
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -179,17 +107,25 @@ mod tests {
     use super::*;
     use image::{Device, Node, Silent};
 
-    /// Deeper than any stack would carry a recursion.
     #[test]
-    fn depth_does_not_matter() {
-        let mut tree = Tree::default();
-        let mut folder = NodeId::ROOT;
-        for _ in 0..200_000 {
-            folder = tree.add(folder, b"d", Node::directory()).unwrap();
-        }
-        let (_, size) = hash(&tree, NodeId::ROOT, &Silent).unwrap();
+    fn depth_ends_where_it_does_for_nix() {
+        let deep = |depth| {
+            let mut tree = Tree::default();
+            let mut folder = NodeId::ROOT;
+            for _ in 0..depth {
+                folder = tree.add(folder, b"d", Node::directory()).unwrap();
+            }
+            hash(&tree, NodeId::ROOT, &Silent)
+        };
         // Each level: ( type directory entry ( name d node ) ), in strings of 16 or 24 bytes.
-        assert_eq!(size, 24 + 200_000 * (16 * 9 + 24) + 16 * 3 + 24);
+        assert_eq!(deep(64).unwrap().1, 24 + 64 * (16 * 9 + 24) + 16 * 3 + 24);
+        let error = deep(65).unwrap_err().to_string();
+        assert!(
+            error.ends_with("more than 64 directories lie inside each other"),
+            "{error}"
+        );
+        // Deeper than any stack would carry a recursion.
+        assert!(deep(200_000).is_err());
     }
 
     #[test]

@@ -53,8 +53,19 @@ pub struct Spec {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Closure {
-    /// A folder of nixpkgs' `closureInfo`, a registration, or a list of store paths.
-    pub from: PathBuf,
+    /// A folder of nixpkgs' `closureInfo`, a registration, a list of store paths, a store's database or the folder that it
+    /// lies under, a stream of `nix-store --export`, or the addresses of binary caches.
+    pub from: Sources,
+    /// The store paths that are wanted, with all that they refer to; the toplevel when not given. Only sources that may
+    /// have more than those need it: databases and caches.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Who may sign what comes from binary caches; the public cache of NixOS when not given.
+    #[serde(default)]
+    pub trusted_keys: Vec<String>,
+    /// Whether binary caches are believed without signatures.
+    #[serde(default)]
+    pub allow_unsigned: bool,
     /// The folder under which `nix/store` lies; the host's `/` when not given.
     pub store_root: Option<PathBuf>,
     /// The system's store path; the only one that no other refers to when not given.

@@ -1,0 +1,150 @@
+//! Where closures come from: registrations, stores, streams and binary caches. All of them give the same closure and
+//! the same tree.
+
+use std::path::Path;
+
+use image::{Fault, Progress, Spool};
+use nix::{Caches, Closure, DownloadDir, Fetching, Source, StorePath, Trust};
+
+use crate::Spec;
+use crate::error::{Error, Result};
+use crate::gather::{Gathered, Rehash};
+use crate::schema;
+
+/// How sources are reached.
+pub struct Access<'a> {
+    /// Where relative paths start.
+    pub folder: &'a Path,
+    /// How caches are spoken to.
+    pub remote: remote::Options,
+    /// Where contents are kept that come as streams: a folder with room for the closure.
+    pub spool: &'a Path,
+    /// Where compressed NARs wait for the next build.
+    pub download: Option<DownloadDir>,
+    /// How many threads work.
+    pub threads: usize,
+    /// Hears how far it is, and can stop it.
+    pub progress: &'a dyn Progress,
+}
+
+/// NARs of at most this size are fetched before listings are asked for: what a specification reads of a system, its
+/// version and its kernel's parameters, lies in such.
+const SMALL_NAR_MAX: u64 = 256 << 10;
+
+/// At least this many NARs are fetched at once: caches are far away.
+const FETCHED_AT_ONCE_MIN: usize = 6;
+
+/// Takes the closure of a specification. Only what was not compared on its way here is compared with its registration.
+pub(crate) fn take(
+    gathered: &mut Gathered,
+    source: &schema::Closure,
+    spec: &Spec,
+    rehash: Rehash,
+    access: &Access,
+) -> Result<()> {
+    let folder = access.folder;
+    let store = |root: Option<&Path>| nix::Store {
+        root: source
+            .store_root
+            .as_ref()
+            .map(|root| folder.join(root))
+            .or_else(|| root.map(Path::to_path_buf)),
+    };
+    match Source::of(&source.from.0, folder)? {
+        Source::Text(path) => {
+            let closure = Closure::read(&path)?;
+            let tree = closure.tree(&store(None))?;
+            gathered.take(closure, tree, spec, folder)?;
+            gathered.check(rehash, access.progress)
+        }
+        Source::Database { database, root } => {
+            let closure = nix::read_database(&database, &roots(source)?)?;
+            let tree = closure.tree(&store(root.as_deref()))?;
+            gathered.take(closure, tree, spec, folder)?;
+            gathered.check(rehash, access.progress)
+        }
+        Source::Export(path) => {
+            let spool = Spool::create(access.spool)?;
+            let (closure, tree) = nix::read_export(&path, &spool, access.progress)?;
+            gathered.take(closure, tree, spec, folder)
+        }
+        Source::Caches(addresses) => {
+            let caches = Caches::open(&addresses, &access.remote, trust(source)?)?;
+            from_caches(gathered, &caches, source, spec, rehash, access)
+        }
+    }
+}
+
+/// Plans with what listings tell, where there are listings, and fetches the rest.
+fn from_caches(
+    gathered: &mut Gathered,
+    caches: &Caches,
+    source: &schema::Closure,
+    spec: &Spec,
+    rehash: Rehash,
+    access: &Access,
+) -> Result<()> {
+    let spool = Spool::create(access.spool)?;
+    let fetching = Fetching {
+        spool: &spool,
+        download: access.download.as_ref(),
+        threads: access.threads.max(FETCHED_AT_ONCE_MIN),
+        progress: access.progress,
+    };
+    let mut found = caches.find(&roots(source)?, access.progress)?;
+    found.fetch(SMALL_NAR_MAX, &fetching)?;
+    if found.list(access.progress)?
+        && let Some(tree) = found.tree()?
+    {
+        let early = gathered.take(found.closure().clone(), tree, spec, access.folder);
+        match early {
+            // A plan needs no contents.
+            _ if rehash == Rehash::Skip => return early,
+            // What only the contents can tell is known when they are here.
+            Err(error) if error.fault() == Fault::Input => {}
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+    }
+    found.fetch(u64::MAX, &fetching)?;
+    let tree = found.tree()?.unwrap_or_default();
+    gathered.take(found.closure().clone(), tree, spec, access.folder)
+}
+
+/// The paths that are wanted.
+fn roots(source: &schema::Closure) -> Result<Vec<StorePath>> {
+    let bad = |place: &str, error: nix::Error| Error::BadValue {
+        place: place.to_string(),
+        problem: error.to_string(),
+    };
+    let mut roots = Vec::new();
+    for text in &source.paths {
+        roots.push(text.parse().map_err(|error| bad("closure.paths", error))?);
+    }
+    if let Some(text) = &source.toplevel {
+        roots.push(text.parse().map_err(|error| bad("closure.toplevel", error))?);
+    }
+    if roots.is_empty() {
+        let from = source.from.0.join(", ");
+        return Err(nix::Error::NoRoots { from }.into());
+    }
+    Ok(roots)
+}
+
+fn trust(source: &schema::Closure) -> Result<Trust> {
+    let texts: Vec<&str> = match source.trusted_keys.as_slice() {
+        [] => vec![nix::NIXOS_KEY],
+        given => given.iter().map(String::as_str).collect(),
+    };
+    let bad = |error: nix::Error| Error::BadValue {
+        place: "closure.trusted-keys".to_string(),
+        problem: error.to_string(),
+    };
+    Ok(Trust {
+        keys: texts
+            .iter()
+            .map(|text| text.parse().map_err(bad))
+            .collect::<Result<_>>()?,
+        unsigned: source.allow_unsigned,
+    })
+}
