@@ -36,8 +36,8 @@ pub(crate) fn access<'a>(
 fn remote(args: &Fetch) -> Result<Options, Failure> {
     let usual = Options::default();
     Ok(Options {
-        tries: args.fetch_tries.unwrap_or(usual.tries),
-        stall: args.fetch_timeout.map_or(usual.stall, Duration::from_secs),
+        tries: args.tries.unwrap_or(usual.tries),
+        stall: args.timeout.map_or(usual.stall, Duration::from_secs),
         credentials: credentials(),
         certificates: certificates()?,
         ..usual

@@ -152,11 +152,11 @@ pub(crate) struct Fetch {
     #[arg(long, value_name = "DIR")]
     pub(crate) download_dir: Option<PathBuf>,
     /// How many seconds a connection may be silent; 30 when not given
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
-    pub(crate) fetch_timeout: Option<u64>,
+    #[arg(long = "fetch-timeout", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) timeout: Option<u64>,
     /// How often a request that fails is tried; 5 times when not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub(crate) fetch_tries: Option<u32>,
+    #[arg(long = "fetch-tries", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tries: Option<u32>,
 }
 
 /// A file that can be compressed while it is written.

@@ -217,7 +217,7 @@ impl Found<'_> {
             .iter()
             .zip(&self.listed)
             .map(|(fetched, listed)| fetched.as_ref().or(listed.as_ref()));
-        let Some(trees) = known.map(|tree| tree.cloned()).collect::<Option<Vec<Tree>>>() else {
+        let Some(trees) = known.map(Option::<&Tree>::cloned).collect::<Option<Vec<Tree>>>() else {
             return Ok(None);
         };
         store::assemble(&self.closure, trees).map(Some)

@@ -206,22 +206,12 @@ pub enum Error {
         source: io::Error,
     },
     /// A NAR that is not what its narinfo says.
-    #[error(
-        "{path}: {nar} is not what its narinfo says: expected {expected_hash} ({expected_size} bytes), found {found_hash} ({found_size} bytes)"
-    )]
+    #[error("{nar}: is not what its narinfo says: {difference}")]
     NarMismatch {
         /// Where it comes from.
         nar: String,
-        /// The path.
-        path: StorePath,
-        /// The hash in the narinfo.
-        expected_hash: Hash,
-        /// The NAR's bytes in the narinfo.
-        expected_size: u64,
-        /// The hash of what came.
-        found_hash: Hash,
-        /// The bytes that came.
-        found_size: u64,
+        /// What it should be, and what came.
+        difference: Box<Difference>,
     },
     /// A path whose content is not what it follows from.
     #[error("{path}: its content is not {content_address}, which its name follows from")]

@@ -9,7 +9,7 @@ use transport::decode;
 
 use crate::cache::Fetching;
 use crate::download::Kept;
-use crate::error::{Error, Result};
+use crate::error::{Difference, Error, Result};
 use crate::hash::Hash;
 use crate::nar::{self, Input, Unpacked};
 use crate::narinfo::Narinfo;
@@ -126,11 +126,13 @@ fn unpack(job: &Job, stream: Box<dyn Read + Send + '_>, fetching: &Fetching) -> 
     if Some(hash) != narinfo.info.nar_hash || size != expected {
         return Err(Error::NarMismatch {
             nar: name,
-            path: narinfo.info.path.clone(),
-            expected_hash: narinfo.info.nar_hash.unwrap_or(hash),
-            expected_size: expected,
-            found_hash: hash,
-            found_size: size,
+            difference: Box::new(Difference {
+                path: narinfo.info.path.clone(),
+                registered_hash: narinfo.info.nar_hash.unwrap_or(hash),
+                registered_size: expected,
+                found_hash: hash,
+                found_size: size,
+            }),
         });
     }
     narinfo.check_content(hash, file_hash(&tree)?)?;

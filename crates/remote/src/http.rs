@@ -15,7 +15,7 @@ use crate::retry::{Retry, may_pass};
 use crate::{Object, Options, Stream};
 
 /// How long a signed request is good for.
-const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
+const SIGNED_FOR: Duration = Duration::from_mins(15);
 
 #[derive(Debug)]
 pub(crate) struct Http {

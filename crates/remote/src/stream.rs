@@ -9,6 +9,8 @@ use crate::error::Error;
 use crate::http::{Answer, Http, Tried};
 use crate::retry::Retry;
 
+const ENDS_EARLY: &str = "the connection ends before the object does";
+
 /// An object's bytes, in order.
 pub struct Stream<'a> {
     source: Source<'a>,
@@ -120,17 +122,16 @@ impl Transfer<'_> {
                 continue;
             };
             let problem = match body.read(buffer) {
-                Ok(0) if self.total.is_some_and(|total| self.position < total) => {
-                    "the connection ends before the object does".to_string()
-                }
+                Ok(0) if self.total.is_some_and(|total| self.position < total) => ENDS_EARLY.to_string(),
                 Ok(len) => {
                     self.position += len as u64;
                     return Ok(len);
                 }
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    "the connection is silent".to_string()
-                }
-                Err(error) => error.to_string(),
+                Err(error) => match kind(&error) {
+                    io::ErrorKind::TimedOut => "the connection is silent".to_string(),
+                    io::ErrorKind::UnexpectedEof => ENDS_EARLY.to_string(),
+                    _ => error.to_string(),
+                },
             };
             self.body = None;
             if !self.retry.again() {
@@ -161,8 +162,7 @@ impl Transfer<'_> {
                         if self.retry.again() {
                             continue;
                         }
-                        let problem = "the connection ends before the object does";
-                        return Err(self.http.broken(&self.key, problem, self.retry.failed).into());
+                        return Err(self.http.broken(&self.key, ENDS_EARLY, self.retry.failed).into());
                     }
                     return Ok(());
                 }
@@ -187,5 +187,17 @@ impl Transfer<'_> {
 
     fn take(&mut self, answer: Answer) {
         self.body = Some(answer.body.into_with_config().limit(u64::MAX).reader());
+    }
+}
+
+/// What kind of failure is behind a failed read of a body.
+fn kind(error: &io::Error) -> io::ErrorKind {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    match inner {
+        Some(ureq::Error::Io(inner)) => inner.kind(),
+        Some(ureq::Error::Timeout(_)) => io::ErrorKind::TimedOut,
+        _ => error.kind(),
     }
 }

@@ -145,7 +145,7 @@ impl<'a> Input<'a> {
         while done < buffer.len() {
             let rest = &mut buffer[done..];
             let len = self.take(rest.len() as u64, &mut |bytes| {
-                rest[..bytes.len()].copy_from_slice(bytes)
+                rest[..bytes.len()].copy_from_slice(bytes);
             })?;
             done += usize::try_from(len).unwrap_or(0);
         }

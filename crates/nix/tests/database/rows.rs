@@ -60,7 +60,7 @@ fn bytes_are_pinned_and_the_order_of_records_is_not_in_them() {
         (made.len(), digest.as_str()),
         (
             49_152,
-            "a25db2830e5a97234305f889d91327f3bfd30b629a290b41b8f506a573b74923"
+            "91fc6ac4ae3e007989596b5ec80efc17d6376b1c5cfeeb1cc7c15af32a6de231"
         )
     );
 }
@@ -79,7 +79,7 @@ fn rows_say_what_the_registration_says() {
     assert_eq!(
         rows(&database, "select * from ValidPaths"),
         format!(
-            "1 {A} {base16} 315532800 {DRV} 1292192 - - -\n\
+            "1 {A} {base16} 315532800 - 1292192 - - -\n\
              2 {DRV} {base16} 315532800 - 100 - - -\n\
              3 {B} {base16} 315532800 - 7 - - -\n"
         )
