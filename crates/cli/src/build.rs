@@ -12,6 +12,7 @@ use crate::args::Build;
 use crate::bundle::{self, signing::Signing};
 use crate::failure::Failure;
 use crate::folder::OutFolder;
+use crate::layouts;
 use crate::manifest::{FileEntry, Manifest};
 use crate::ui::{Ui, size};
 
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         Rehash::Compare
     };
     // Gather: store paths become a tree, checked against their registration.
-    let gathered = gather(&spec, folder, rehash, ui)?;
+    let gathered = gather(&spec, folder, &out.path, rehash, ui)?;
     // Plan: trees become images, images become a disk. Only the spool is written to.
     let squashing = Squashing::Spool(&out.path);
     let work = Work {
@@ -129,11 +130,18 @@ fn keep_all(written: Vec<Written>, manifest: Option<Written>) -> Result<(), Fail
 }
 
 /// Gathers, and warns about store paths that were taken although they differ from their registration.
-pub(crate) fn gather(spec: &Spec, folder: &Path, rehash: Rehash, ui: &Ui) -> Result<Gathered, Failure> {
-    let gathered = spec::gather(spec, folder, rehash, ui)?;
+pub(crate) fn gather(
+    spec: &Spec,
+    folder: &Path,
+    scratch: &Path,
+    rehash: Rehash,
+    ui: &Ui,
+) -> Result<Gathered, Failure> {
+    let gathered = spec::gather(spec, folder, scratch, rehash, ui)?;
     for difference in &gathered.rehashed {
         ui.warn(&format!("taken as found: {difference}"));
     }
+    layouts::warn(&gathered, ui);
     Ok(gathered)
 }
 

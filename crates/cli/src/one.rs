@@ -30,7 +30,7 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
     let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
     let fs = FileSystem {
         format: Format::Ext4,
-        registration: registration.filter(|_| args.source.closure.is_some()),
+        registration: registration.filter(|_| args.source.has_store()),
         database: args.database,
         label: args.label.clone(),
         uuid: args.uuid.clone(),
@@ -109,7 +109,7 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
     let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
-    let gathered = gather(spec, Path::new(""), rehash, ui).map_err(unnamed)?;
+    let gathered = gather(spec, Path::new(""), folder, rehash, ui).map_err(unnamed)?;
     let squashing = Squashing::Spool(folder);
     let work = Work {
         folder: Path::new(""),
@@ -123,7 +123,7 @@ fn make(spec: &Spec, part: &str, out: &Path, rehash: Rehash, threads: usize, ui:
         return Ok(());
     };
     let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
-    let made = Made::new(out, &written);
+    let made = Made::new(out, &written).of(&gathered);
     written.keep()?;
     if ui.json() {
         return ui.print_json(&made);
@@ -135,13 +135,21 @@ impl args::Source {
     /// A file system of this content, of any format.
     fn lower(&self) -> FileSystem {
         FileSystem {
-            closure: self.closure.is_some(),
+            closure: self.has_store(),
+            layout: self.layout.map(args::Layout::lower),
+            env: self.env.clone(),
+            merge_usr: self.merge_usr,
             tree: self.tree.clone(),
             keep: self.keep.iter().map(|kept| kept.lower()).collect(),
             symlinks: self.symlink.iter().cloned().collect(),
             directories: self.directory.clone(),
             ..FileSystem::default()
         }
+    }
+
+    /// Whether there is a store in it.
+    fn has_store(&self) -> bool {
+        self.closure.is_some() && !matches!(self.layout, Some(args::Layout::Fhs))
     }
 
     fn spec(&self, fs: FileSystem, name: Option<&str>) -> Spec {
@@ -174,6 +182,17 @@ impl args::Profile {
             args::Profile::Portable => spec::Profile::Portable,
             args::Profile::UbootLegacy => spec::Profile::UbootLegacy,
             args::Profile::Readonly => spec::Profile::Readonly,
+        }
+    }
+}
+
+impl args::Layout {
+    fn lower(self) -> spec::Layout {
+        match self {
+            args::Layout::Links => spec::Layout::Links,
+            args::Layout::Hardlinks => spec::Layout::Hardlinks,
+            args::Layout::Copies => spec::Layout::Copies,
+            args::Layout::Fhs => spec::Layout::Fhs,
         }
     }
 }

@@ -11,6 +11,7 @@ use squashfs::UnitUsage;
 use crate::args::Plan;
 use crate::build::{gather, hex, warnings};
 use crate::failure::Failure;
+use crate::layouts::{self, LayoutEntry};
 use crate::manifest::DiskEntry;
 use crate::ui::{Ui, size};
 
@@ -20,8 +21,8 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         spec.seed.clone_from(&args.seed);
     }
     let folder = args.spec.parent().unwrap_or(Path::new(""));
-    let gathered = gather(&spec, folder, Rehash::Skip, ui)?;
     let spool = std::env::temp_dir();
+    let gathered = gather(&spec, folder, &spool, Rehash::Skip, ui)?;
     let squashing = if args.exact {
         Squashing::Spool(&spool)
     } else {
@@ -46,6 +47,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         return ui.print_json(&Report {
             name: &gathered.name,
             parts,
+            layouts: layouts::entries(&gathered),
             disk,
             disk_file: file,
             bundle: plan.bundle.as_ref().map(BundleEntry::new),
@@ -70,6 +72,8 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
 struct Report<'a> {
     name: &'a str,
     parts: Vec<PartEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layouts: Vec<LayoutEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]

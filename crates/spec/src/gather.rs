@@ -1,5 +1,6 @@
 //! The closure of a specification, read and checked.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -18,6 +19,10 @@ pub struct Gathered {
     pub tree: Tree,
     /// SHA-256 of files in that tree, where they matter for finding duplicates.
     pub digests: nix::Digests,
+    /// The trees of file systems that come out of archives, by the file systems' names.
+    pub archives: BTreeMap<String, Tree>,
+    /// The roots of file systems with a layout, by the file systems' names.
+    pub roots: BTreeMap<String, layout::LaidOut>,
     /// The store paths whose hash was not the registered one. Empty unless that is allowed.
     pub rehashed: Vec<nix::Difference>,
     /// The system.
@@ -40,15 +45,23 @@ pub enum Rehash {
 }
 
 /// Reads the closure and finds out what the whole specification derives from. `folder` is where relative paths
-/// start.
+/// start, `scratch` one on whose disk archives are unpacked, without a name.
 ///
 /// # Errors
 /// When the closure cannot be read, contradicts itself, or a store path is not what it is registered as.
-pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progress) -> Result<Gathered> {
+pub fn gather(
+    spec: &Spec,
+    folder: &Path,
+    scratch: &Path,
+    rehash: Rehash,
+    progress: &dyn Progress,
+) -> Result<Gathered> {
     let mut gathered = Gathered {
         closure: nix::Closure::default(),
         tree: Tree::default(),
         digests: Vec::new(),
+        archives: BTreeMap::new(),
+        roots: BTreeMap::new(),
         rehashed: Vec::new(),
         toplevel: None,
         seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
@@ -73,9 +86,12 @@ pub fn gather(spec: &Spec, folder: &Path, rehash: Rehash, progress: &dyn Progres
     if spec.seed.is_none() {
         gathered.seed = seed(&gathered);
     }
+    gathered.archives = crate::trees::archives(spec, folder, scratch, progress)?;
     // What cannot fit is said before gigabytes are read.
+    crate::layouts::check(spec, &gathered)?;
     crate::parts::check(spec, &gathered, folder)?;
     gathered.check(rehash, progress)?;
+    gathered.roots = crate::layouts::roots(spec, &gathered, progress)?;
     Ok(gathered)
 }
 

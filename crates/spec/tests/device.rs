@@ -110,7 +110,7 @@ fn plan(text: &str) -> spec::Result<Plan> {
     let world = tempfile::tempdir().unwrap();
     fs::write(world.path().join("loader"), "loader").unwrap();
     let spec = spec::parse(text, Path::new("spec.toml"))?;
-    let gathered = spec::gather(&spec, world.path(), Rehash::Compare, &Silent)?;
+    let gathered = spec::gather(&spec, world.path(), world.path(), Rehash::Compare, &Silent)?;
     let work = Work {
         folder: world.path(),
         squashing: Squashing::Spool(world.path()),

@@ -74,7 +74,7 @@ fn made_ext4(world: &Path, keys: &str) -> spec::Result<Tree> {
 
 fn made_of(world: &Path, text: &str) -> spec::Result<Tree> {
     let spec = spec::parse(text, Path::new("spec.toml"))?;
-    let gathered = spec::gather(&spec, world, Rehash::Skip, &Silent)?;
+    let gathered = spec::gather(&spec, world, world, Rehash::Skip, &Silent)?;
     let work = Work {
         folder: world,
         squashing: Squashing::Estimate,

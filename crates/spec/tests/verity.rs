@@ -85,7 +85,7 @@ fn plan(text: &str, estimate: Option<()>) -> Result<Made, String> {
         None => error.to_string(),
     };
     let spec = spec::parse(text, Path::new("spec.toml")).map_err(told)?;
-    let gathered = spec::gather(&spec, world.path(), Rehash::Skip, &Silent).map_err(told)?;
+    let gathered = spec::gather(&spec, world.path(), world.path(), Rehash::Skip, &Silent).map_err(told)?;
     let spools = std::env::temp_dir();
     let work = Work {
         folder: world.path(),
