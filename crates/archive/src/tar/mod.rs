@@ -167,8 +167,9 @@ impl<R: Read> Unpacking<'_, R> {
     /// The next header; nothing at the end.
     fn header(&mut self) -> Result<Option<Header>> {
         let mut header = Header::new_old();
+        let start = self.position;
         if !self.fill(header.as_mut_bytes())? {
-            return Err(self.damaged(if self.position == 0 {
+            return Err(self.damaged(if start == 0 {
                 "an empty file, which is no tar archive,"
             } else {
                 "the archive ends without its two blocks of zeros"
@@ -184,11 +185,15 @@ impl<R: Read> Unpacking<'_, R> {
             .map(|byte| u32::from(*byte))
             .sum();
         if header.cksum().ok() != Some(sum - stated + 8 * u32::from(b' ')) {
-            return Err(self.damaged(if self.position == BLOCK as u64 {
-                "no header of a tar archive"
-            } else {
-                "a header with a wrong checksum"
-            }));
+            return Err(Error::Damaged {
+                archive: self.archive.into(),
+                position: start,
+                problem: if start == 0 {
+                    "no header of a tar archive"
+                } else {
+                    "a header with a wrong checksum"
+                },
+            });
         }
         Ok(Some(header))
     }
