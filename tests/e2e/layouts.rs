@@ -1,6 +1,7 @@
 //! Closures as roots: with the environment's links, with hard links, with copies, and without any store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -105,7 +106,7 @@ fn boot(image: &Path, format: &str) -> Vec<String> {
     };
     let console = image.with_extension("console");
     let mut qemu = tool("timeout");
-    qemu.args(["200", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
+    qemu.args(["400", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
     qemu.args(["-accel", "tcg", "-m", "512", "-nic", "none", "-display", "none"]);
     qemu.args(["-monitor", "none", "-no-reboot"]);
     qemu.arg("-serial").arg(format!("file:{}", console.display()));
@@ -140,7 +141,11 @@ fn every_layout_boots() {
         ("fhs", "ext4", "regular file with 1 names"),
     ];
     for (layout, format, _) in layouts {
-        spec += &format!("[fs.{layout}]\nformat = \"{format}\"\nlayout = \"{layout}\"\nenv = \"{ENV}\"\n");
+        writeln!(
+            spec,
+            "[fs.{layout}]\nformat = '{format}'\nlayout = '{layout}'\nenv = '{ENV}'"
+        )
+        .unwrap();
         spec += "files = { \"/init\" = \"init\" }\ndirectories = [\"/dev\", \"/proc\", \"/sys\"]\n";
         spec += match format {
             "squashfs" => "level = 1\n",
@@ -170,10 +175,7 @@ fn every_layout_boots() {
             "DOCS AUTHORS".to_string(),
             "DONE".to_string(),
         ] {
-            assert!(
-                console.iter().any(|line| *line == wanted),
-                "{layout}: {wanted}, {console:?}"
-            );
+            assert!(console.contains(&wanted), "{layout}: {wanted}, {console:?}");
         }
     }
 }

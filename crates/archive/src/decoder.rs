@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_or_damaged_is_an_error() {
-        for (format, whole) in packed(&[7; 100_000]) {
+        for (format, whole) in packed(&vec![7; 100_000]) {
             for bytes in [&whole[..whole.len() - 5], &whole[..whole.len() / 2]] {
                 let mut sink = Vec::new();
                 let result = format.decode(bytes).unwrap().read_to_end(&mut sink);

@@ -1,6 +1,6 @@
 //! What became of closures that are roots: a few lines for people, all of it for machines.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use image::show;
 use serde::Serialize;
@@ -92,10 +92,10 @@ fn list(title: &str, items: &[impl Display], ui: &Ui) {
     }
     let mut text = format!("{title}:");
     for item in items.iter().take(SHOWN_MAX) {
-        text.push_str(&format!("\n  {item}"));
+        let _ = write!(text, "\n  {item}");
     }
     if let more @ 1.. = items.len().saturating_sub(SHOWN_MAX) {
-        text.push_str(&format!("\n  and {more} more; --json lists all"));
+        let _ = write!(text, "\n  and {more} more; --json lists all");
     }
     ui.warn(&text);
 }

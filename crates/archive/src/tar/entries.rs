@@ -26,8 +26,12 @@ impl<R: Read> Unpacking<'_, R> {
         let content = match kind {
             EntryType::Regular | EntryType::Continuous => Some(self.content(entry.len)?),
             // Some writers say the length of what a hard link shares, and none follows.
-            EntryType::Link | EntryType::Symlink | EntryType::Directory => None,
-            EntryType::Char | EntryType::Block | EntryType::Fifo => None,
+            EntryType::Link
+            | EntryType::Symlink
+            | EntryType::Directory
+            | EntryType::Char
+            | EntryType::Block
+            | EntryType::Fifo => None,
             EntryType::GNUSparse => {
                 return Err(self.odd(shown, "is sparse; pack it without --sparse".into()));
             }
@@ -90,16 +94,15 @@ impl<R: Read> Unpacking<'_, R> {
     fn folder(&mut self, way: &[&[u8]], shown: &str) -> Result<NodeId> {
         let mut folder = NodeId::ROOT;
         for name in way {
-            folder = match self.child(folder, name) {
-                Some(known) => known,
-                None => {
-                    let node = Node {
-                        meta: unsaid(self.keep),
-                        ..Node::directory()
-                    };
-                    let added = self.tree.add(folder, name, node);
-                    added.map_err(|error| self.odd(shown, problem_of(&error)))?
-                }
+            folder = if let Some(known) = self.child(folder, name) {
+                known
+            } else {
+                let node = Node {
+                    meta: unsaid(self.keep),
+                    ..Node::directory()
+                };
+                let added = self.tree.add(folder, name, node);
+                added.map_err(|error| self.odd(shown, problem_of(&error)))?
             };
             if !matches!(self.tree.node(folder).kind, Kind::Directory(_)) {
                 return Err(self.odd(shown, format!("{} on the way to it is no folder", show(name))));

@@ -64,6 +64,10 @@ pub struct Closure {
 /// A file system. Some keys belong to one format only.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key that is true or not there"
+)]
 pub struct FileSystem {
     /// Which one.
     pub format: Format,
