@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("squashfs_plan", noises()),
         ("fat_plan", noises()),
         ("disk_plan", noises()),
+        ("archive_tar", archives()?),
         ("spec_parse", [SPEC, SPEC_JSON].map(Vec::from).to_vec()),
     ];
     for (target, seeds) in targets {
@@ -40,6 +41,26 @@ const SIGNED: [&[u8]; 2] = [
     include_bytes!("../seeds/signature.der"),
     include_bytes!("../seeds/certificate.der"),
 ];
+
+/// Archives of GNU and POSIX, with long names, links, and attributes.
+fn archives() -> Seeds {
+    let mut seeds = Vec::new();
+    for mut header in [tar::Header::new_gnu(), tar::Header::new_ustar()] {
+        let mut builder = tar::Builder::new(Vec::new());
+        header.set_mode(0o755);
+        header.set_size(5);
+        builder.append_data(&mut header, "folder/file", &b"bytes"[..])?;
+        builder.append_pax_extensions([("SCHILY.xattr.user.a", &b"b"[..]), ("mtime", b"1.5")])?;
+        builder.append_data(&mut header, "folder/second", &b"other"[..])?;
+        header.set_size(0);
+        header.set_entry_type(tar::EntryType::Link);
+        builder.append_link(&mut header, "link", "folder/file")?;
+        header.set_entry_type(tar::EntryType::Symlink);
+        builder.append_link(&mut header, "symlink", "folder")?;
+        seeds.push(builder.into_inner()?);
+    }
+    Ok(seeds)
+}
 
 /// An unsigned bundle and its manifest.
 fn bundles() -> Seeds {

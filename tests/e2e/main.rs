@@ -12,6 +12,7 @@ mod ab_update;
 mod boots;
 mod demo;
 mod ext4;
+mod layouts;
 mod listing;
 mod performance;
 mod reproducible;

@@ -124,8 +124,17 @@ pub(crate) struct Source {
     /// The folder under which nix/store lies
     #[arg(long, value_name = "DIR", requires = "closure")]
     pub(crate) store_root: Option<PathBuf>,
-    /// A folder for the root
-    #[arg(long, value_name = "DIR")]
+    /// Make a root that looks like any other of the closure
+    #[arg(long, requires = "closure")]
+    pub(crate) layout: Option<Layout>,
+    /// The environment (buildEnv) that becomes the root; the closure's toplevel when not given
+    #[arg(long, value_name = "PATH", requires = "layout")]
+    pub(crate) env: Option<String>,
+    /// With --layout fhs: programs, libraries and data lie in /usr
+    #[arg(long, requires = "layout")]
+    pub(crate) merge_usr: bool,
+    /// A folder for the root, or a tar archive (also .gz, .xz, .zst)
+    #[arg(long, value_name = "PATH")]
     pub(crate) tree: Option<PathBuf>,
     /// What of the host's metadata is kept: modes, owners, times, xattrs, hard-links
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
@@ -234,8 +243,8 @@ pub(crate) struct Ext4 {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fat {
-    /// A folder for the root
-    #[arg(long, value_name = "DIR")]
+    /// A folder for the root, or a tar archive (also .gz, .xz, .zst)
+    #[arg(long, value_name = "PATH")]
     pub(crate) tree: Option<PathBuf>,
     /// A file or folder, as PATH=SOURCE; can be repeated
     #[arg(long, value_name = "PATH=SOURCE", value_parser = pair)]
@@ -313,6 +322,19 @@ pub(crate) enum Profile {
     UbootLegacy,
     /// Nobody writes it: no journal, no room to grow
     Readonly,
+}
+
+/// How a closure becomes a root.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Layout {
+    /// The environment's links, beside the store
+    Links,
+    /// Hard links to the store's files in their place
+    Hardlinks,
+    /// Copies of the store's files in their place
+    Copies,
+    /// The whole closure joined, without a store
+    Fhs,
 }
 
 /// Metadata of the host.

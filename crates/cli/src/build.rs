@@ -13,6 +13,7 @@ use crate::args::Build;
 use crate::bundle::{self, signing::Signing};
 use crate::failure::Failure;
 use crate::folder::OutFolder;
+use crate::layouts;
 use crate::manifest::{FileEntry, Manifest};
 use crate::ui::{Ui, size};
 
@@ -138,6 +139,7 @@ pub(crate) fn gather(spec: &Spec, rehash: Rehash, access: &Access, ui: &Ui) -> R
     for difference in &gathered.rehashed {
         ui.warn(&format!("taken as found: {difference}"));
     }
+    layouts::warn(&gathered, ui);
     Ok(gathered)
 }
 

@@ -6,6 +6,7 @@ mod build;
 mod bundle;
 mod failure;
 mod folder;
+mod layouts;
 mod manifest;
 mod one;
 mod plan;

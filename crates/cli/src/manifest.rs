@@ -7,6 +7,7 @@ use serde::Serialize;
 use spec::Gathered;
 
 use crate::build::hex;
+use crate::layouts::{self, LayoutEntry};
 use crate::ui::size;
 
 /// Everything that a build made. The same inputs give the same manifest.
@@ -20,6 +21,8 @@ pub(crate) struct Manifest {
     pub(crate) disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) toplevel: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) layouts: Vec<LayoutEntry>,
     pub(crate) closure: Vec<PathEntry>,
 }
 
@@ -44,6 +47,8 @@ pub(crate) struct Made<'a> {
     sha256: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     uncompressed: Option<Uncompressed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layouts: Vec<LayoutEntry>,
 }
 
 impl Made<'_> {
@@ -59,6 +64,15 @@ impl Made<'_> {
             size,
             sha256,
             uncompressed,
+            layouts: Vec::new(),
+        }
+    }
+
+    /// The same with what became of the closure.
+    pub(crate) fn of(self, gathered: &Gathered) -> Self {
+        Made {
+            layouts: layouts::entries(gathered),
+            ..self
         }
     }
 
@@ -113,6 +127,7 @@ impl Manifest {
             files,
             disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
             toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
+            layouts: layouts::entries(gathered),
             closure: gathered.closure.paths().iter().map(path).collect(),
         }
     }

@@ -40,7 +40,7 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
     let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
     let fs = FileSystem {
         format: Format::Ext4,
-        registration: registration.filter(|_| !args.source.closure.is_empty()),
+        registration: registration.filter(|_| args.source.has_store()),
         database: args.database,
         label: args.label.clone(),
         uuid: args.uuid.clone(),
@@ -160,7 +160,7 @@ fn make(
         return Ok(());
     };
     let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
-    let made = Made::new(out, &written);
+    let made = Made::new(out, &written).of(&gathered);
     written.keep()?;
     if ui.json() {
         return ui.print_json(&made);
@@ -172,13 +172,21 @@ impl args::Source {
     /// A file system of this content, of any format.
     fn lower(&self) -> FileSystem {
         FileSystem {
-            closure: !self.closure.is_empty(),
+            closure: self.has_store(),
+            layout: self.layout.map(args::Layout::lower),
+            env: self.env.clone(),
+            merge_usr: self.merge_usr,
             tree: self.tree.clone(),
             keep: self.keep.iter().map(|kept| kept.lower()).collect(),
             symlinks: self.symlink.iter().cloned().collect(),
             directories: self.directory.clone(),
             ..FileSystem::default()
         }
+    }
+
+    /// Whether there is a store in it.
+    fn has_store(&self) -> bool {
+        !self.closure.is_empty() && !matches!(self.layout, Some(args::Layout::Fhs))
     }
 
     fn spec(&self, fs: FileSystem, name: Option<&str>) -> Spec {
@@ -214,6 +222,17 @@ impl args::Profile {
             args::Profile::Portable => spec::Profile::Portable,
             args::Profile::UbootLegacy => spec::Profile::UbootLegacy,
             args::Profile::Readonly => spec::Profile::Readonly,
+        }
+    }
+}
+
+impl args::Layout {
+    fn lower(self) -> spec::Layout {
+        match self {
+            args::Layout::Links => spec::Layout::Links,
+            args::Layout::Hardlinks => spec::Layout::Hardlinks,
+            args::Layout::Copies => spec::Layout::Copies,
+            args::Layout::Fhs => spec::Layout::Fhs,
         }
     }
 }

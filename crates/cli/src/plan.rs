@@ -12,6 +12,7 @@ use crate::access::access;
 use crate::args::Plan;
 use crate::build::{gather, hex, warnings};
 use crate::failure::Failure;
+use crate::layouts::{self, LayoutEntry};
 use crate::manifest::DiskEntry;
 use crate::ui::{Ui, size};
 
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         return ui.print_json(&Report {
             name: &gathered.name,
             parts,
+            layouts: layouts::entries(&gathered),
             disk,
             disk_file: file,
             bundle: plan.bundle.as_ref().map(BundleEntry::new),
@@ -74,6 +76,8 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
 struct Report<'a> {
     name: &'a str,
     parts: Vec<PartEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layouts: Vec<LayoutEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -111,6 +111,11 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When reading fails or the source ends before the buffer is full.
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()>;
+
+    /// Whether the bytes can be read at all: of some things, a plan knows no more than the length.
+    fn is_at_hand(&self) -> bool {
+        true
+    }
 }
 
 impl ReadAt for File {

@@ -29,8 +29,12 @@ impl Content {
     /// # Errors
     /// When reading fails, or a host file is not the planned one.
     pub fn data_runs(&self) -> Result<Vec<Range<u64>>> {
-        if self.len() <= BLOCK_BYTES {
-            // Not worth a look: it takes a block, or none.
+        let at_hand = match self {
+            Content::Span { source, .. } => source.is_at_hand(),
+            _ => true,
+        };
+        if self.len() <= BLOCK_BYTES || !at_hand {
+            // Not worth a look: it takes a block, or none. What cannot be looked at counts as data.
             return Ok(std::iter::once(0..self.len())
                 .filter(|run| !run.is_empty())
                 .collect());

@@ -102,6 +102,10 @@ impl ReadAt for NotFetched {
     fn read_exact_at(&self, _: &mut [u8], _: u64) -> std::io::Result<()> {
         Err(std::io::Error::other("is only known from a listing"))
     }
+
+    fn is_at_hand(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

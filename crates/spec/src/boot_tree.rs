@@ -113,6 +113,7 @@ fn file(file: nix::BootFile) -> File {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fmt::Write as _;
 
     use super::*;
@@ -156,6 +157,8 @@ mod tests {
             closure: nix::Closure::default(),
             tree,
             digests: Vec::new(),
+            archives: BTreeMap::new(),
+            roots: BTreeMap::new(),
             rehashed: Vec::new(),
             toplevel: Some(system(toplevel).parse().unwrap()),
             seed: Seed::new(b""),

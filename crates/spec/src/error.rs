@@ -114,6 +114,22 @@ pub enum Error {
     /// The closure.
     #[error(transparent)]
     Nix(#[from] nix::Error),
+    /// An archive cannot become a tree.
+    #[error("{part}: {source}")]
+    Archive {
+        /// The file system's part.
+        part: String,
+        /// What is wrong.
+        source: archive::Error,
+    },
+    /// The closure cannot become a root.
+    #[error("{part}: {source}")]
+    Layout {
+        /// The file system's part.
+        part: String,
+        /// What is wrong.
+        source: layout::Error,
+    },
     /// Trees and files.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -223,6 +239,8 @@ impl Error {
             Error::TooLarge { .. } => Fault::Limit,
             Error::Nix(error) => error.fault(),
             Error::Image(error) | Error::Tree { source: error, .. } => error.fault(),
+            Error::Archive { source, .. } => source.fault(),
+            Error::Layout { source, .. } => source.fault(),
             Error::Squashfs { source, .. } => source.fault(),
             Error::Fat { source, .. } => source.fault(),
             Error::Ext4 { source, .. } => source.fault(),

@@ -8,7 +8,7 @@ use squashfs::UnitUsage;
 use crate::error::{Error, Result};
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, outputs};
+use crate::{formats, hash_trees, layouts, outputs};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -68,7 +68,7 @@ impl Planner<'_> {
             ));
         };
         let spool = Spool::create(folder)?;
-        let digests = if fs.closure {
+        let digests = if fs.closure || layouts::keeps_store(fs) {
             self.gathered.digests.as_slice()
         } else {
             &[]

@@ -13,7 +13,7 @@ use crate::{Amount, Spec, hash_trees};
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     use Format::{Ext4, Fat, Squashfs};
-    let keys: [(&str, bool, &[Format]); 17] = [
+    let keys: [(&str, bool, &[Format]); 18] = [
         ("compression", fs.compression.is_some(), &[Squashfs]),
         ("level", fs.level.is_some(), &[Squashfs]),
         ("block-size", fs.block_size.is_some(), &[Squashfs]),
@@ -30,6 +30,7 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("journal", fs.journal.is_some(), &[Ext4]),
         ("grow-to", fs.grow_to.is_some(), &[Ext4]),
         ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4]),
+        ("layout", fs.layout.is_some(), &[Squashfs, Ext4]),
         ("database", fs.database, &[Squashfs, Ext4]),
     ];
     let foreign = keys
@@ -40,6 +41,7 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     };
     let mut problem = format!("{name} is no key of format {}", fs.format.name());
     match (fs.format, *name) {
+        (Fat, "layout") => problem.push_str(", which has no links"),
         (Squashfs, "size") => problem.push_str(", whose size follows from its content: max-size limits it"),
         (Fat, "uuid") => problem.push_str(", whose id is eight hexadecimal digits: id"),
         (Ext4, "id") => problem.push_str(", whose id is a UUID: uuid"),

@@ -1,5 +1,6 @@
 //! The closure of a specification, read and checked.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -19,6 +20,10 @@ pub struct Gathered {
     pub tree: Tree,
     /// SHA-256 of files in that tree, where they matter for finding duplicates.
     pub digests: nix::Digests,
+    /// The trees of file systems that come out of archives, by the file systems' names.
+    pub archives: BTreeMap<String, Tree>,
+    /// The roots of file systems with a layout, by the file systems' names.
+    pub roots: BTreeMap<String, layout::LaidOut>,
     /// The store paths whose hash was not the registered one. Empty unless that is allowed.
     pub rehashed: Vec<nix::Difference>,
     /// The system.
@@ -50,6 +55,8 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
         closure: nix::Closure::default(),
         tree: Tree::default(),
         digests: Vec::new(),
+        archives: BTreeMap::new(),
+        roots: BTreeMap::new(),
         rehashed: Vec::new(),
         toplevel: None,
         seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
@@ -58,10 +65,12 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
     for (key, fs) in &spec.fs {
         crate::formats::check_keys(key, fs)?;
     }
+    gathered.archives = crate::trees::archives(spec, access.folder, access.spool, access.progress)?;
     match &spec.closure {
         Some(source) => sources::take(&mut gathered, source, spec, rehash, access)?,
         None => gathered.settle(spec, access.folder)?,
     }
+    gathered.roots = crate::layouts::roots(spec, &gathered, access.progress)?;
     Ok(gathered)
 }
 
@@ -143,6 +152,7 @@ impl Gathered {
         if spec.seed.is_none() {
             self.seed = seed(self);
         }
+        crate::layouts::check(spec, self)?;
         crate::parts::check(spec, self, folder)
     }
 

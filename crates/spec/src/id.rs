@@ -157,6 +157,8 @@ mod tests {
             closure: nix::Closure::from_registration(STORE_PATH.as_ref(), text.as_bytes()).unwrap(),
             tree: tree.clone(),
             digests: Vec::new(),
+            archives: BTreeMap::new(),
+            roots: BTreeMap::new(),
             rehashed: Vec::new(),
             toplevel: None,
             seed: Seed::new(b""),

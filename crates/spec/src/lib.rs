@@ -23,6 +23,7 @@ mod formats;
 mod gather;
 mod hash_trees;
 mod id;
+mod layouts;
 mod outputs;
 mod parts;
 mod schema;
@@ -39,8 +40,8 @@ pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
     Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device, DeviceBoot,
     DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType, Disk, Extlinux,
-    FatBits, FileSystem, Format, Journal, Kept, PartitionsBy, Profile, Region, Script, Signing, Sources,
-    Spec, Table, Verity,
+    FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy, Profile, Region, Script, Signing,
+    Sources, Spec, Table, Verity,
 };
 pub use sources::Access;
 pub use text::{parse, read};

@@ -98,8 +98,8 @@ fn from_caches(
     {
         let early = gathered.take(found.closure().clone(), tree, spec, access.folder);
         match early {
-            // A plan needs no contents.
-            _ if rehash == Rehash::Skip => return early,
+            // A plan needs no contents, unless it rewrites them.
+            _ if rehash == Rehash::Skip && spec.fs.values().all(|fs| fs.layout.is_none()) => return early,
             // What only the contents can tell is known when they are here.
             Err(error) if error.fault() == Fault::Input => {}
             Err(error) => return Err(error),

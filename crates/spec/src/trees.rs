@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use image::{Keep, Kind, Meta, Node, NodeId, Tree, show};
+use image::{Keep, Kind, Meta, Node, NodeId, Progress, Spool, Tree, show};
 
 use crate::Spec;
 use crate::boot_tree;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::{CLOSURE_VALUES, Gathered};
+use crate::layouts;
 use crate::schema::{FileSystem, Kept};
 
 /// Whether any value in the specification needs the toplevel.
@@ -24,8 +25,9 @@ pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
         let mut texts = sources
             .chain(fs.text.values())
             .chain(fs.symlinks.values())
-            .chain(&fs.directories);
-        fs.extlinux.is_some() || texts.any(|text| mentions(text))
+            .chain(&fs.directories)
+            .chain(&fs.env);
+        fs.extlinux.is_some() || (fs.layout.is_some() && fs.env.is_none()) || texts.any(|text| mentions(text))
     };
     mentions(&spec.name)
         || spec.fs.values().any(in_fs)
@@ -61,7 +63,9 @@ pub(crate) fn tree(
         source,
     };
     let mut tree = Tree::default();
-    if fs.closure {
+    if fs.layout.is_some() {
+        tree = layouts::root(name, fs, gathered)?;
+    } else if fs.closure {
         if gathered.closure.paths().is_empty() {
             let problem = "closure = true needs a [closure] with store paths".to_string();
             return Err(Error::BadValue { place: part, problem });
@@ -69,7 +73,10 @@ pub(crate) fn tree(
         tree = gathered.tree.clone();
     }
     if let Some(source) = &fs.tree {
-        let host = image::scan(&folder.join(source), keep(&fs.keep)).map_err(failed)?;
+        let host = match gathered.archives.get(name) {
+            Some(unpacked) => unpacked.clone(),
+            None => image::scan(&folder.join(source), keep(&fs.keep)).map_err(failed)?,
+        };
         merge(&mut tree, "/", &host, NodeId::ROOT).map_err(failed)?;
     }
     for path in &fs.directories {
@@ -115,6 +122,30 @@ pub(crate) fn tree(
         fill(&mut tree, at, &boot, NodeId::ROOT).map_err(failed)?;
     }
     Ok(tree)
+}
+
+/// Unpacks the archives that file systems come out of.
+pub(crate) fn archives(
+    spec: &Spec,
+    folder: &Path,
+    scratch: &Path,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<String, Tree>> {
+    let mut unpacked = BTreeMap::new();
+    for (key, fs) in &spec.fs {
+        let path = fs.tree.as_ref().map(|source| folder.join(source));
+        let Some(path) = path.filter(|path| path.is_file()) else {
+            continue;
+        };
+        let spool = Spool::create(scratch)?;
+        let tree =
+            archive::tar(&path, keep(&fs.keep), &spool, progress).map_err(|source| Error::Archive {
+                part: format!("fs.{key}"),
+                source,
+            })?;
+        unpacked.insert(key.clone(), tree);
+    }
+    Ok(unpacked)
 }
 
 /// The time of store paths.

@@ -10,6 +10,7 @@ mod bundles;
 mod changes;
 mod ext4;
 mod inputs;
+mod layouts;
 mod limits;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;

@@ -18,11 +18,13 @@ fn error(made: &Made, trust: Trust) -> (String, Whose) {
 fn served(name: &str, fault: Fault) -> Result<(), String> {
     let made = Made::new();
     let server = Server::new(made.path().into(), &[(name, fault)], true);
-    let fetched = fetched(&[server.address.clone()], trust(), None);
+    let fetched = fetched(std::slice::from_ref(&server.address), trust(), None);
     fetched
         .map(|_| ())
         .map_err(|error| error.to_string().replace(&server.address, "CACHE"))
 }
+
+type Change = Box<dyn Fn(&Made)>;
 
 #[test]
 fn a_cache_that_lies_is_refused() {
@@ -32,7 +34,6 @@ fn a_cache_that_lies_is_refused() {
             bytes
         }
     };
-    type Change = Box<dyn Fn(&Made)>;
     let cases: [(Change, &str, Whose); 11] = [
         (
             Box::new(move |made| made.change("nar/big.nar", flip(5000))),
@@ -249,12 +250,12 @@ fn a_transfer_goes_on_where_it_broke() {
     let made = Made::new();
     let fault = [("nar/big.nar", Fault::CutFirst(800_000))];
     let server = Server::new(made.path().into(), &fault, true);
-    fetched(&[server.address.clone()], trust(), None).unwrap();
+    fetched(std::slice::from_ref(&server.address), trust(), None).unwrap();
     assert_eq!(server.asked("nar/big.nar"), [0, 800_000, 1_600_000]);
     // Where there are no ranges, it begins anew and leaves out what it has.
     let fault = [("nar/big.nar", Fault::StatusFirst(500, 1))];
     let server = Server::new(made.path().into(), &fault, false);
-    fetched(&[server.address.clone()], trust(), None).unwrap();
+    fetched(std::slice::from_ref(&server.address), trust(), None).unwrap();
     assert_eq!(server.asked("nar/big.nar"), [0, 0]);
 }
 
@@ -267,9 +268,9 @@ fn what_was_fetched_is_not_fetched_again() {
         &[("nar/big.nar", Fault::Cut(1_000_000))],
         true,
     );
-    fetched(&[cut.address.clone()], trust(), download).unwrap_err();
+    fetched(std::slice::from_ref(&cut.address), trust(), download).unwrap_err();
     let whole = Server::new(made.path().into(), &[], true);
-    let (_, tree) = fetched(&[whole.address.clone()], trust(), download).unwrap();
+    let (_, tree) = fetched(std::slice::from_ref(&whole.address), trust(), download).unwrap();
     assert_eq!(whole.asked("nar/big.nar"), [1_000_000], "only the rest");
     assert_eq!(
         whole.asked("nar/lib.nar"),
@@ -279,7 +280,7 @@ fn what_was_fetched_is_not_fetched_again() {
     assert_same(&tree, BIG);
     // All of it is there now.
     let again = Server::new(made.path().into(), &[], true);
-    fetched(&[again.address.clone()], trust(), download).unwrap();
+    fetched(std::slice::from_ref(&again.address), trust(), download).unwrap();
     assert!(again.asked("nar/big.nar").is_empty());
     // What was damaged on our disk is fetched anew.
     let names = image::scan(kept.path(), image::Keep::default()).unwrap();
@@ -293,7 +294,7 @@ fn what_was_fetched_is_not_fetched_again() {
         fs::write(&file, bytes).unwrap();
     }
     let mended = Server::new(made.path().into(), &[], true);
-    let (_, tree) = fetched(&[mended.address.clone()], trust(), download).unwrap();
+    let (_, tree) = fetched(std::slice::from_ref(&mended.address), trust(), download).unwrap();
     assert_eq!(mended.asked("nar/big.nar"), [0]);
     assert_same(&tree, BIG);
 }

@@ -40,13 +40,13 @@ pub(crate) fn tree_of(path: &str) -> Tree {
     let mut tree = Tree::default();
     let mut file = |name: &str, bytes: Vec<u8>| tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
     match path {
-        APP => drop(file("/bin/app", b"#!/nix/store/...".to_vec())),
+        APP => file("/bin/app", b"#!/nix/store/...".to_vec()),
         LIB => return Tree::new(Node::file(&b"a library that is a file"[..])),
         _ => {
             let bytes = (0..500_000_u32).flat_map(|number| number.wrapping_mul(number).to_le_bytes());
-            drop(file("/data", bytes.collect()));
+            file("/data", bytes.collect())
         }
-    }
+    };
     tree
 }
 

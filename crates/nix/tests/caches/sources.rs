@@ -12,7 +12,7 @@ fn folders_and_servers_give_the_same() {
     let made = Made::new();
     let server = Server::new(made.path().into(), &[], true);
     let (from_folder, tree) = fetched(&[made.address()], trust(), None).unwrap();
-    let (from_server, other) = fetched(&[server.address.clone()], trust(), None).unwrap();
+    let (from_server, other) = fetched(std::slice::from_ref(&server.address), trust(), None).unwrap();
     assert_eq!(from_folder, from_server);
     for text in [APP, BIG, LIB] {
         assert_same(&tree, text);

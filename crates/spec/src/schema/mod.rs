@@ -75,6 +75,10 @@ pub struct Closure {
 /// A file system. Some keys belong to one format only.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key that is true or not there"
+)]
 pub struct FileSystem {
     /// Which one.
     pub format: Format,
@@ -90,6 +94,13 @@ pub struct FileSystem {
     /// Whether every path of the closure lies under `/nix/store`.
     #[serde(default)]
     pub closure: bool,
+    /// How the closure becomes a root.
+    pub layout: Option<Layout>,
+    /// layout: the environment that becomes the root; the toplevel when not given.
+    pub env: Option<String>,
+    /// layout fhs: whether programs, libraries and data lie in `/usr`.
+    #[serde(default)]
+    pub merge_usr: bool,
     /// A file that receives the closure's registration.
     pub registration: Option<String>,
     /// Whether the store's database lies at `/nix/var/nix/db`.
@@ -97,7 +108,7 @@ pub struct FileSystem {
     pub database: bool,
     /// A boot menu for U-Boot, and the kernels that it names.
     pub extlinux: Option<Extlinux>,
-    /// A folder of the host that is copied to the root.
+    /// A folder of the host that is copied to the root, or a tar archive of one.
     pub tree: Option<PathBuf>,
     /// What of the host's metadata is kept for what comes from the host.
     #[serde(default)]
@@ -151,6 +162,20 @@ pub struct FileSystem {
     pub journal: Option<Journal>,
     /// ext4: up to what it can grow; 2 TiB when not given.
     pub grow_to: Option<Amount>,
+}
+
+/// How a closure becomes a root that looks like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// The environment's links, beside the store.
+    Links,
+    /// Second names of the store's files in the place of the links, beside the store.
+    Hardlinks,
+    /// Files of their own in the place of the links, beside the store.
+    Copies,
+    /// The whole closure joined, and no store.
+    Fhs,
 }
 
 /// Where the bytes at a path come from: one source, or a list of folders that become one.

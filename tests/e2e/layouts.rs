@@ -1,0 +1,254 @@
+//! Closures as roots: with the environment's links, with hard links, with copies, and without any store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::boots::console_lines;
+use crate::demo::{demo, is_made, kiln, target};
+use crate::tools::{files, given, installed, run, tool};
+
+/// What nixpkgs' buildEnv would be called.
+const ENV: &str = "/nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-minimal-env";
+
+/// Runs as process 1: what is in the place of a link, whether programs run, and what is left of the store.
+const INIT: &str = r#"#!/bin/bash
+export PATH=/bin LC_ALL=C
+echo "SORT is a $(stat -c '%F with %h names' /bin/sort)"
+echo "RUNS $(printf 'b\na\n' | sort | head -n 1) in bash ${BASH_VERSION%%.*}"
+echo "DOCS $(ls /share/doc/coreutils | sort | head -n 1)"
+echo "STORE $(busybox find / -xdev | busybox grep -c nix/store) names"
+echo DONE
+busybox poweroff -f
+"#;
+
+fn store() -> PathBuf {
+    demo().join("out/store-amd64")
+}
+
+fn is_made_for_amd64() -> bool {
+    let stamp = store().join("stamp");
+    is_made()
+        && given(
+            stamp.exists(),
+            &format!("{} is there (tests/run store makes it)", stamp.display()),
+        )
+}
+
+/// The store paths of the demo, with what each refers to.
+fn references() -> BTreeMap<String, Vec<String>> {
+    let text = fs::read_to_string(store().join("closure-info/registration")).unwrap();
+    let mut lines = text.lines().map(ToString::to_string);
+    let mut references = BTreeMap::new();
+    while let Some(path) = lines.next() {
+        let count = lines.nth(3).unwrap().parse().unwrap();
+        references.insert(path, lines.by_ref().take(count).collect());
+    }
+    references
+}
+
+/// Where a store path of the demo lies on this machine.
+fn host(path: &str) -> PathBuf {
+    store().join("root").join(path.trim_start_matches('/'))
+}
+
+/// A store of its own with bash, coreutils, busybox, what these need, and an environment of them; and the list of its
+/// paths.
+fn minimal(dir: &Path) -> PathBuf {
+    let references = references();
+    let named = |name: &str| {
+        let is_it = |path: &&String| path[44..].starts_with(name);
+        references.keys().find(is_it).unwrap().clone()
+    };
+    let (bash, coreutils) = (named("bash-5"), named("coreutils-"));
+    let busybox = named("busybox-static");
+    let mut open = vec![bash.clone(), coreutils.clone(), busybox.clone()];
+    let mut paths = BTreeSet::new();
+    while let Some(path) = open.pop() {
+        if paths.insert(path.clone()) {
+            open.extend(references[&path].iter().cloned());
+        }
+    }
+    let root = dir.join("root");
+    fs::create_dir_all(root.join("nix/store")).unwrap();
+    let mut copy = tool("cp");
+    copy.arg("-a").args(paths.iter().map(|path| host(path)));
+    run(copy.arg(root.join("nix/store")));
+
+    let env = root.join(ENV.trim_start_matches('/'));
+    fs::create_dir_all(env.join("bin")).unwrap();
+    fs::create_dir_all(env.join("share/doc")).unwrap();
+    for package in [&bash, &coreutils, &busybox] {
+        for program in files(&host(package).join("bin")) {
+            let name = program.file_name().unwrap().to_str().unwrap();
+            drop(symlink(
+                format!("{package}/bin/{name}"),
+                env.join("bin").join(name),
+            ));
+        }
+    }
+    let docs = format!("{coreutils}/share/doc/coreutils");
+    symlink(docs, env.join("share/doc/coreutils")).unwrap();
+    paths.insert(ENV.to_string());
+    let list = dir.join("store-paths");
+    fs::write(&list, paths.into_iter().collect::<Vec<_>>().join("\n") + "\n").unwrap();
+    list
+}
+
+/// Boots a root with the demo's kernel, and answers what the console said.
+fn boot(image: &Path, format: &str) -> Vec<String> {
+    let toplevel = fs::read_to_string(store().join("toplevel")).unwrap();
+    let of_system = |name: &str| {
+        let link = fs::read_link(host(toplevel.trim()).join(name)).unwrap();
+        host(link.to_str().unwrap())
+    };
+    let console = image.with_extension("console");
+    let mut qemu = tool("timeout");
+    qemu.args(["400", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
+    qemu.args(["-accel", "tcg", "-m", "512", "-nic", "none", "-display", "none"]);
+    qemu.args(["-monitor", "none", "-no-reboot"]);
+    qemu.arg("-serial").arg(format!("file:{}", console.display()));
+    qemu.arg("-kernel").arg(of_system("kernel"));
+    qemu.arg("-initrd").arg(of_system("initrd"));
+    let arguments = format!("console=ttyS0 quiet panic=-1 root=/dev/vda rootfstype={format} ro init=/init");
+    qemu.args(["-append", &arguments]);
+    let drive = format!("if=virtio,format=raw,snapshot=on,file={}", image.display());
+    run(qemu.args(["-drive", &drive]));
+    console_lines(&console)
+}
+
+#[test]
+fn every_layout_boots() {
+    if !is_made_for_amd64() || !installed(&["qemu-system-x86_64", "timeout", "e2fsck", "debugfs"]) {
+        return;
+    }
+    let dir = tempfile::tempdir_in(target()).unwrap();
+    let dir = dir.path();
+    let list = minimal(dir);
+    let init = dir.join("init");
+    fs::write(&init, INIT).unwrap();
+    run(tool("chmod").arg("755").arg(&init));
+    let mut spec = format!(
+        "schema = 1\nname = \"layouts\"\n[closure]\nfrom = {list:?}\nstore-root = {:?}\n",
+        dir.join("root")
+    );
+    let layouts = [
+        ("links", "squashfs", "symbolic link with 1 names"),
+        ("hardlinks", "ext4", "regular file with 2 names"),
+        ("copies", "squashfs", "regular file with 1 names"),
+        ("fhs", "ext4", "regular file with 1 names"),
+    ];
+    for (layout, format, _) in layouts {
+        writeln!(
+            spec,
+            "[fs.{layout}]\nformat = '{format}'\nlayout = '{layout}'\nenv = '{ENV}'"
+        )
+        .unwrap();
+        spec += "files = { \"/init\" = \"init\" }\ndirectories = [\"/dev\", \"/proc\", \"/sys\"]\n";
+        spec += match format {
+            "squashfs" => "level = 1\n",
+            _ => "free = \"0B\"\n",
+        };
+    }
+    fs::write(dir.join("spec.toml"), spec).unwrap();
+    let out = dir.join("out");
+    fs::create_dir(&out).unwrap();
+    run(kiln()
+        .arg("build")
+        .arg(dir.join("spec.toml"))
+        .arg("--out")
+        .arg(&out));
+    for (layout, format, sort) in layouts {
+        let image = out.join(format!("{layout}.{format}"));
+        if format == "ext4" {
+            run(tool("e2fsck").arg("-fn").arg(&image));
+        }
+        let console = boot(&image, format);
+        let store = console.iter().find(|line| line.starts_with("STORE "));
+        let has_store = store.is_some_and(|line| line != "STORE 0 names");
+        assert_eq!(has_store, layout != "fhs", "{layout}: {console:?}");
+        for wanted in [
+            format!("SORT is a {sort}"),
+            "RUNS a in bash 5".to_string(),
+            "DOCS AUTHORS".to_string(),
+            "DONE".to_string(),
+        ] {
+            assert!(console.contains(&wanted), "{layout}: {wanted}, {console:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_in_a_root_without_a_store_needs_one() {
+    if !is_made_for_amd64() || !installed(&["unsquashfs", "readelf", "find"]) {
+        return;
+    }
+    let dir = tempfile::tempdir_in(target()).unwrap();
+    let (image, root) = (dir.path().join("root.squashfs"), dir.path().join("root"));
+    let mut made = kiln();
+    made.args([
+        "squashfs",
+        "--json",
+        "--compression",
+        "zstd",
+        "--level",
+        "1",
+        "--merge-usr",
+    ]);
+    made.args(["--layout", "fhs", "--env", "{toplevel}/sw"]);
+    made.arg("--closure").arg(store().join("closure-info"));
+    made.arg("--store-root").arg(store().join("root"));
+    let report = run(made.arg("--out").arg(&image));
+    run(tool("unsquashfs").args(["-q", "-n", "-d"]).arg(&root).arg(&image));
+
+    let names = run(tool("find").arg(&root).args(["-path", "*nix/store*"]));
+    assert_eq!(names, "");
+    let links = run(tool("find").arg(&root).args(["-lname", "*nix/store*"]));
+    assert_eq!(links, "");
+    // Interpreters and run paths, as binutils see them.
+    let mut elves = 0;
+    let found = run(tool("find").arg(&root).args(["-type", "f", "-size", "+0"]));
+    let is_elf = |path: &&str| {
+        let mut magic = [0; 4];
+        let mut file = fs::File::open(path).unwrap();
+        std::io::Read::read_exact(&mut file, &mut magic).is_ok() && magic == *b"\x7fELF"
+    };
+    for some in found.lines().filter(is_elf).collect::<Vec<_>>().chunks(100) {
+        let told = run(tool("readelf")
+            .args(["--program-headers", "--dynamic", "--wide"])
+            .args(some));
+        elves += some.len();
+        let places = told
+            .lines()
+            .filter(|line| line.contains("interpreter:") || line.contains("PATH)"));
+        let places: Vec<&str> = places.collect();
+        assert!(!places.is_empty());
+        for place in places {
+            assert!(place.contains("//") && !place.contains("/nix/store"), "{place}");
+        }
+    }
+    assert!(elves > 500, "{elves} programs and libraries");
+
+    // The report names what stays: what the manual pages of Nix and its programs say of store paths.
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let layout = &report["layouts"][0];
+    assert!(layout["rewritten_files"].as_u64() > Some(500), "{layout}");
+    let texts = |list: &str, key: &str| -> Vec<String> {
+        let entries = layout[list].as_array().unwrap().iter();
+        entries.map(|entry| entry[key].as_str().unwrap().into()).collect()
+    };
+    assert_eq!(texts("conflicts", "path"), ["/usr/sbin"]);
+    let left = texts("leftovers", "path");
+    assert!(
+        left.contains(&"/usr/share/man/man1/nix-env.1.gz".to_string()),
+        "{left:?}"
+    );
+    assert!(left.iter().all(|path| path.contains("nix")), "{left:?}");
+    let kinds: BTreeSet<String> = texts("leftovers", "kind").into_iter().collect();
+    assert_eq!(
+        kinds.into_iter().collect::<Vec<_>>(),
+        ["compressed", "outside-closure"]
+    );
+}
