@@ -10,6 +10,7 @@ use transport::{Bmap, Encoder, Method};
 
 use crate::args::Build;
 use crate::bundle::{self, signing::Signing};
+use crate::cache::Places;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::manifest::{FileEntry, Manifest};
@@ -21,7 +22,9 @@ pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Res
         spec,
         out,
         seed,
+        profile,
         rehash,
+        caching,
         signing,
     } = args.clone();
     let build = Build {
@@ -29,7 +32,9 @@ pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Res
         out,
         only: vec!["bundle".to_string()],
         seed,
+        profile,
         rehash,
+        caching,
         signing,
     };
     run(&build, threads, ui)
@@ -39,6 +44,9 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let mut spec = spec::read(&args.spec)?;
     if args.seed.is_some() {
         spec.seed.clone_from(&args.seed);
+    }
+    if let Some(profile) = args.profile {
+        spec.profile = Some(profile.lower());
     }
     if spec.bundle.is_none() && args.only == ["bundle"] {
         return Err(Failure::usage(format!(
@@ -57,6 +65,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     } else {
         Rehash::Compare
     };
+    let places = Places::open(&args.caching, ui)?;
+    let all_places = places.all();
     // Gather: store paths become a tree, checked against their registration.
     let gathered = gather(&spec, folder, rehash, ui)?;
     // Plan: trees become images, images become a disk. Only the spool is written to.
@@ -66,9 +76,12 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         squashing,
         threads,
         progress: ui,
+        segments: Some(&all_places),
         only: &args.only,
     };
-    let plan = spec::plan(&spec, &gathered, &work)?;
+    let plan = spec::plan(&spec, &gathered, &work);
+    places.close(ui);
+    let plan = plan?;
     warnings(&plan, ui);
     // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
     let bundle = signing.sign(&plan, &out.path, threads, ui)?;
@@ -84,7 +97,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         });
     }
     let (written, files) = write_all(&outputs, &out, threads, ui)?;
-    let manifest = Manifest::new(&gathered, &plan, files);
+    let manifest = Manifest::new(&gathered, &spec, &plan, files);
     let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));
     let manifest_written = match &manifest_file {
         None => None,

@@ -3,11 +3,13 @@
 mod args;
 mod build;
 mod bundle;
+mod cache;
 mod failure;
 mod folder;
 mod manifest;
 mod one;
 mod plan;
+mod reuse;
 mod ui;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
+        Command::Cache { command } => cache::run(command, ui),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "kiln", &mut text);

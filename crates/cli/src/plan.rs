@@ -19,6 +19,9 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     if args.seed.is_some() {
         spec.seed.clone_from(&args.seed);
     }
+    if let Some(profile) = args.profile {
+        spec.profile = Some(profile.lower());
+    }
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let gathered = gather(&spec, folder, Rehash::Skip, ui)?;
     let spool = std::env::temp_dir();
@@ -32,6 +35,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         squashing,
         threads,
         progress: ui,
+        segments: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work)?;

@@ -78,11 +78,20 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When reading fails or the source ends before the buffer is full.
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()>;
+
+    /// The file that it is, when it is one: the system can copy parts of files without this process.
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
 }
 
 impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, start)
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(self)
     }
 }
 

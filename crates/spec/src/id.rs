@@ -107,6 +107,16 @@ impl Fields {
     }
 }
 
+/// The hashes of the store paths in a tree that are as in the closure, by their roots; none when nobody has compared
+/// the closure's with what lies in the store.
+pub(crate) fn unit_hashes(tree: &Tree, gathered: &Gathered) -> BTreeMap<NodeId, [u8; 32]> {
+    if !gathered.checked {
+        return BTreeMap::new();
+    }
+    let hash = |(root, _)| registered_hash(tree, root, gathered).map(|hash| (root, hash.0));
+    tree.units().filter_map(hash).collect()
+}
+
 /// The hash of a store path, when the tree has it as the closure has it.
 fn registered_hash(tree: &Tree, id: NodeId, gathered: &Gathered) -> Option<nix::Hash> {
     let unit = gathered
@@ -158,6 +168,7 @@ mod tests {
             tree: tree.clone(),
             digests: Vec::new(),
             rehashed: Vec::new(),
+            checked: true,
             toplevel: None,
             seed: Seed::new(b""),
             name: String::new(),
