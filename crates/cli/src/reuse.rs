@@ -152,11 +152,13 @@ fn descriptions(path: &Path) -> Result<Vec<Description>, Failure> {
     }
     let mut own = path.as_os_str().to_owned();
     own.push(ENDING);
-    let mut files = vec![PathBuf::from(own)];
-    files.extend(manifests(path));
-    Ok(files
+    let own = PathBuf::from(own);
+    if own.is_file() {
+        return Ok(vec![read(&own)?]);
+    }
+    // Those of other builds need not make sense.
+    Ok(manifests(path)
         .iter()
-        .filter(|file| file.is_file())
         .filter_map(|file| read(file).ok())
         .collect())
 }

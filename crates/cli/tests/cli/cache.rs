@@ -115,7 +115,7 @@ fn a_warm_build_compresses_what_has_changed() {
     build(&world, "cold", &["--no-cache"]);
     let warm = build(&world, "warm", &["--cache", "cache"]);
     assert!(bytes(&world, "warm") == bytes(&world, "cold"));
-    assert!(warm.contains("compressing: 214.6 KiB"), "{warm}");
+    assert!(warm.contains("compressing: 217.7 KiB"), "{warm}");
     // The same paths compressed otherwise have nothing in common with them.
     let other = build(&world, "other", &["--cache", "cache", "--profile", "dev"]);
     assert!(other.contains("compressing:"));
@@ -215,6 +215,10 @@ fn killed_builds_leave_nothing_wrong() {
     let mut cold = bytes(&world, "cold");
     let (mut state, mut killed) = (7u64, 0);
     for round in 0..kills {
+        // Most builds have everything before them, some find what others have left.
+        if round % 3 != 0 {
+            world.done(&["cache", "prune", "--cache", "cache", "--cache-size", "0B"]);
+        }
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
@@ -246,7 +250,7 @@ fn killed_builds_leave_nothing_wrong() {
         }
     }
     assert!(
-        killed * 2 > kills,
+        killed * 3 > kills,
         "only {killed} of {kills} builds were killed before they were done"
     );
     let pruned = world.done(&["cache", "prune", "--cache", "cache"]);
@@ -464,7 +468,7 @@ fn one_squashfs_is_reused_by_its_description() {
     // A description full of lies.
     let text = fs::read_to_string(world.path("old.squashfs.segments.json")).unwrap();
     let lie = text
-        .replace("\"start\": 4096", "\"start\": 18446744073709551615")
+        .replace("\"start\": 4096,", "\"start\": 18446744073709551615,")
         .replace("\"blocks\": \"", "\"blocks\": \"x ");
     world.write("old.squashfs.segments.json", lie.as_bytes());
     build(&world, "out-4", &["--reuse", "old.squashfs"]);
