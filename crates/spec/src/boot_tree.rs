@@ -157,6 +157,7 @@ mod tests {
             tree,
             digests: Vec::new(),
             rehashed: Vec::new(),
+            checked: true,
             toplevel: Some(system(toplevel).parse().unwrap()),
             seed: Seed::new(b""),
             name: "x".into(),

@@ -124,6 +124,11 @@ fn help() {
         7  a signature is not trusted
       130  stopped by the user
     ");
+}
+
+#[test]
+fn help_of_a_build() {
+    let world = World::new();
     assert_snapshot!(help_of(&world, &["build", "--help"]), @r"
     Make everything that a specification describes
 
