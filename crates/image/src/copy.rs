@@ -68,11 +68,12 @@ fn copy_through_memory(
 mod tests {
     use super::*;
 
+    type Copy = fn(&dyn ReadAt, Range<u64>, &File, u64) -> Result<(), Failed>;
+
     #[test]
     fn parts_arrive_where_they_shall_and_short_files_are_their_own_fault() {
         let bytes: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
-        let copies: [fn(&dyn ReadAt, Range<u64>, &File, u64) -> Result<(), Failed>; 2] =
-            [copy, copy_through_memory];
+        let copies: [Copy; 2] = [copy, copy_through_memory];
         for copy in copies {
             let (from, to) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
             from.write_all_at(&bytes, 0).unwrap();
