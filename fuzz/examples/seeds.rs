@@ -160,6 +160,7 @@ fn squashfs_images() -> Seeds {
             threads: 1,
             digests: &[],
             progress: &Silent,
+            reuse: None,
         };
         let image = squashfs::plan(&tree?, &options, &work)?.image;
         let mut bytes = vec![0; usize::try_from(image.size())?];

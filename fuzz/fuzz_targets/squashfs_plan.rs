@@ -59,6 +59,7 @@ fn plan(tree: &Tree, options: &Options, threads: usize) -> Result<Planned, squas
         threads,
         digests: &[],
         progress: &Silent,
+        reuse: None,
     };
     squashfs::plan(tree, options, &work)
 }

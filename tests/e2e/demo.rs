@@ -22,8 +22,11 @@ pub(crate) fn kiln_program() -> PathBuf {
     target().join("release/kiln")
 }
 
+/// Nothing that one test has compressed reaches another: without a home there is no usual cache.
 pub(crate) fn kiln() -> Command {
-    tool(kiln_program().to_str().unwrap())
+    let mut kiln = tool(kiln_program().to_str().unwrap());
+    kiln.env_remove("HOME").env_remove("XDG_CACHE_HOME");
+    kiln
 }
 
 /// Whether kiln, the demo's store and its loader have been made.

@@ -238,6 +238,7 @@ fn squash(tree: &Tree, options: &Options, stored: BTreeSet<NodeId>, work: &Work)
         threads: work.threads,
         digests: &[],
         progress: work.progress,
+        reuse: None,
     };
     let squashing = squashfs::Options {
         stored,

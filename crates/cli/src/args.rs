@@ -58,6 +58,11 @@ pub(crate) enum Command {
     Script(Script),
     /// Build, sign, verify and look into update bundles
     Bundle(bundle::args::Bundle),
+    /// Look into the cache of compressed segments, and keep it small and sound
+    Cache {
+        #[command(subcommand)]
+        command: CacheCommand,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -80,13 +85,59 @@ pub(crate) struct Build {
     /// What all ids derive from, in place of the specification's seed
     #[arg(long)]
     pub(crate) seed: Option<String>,
+    /// How hard squashfs are compressed, in place of the specification's profile
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<Effort>,
     /// Where a store path is not what it is registered as, take it as it is
     #[arg(long)]
     pub(crate) rehash: bool,
     #[command(flatten)]
     pub(crate) fetch: Fetch,
     #[command(flatten)]
+    pub(crate) caching: Caching,
+    #[command(flatten)]
     pub(crate) signing: bundle::args::Signing,
+}
+
+/// Where compressed segments may be found, and are kept. It never changes a byte.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Caching {
+    #[command(flatten)]
+    pub(crate) folder: CacheFolder,
+    /// Use no cache
+    #[arg(long, conflicts_with = "cache")]
+    pub(crate) no_cache: bool,
+    /// How large the cache may stay
+    #[arg(long, value_name = "SIZE", default_value = "20GiB")]
+    pub(crate) cache_size: Amount,
+    /// An image, a squashfs or a bundle of an earlier build, with its manifest beside it: what did not change is taken
+    /// from there; can be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reuse: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct CacheFolder {
+    /// The folder that keeps compressed segments between builds; ~/.cache/kiln, or where XDG says, when not given,
+    /// and none in Nix's sandbox
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show what it takes
+    Info(CacheFolder),
+    /// Remove what was not used for longest, and what killed builds left behind
+    Prune {
+        #[command(flatten)]
+        folder: CacheFolder,
+        /// How many bytes may stay
+        #[arg(long, value_name = "SIZE", default_value = "20GiB")]
+        cache_size: Amount,
+    },
+    /// Read everything, and remove what is damaged
+    Verify(CacheFolder),
 }
 
 #[derive(Debug, clap::Args)]
@@ -96,6 +147,9 @@ pub(crate) struct Plan {
     /// What all ids derive from, in place of the specification's seed
     #[arg(long)]
     pub(crate) seed: Option<String>,
+    /// How hard squashfs are compressed, in place of the specification's profile
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<Effort>,
     /// Compress into $TMPDIR, to know the sizes of compressed file systems; takes as long as a build
     #[arg(long)]
     pub(crate) exact: bool,
@@ -192,12 +246,20 @@ pub(crate) struct Squashfs {
     /// Its level: zstd 1 to 22 (19), xz 0 to 9 (6), gzip 1 to 9 (9)
     #[arg(long)]
     pub(crate) level: Option<u32>,
+    /// How hard it is compressed
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<Effort>,
     /// Bytes of a block, 4KiB to 1MiB
     #[arg(long, default_value = "1MiB")]
     pub(crate) block_size: Amount,
     /// More bytes than this are an error
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Amount>,
+    #[command(flatten)]
+    pub(crate) caching: Caching,
+    /// Write here where the segments are, for --reuse; it looks for OUT.segments.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) segments: Option<PathBuf>,
     /// The output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -300,6 +362,24 @@ pub(crate) enum Compressor {
     Gzip,
     /// none
     None,
+}
+
+/// How hard squashfs are compressed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Effort {
+    /// Quickly, whatever their levels say: zstd 3, xz 1, gzip 1
+    Dev,
+    /// As their levels say
+    Release,
+}
+
+impl Effort {
+    pub(crate) fn lower(self) -> spec::Effort {
+        match self {
+            Effort::Dev => spec::Effort::Dev,
+            Effort::Release => spec::Effort::Release,
+        }
+    }
 }
 
 /// How an output is compressed.

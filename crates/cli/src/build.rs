@@ -11,6 +11,7 @@ use transport::{Bmap, Encoder, Method};
 use crate::access::access;
 use crate::args::Build;
 use crate::bundle::{self, signing::Signing};
+use crate::cache::Places;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::layouts;
@@ -23,8 +24,10 @@ pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Res
         spec,
         out,
         seed,
+        profile,
         rehash,
         fetch,
+        caching,
         signing,
     } = args.clone();
     let build = Build {
@@ -32,8 +35,10 @@ pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Res
         out,
         only: vec!["bundle".to_string()],
         seed,
+        profile,
         rehash,
         fetch,
+        caching,
         signing,
     };
     run(&build, threads, ui)
@@ -43,6 +48,9 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let mut spec = spec::read(&args.spec)?;
     if args.seed.is_some() {
         spec.seed.clone_from(&args.seed);
+    }
+    if let Some(profile) = args.profile {
+        spec.profile = Some(profile.lower());
     }
     if spec.bundle.is_none() && args.only == ["bundle"] {
         return Err(Failure::usage(format!(
@@ -61,6 +69,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     } else {
         Rehash::Compare
     };
+    let places = Places::open(&args.caching, ui)?;
+    let all_places = places.all();
     // Gather: store paths become a tree, checked against their registration.
     let access = access(&args.fetch, folder, &out.path, threads, ui)?;
     let gathered = gather(&spec, rehash, &access, ui)?;
@@ -71,9 +81,12 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         squashing,
         threads,
         progress: ui,
+        segments: Some(&all_places),
         only: &args.only,
     };
-    let plan = spec::plan(&spec, &gathered, &work)?;
+    let plan = spec::plan(&spec, &gathered, &work);
+    places.close(ui);
+    let plan = plan?;
     warnings(&plan, ui);
     // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
     let bundle = signing.sign(&plan, &out.path, threads, ui)?;
@@ -89,7 +102,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         });
     }
     let (written, files) = write_all(&outputs, &out, threads, ui)?;
-    let manifest = Manifest::new(&gathered, &plan, files);
+    let manifest = Manifest::new(&gathered, &spec, &plan, files);
     let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));
     let manifest_written = match &manifest_file {
         None => None,

@@ -132,6 +132,16 @@ impl From<signature::Error> for Failure {
     }
 }
 
+impl From<cache::Error> for Failure {
+    fn from(error: cache::Error) -> Self {
+        Failure {
+            message: error.to_string(),
+            hint: no_room(&error),
+            fault: error.fault(),
+        }
+    }
+}
+
 impl From<image::Error> for Failure {
     fn from(error: image::Error) -> Self {
         Failure {

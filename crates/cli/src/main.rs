@@ -4,12 +4,14 @@ mod access;
 mod args;
 mod build;
 mod bundle;
+mod cache;
 mod failure;
 mod folder;
 mod layouts;
 mod manifest;
 mod one;
 mod plan;
+mod reuse;
 mod ui;
 
 use std::process::ExitCode;
@@ -45,6 +47,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
+        Command::Cache { command } => cache::run(command, ui),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "kiln", &mut text);

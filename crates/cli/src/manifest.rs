@@ -4,10 +4,11 @@ use std::path::Path;
 
 use image::Written;
 use serde::Serialize;
-use spec::Gathered;
+use spec::{Detail, Gathered};
 
 use crate::build::hex;
 use crate::layouts::{self, LayoutEntry};
+use crate::reuse::{Place, SegmentEntry, SegmentsEntry};
 use crate::ui::size;
 
 /// Everything that a build made. The same inputs give the same manifest.
@@ -17,6 +18,9 @@ pub(crate) struct Manifest {
     pub(crate) kiln: &'static str,
     pub(crate) name: String,
     pub(crate) files: Vec<FileEntry>,
+    /// Where segments are, for `--reuse`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) segments: Vec<SegmentsEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,7 +118,12 @@ pub(crate) struct PathEntry {
 }
 
 impl Manifest {
-    pub(crate) fn new(gathered: &Gathered, plan: &spec::Plan, files: Vec<FileEntry>) -> Manifest {
+    pub(crate) fn new(
+        gathered: &Gathered,
+        spec: &spec::Spec,
+        plan: &spec::Plan,
+        files: Vec<FileEntry>,
+    ) -> Manifest {
         let path = |info: &nix::PathInfo| PathEntry {
             path: info.path.to_string(),
             nar_hash: info.nar_hash.map(|hash| hash.to_string()),
@@ -124,6 +133,7 @@ impl Manifest {
             schema: 1,
             kiln: env!("CARGO_PKG_VERSION"),
             name: gathered.name.clone(),
+            segments: segments(spec, plan, &files),
             files,
             disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
             toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
@@ -131,6 +141,53 @@ impl Manifest {
             closure: gathered.closure.paths().iter().map(path).collect(),
         }
     }
+}
+
+/// What `--reuse` needs to know of all file systems with segments.
+fn segments(spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<SegmentsEntry> {
+    let mut entries = Vec::new();
+    for part in &plan.parts {
+        let Detail::Squashfs { segments, .. } = &part.detail else {
+            continue;
+        };
+        let places = places(&part.name, spec, plan, files);
+        if !segments.is_empty() && !places.is_empty() {
+            entries.push(SegmentsEntry {
+                part: part.name.clone(),
+                places,
+                segments: segments.iter().map(SegmentEntry::new).collect(),
+            });
+        }
+    }
+    entries
+}
+
+/// Where a part is in outputs that are not compressed.
+fn places(part: &str, spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut put = |of: &str, start: u64, image: Option<&str>| {
+        let output = files.iter().find(|entry| entry.part == of);
+        if let Some(output) = output.filter(|output| output.uncompressed.is_none()) {
+            let (file, image) = (output.file.clone(), image.map(ToString::to_string));
+            places.push(Place { file, image, start });
+        }
+    };
+    put(part, 0, None);
+    let regions = spec.disk.iter().flat_map(|disk| &disk.region);
+    for region in regions.filter(|region| region.content.as_deref() == Some(part)) {
+        let map = plan.disk.iter().flat_map(|(planned, _)| &planned.map);
+        if let Some(entry) = map.into_iter().find(|entry| entry.name == region.name) {
+            put("disk", entry.start, None);
+        }
+    }
+    let bundled = spec.bundle.iter().flat_map(|bundle| &bundle.image);
+    for (slot, _) in bundled.filter(|(_, image)| image.content == part) {
+        let planned = plan.bundle.iter().flat_map(|bundle| &bundle.images);
+        if let Some((_, file, _)) = planned.into_iter().find(|(name, ..)| name == slot) {
+            put("bundle", 0, Some(file));
+        }
+    }
+    places
 }
 
 impl FileEntry {

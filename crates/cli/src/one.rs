@@ -4,14 +4,17 @@
 
 use std::path::Path;
 
-use spec::{Closure, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
+use image::Content;
+use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
 
 use crate::access::access;
 use crate::args;
 use crate::build::{alone, gather, write};
+use crate::cache::Places;
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
+use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
 use crate::ui::Ui;
 
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -23,17 +26,17 @@ pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result
         max_size: args.max_size,
         ..args.source.lower()
     };
-    let spec = args.source.spec(fs, None);
-    let fetch = Some(&args.source.fetch);
-    make(
-        &spec,
-        "fs.image",
-        &args.out,
-        args.source.rehash(),
-        fetch,
-        threads,
-        ui,
-    )
+    let mut spec = args.source.spec(fs, None);
+    spec.profile = args.profile.map(args::Effort::lower);
+    let one = One {
+        spec: &spec,
+        part: "fs.image",
+        out: &args.out,
+        rehash: args.source.rehash(),
+        squashfs: Some(args),
+        fetch: Some(&args.source.fetch),
+    };
+    make(&one, threads, ui)
 }
 
 pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -55,15 +58,15 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
         ..args.source.lower()
     };
     let spec = args.source.spec(fs, args.label.as_deref());
-    make(
-        &spec,
-        "fs.image",
-        &args.output.out,
-        args.source.rehash(),
-        Some(&args.source.fetch),
-        threads,
-        ui,
-    )
+    let one = One {
+        spec: &spec,
+        part: "fs.image",
+        out: &args.output.out,
+        rehash: args.source.rehash(),
+        squashfs: None,
+        fetch: Some(&args.source.fetch),
+    };
+    make(&one, threads, ui)
 }
 
 pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -95,15 +98,15 @@ pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failu
         ..Spec::default()
     };
     spec.fs.insert("image".into(), fs);
-    make(
-        &spec,
-        "fs.image",
-        &args.output.out,
-        Rehash::Compare,
-        None,
-        threads,
-        ui,
-    )
+    let one = One {
+        spec: &spec,
+        part: "fs.image",
+        out: &args.output.out,
+        rehash: Rehash::Compare,
+        squashfs: None,
+        fetch: None,
+    };
+    make(&one, threads, ui)
 }
 
 pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -119,53 +122,97 @@ pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(),
         ..Spec::default()
     };
     spec.script.insert("image".into(), script);
-    make(
-        &spec,
-        "script.image",
-        &args.out,
-        Rehash::Compare,
-        None,
-        threads,
-        ui,
-    )
+    let one = One {
+        spec: &spec,
+        part: "script.image",
+        out: &args.out,
+        rehash: Rehash::Compare,
+        squashfs: None,
+        fetch: None,
+    };
+    make(&one, threads, ui)
 }
 
-fn make(
-    spec: &Spec,
-    part: &str,
-    out: &Path,
+/// A part that is made alone.
+struct One<'a> {
+    spec: &'a Spec,
+    part: &'a str,
+    out: &'a Path,
     rehash: Rehash,
-    fetch: Option<&args::Fetch>,
-    threads: usize,
-    ui: &Ui,
-) -> Result<(), Failure> {
+    /// What was said of a squashfs, when it is one.
+    squashfs: Option<&'a args::Squashfs>,
+    /// How binary caches are spoken to, when there may be some.
+    fetch: Option<&'a args::Fetch>,
+}
+
+fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let One { spec, part, out, .. } = *one;
     let folder = folder::of(out)?;
     let transport = spec::transports(spec).map_err(|error| Failure::from(error).without_part(part))?;
     let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
+    let places = one
+        .squashfs
+        .map(|args| Places::open(&args.caching, ui))
+        .transpose()?;
+    let all = places.as_ref().map(Places::all);
     let unnamed = |failure: Failure| failure.without_part(part);
     let nothing = args::Fetch::default();
-    let access = access(fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;
-    let gathered = gather(spec, rehash, &access, ui).map_err(unnamed)?;
+    let access = access(one.fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;
+    let gathered = gather(spec, one.rehash, &access, ui).map_err(unnamed)?;
     let squashing = Squashing::Spool(folder);
     let work = Work {
         folder: Path::new(""),
         squashing,
         threads,
         progress: ui,
+        segments: all.as_deref(),
         only: &[part.to_string()],
     };
-    let plan = spec::plan(spec, &gathered, &work).map_err(|error| unnamed(error.into()))?;
+    let plan = spec::plan(spec, &gathered, &work);
+    if let Some(places) = places {
+        places.close(ui);
+    }
+    let plan = plan.map_err(|error| unnamed(error.into()))?;
     let Some(part) = plan.parts.first() else {
         return Ok(());
     };
     let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
     let made = Made::new(out, &written).of(&gathered);
+    let described = one.squashfs.and_then(|args| args.segments.as_deref());
+    let described = described
+        .map(|file| describe(file, out, &part.detail, ui))
+        .transpose()?;
     written.keep()?;
+    if let Some(described) = described {
+        described.keep()?;
+    }
     if ui.json() {
         return ui.print_json(&made);
     }
     ui.print(&made.line())
+}
+
+/// Writes down where the segments of a squashfs are.
+fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::Written, Failure> {
+    let Detail::Squashfs { segments, .. } = detail else {
+        return Err(Failure::usage("only a squashfs has segments"));
+    };
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let place = Place {
+        file: name.into_owned(),
+        image: None,
+        start: 0,
+    };
+    let description = Description {
+        segments: vec![SegmentsEntry {
+            part: "squashfs".into(),
+            places: vec![place],
+            segments: segments.iter().map(SegmentEntry::new).collect(),
+        }],
+    };
+    let text = serde_json::to_vec_pretty(&description).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
 }
 
 impl args::Source {

@@ -21,6 +21,9 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     if args.seed.is_some() {
         spec.seed.clone_from(&args.seed);
     }
+    if let Some(profile) = args.profile {
+        spec.profile = Some(profile.lower());
+    }
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let spool = std::env::temp_dir();
     // Only an exact plan needs the contents of what is far away.
@@ -37,6 +40,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         squashing,
         threads,
         progress: ui,
+        segments: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work)?;

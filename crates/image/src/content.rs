@@ -60,6 +60,15 @@ pub struct Spooled {
     pub(crate) data: DataRuns,
 }
 
+impl PartialEq for Spooled {
+    /// Whether they are one file, and not merely two with the same bytes.
+    fn eq(&self, other: &Spooled) -> bool {
+        Arc::ptr_eq(&self.data, &other.data)
+    }
+}
+
+impl Eq for Spooled {}
+
 impl Spooled {
     /// The `len` bytes from `start` on.
     pub(crate) fn new(source: Arc<dyn ReadAt>, start: u64, len: u64) -> Spooled {
@@ -116,11 +125,20 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     fn is_at_hand(&self) -> bool {
         true
     }
+
+    /// The file that it is, when it is one: the system can copy parts of files without this process.
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
 }
 
 impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, start)
+    }
+
+    fn as_file(&self) -> Option<&File> {
+        Some(self)
     }
 }
 

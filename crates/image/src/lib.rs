@@ -22,6 +22,7 @@
 //! far long work is, and can stop it.
 
 mod content;
+mod copy;
 mod error;
 mod extents;
 mod progress;

@@ -160,6 +160,7 @@ mod tests {
             archives: BTreeMap::new(),
             roots: BTreeMap::new(),
             rehashed: Vec::new(),
+            checked: true,
             toplevel: Some(system(toplevel).parse().unwrap()),
             seed: Seed::new(b""),
             name: "x".into(),

@@ -8,7 +8,7 @@ use squashfs::UnitUsage;
 use crate::error::{Error, Result};
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, layouts, outputs};
+use crate::{formats, hash_trees, id, layouts, outputs};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -44,7 +44,7 @@ impl Planner<'_> {
             part: part.to_string(),
             source,
         };
-        let options = formats::squashfs_options(part, fs)?;
+        let options = formats::squashfs_options(part, fs, self.spec.profile)?;
         let (content_len, entries) = (tree.content_len(), tree.len() as u64);
         let Squashing::Spool(folder) = self.work.squashing else {
             let usage = tree.units().map(|(root, unit)| {
@@ -60,6 +60,7 @@ impl Planner<'_> {
                 content_len,
                 entries,
                 largest,
+                segments: Vec::new(),
                 estimate: true,
             };
             return Ok((
@@ -73,11 +74,17 @@ impl Planner<'_> {
         } else {
             &[]
         };
+        let units = id::unit_hashes(tree, self.gathered);
+        let reuse = self.work.segments.map(|places| squashfs::Reuse {
+            units: &units,
+            places,
+        });
         let work = squashfs::Work {
             spool: &spool,
             threads: self.work.threads,
             digests,
             progress: self.work.progress,
+            reuse,
         };
         let planned = squashfs::plan(tree, &options, &work).map_err(failed)?;
         let largest = largest(planned.units);
@@ -85,6 +92,7 @@ impl Planner<'_> {
             content_len,
             entries,
             largest,
+            segments: planned.segments,
             estimate: false,
         };
         Ok((Content::Image(Arc::new(planned.image)), detail))

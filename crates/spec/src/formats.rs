@@ -7,7 +7,7 @@ use squashfs::Compression;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{Compressor, FatBits, FileSystem, Format, Journal, Profile};
+use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Profile};
 use crate::{Amount, Spec, hash_trees};
 
 /// Refuses keys that mean nothing for a format.
@@ -58,7 +58,7 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
     for (key, fs) in &spec.fs {
         let part = format!("fs.{key}");
         match fs.format {
-            Format::Squashfs => squashfs_options(&part, fs)?
+            Format::Squashfs => squashfs_options(&part, fs, None)?
                 .check()
                 .map_err(|source| Error::Squashfs { part, source })?,
             // Neither the sectors nor the seed make an option right or wrong.
@@ -96,8 +96,18 @@ pub(crate) fn compression(part: &str, compressor: Compressor, level: Option<u32>
     })
 }
 
-pub(crate) fn squashfs_options(part: &str, fs: &FileSystem) -> Result<squashfs::Options> {
+pub(crate) fn squashfs_options(
+    part: &str,
+    fs: &FileSystem,
+    effort: Option<Effort>,
+) -> Result<squashfs::Options> {
     let compression = compression(part, fs.compression.unwrap_or(Compressor::Zstd), fs.level)?;
+    let compression = match (effort, compression) {
+        (None | Some(Effort::Release), compression) | (_, compression @ Compression::None) => compression,
+        (Some(Effort::Dev), Compression::Zstd { level }) => Compression::Zstd { level: level.min(3) },
+        (Some(Effort::Dev), Compression::Xz { level }) => Compression::Xz { level: level.min(1) },
+        (Some(Effort::Dev), Compression::Gzip { level }) => Compression::Gzip { level: level.min(1) },
+    };
     let block_size = match fs.block_size {
         None => 1 << 20,
         Some(Amount::Bytes(bytes)) => bytes,

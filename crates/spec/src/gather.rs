@@ -26,6 +26,8 @@ pub struct Gathered {
     pub roots: BTreeMap<String, layout::LaidOut>,
     /// The store paths whose hash was not the registered one. Empty unless that is allowed.
     pub rehashed: Vec<nix::Difference>,
+    /// Whether the closure's hashes are those of what lies in the store.
+    pub checked: bool,
     /// The system.
     pub toplevel: Option<StorePath>,
     /// What all ids derive from.
@@ -58,6 +60,7 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
         archives: BTreeMap::new(),
         roots: BTreeMap::new(),
         rehashed: Vec::new(),
+        checked: false,
         toplevel: None,
         seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
         name: String::new(),
@@ -167,6 +170,7 @@ impl Gathered {
             let Checked { digests, rehashed } =
                 nix::check(&mut self.closure, &self.tree, progress, mismatch)?;
             (self.digests, self.rehashed) = (digests, rehashed);
+            self.checked = true;
         }
         Ok(())
     }

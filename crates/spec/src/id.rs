@@ -107,6 +107,16 @@ impl Fields {
     }
 }
 
+/// The hashes of the store paths in a tree that are as in the closure, by their roots; none when nobody has compared
+/// the closure's with what lies in the store.
+pub(crate) fn unit_hashes(tree: &Tree, gathered: &Gathered) -> BTreeMap<NodeId, [u8; 32]> {
+    if !gathered.checked {
+        return BTreeMap::new();
+    }
+    let hash = |(root, _)| registered_hash(tree, root, gathered).map(|hash| (root, hash.0));
+    tree.units().filter_map(hash).collect()
+}
+
 /// The hash of a store path, when the tree has it as the closure has it.
 fn registered_hash(tree: &Tree, id: NodeId, gathered: &Gathered) -> Option<nix::Hash> {
     let unit = gathered
@@ -127,6 +137,7 @@ fn same(tree: &Tree, other: &Tree, id: NodeId) -> bool {
             && match (kind, &other.kind) {
                 (Kind::Directory(one), Kind::Directory(other)) => one.iter().eq(other.iter()),
                 (Kind::File(Content::File(one)), Kind::File(Content::File(other))) => one == other,
+                (Kind::File(Content::Spooled(one)), Kind::File(Content::Spooled(other))) => one == other,
                 (Kind::Symlink(one), Kind::Symlink(other)) => one == other,
                 _ => false,
             };
@@ -160,6 +171,7 @@ mod tests {
             archives: BTreeMap::new(),
             roots: BTreeMap::new(),
             rehashed: Vec::new(),
+            checked: true,
             toplevel: None,
             seed: Seed::new(b""),
             name: String::new(),

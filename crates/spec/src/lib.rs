@@ -39,9 +39,9 @@ pub use outputs::{Transport, manifest, transports, unsigned_bundle};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
     Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device, DeviceBoot,
-    DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType, Disk, Extlinux,
-    FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy, Profile, Region, Script, Signing,
-    Sources, Spec, Table, Verity,
+    DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType, Disk, Effort,
+    Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy, Profile, Region, Script,
+    Signing, Sources, Spec, Table, Verity,
 };
 pub use sources::Access;
 pub use text::{parse, read};

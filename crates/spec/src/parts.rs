@@ -25,6 +25,8 @@ pub struct Work<'a> {
     pub threads: usize,
     /// Hears how far the work is.
     pub progress: &'a dyn Progress,
+    /// Where compressed segments may be, and are kept; without it they are not looked for, and get no names.
+    pub segments: Option<&'a [&'a dyn cache::Segments]>,
     /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `disk`, `bundle`. All when empty.
     pub only: &'a [String],
 }
@@ -72,6 +74,8 @@ pub enum Detail {
         entries: u64,
         /// What the store paths take, largest first; uncompressed when it is an estimate.
         largest: Vec<UnitUsage>,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
         /// Whether it was not compressed, and its size is the most it can take.
         estimate: bool,
     },
@@ -115,6 +119,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         squashing: Squashing::Estimate,
         threads: 1,
         progress: &image::Silent,
+        segments: None,
         only: &[],
     };
     let mut planner = Planner::new(spec, gathered, &work);

@@ -66,6 +66,7 @@ pub(crate) fn take(
         Source::Export(path) => {
             let spool = Spool::create(access.spool)?;
             let (closure, tree) = nix::read_export(&path, &spool, access.progress)?;
+            gathered.checked = true;
             gathered.take(closure, tree, spec, folder)
         }
         Source::Caches(addresses) => {
@@ -108,6 +109,7 @@ fn from_caches(
     }
     found.fetch(u64::MAX, &fetching)?;
     let tree = found.tree()?.unwrap_or_default();
+    gathered.checked = true;
     gathered.take(found.closure().clone(), tree, spec, access.folder)
 }
 

@@ -116,6 +116,7 @@ fn plan(text: &str) -> spec::Result<Plan> {
         squashing: Squashing::Spool(world.path()),
         threads: 1,
         progress: &Silent,
+        segments: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)

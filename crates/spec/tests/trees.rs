@@ -80,6 +80,7 @@ fn made_of(world: &Path, text: &str) -> spec::Result<Tree> {
         squashing: Squashing::Estimate,
         threads: 1,
         progress: &Silent,
+        segments: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work)?.parts.remove(0);

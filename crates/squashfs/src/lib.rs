@@ -25,6 +25,9 @@
 //! in any order and one of them puts the results into a spool in the planned order. So the image is the same
 //! for any number of threads, and memory holds a few blocks a thread.
 //!
+//! What a segment holds is known before it is compressed, so it has a name then: a hash of what its bytes depend on. With
+//! that name it can be found in a [cache], or in an image that was made earlier, and is not compressed again.
+//!
 //! [`read`] goes the other way and expects the worst of its input.
 
 mod compress;
@@ -32,7 +35,7 @@ mod format;
 mod plan;
 pub mod read;
 
-pub use plan::{Planned, UnitUsage, Work, at_most, plan};
+pub use plan::{Planned, Reuse, UnitUsage, Work, at_most, plan};
 
 use std::collections::BTreeSet;
 

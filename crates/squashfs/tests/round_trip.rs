@@ -149,6 +149,7 @@ fn refused(tree: &Tree) -> String {
         threads: 1,
         digests: &[],
         progress: &image::Silent,
+        reuse: None,
     };
     squashfs::plan(tree, &Options::default(), &work)
         .unwrap_err()

@@ -77,6 +77,7 @@ fn plan_into(spool: &Spool, tree: &Tree, options: &Options) -> Planned {
         threads: 2,
         digests: &[],
         progress: &Silent,
+        reuse: None,
     };
     squashfs::plan(tree, options, &work).unwrap()
 }

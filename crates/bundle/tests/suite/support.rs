@@ -275,6 +275,7 @@ impl Pieces {
             threads: 1,
             digests: &[],
             progress: &Silent,
+            reuse: None,
         };
         let options = squashfs::Options {
             block_size: 16 << 10,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
 
+use crate::args::{Caching, Effort};
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bundle {
     #[command(subcommand)]
@@ -38,11 +40,16 @@ pub(crate) struct Build {
     /// What all ids derive from, in place of the specification's seed
     #[arg(long)]
     pub(crate) seed: Option<String>,
+    /// How hard squashfs are compressed, in place of the specification's profile
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<Effort>,
     /// Where a store path is not what it is registered as, take it as it is
     #[arg(long)]
     pub(crate) rehash: bool,
     #[command(flatten)]
     pub(crate) fetch: crate::args::Fetch,
+    #[command(flatten)]
+    pub(crate) caching: Caching,
     #[command(flatten)]
     pub(crate) signing: Signing,
 }

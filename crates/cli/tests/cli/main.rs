@@ -7,6 +7,7 @@
 )]
 
 mod bundles;
+mod cache;
 mod changes;
 mod ext4;
 mod inputs;

@@ -115,6 +115,23 @@ fn a_build_for_machines() {
 }
 
 #[test]
+fn profiles_choose_levels() {
+    let world = World::new();
+    let build = |more: &[&str]| {
+        world.done(&[&BUILD[..], more].concat());
+        fs::read(world.path("out/rootfs.squashfs")).unwrap()
+    };
+    let third = build(&[]);
+    world.edit("spec.toml", "level = 3", "level = 12");
+    let twelfth = build(&[]);
+    assert!(third != twelfth && build(&["--profile", "dev"]) == third);
+    world.edit("spec.toml", "schema = 1", "schema = 1\nprofile = \"dev\"");
+    assert!(build(&[]) == third && build(&["--profile", "release"]) == twelfth);
+    world.edit("spec.toml", "level = 12", "level = 40");
+    assert_snapshot!(world.build_refused(2), @"error: fs.rootfs: zstd level 40: must be from 1 to 22");
+}
+
+#[test]
 fn an_error_for_machines() {
     let world = World::with("level = 3", "level = 3\nmax-size = \"8KiB\"");
     let said = world.run(&[&BUILD[..], &["--json"]].concat());

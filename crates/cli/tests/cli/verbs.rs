@@ -103,6 +103,7 @@ fn help() {
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles
+      cache        Look into the cache of compressed segments, and keep it small and sound
       completions  Print completions for a shell
       man          Print the manual page
       help         Print this message or the help of the given subcommand(s)
@@ -123,6 +124,11 @@ fn help() {
         7  a signature is not trusted
       130  stopped by the user
     ");
+}
+
+#[test]
+fn help_of_a_build() {
+    let world = World::new();
     assert_snapshot!(help_of(&world, &["build", "--help"]), @r"
     Make everything that a specification describes
 
@@ -143,14 +149,43 @@ fn help() {
           --seed <SEED>
               What all ids derive from, in place of the specification's seed
 
+          --profile <PROFILE>
+              How hard squashfs are compressed, in place of the specification's profile
+
+              Possible values:
+              - dev:     Quickly, whatever their levels say: zstd 3, xz 1, gzip 1
+              - release: As their levels say
+
           --rehash
               Where a store path is not what it is registered as, take it as it is
+
+          --cache <DIR>
+              The folder that keeps compressed segments between builds; ~/.cache/kiln, or where XDG
+              says, when not given, and none in Nix's sandbox
+
+          --no-cache
+              Use no cache
+
+          --cache-size <SIZE>
+              How large the cache may stay
+
+              [default: 20GiB]
+
+          --reuse <FILE>
+              An image, a squashfs or a bundle of an earlier build, with its manifest beside it: what
+              did not change is taken from there; can be repeated
 
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it
 
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
+
           --key <FILE>
               The key: P-256, P-384, or RSA of 2048 to 4096 bits, in PEM
+
+          --json
+              Print results and errors as JSON
 
           --passphrase-file <FILE>
               A file whose first line is the key's pass phrase
@@ -166,14 +201,8 @@ fn help() {
           --certificate <FILE>
               The signer's certificate, in PEM or DER; more in it are its intermediates
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --intermediate <FILE>
               A certificate between it and the devices' own; can be repeated
-
-          --json
-              Print results and errors as JSON
 
           --signing-time <TIME>
               The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH` when not given

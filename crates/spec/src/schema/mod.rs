@@ -30,6 +30,8 @@ pub struct Spec {
     pub name: String,
     /// What all ids derive from; from the closure when not given.
     pub seed: Option<String>,
+    /// How hard compressing file systems are compressed; as their levels say when not given.
+    pub profile: Option<Effort>,
     /// The store paths.
     pub closure: Option<Closure>,
     /// The file systems, by name.
@@ -47,6 +49,16 @@ pub struct Spec {
     pub bundle: Option<Bundle>,
     /// What a device has to know of its slots.
     pub device: Option<Device>,
+}
+
+/// How hard file systems are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effort {
+    /// Quickly, whatever their levels say: for images that are thrown away.
+    Dev,
+    /// As their levels say.
+    Release,
 }
 
 /// Where store paths come from.

@@ -31,10 +31,8 @@ pub(super) fn originals(tree: &Tree, options: &Options, work: &Work) -> Result<V
             candidates.push(id);
         }
     }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(work.threads).build();
-    let pool = pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))?;
     let digest = |id: &NodeId| digest(tree, *id, work);
-    let digests = pool.install(|| {
+    let digests = work.pool()?.install(|| {
         candidates
             .par_iter()
             .map(digest)
@@ -52,7 +50,8 @@ pub(super) fn originals(tree: &Tree, options: &Options, work: &Work) -> Result<V
     Ok(classes)
 }
 
-fn digest(tree: &Tree, id: NodeId, work: &Work) -> Result<[u8; 32], Error> {
+/// The SHA-256 of a file.
+pub(super) fn digest(tree: &Tree, id: NodeId, work: &Work) -> Result<[u8; 32], Error> {
     if let Some(Some(digest)) = work.digests.get(id.index()) {
         return Ok(*digest);
     }

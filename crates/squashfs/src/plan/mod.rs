@@ -1,12 +1,15 @@
 //! Trees become images.
 //!
 //! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
-//! 2. [`pack`] compresses the blocks in parallel and spools them in that order.
+//! 2. [`keys`] names segments, and [`lift`] takes those that were made before from where they are; [`pack`] compresses
+//!    the others in parallel, and spools them in that order.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 
 mod bound;
 mod duplicates;
+mod keys;
+mod lift;
 mod metadata;
 mod pack;
 mod segments;
@@ -14,6 +17,9 @@ mod stored;
 mod tables;
 mod xattrs;
 
+use std::collections::BTreeMap;
+
+use cache::Key;
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
 use zerocopy::IntoBytes;
 
@@ -37,6 +43,26 @@ pub struct Work<'a> {
     pub digests: &'a [Option<[u8; 32]>],
     /// Hears about the bytes that are compressed.
     pub progress: &'a dyn Progress,
+    /// Where segments that were compressed before may be. Without it, segments get no names.
+    pub reuse: Option<Reuse<'a>>,
+}
+
+/// How segments are found again.
+#[derive(Clone, Copy)]
+pub struct Reuse<'a> {
+    /// For units, by their roots, a hash of everything in them: of all names, bytes and links. Segments with other files
+    /// are named after these files' bytes, which are read for that.
+    pub units: &'a BTreeMap<NodeId, [u8; 32]>,
+    /// Where segments may be, in the order in which they are asked. What one does not have, and a later one has or is
+    /// made, it is asked to keep.
+    pub places: &'a [&'a dyn cache::Segments],
+}
+
+impl Work<'_> {
+    fn pool(&self) -> Result<rayon::ThreadPool, Error> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
+        pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))
+    }
 }
 
 /// An image, and what takes its space.
@@ -48,6 +74,8 @@ pub struct Planned {
     pub used: u64,
     /// What each unit takes, in the order of the data. Files of no unit, and stored ones, are not counted.
     pub units: Vec<UnitUsage>,
+    /// Where the segments are in the image, as far as they have names.
+    pub segments: Vec<cache::Record>,
 }
 
 /// What a unit takes.
@@ -72,15 +100,35 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
     check(tree, options)?;
     let originals = duplicates::originals(tree, options, work)?;
     let segments = Segments::plan(tree, &originals, options)?;
-    let packed = pack::pack(tree, &segments, options, work)?;
+    let keys = match &work.reuse {
+        Some(reuse) => keys::keys(tree, &segments, options, reuse, work)?,
+        None => vec![None; segments.list.len()],
+    };
+    let packed = pack::pack(tree, &segments, &keys, options, work)?;
     let stored = Stored::plan(tree, options, packed.end)?;
     let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
-    let (image, used) = lay_out(&segments, &packed, &stored, tables, options)?;
+    let (image, used) = lay_out(&segments, &packed, work.spool, &stored, tables, options)?;
     Ok(Planned {
         image,
         used,
         units: usage(tree, &segments, &packed),
+        segments: records(&keys, &packed),
     })
+}
+
+/// Where segments are, for whoever wants to lift them out of the image.
+fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
+    let segments = packed.segments.iter().zip(&packed.spooled);
+    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &lift::Spooled))| {
+        Some(cache::Record {
+            key: (*key)?,
+            start: place.start,
+            sizes: spooled.sizes.clone(),
+            len: spooled.len,
+            digest: spooled.digest?,
+        })
+    };
+    keys.iter().zip(segments).filter_map(record).collect()
 }
 
 /// Checks what can be checked before any work.
@@ -97,17 +145,15 @@ fn check(tree: &Tree, options: &Options) -> Result<(), Error> {
 fn lay_out(
     segments: &Segments,
     packed: &Packed,
+    spool: &Spool,
     stored: &Stored,
     tables: tables::Tables,
     options: &Options,
 ) -> Result<(Image, u64), Error> {
     let mut layout = Layout::new();
-    for (segment, span) in segments.list.iter().zip(&packed.segments) {
-        layout.put(
-            span.start,
-            format!("segment {}", segment.label),
-            packed.spool.span(span.start, span.end - span.start),
-        );
+    for ((segment, place), spooled) in segments.list.iter().zip(&packed.segments).zip(&packed.spooled) {
+        let span = spool.span(spooled.start, spooled.len);
+        layout.put(place.start, format!("segment {}", segment.label), span);
     }
     stored.lay_out(&mut layout);
     let mut tail = Tail {

@@ -1,14 +1,18 @@
-//! Compresses all blocks in parallel and spools them in their planned order.
+//! Compresses blocks in parallel and spools them in their planned order.
 //!
 //! Workers take blocks in order and hand results to the calling thread, which writes them. A worker waits
 //! before it gets too far ahead of the writer, so memory holds a few blocks per thread.
+//!
+//! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use image::{Kind, NodeId, Spool, Tree};
+use cache::{Checksum, Key};
+use image::{Kind, NodeId, Tree};
 
+use super::lift::{Spooled, keep, lift};
 use super::segments::{Job, Segments};
 use super::{ALIGNMENT, Work};
 use crate::compress::{Block, Compressor};
@@ -20,34 +24,89 @@ const AHEAD: usize = 3;
 
 /// Where all blocks have come to lie.
 pub(super) struct Packed {
-    pub(super) spool: Spool,
     /// Each block's size word, as inodes and fragment entries hold it; 0 is a block of zeros.
     pub(super) sizes: Vec<u32>,
     /// Each block's first byte in the image.
     pub(super) starts: Vec<u64>,
     /// Each segment's bytes in the image.
     pub(super) segments: Vec<Range<u64>>,
+    /// The same segments in the spool.
+    pub(super) spooled: Vec<Spooled>,
     /// One past the data area.
     pub(super) end: u64,
 }
 
+/// Finds or makes all segments, whose keys are these, and gives them their places.
 pub(super) fn pack(
     tree: &Tree,
     segments: &Segments,
+    keys: &[Option<Key>],
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    let threads = work.threads.clamp(1, segments.jobs.len().max(1));
-    let queue = Queue::new(segments.jobs.len(), threads * AHEAD);
-    work.progress.begin(
-        "compressing",
-        segments.jobs.iter().map(|job| u64::from(job.len())).sum(),
-    );
+    let (lifted, end) = match &work.reuse {
+        Some(reuse) => lift(segments, keys, reuse, work)?,
+        None => (vec![None; segments.list.len()], 0),
+    };
+    let missing: Vec<usize> = (0..lifted.len())
+        .filter(|number| lifted[*number].is_none())
+        .collect();
+    let made = compress(tree, segments, &missing, keys, options, work, end)?;
+    let mut made = made.into_iter();
+    let spooled = lifted.into_iter().map(|lifted| lifted.or_else(|| made.next()));
+    Ok(place(segments, spooled.flatten().collect()))
+}
+
+/// Puts the segments behind each other.
+fn place(segments: &Segments, spooled: Vec<Spooled>) -> Packed {
+    let count = segments.jobs.len();
+    let mut packed = Packed {
+        sizes: Vec::with_capacity(count),
+        starts: Vec::with_capacity(count),
+        segments: Vec::with_capacity(spooled.len()),
+        spooled: Vec::new(),
+        end: ALIGNMENT,
+    };
+    for segment in &spooled {
+        let start = packed.end.next_multiple_of(ALIGNMENT);
+        packed.end = start;
+        for word in &segment.sizes {
+            packed.starts.push(packed.end);
+            packed.sizes.push(*word);
+            packed.end += u64::from(word & !DATA_RAW);
+        }
+        packed.segments.push(start..packed.end);
+    }
+    packed.spooled = spooled;
+    packed
+}
+
+/// Compresses these segments, and spools them from the byte `end` on.
+fn compress(
+    tree: &Tree,
+    segments: &Segments,
+    missing: &[usize],
+    keys: &[Option<Key>],
+    options: &Options,
+    work: &Work,
+    end: u64,
+) -> Result<Vec<Spooled>, Error> {
+    let jobs: Vec<usize> = missing
+        .iter()
+        .flat_map(|number| segments.list[*number].jobs.clone())
+        .collect();
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let threads = work.threads.clamp(1, jobs.len());
+    let queue = Queue::new(jobs.len(), threads * AHEAD);
+    let total = jobs.iter().map(|job| u64::from(segments.jobs[*job].len())).sum();
+    work.progress.begin("compressing", total);
     std::thread::scope(|scope| {
         let _guard = StopAtEnd(&queue);
         let work_on = || {
             let _guard = StopOnPanic(&queue);
-            if let Err(error) = compress_all(tree, segments, options, work, &queue) {
+            if let Err(error) = compress_all(tree, segments, &jobs, options, work, &queue) {
                 queue.fail(error);
             }
         };
@@ -59,13 +118,13 @@ pub(super) fn pack(
                     .map_err(Error::NoThread)?,
             );
         }
-        let packed = spool_all(segments, work, &queue);
+        let spooled = spool_all(segments, missing, keys, work, end, &queue);
         queue.stop();
         for worker in workers {
-            // A worker that panicked has failed the queue, so that `packed` says so.
+            // A worker that panicked has failed the queue, so that `spooled` says so.
             let _ = worker.join();
         }
-        packed
+        spooled
     })
 }
 
@@ -73,6 +132,7 @@ pub(super) fn pack(
 fn compress_all(
     tree: &Tree,
     segments: &Segments,
+    jobs: &[usize],
     options: &Options,
     work: &Work,
     queue: &Queue,
@@ -80,7 +140,7 @@ fn compress_all(
     let mut compressor = Compressor::new(options.compression, options.block_size)?;
     let mut input = Vec::new();
     while let Some(number) = queue.take() {
-        let job = &segments.jobs[number];
+        let job = &segments.jobs[jobs[number]];
         read(tree, segments, job, &mut input)?;
         work.progress.advance(u64::from(job.len()))?;
         let sparse = matches!(job, Job::Block { .. }) && is_zero(&input);
@@ -145,29 +205,47 @@ fn word(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
-/// The writer: takes results in order and gives them their places.
-fn spool_all(segments: &Segments, work: &Work, queue: &Queue) -> Result<Packed, Error> {
-    let count = segments.jobs.len();
-    let mut packed = Packed {
-        spool: work.spool.clone(),
-        sizes: Vec::with_capacity(count),
-        starts: Vec::with_capacity(count),
-        segments: Vec::with_capacity(segments.list.len()),
-        end: ALIGNMENT,
-    };
-    for segment in &segments.list {
-        let start = packed.end.next_multiple_of(ALIGNMENT);
-        packed.end = start;
-        for number in segment.jobs.clone() {
+/// The writer: takes results in order, and keeps complete segments.
+fn spool_all(
+    segments: &Segments,
+    missing: &[usize],
+    keys: &[Option<Key>],
+    work: &Work,
+    mut end: u64,
+    queue: &Queue,
+) -> Result<Vec<Spooled>, Error> {
+    let mut done = Vec::with_capacity(missing.len());
+    let mut number = 0;
+    for segment in missing {
+        let start = end.next_multiple_of(ALIGNMENT);
+        let key = keys[*segment].as_ref();
+        let mut checksum = key.map(Checksum::new);
+        let mut sizes = Vec::new();
+        end = start;
+        for _ in segments.list[*segment].jobs.clone() {
             let output = queue.next(number)?;
-            work.spool.write_at(&output.bytes, packed.end)?;
-            packed.starts.push(packed.end);
-            packed.sizes.push(output.word);
-            packed.end += output.bytes.len() as u64;
+            number += 1;
+            work.spool.write_at(&output.bytes, end)?;
+            if let Some(checksum) = &mut checksum {
+                checksum.add(&output.bytes);
+            }
+            sizes.push(output.word);
+            end += output.bytes.len() as u64;
         }
-        packed.segments.push(start..packed.end);
+        let digest = checksum.map(|checksum| checksum.finish(&sizes));
+        let len = end - start;
+        let spooled = Spooled {
+            start,
+            len,
+            sizes,
+            digest,
+        };
+        if let (Some(key), Some(reuse)) = (key, &work.reuse) {
+            keep(key, &spooled, reuse.places, work);
+        }
+        done.push(spooled);
     }
-    Ok(packed)
+    Ok(done)
 }
 
 struct Output {

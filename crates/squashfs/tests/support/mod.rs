@@ -28,6 +28,7 @@ pub(crate) fn plan(tree: &Tree, options: &Options, threads: usize) -> Planned {
             threads,
             digests: &[],
             progress: &Silent,
+            reuse: None,
         },
     )
     .unwrap()

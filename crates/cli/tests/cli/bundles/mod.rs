@@ -126,6 +126,36 @@ fn one_specification_makes_image_and_bundle() {
     ");
 }
 
+/// The segments of a squashfs in a bundle serve the next build.
+#[test]
+fn segments_are_lifted_out_of_a_bundle() {
+    let Some(world) = built() else { return };
+    fs::create_dir(world.path("next")).unwrap();
+    fs::remove_file(world.path("out/rootfs.squashfs")).unwrap();
+    fs::remove_file(world.path("out/demo-25.11.img")).unwrap();
+    let next = |more: &[&str]| {
+        let said = world.run(
+            &[
+                &["build", "spec.toml", "--out", "next", "--only", "fs.rootfs"],
+                more,
+            ]
+            .concat(),
+        );
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        (said.stderr, fs::read(world.path("next/rootfs.squashfs")).unwrap())
+    };
+    let (stderr, cold) = next(&[]);
+    assert!(stderr.contains("compressing:"), "{stderr}");
+    for file in ["demo-25.11.raucb", "demo-25.11.manifest.json"] {
+        let (stderr, lifted) = next(&["--reuse", &format!("out/{file}")]);
+        assert!(
+            !stderr.contains("compressing:") && !stderr.contains("warning:"),
+            "{stderr}"
+        );
+        assert!(lifted == cold);
+    }
+}
+
 #[test]
 fn what_info_and_verify_say() {
     let Some(world) = built() else { return };

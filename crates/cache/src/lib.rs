@@ -1,0 +1,100 @@
+//! Compressed segments, kept between builds.
+//!
+//! ```text
+//!  DIR/segments/5f/5f0c…e1   one segment: blocks │ sizes │ trailer        named by its key
+//!  DIR/growing/…             segments that are being written, each locked by its writer
+//! ```
+//!
+//! A *segment* is a run of compressed blocks that depends on nothing around it. Its [`Key`] is a hash of everything
+//! that it does depend on, so whoever has the key knows the bytes before they are made, and may take them from where
+//! they were made before: from a [`Cache`], or out of an [`Earlier`] output. Entries never change, so a place that
+//! only knows keys and bytes can keep them.
+//!
+//! Nothing here is believed. A segment comes with a digest over its key, its blocks and their sizes, and whoever takes
+//! it computes that digest over the very bytes that it goes on to use. What does not match is [rejected], removed, and
+//! made anew: a cache can save work, and can never change a byte.
+//!
+//! Entries grow under names of their own and get their key as a name when they are complete, so processes need not
+//! wait for each other, and one that is killed leaves nothing that looks like an entry. Entries are not forced to the
+//! disk: what a power cut makes of them is found by their digests.
+//!
+//! [rejected]: Segments::reject
+
+mod earlier;
+mod entry;
+mod folder;
+mod key;
+mod upkeep;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::{Fault, ReadAt, Spool};
+
+pub use earlier::{Earlier, Record};
+pub use folder::Cache;
+pub use key::{Checksum, Fields, Key};
+pub use upkeep::{Damage, Pruned, Usage, Verified};
+
+/// Places where compressed segments can be. All of them may be asked from many threads and processes at once.
+pub trait Segments: Sync {
+    /// The segment of a key, when it is here. Its bytes are not checked yet.
+    fn find(&self, key: &Key) -> Option<Found>;
+    /// Hears that what was found under a key is not what its digest says, and forgets it.
+    fn reject(&self, key: &Key, problem: &str);
+    /// Keeps a segment that was made. Failing to do so is no failure of the build.
+    fn keep(&self, key: &Key, made: &Made);
+}
+
+/// A segment that was found.
+#[derive(Debug)]
+pub struct Found {
+    /// What its blocks are read from.
+    pub source: Arc<dyn ReadAt>,
+    /// The first byte of the first block; the others follow.
+    pub start: u64,
+    /// The bytes of all blocks.
+    pub len: u64,
+    /// A word for each block, as the format has it: how long it is, and how it is stored.
+    pub sizes: Vec<u32>,
+    /// What the [`Checksum`] of all that must be.
+    pub digest: [u8; 32],
+}
+
+/// A segment that was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    /// Where its blocks are.
+    pub spool: &'a Spool,
+    /// Its first byte there.
+    pub start: u64,
+    /// The bytes of all blocks.
+    pub len: u64,
+    /// A word for each block.
+    pub sizes: &'a [u32],
+    /// The [`Checksum`] of all that.
+    pub digest: [u8; 32],
+}
+
+/// What can go wrong with a cache that was asked for. A build goes on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder cannot be made, listed or written to.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder, or what is in it.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whose fault the error is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Error::Folder { .. } => Fault::Output,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `--reuse`: where segments are in an earlier output, as its manifest says, and as nobody has to believe.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cache::{Earlier, Key, Record};
+use image::{Kind, ReadAt, Tree};
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// A longer description is none.
+const DESCRIPTION_MAX: u64 = 256 << 20;
+
+/// How the description of an output is called that has no manifest.
+const ENDING: &str = ".segments.json";
+const MANIFEST_ENDING: &str = ".manifest.json";
+
+/// What a manifest says of the segments of one file system, for `--reuse`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SegmentsEntry {
+    /// The file system.
+    pub(crate) part: String,
+    /// Where it is.
+    pub(crate) places: Vec<Place>,
+    pub(crate) segments: Vec<SegmentEntry>,
+}
+
+/// Where a file system is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// An output.
+    pub(crate) file: String,
+    /// For a bundle, the image in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<String>,
+    /// The first byte there.
+    pub(crate) start: u64,
+}
+
+/// A segment in a file system.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SegmentEntry {
+    pub(crate) key: String,
+    pub(crate) start: u64,
+    pub(crate) len: u64,
+    /// The words of its blocks, in hexadecimal digits.
+    pub(crate) blocks: String,
+    pub(crate) digest: String,
+}
+
+/// A description: of a manifest, only what is needed here.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Description {
+    #[serde(default)]
+    pub(crate) segments: Vec<SegmentsEntry>,
+}
+
+impl SegmentEntry {
+    pub(crate) fn new(record: &Record) -> SegmentEntry {
+        let words: Vec<String> = record.sizes.iter().map(|word| format!("{word:x}")).collect();
+        SegmentEntry {
+            key: record.key.to_string(),
+            start: record.start,
+            len: record.len,
+            blocks: words.join(" "),
+            digest: Key(record.digest).to_string(),
+        }
+    }
+
+    /// The record of a segment in a file system that begins at `base`; none when it makes no sense.
+    fn record(&self, base: u64) -> Option<Record> {
+        let words = self
+            .blocks
+            .split(' ')
+            .map(|word| u32::from_str_radix(word, 16).ok());
+        Some(Record {
+            key: self.key.parse().ok()?,
+            start: base.checked_add(self.start)?,
+            sizes: words.collect::<Option<Vec<u32>>>()?,
+            len: self.len,
+            digest: self.digest.parse::<Key>().ok()?.0,
+        })
+    }
+}
+
+/// The segments of an earlier output, or of those that a description lies beside.
+pub(crate) fn open(path: &Path) -> Result<Vec<Earlier>, Failure> {
+    let mut earlier = Vec::new();
+    for description in descriptions(path)? {
+        for entry in &description.segments {
+            let place = entry.places.iter().find_map(|place| {
+                let file = beside(path, &place.file);
+                let wanted = is_json(path) && file.is_file() || path.file_name() == file.file_name();
+                wanted.then_some((place, file))
+            });
+            if let Some((place, file)) = place {
+                earlier.push(place.open(&file, entry)?);
+            }
+        }
+        if !earlier.is_empty() {
+            return Ok(earlier);
+        }
+    }
+    let shown = path.display();
+    Err(Failure::input(format!("{shown}: nothing beside it says which segments are in it")).hint(format!(
+        "beside it, there has to be the manifest of its build, NAME{MANIFEST_ENDING}, or {shown}{ENDING}, which `kiln \
+         squashfs --segments` writes; compressed outputs cannot be reused"
+    )))
+}
+
+impl Place {
+    fn open(&self, path: &Path, entry: &SegmentsEntry) -> Result<Earlier, Failure> {
+        let unreadable = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
+        let file = File::open(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        let size = file
+            .metadata()
+            .map_err(|error| unreadable(error.to_string()))?
+            .len();
+        let records = entry
+            .segments
+            .iter()
+            .filter_map(|segment| segment.record(self.start))
+            .collect();
+        let source: Arc<dyn ReadAt> = match &self.image {
+            None => Arc::new(file),
+            Some(image) => {
+                let archive = squashfs::read::Archive::open(Arc::new(file), size);
+                let tree = archive.and_then(|archive| archive.tree());
+                let tree = tree.map_err(|error| unreadable(error.to_string()))?;
+                let content = content(&tree, image);
+                Arc::new(content.ok_or_else(|| unreadable(format!("there is no {image} in it")))?)
+            }
+        };
+        Ok(Earlier::new(path, source, records))
+    }
+}
+
+fn content(tree: &Tree, name: &str) -> Option<image::Content> {
+    match &tree.node(tree.lookup(name.as_bytes())?).kind {
+        Kind::File(content) => Some(content.clone()),
+        _ => None,
+    }
+}
+
+/// The descriptions that may be those of an output, the likeliest first.
+fn descriptions(path: &Path) -> Result<Vec<Description>, Failure> {
+    if is_json(path) {
+        return Ok(vec![read(path)?]);
+    }
+    let mut own = path.as_os_str().to_owned();
+    own.push(ENDING);
+    let own = PathBuf::from(own);
+    if own.is_file() {
+        return Ok(vec![read(&own)?]);
+    }
+    // Those of other builds need not make sense.
+    Ok(manifests(path)
+        .iter()
+        .filter_map(|file| read(file).ok())
+        .collect())
+}
+
+/// The manifests beside an output.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "sorted here; which segments are found changes no byte"
+)]
+fn manifests(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(beside(path, "."))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let named = |path: &PathBuf| path.to_string_lossy().ends_with(MANIFEST_ENDING);
+    let mut manifests: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(named).collect();
+    manifests.sort();
+    manifests
+}
+
+fn read(path: &Path) -> Result<Description, Failure> {
+    let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+    file.take(DESCRIPTION_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(format!("cannot be read: {error}")))?;
+    serde_json::from_slice(&bytes).map_err(|error| failed(format!("is no manifest: {error}")))
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// A file in the same folder. Names that lead elsewhere stay in it.
+fn beside(path: &Path, name: &str) -> PathBuf {
+    let name = Path::new(name).file_name().unwrap_or_default();
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.join(name),
+        _ => Path::new(".").join(name),
+    }
+}
