@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  closureInfo folder ─┐      ┌─► registration, database
-//!  registration file  ─┼─► Closure ─── tree(store) ──► Tree ──► a format's plan
+//!  registration file  ─┤
+//!  graph in JSON      ─┼─► Closure ─── tree(store) ──► Tree ──► a format's plan
 //!  list of paths      ─┘      │                          │
 //!                             └──────── check ◄──────────┘
 //!                                         │ NAR of each path ─► SHA-256 == registered?
@@ -50,6 +51,7 @@ mod derivation;
 mod error;
 mod hash;
 pub mod nar;
+mod references_graph;
 mod registration;
 mod resolve;
 mod store;
