@@ -53,7 +53,7 @@ pub struct Spec {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Closure {
-    /// A folder of nixpkgs' `closureInfo`, a registration, or a list of store paths.
+    /// A folder of nixpkgs' `closureInfo`, a registration, a references graph in JSON, or a list of store paths.
     pub from: PathBuf,
     /// The folder under which `nix/store` lies; the host's `/` when not given.
     pub store_root: Option<PathBuf>,
@@ -79,6 +79,8 @@ pub struct FileSystem {
     /// Whether every path of the closure lies under `/nix/store`.
     #[serde(default)]
     pub closure: bool,
+    /// Where they lie, when the file system is mounted below the root: `/` for one that is `/nix/store` itself.
+    pub closure_at: Option<String>,
     /// A file that receives the closure's registration.
     pub registration: Option<String>,
     /// Whether the store's database lies at `/nix/var/nix/db`.
