@@ -2,7 +2,8 @@
 #
 # Each takes Kiln's own keys (docs/specification.md), as a Nix value, and a few of its own:
 #
-#   name        what the derivation is called, and the specification; {version} and {series} in it are replaced
+#   name        what the derivation is called, and the specification, from which ids derive unless there is a seed;
+#               {version} and {series} in it are replaced
 #   closure     the store paths whose closure is packed: packages, or a [closure] with keys of Kiln's
 #   toplevel    the system among them; the only path of `closure` when there is just one
 #   prepare     shell that runs first, in the folder where relative paths of the specification start
@@ -29,6 +30,7 @@ let
     "only"
     "passthru"
     "prepare"
+    "specificationName"
     "toplevel"
   ];
 
@@ -67,7 +69,7 @@ let
       keys = removeAttrs args ours;
       specification = {
         schema = 1;
-        inherit name;
+        name = args.specificationName or name;
       }
       // (
         if roots != [ ] then
@@ -158,6 +160,8 @@ let
     mkImages (
       {
         inherit name;
+        # How the result is compressed, or called, is nothing that ids derive from.
+        specificationName = part;
         fs.${part} = fs;
         only = [ "fs.${part}" ];
         hydra."${format}-image" = made;

@@ -161,7 +161,7 @@ fn a_root_larger_than_its_slot_fails_with_numbers() {
     let Some(world) = world() else { return };
     let said = world.failure("atomicnix.too-small");
     assert!(
-        said.contains("the limit is 65536") && said.contains("busybox-static"),
+        said.contains("more than the 65536 of max-size") && said.contains("busybox-static"),
         "{said}"
     );
 }

@@ -140,14 +140,14 @@ fn the_flake_is_checked_and_its_checks_are_built() {
         .arg(&flake));
     fs::copy(here.join("demo/boot.cmd"), flake.join("demo/boot.cmd")).unwrap();
     let url = format!("path:{}", flake.display());
-    let stub = format!("path:{}", here.join("tests/nix/stub-nixpkgs").display());
+    let stub_url = format!("path:{}", here.join("tests/nix/stub-nixpkgs").display());
     let overridden = [
         "--impure",
         "--no-write-lock-file",
         "--offline",
         "--override-input",
         "nixpkgs",
-        &stub,
+        &stub_url,
     ];
 
     // Nix 2.8 takes no template out of a store that is not in /nix.
@@ -189,18 +189,29 @@ fn the_flake_is_checked_and_its_checks_are_built() {
         version.trim().replace(' ', "-")
     );
 
-    // What a user writes: the overlay, and the functions by package set.
-    let expression = format!(
-        "let f = builtins.getFlake \"{url}\"; pkgs = import {} {{ overlays = [ f.overlays.default ]; }}; \
-         made = (f.lib.for pkgs).mkFat {{ name = \"x\"; text.\"/a\" = \"a\"; }}; in \
-         made.drvPath == (pkgs.kilnImages.mkFat {{ name = \"x\"; text.\"/a\" = \"a\"; }}).drvPath \
-         && made.drvPath == (f.lib.mkFat pkgs {{ name = \"x\"; text.\"/a\" = \"a\"; }}).drvPath",
-        here.join("tests/nix/stub-nixpkgs").display()
+    // What users write: the functions by package set, and the overlay.
+    let applied = |output: &str, function: &str| {
+        let mut eval = world.nix_command(&["eval", "--raw", &format!("{url}#{output}"), "--apply", function]);
+        run(eval.args(overridden))
+    };
+    let stub = here.join("tests/nix/stub-nixpkgs");
+    let (set, image) = (
+        stub.display(),
+        "mkFat { name = \"x\"; text.\"/a\" = \"a\"; }).drvPath",
     );
-    let same = run(world
-        .nix_command(&["eval", "--expr", &expression])
-        .args(overridden));
-    assert_eq!(same, "true\n");
+    let by_set = applied("lib", &format!("l: ((l.for (import {set} {{ }})).{image}"));
+    let short = applied(
+        "lib",
+        "l: (l.mkFat (import SET { }) { name = \"x\"; text.\"/a\" = \"a\"; }).drvPath"
+            .replace("SET", &set.to_string())
+            .as_str(),
+    );
+    let overlay = applied(
+        "overlays.default",
+        &format!("o: ((import {set} {{ overlays = [ o ]; }}).kilnImages.{image}"),
+    );
+    assert!(by_set.ends_with("-x.drv"), "{by_set}");
+    assert_eq!([&short, &overlay], [&by_set, &by_set]);
 }
 
 #[test]
