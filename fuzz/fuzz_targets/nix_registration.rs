@@ -1,4 +1,4 @@
-//! Registrations, lists of store paths, and hashes from anywhere.
+//! Registrations, references graphs, lists of store paths, and hashes from anywhere.
 #![no_main]
 
 use std::path::Path;
@@ -25,6 +25,11 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(closure) = Closure::from_list(file, data) {
         check(&closure);
         assert!(closure.paths().is_empty() || nix::registration(&closure).is_err());
+    }
+    if let Ok(closure) = Closure::from_references_graph(file, data) {
+        check(&closure);
+        let text = nix::registration(&closure).expect("everything is known");
+        Closure::from_registration(file, &text).expect("what was written can be read");
     }
     for line in data
         .split(|byte| *byte == b'\n')

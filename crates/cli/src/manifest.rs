@@ -181,7 +181,7 @@ fn places(part: &str, spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry])
         }
     }
     let bundled = spec.bundle.iter().flat_map(|bundle| &bundle.image);
-    for (slot, _) in bundled.filter(|(_, image)| image.content == part) {
+    for (slot, _) in bundled.filter(|(_, image)| image.content.as_deref() == Some(part)) {
         let planned = plan.bundle.iter().flat_map(|bundle| &bundle.images);
         if let Some((_, file, _)) = planned.into_iter().find(|(name, ..)| name == slot) {
             put("bundle", 0, Some(file));

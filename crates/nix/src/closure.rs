@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result, SHOWN_MAX};
 use crate::hash::Hash;
+use crate::references_graph;
 use crate::registration;
 use crate::store_path::StorePath;
 
@@ -28,8 +29,8 @@ pub struct PathInfo {
 }
 
 impl Closure {
-    /// Reads a closure: the folder that nixpkgs' `closureInfo` makes, the registration of one, or a list of
-    /// store paths, one per line.
+    /// Reads a closure: the folder that nixpkgs' `closureInfo` makes, the registration of one, a references graph
+    /// in JSON, or a list of store paths, one per line.
     ///
     /// # Errors
     /// When something cannot be read or parsed, the three files of a folder contradict each other, or a path
@@ -39,6 +40,9 @@ impl Closure {
             return Closure::read_folder(path);
         }
         let bytes = read(path)?;
+        if references_graph::is_json(&bytes) {
+            return Closure::from_references_graph(path, &bytes);
+        }
         if registration::is_registration(&bytes) {
             return Closure::from_registration(path, &bytes);
         }
@@ -87,7 +91,16 @@ impl Closure {
         Closure::of(registration::parse(file, bytes)?)
     }
 
-    /// The closure of these paths.
+    /// The closure of a references graph in JSON: the array that `exportReferencesGraph` makes of one, or an object
+    /// such as a derivation's `.attrs.json`, in which the key `closure` is such an array. `file` is what errors call it.
+    ///
+    /// # Errors
+    /// When it cannot be parsed, or a path refers to one that is not there.
+    pub fn from_references_graph(file: &Path, bytes: &[u8]) -> Result<Closure> {
+        Closure::of(references_graph::parse(file, bytes)?)
+    }
+
+    /// Sorts paths, and refuses references to others.
     pub(crate) fn of(mut paths: Vec<PathInfo>) -> Result<Closure> {
         paths.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         let closure = Closure { paths };

@@ -73,6 +73,29 @@ pub enum Error {
         /// What is wrong with it.
         problem: Box<Error>,
     },
+    /// An error in a file of no use to say a line of.
+    #[error("{}: {problem}", file.display())]
+    InFile {
+        /// The file on the host.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: Box<Error>,
+    },
+    /// JSON that is none, or says something else than a references graph.
+    #[error("{problem}")]
+    Json {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The attributes of a derivation that did not ask for its closure.
+    #[error("{}: has no key {attribute:?}, which exportReferencesGraph.{attribute} of a derivation with structured \
+             attributes puts there", file.display())]
+    NoGraph {
+        /// The file on the host.
+        file: PathBuf,
+        /// The key.
+        attribute: &'static str,
+    },
     /// A file that cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {
@@ -421,6 +444,9 @@ impl Error {
             | Error::Truncated { .. }
             | Error::Duplicate { .. }
             | Error::Line { .. }
+            | Error::InFile { .. }
+            | Error::Json { .. }
+            | Error::NoGraph { .. }
             | Error::Read { .. }
             | Error::Unregistered { .. }
             | Error::Unlisted { .. }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!  closureInfo folder ─┐      ┌─► registration, database
-//!  registration file  ─┼─► Closure ─── tree(store) ──► Tree ──► a format's plan
+//!  registration file  ─┤
+//!  graph in JSON      ─┼─► Closure ─── tree(store) ──► Tree ──► a format's plan
 //!  list of paths      ─┘      │                          │
 //!                             └──────── check ◄──────────┘
 //!                                         │ NAR of each path ─► SHA-256 == registered?
@@ -58,6 +59,7 @@ mod listing;
 mod local;
 pub mod nar;
 mod narinfo;
+mod references_graph;
 mod registration;
 mod resolve;
 mod source;

@@ -1,6 +1,6 @@
 //! The update bundle: its keys become options, and file systems its images.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bundle::{ImageOptions, Options, Packing, Target, Unsigned, manifest};
 use image::Content;
@@ -34,10 +34,20 @@ pub struct PlannedBundle {
 pub(crate) fn check(bundle: &Bundle, planner: &mut Planner) -> Result<()> {
     let spec = planner.spec;
     for (slot, image) in &bundle.image {
+        let content = match (&image.content, &image.raw) {
+            (Some(content), None) => content,
+            (None, Some(_)) => continue,
+            _ => {
+                return Err(bad(
+                    &format!("bundle.image.{slot}"),
+                    "needs either content or raw",
+                ));
+            }
+        };
         let place = format!("bundle.image.{slot}.content");
-        disks::check_part(&place, &image.content, spec)?;
-        if image.content.starts_with("script.") {
-            let problem = format!("{:?}: must be a file system or a hash tree", image.content);
+        disks::check_part(&place, content, spec)?;
+        if content.starts_with("script.") {
+            let problem = format!("{content:?}: must be a file system or a hash tree");
             return Err(Error::BadValue { place, problem });
         }
     }
@@ -131,7 +141,8 @@ fn bad(place: &str, problem: impl Into<String>) -> Error {
 
 fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Contents) -> Result<ImageOptions> {
     let fs = file_system(image, planner);
-    let file = image.file.clone();
+    let own = |raw: &PathBuf| Some(raw.file_name()?.to_string_lossy().into_owned());
+    let file = image.file.clone().or_else(|| own(image.raw.as_ref()?));
     // RAUC takes the name's ending for what it is; of a hash tree it knows nothing.
     let ending = fs.map_or("img", |fs| outputs::ending(fs.format));
     let filename = file.unwrap_or_else(|| format!("{}.{ending}", slot.replace('.', "-")));
@@ -145,9 +156,10 @@ fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Conte
     let size = fs
         .and_then(|fs| fs.size)
         .map(|size| size.bytes(planner.sector_size()));
-    let content = match contents {
-        Contents::Planned => planner.part(&image.content)?.content.clone(),
-        Contents::None => Content::Zeros(size.unwrap_or(1 << 20)),
+    let content = match (contents, &image.content, &image.raw) {
+        (_, _, Some(raw)) => host_file(&format!("bundle.image.{slot}.raw"), raw, planner.work.folder)?,
+        (Contents::Planned, Some(name), _) => planner.part(name)?.content.clone(),
+        _ => Content::Zeros(size.unwrap_or(1 << 20)),
     };
     let adaptive = match image.adaptive {
         Some(false) => Vec::new(),
@@ -169,7 +181,10 @@ fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Conte
 
 /// The file system that an image is, if it is one.
 fn file_system<'a>(image: &BundleImage, planner: &Planner<'a>) -> Option<&'a FileSystem> {
-    planner.spec.fs.get(image.content.strip_prefix("fs.")?)
+    planner
+        .spec
+        .fs
+        .get(image.content.as_deref()?.strip_prefix("fs.")?)
 }
 
 fn hooks(bundle: &Bundle, folder: &Path) -> Result<Option<(manifest::Hooks, Content)>> {
@@ -195,11 +210,14 @@ fn program(place: &str, source: &Path, file: Option<&str>, folder: &Path) -> Res
     let own = || source.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = file.map(ToString::to_string).or_else(own);
     let name = name.ok_or_else(|| bad(place, format!("{}: is no file", source.display())))?;
-    let content = Content::host_file(folder.join(source)).map_err(|source| Error::Tree {
+    Ok((name, host_file(place, source, folder)?))
+}
+
+fn host_file(place: &str, file: &Path, folder: &Path) -> Result<Content> {
+    Content::host_file(folder.join(file)).map_err(|source| Error::Tree {
         part: place.to_string(),
         source,
-    })?;
-    Ok((name, content))
+    })
 }
 
 /// A device that can read a squashfs in the bundle can read the bundle, so that one's compressor is the best guess.

@@ -1,5 +1,7 @@
 //! The device of a specification: its keys and the disk become texts for RAUC, U-Boot and the first boot.
 
+use std::path::PathBuf;
+
 use device::{
     By, Chooser, Class, Device, Form, Keep, Made, Medium, Mount, Partition, Place, Region, Role, Size,
     SlotKind, Status, Version,
@@ -84,13 +86,16 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
             });
         };
         let first = class.partitions.first().map(String::as_str).unwrap_or_default();
-        if let Some(content) = content_of(first, planner.spec)
-            && *content != image.content
+        let raw = |raw: &Option<PathBuf>| raw.as_ref().map(|file| file.display().to_string());
+        let content = image.content.clone().or_else(|| raw(&image.raw));
+        let factory = region(first, planner.spec);
+        let factory = factory.and_then(|region| region.content.clone().or_else(|| raw(&region.raw)));
+        if let (Some(factory), Some(content)) = (factory, content)
+            && factory != content
         {
-            let problem = format!("is {}, the factory's {first} holds {content}", image.content);
             return Err(Error::BadValue {
                 place: format!("{place}.content"),
-                problem,
+                problem: format!("is {content}, the factory's {first} holds {factory}"),
             });
         }
     }
@@ -110,10 +115,15 @@ fn bad(key: &str, problem: impl Into<String>) -> Error {
     }
 }
 
-/// The part that is the content of a region.
-fn content_of<'a>(region: &str, spec: &'a Spec) -> Option<&'a String> {
+/// The region of a name.
+fn region<'a>(name: &str, spec: &'a Spec) -> Option<&'a schema::Region> {
     let mut regions = spec.disk.iter().flat_map(|disk| &disk.region);
-    regions.find(|known| known.name == region)?.content.as_ref()
+    regions.find(|known| known.name == name)
+}
+
+/// The part that is the content of a region.
+fn content_of<'a>(name: &str, spec: &'a Spec) -> Option<&'a String> {
+    region(name, spec)?.content.as_ref()
 }
 
 impl Planner<'_> {

@@ -69,7 +69,8 @@ impl Planner<'_> {
             ));
         };
         let spool = Spool::create(folder)?;
-        let digests = if fs.closure || layouts::keeps_store(fs) {
+        // They are numbered as the closure's nodes are, which have other numbers where its paths lie elsewhere.
+        let digests = if (fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs) {
             self.gathered.digests.as_slice()
         } else {
             &[]

@@ -49,7 +49,8 @@ pub(crate) trait Values {
     }
 }
 
-/// Makes the tree of a file system. The nodes of the closure, if it is in, come first and have their numbers.
+/// Makes the tree of a file system. The nodes of the closure, if it is in and where it always is, come first and have
+/// their numbers.
 pub(crate) fn tree(
     name: &str,
     fs: &FileSystem,
@@ -70,7 +71,13 @@ pub(crate) fn tree(
             let problem = "closure = true needs a [closure] with store paths".to_string();
             return Err(Error::BadValue { place: part, problem });
         }
-        tree = gathered.tree.clone();
+        tree = match &fs.closure_at {
+            None => gathered.tree.clone(),
+            Some(at) => moved(&gathered.tree, at).map_err(failed)?,
+        };
+    } else if fs.closure_at.is_some() {
+        let problem = "closure-at means nothing without closure = true".to_string();
+        return Err(Error::BadValue { place: part, problem });
     }
     if let Some(source) = &fs.tree {
         let host = match gathered.archives.get(name) {
@@ -148,6 +155,15 @@ pub(crate) fn archives(
     Ok(unpacked)
 }
 
+/// The store paths in another folder.
+fn moved(closure: &Tree, at: &str) -> image::Result<Tree> {
+    let mut tree = Tree::default();
+    if let Some(store) = closure.lookup(nix::STORE_DIR.as_bytes()) {
+        fill(&mut tree, at, closure, store)?;
+    }
+    Ok(tree)
+}
+
 /// The time of store paths.
 const USUAL_TIME: u32 = 1;
 
@@ -171,10 +187,7 @@ fn file(
         return Ok(Tree::new(Node::file(content)));
     }
     let source = expand(source, place, |key| values.text(key, place))?;
-    let in_store = source
-        .strip_prefix(nix::STORE_DIR)
-        .is_some_and(|rest| rest.starts_with('/'));
-    if in_store && !gathered.closure.paths().is_empty() {
+    if in_closure(&source, &gathered.closure) {
         let id = gathered.find(&source, place)?;
         if gathered.content(id).is_some() {
             return Ok(Tree::new(gathered.tree.node(id).clone()));
@@ -196,6 +209,20 @@ fn file(
     let host =
         std::fs::canonicalize(&host).map_err(|source| failed(image::Error::Read { path: host, source }))?;
     image::scan_path(&host, keep(&fs.keep)).map_err(failed)
+}
+
+/// Whether a source is one in the closure: in a store path of it, or in one that this host has not either.
+fn in_closure(source: &str, closure: &nix::Closure) -> bool {
+    let Some(inside) = source
+        .strip_prefix(nix::STORE_DIR)
+        .and_then(|rest| rest.strip_prefix('/'))
+    else {
+        return false;
+    };
+    let base = inside.split('/').next().unwrap_or_default();
+    let path = format!("{}/{base}", nix::STORE_DIR).parse();
+    let known = path.is_ok_and(|path| closure.get(&path).is_some());
+    known || !(closure.paths().is_empty() || Path::new(source).exists())
 }
 
 /// Puts a tree at a path: a file or link as it is, a directory's entries beside those that are there.

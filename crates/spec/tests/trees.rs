@@ -232,6 +232,57 @@ fn what_needs_a_closure_says_so() {
     );
 }
 
+#[test]
+fn store_paths_lie_where_the_file_system_is_mounted() {
+    let world = world();
+    let version = |tree: &Tree, at: &str| {
+        let path = format!("{at}/{}/nixos-version", SYSTEM.trim_start_matches("/nix/store/"));
+        tree.lookup(path.as_bytes()).is_some()
+    };
+    let all = "closure = true\nextlinux = {}\nregistration = '/nix-path-registration'";
+    for (keys, at) in [
+        ("", "/nix/store"),
+        ("closure-at = '/store'", "/store"),
+        ("closure-at = '/'", ""),
+    ] {
+        let tree = made_ext4(world.path(), &format!("{all}\n{keys}")).unwrap();
+        assert!(version(&tree, at), "{keys}");
+        assert!(tree.lookup(b"/nix-path-registration").is_some(), "{keys}");
+        assert!(tree.lookup(b"/boot/extlinux/extlinux.conf").is_some(), "{keys}");
+        assert_eq!(tree.lookup(b"/nix").is_some(), at == "/nix/store", "{keys}");
+    }
+    let error = made_ext4(world.path(), "closure-at = '/'").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "fs.boot: closure-at means nothing without closure = true"
+    );
+}
+
+#[test]
+fn a_squashfs_of_store_paths_in_its_root() {
+    let world = world();
+    let text = format!("{HEAD}format = 'squashfs'\nclosure = true\nclosure-at = '/'\nlevel = 1");
+    let spec = spec::parse(&text, Path::new("spec.toml")).unwrap();
+    let gathered = spec::gather(&spec, Rehash::Accept, &access(world.path())).unwrap();
+    let work = Work {
+        folder: world.path(),
+        squashing: Squashing::Spool(world.path()),
+        threads: 1,
+        progress: &Silent,
+        segments: None,
+        only: &[],
+    };
+    let part = spec::plan(&spec, &gathered, &work).unwrap().parts.remove(0);
+    let (source, size) = (Arc::new(part.content.clone()), part.content.len());
+    let tree = squashfs::read::Archive::open(source, size)
+        .unwrap()
+        .tree()
+        .unwrap();
+    let name = SYSTEM.trim_start_matches("/nix/store");
+    assert!(files(&tree).contains(&format!("{name}/kernel-params loglevel=4\n")));
+    assert!(tree.lookup(b"/nix").is_none());
+}
+
 fn access(folder: &Path) -> spec::Access<'_> {
     spec::Access {
         folder,

@@ -55,8 +55,11 @@ pub struct Bundle {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BundleImage {
     /// The part that it is: `fs.NAME` or `verity.NAME`.
-    pub content: String,
-    /// Its name in the bundle, by which RAUC knows what it is; the slot's name and the format's ending when not given.
+    pub content: Option<String>,
+    /// A file of the host that it is, made before.
+    pub raw: Option<PathBuf>,
+    /// Its name in the bundle, by which RAUC knows what it is; the file's own, or the slot's name and the format's
+    /// ending, when not given.
     pub file: Option<String>,
     /// What it is, for RAUC 1.15 and later.
     #[serde(rename = "type")]

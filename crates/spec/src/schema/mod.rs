@@ -65,7 +65,8 @@ pub enum Effort {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Closure {
-    /// A folder of nixpkgs' `closureInfo`, a registration, a list of store paths, a store's database or the folder that it
+    /// A folder of nixpkgs' `closureInfo`, a registration, a references graph in JSON, a
+    /// list of store paths, a store's database or the folder that it
     /// lies under, a stream of `nix-store --export`, or the addresses of binary caches.
     pub from: Sources,
     /// The store paths that are wanted, with all that they refer to; the toplevel when not given. Only sources that may
@@ -106,6 +107,8 @@ pub struct FileSystem {
     /// Whether every path of the closure lies under `/nix/store`.
     #[serde(default)]
     pub closure: bool,
+    /// Where they lie, when the file system is mounted below the root: `/` for one that is `/nix/store` itself.
+    pub closure_at: Option<String>,
     /// How the closure becomes a root.
     pub layout: Option<Layout>,
     /// layout: the environment that becomes the root; the toplevel when not given.

@@ -35,6 +35,10 @@ fn keys_of_a_bundle_that_make_no_sense() {
         ("[bundle]\n", "[bundle]\nblock-size = \"3KiB\"\n"),
         ("[bundle]\n", "[bundle]\nfile = \"boot.vfat\"\n"),
         ("version = \"{version}\"", "version = \"{versoin}\""),
+        (
+            "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
+            "content = \"fs.boot\"\nraw = \"boot.cmd\"\n\n[bundle.image.rootfs]",
+        ),
     ];
     let mut errors = String::new();
     for (from, to) in cases {
@@ -62,6 +66,7 @@ fn keys_of_a_bundle_that_make_no_sense() {
     hint: give one of them another name with the key `file`
     error: bundle.version: there is no value {versoin}
     hint: did you mean version?
+    error: bundle.image.boot: needs either content or raw
     "#);
 }
 

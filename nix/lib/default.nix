@@ -1,0 +1,248 @@
+# The functions that make images, for one package set. docs/guide-nix.md shows how they are used.
+#
+# Each takes Kiln's own keys (docs/specification.md), as a Nix value, and a few of its own:
+#
+#   name        what the derivation is called, and the specification, from which ids derive unless there is a seed;
+#               {version} and {series} in it are replaced
+#   closure     the store paths whose closure is packed: packages, or a [closure] with keys of Kiln's
+#   toplevel    the system among them; the only path of `closure` when there is just one
+#   prepare     shell that runs first, in the folder where relative paths of the specification start
+#   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
+#   file        an output's name: $out is then this file, and no folder
+#   flags       more words for `kiln build`
+#   nativeBuildInputs, passthru, meta    as everywhere
+{
+  pkgs,
+  kiln ? pkgs.buildPackages.kiln-image-builder or (pkgs.buildPackages.callPackage ../package.nix { }),
+}:
+let
+  inherit (pkgs) lib;
+  inherit (builtins) mapAttrs removeAttrs replaceStrings;
+
+  ours = [
+    "closure"
+    "file"
+    "flags"
+    "hydra"
+    "meta"
+    "name"
+    "nativeBuildInputs"
+    "only"
+    "passthru"
+    "prepare"
+    "specificationName"
+    "toplevel"
+  ];
+
+  # The ending that compressing gives to a file.
+  ending =
+    keys:
+    {
+      zstd = ".zst";
+      xz = ".xz";
+      gzip = ".gz";
+    }
+    .${keys.compress or ""} or "";
+
+  endings = {
+    squashfs = "squashfs";
+    fat = "vfat";
+    ext4 = "ext4";
+  };
+
+  # What Kiln calls the output of a file system.
+  fileOf = part: keys: (keys.file or "${part}.${endings.${keys.format}}") + ending keys;
+
+  # Everything of a specification, or the parts of it that `only` names, in one derivation.
+  mkImages =
+    { name, ... }@args:
+    let
+      closure = args.closure or [ ];
+      roots = if builtins.isList closure then closure else [ ];
+      toplevel =
+        if args ? toplevel then
+          args.toplevel
+        else if builtins.length roots == 1 then
+          builtins.head roots
+        else
+          null;
+      keys = removeAttrs args ours;
+      specification = {
+        schema = 1;
+        name = args.specificationName or name;
+      }
+      // (
+        if roots != [ ] then
+          {
+            closure = {
+              from = ".attrs.json";
+            }
+            // (if toplevel == null then { } else { toplevel = "${toplevel}"; });
+          }
+        else if builtins.isList closure then
+          { }
+        else
+          { inherit closure; }
+      )
+      // keys;
+      only = args.only or [ ];
+      alone = part: mkImages (removeAttrs args [ "file" "hydra" "passthru" ] // { only = [ part ]; });
+      named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
+    in
+    import ./build.nix {
+      inherit
+        pkgs
+        kiln
+        roots
+        specification
+        only
+        ;
+      name = replaceStrings [ "{" "}" ] [ "" "" ] name;
+      file = args.file or null;
+      flags = args.flags or [ ];
+      hydra = args.hydra or { };
+      meta = args.meta or { };
+      nativeBuildInputs = args.nativeBuildInputs or [ ];
+      prepare = args.prepare or "";
+      passthru = {
+        inherit specification;
+        # Each part alone, with the bytes that it has in the whole.
+        parts = {
+          fs = named "fs";
+          script = named "script";
+          verity = named "verity";
+        };
+      }
+      // args.passthru or { };
+    };
+
+  # A disk. Its output is the image; the parts in it are under `parts`, and `only = [ ]` makes them outputs too.
+  mkDiskImage =
+    { name, disk, ... }@args:
+    let
+      known = builtins.match ".*[{].*" name == null;
+      file = (disk.file or "${name}.img") + ending disk;
+    in
+    mkImages (
+      {
+        only = [ "disk" ];
+        hydra = if disk ? file || known then { disk-image = file; } else { };
+      }
+      // args
+      // {
+        passthru = (if disk ? file || known then { filePath = file; } else { }) // args.passthru or { };
+      }
+    );
+
+  # One file system: keys of [fs.NAME] in place of those of a specification. `part` is its NAME there, which ids derive
+  # from; `asFile = true` makes $out the image and no folder.
+  mkFileSystem =
+    format: args:
+    let
+      name = args.name or part;
+      # A dot would part it from what {fs.NAME.id} asks of it.
+      part = args.part or (replaceStrings [ "." ] [ "-" ] (args.name or "root"));
+      keys = removeAttrs args (
+        ours
+        ++ [
+          "asFile"
+          "part"
+          "seed"
+        ]
+      );
+      fs = keys // {
+        inherit format;
+      }
+      // lib.optionalAttrs (args ? file) { inherit (args) file; }
+      // lib.optionalAttrs ((args.closure or [ ]) != [ ]) { closure = true; };
+      made = fileOf part fs;
+    in
+    mkImages (
+      {
+        inherit name;
+        # How the result is compressed, or called, is nothing that ids derive from.
+        specificationName = part;
+        fs.${part} = fs;
+        only = [ "fs.${part}" ];
+        hydra."${format}-image" = made;
+      }
+      // builtins.intersectAttrs (lib.genAttrs (ours ++ [ "seed" ]) (_: null)) (
+        removeAttrs args [
+          "file"
+          "name"
+        ]
+      )
+      // (if args.asFile or false then { file = made; } else { })
+      // {
+        passthru = {
+          filePath = made;
+        }
+        // args.passthru or { };
+      }
+    );
+
+  # A boot script of U-Boot: `source`, `arch`, `substitute`, `time` as in [script.NAME]. $out has NAME.scr and NAME.cmd.
+  mkBootScript =
+    {
+      source,
+      arch ? "arm64",
+      ...
+    }@args:
+    let
+      part = args.part or "boot";
+      keys = removeAttrs args (ours ++ [ "part" ]);
+    in
+    mkImages (
+      {
+        name = args.name or "${part}-script";
+        script.${part} = keys // {
+          inherit arch;
+          source = "${source}";
+        };
+        only = [ "script.${part}" ];
+        passthru = {
+          filePath = keys.file or "${part}.scr";
+        }
+        // args.passthru or { };
+      }
+      // (if args ? closure then { inherit (args) closure; } else { })
+    );
+
+  # A RAUC bundle: a specification with [bundle]. Its key lies in the store when it is given as a path; `flags` may say
+  # `--unsigned` instead, and `kiln bundle sign` signs elsewhere.
+  mkRaucBundle =
+    { name, bundle, ... }@args:
+    let
+      file = bundle.file or "${name}.raucb";
+      unsigned = builtins.elem "--unsigned" (args.flags or [ ]);
+    in
+    mkImages (
+      {
+        only = [ "bundle" ];
+        hydra = if unsigned then { } else { rauc-bundle = file; };
+      }
+      // args
+      // {
+        passthru = {
+          filePath = if unsigned then "${file}.unsigned" else file;
+        }
+        // args.passthru or { };
+      }
+    );
+
+  # What nixpkgs' image.repart makes, as arguments of mkDiskImage.
+  fromRepart = import ./repart.nix { inherit pkgs mkFileSystem; };
+in
+{
+  inherit
+    fromRepart
+    kiln
+    mkBootScript
+    mkDiskImage
+    mkImages
+    mkRaucBundle
+    ;
+  mkExt4Fs = mkFileSystem "ext4";
+  mkFat = mkFileSystem "fat";
+  mkSquashfs = mkFileSystem "squashfs";
+}

@@ -1,0 +1,63 @@
+# Kiln itself. The C libraries in it (zstd, xz, libdeflate, SQLite) are pinned and compiled along, since what they
+# write is a part of an image's bytes.
+{
+  lib,
+  stdenv,
+  rustPlatform,
+  installShellFiles,
+}:
+let
+  workspace = builtins.fromTOML (builtins.readFile ../Cargo.toml);
+  parts = [
+    "Cargo.lock"
+    "Cargo.toml"
+    "LICENSE-APACHE"
+    "LICENSE-MIT"
+    "README.md"
+    "crates"
+    "tests"
+  ];
+  root = toString ../. + "/";
+in
+rustPlatform.buildRustPackage {
+  pname = "kiln";
+  inherit (workspace.workspace.package) version;
+
+  # What the program does not depend on does not rebuild it.
+  src = builtins.path {
+    path = ../.;
+    name = "kiln-source";
+    filter =
+      path: _type:
+      let
+        below = builtins.substring (builtins.stringLength root) (-1) path;
+      in
+      builtins.elem (builtins.head (builtins.split "/" below)) parts;
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+  cargoBuildFlags = [
+    "--package"
+    "kiln-cli"
+  ];
+
+  # Most tests ask tools that others wrote, or boot images: tests/run has them all.
+  doCheck = false;
+
+  nativeBuildInputs = [ installShellFiles ];
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    "$out/bin/kiln" man > kiln.1
+    installManPage kiln.1
+    for shell in bash fish zsh; do "$out/bin/kiln" completions $shell > kiln.$shell; done
+    installShellCompletion kiln.{bash,fish,zsh}
+  '';
+
+  meta = {
+    description = "Turns Nix closures and plain trees into flashable disk images and signed update bundles";
+    license = with lib.licenses; [
+      mit
+      asl20
+    ];
+    mainProgram = "kiln";
+    platforms = lib.platforms.unix;
+  };
+}
