@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("uboot_script", scripts()?),
         ("bundle_read", bundles()?),
         ("signature_verify", SIGNED.map(Vec::from).to_vec()),
+        ("nix_nar", nars()),
         ("nix_registration", registrations()),
         ("squashfs_plan", noises()),
         ("fat_plan", noises()),
@@ -303,6 +304,23 @@ fn scripts() -> Seeds {
     Ok([0, 1]
         .map(|flags| [vec![flags], script.clone()].concat())
         .to_vec())
+}
+
+/// A NAR with everything that there is, and a narinfo.
+fn nars() -> Vec<Vec<u8>> {
+    let string = |text: &str| {
+        let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(text.bytes());
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    };
+    let words = "nix-archive-1 ( type directory entry ( name d node ( type directory ) ) entry ( name f node \
+        ( type regular contents twelve-bytes ) ) entry ( name l node ( type symlink target d/x ) ) entry ( name x node \
+        ( type regular executable  contents #! ) ) )";
+    let narinfo = "StorePath: /nix/store/0023a8ppvzkvviq2887k7cpw39wzjibi-a\nURL: nar/x.nar.xz\nCompression: xz\n\
+        NarHash: sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73\nNarSize: 456\n\
+        References: v83yia23qrmm0484d2fz9ak12pbfd5x8-glibc\nSig: one:AA==\nCA: text:sha256:00\n";
+    vec![words.split(' ').flat_map(string).collect(), narinfo.into()]
 }
 
 fn registrations() -> Vec<Vec<u8>> {

@@ -10,6 +10,7 @@
 
 mod ab_update;
 mod boots;
+mod caches;
 mod demo;
 mod ext4;
 mod layouts;

@@ -2,9 +2,9 @@
 
 use std::io::{self, Read};
 
-use archive::Compressed;
 use image::{Content, Progress, Reader};
 use memchr::memmem::Finder;
+use transport::{Coding, decode};
 
 use crate::error::Result;
 use crate::prefixes::{HASH_LEN, Prefixes, STORE, is_digit, is_name_character};
@@ -78,13 +78,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// What a compressed file says.
-    fn look_into(&mut self, content: &Content, format: Compressed) -> Result<Option<What>> {
+    fn look_into(&mut self, content: &Content, format: Coding) -> Result<Option<What>> {
         let mut window = Window::default();
         let unread = Some(What::NotLookedInto {
             format: format.name(),
         });
         let packed = ContentRead(content.reader()?);
-        let Ok(mut unpacked) = format.decode(packed) else {
+        let Ok(mut unpacked) = decode(format, packed) else {
             return Ok(unread);
         };
         let mut total = 0;
@@ -113,7 +113,7 @@ impl<'a> Scanner<'a> {
 }
 
 enum Packing {
-    Stream(Compressed),
+    Stream(Coding),
     Archive(&'static str),
 }
 
@@ -121,7 +121,7 @@ fn packing(bytes: &[u8]) -> Option<Packing> {
     if bytes.starts_with(b"PK\x03\x04") {
         return Some(Packing::Archive("zip"));
     }
-    Compressed::of(bytes).map(Packing::Stream)
+    Coding::of_magic(bytes).map(Packing::Stream)
 }
 
 /// A content as a stream.

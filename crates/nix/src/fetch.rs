@@ -72,7 +72,7 @@ fn from_kept(job: &Job, kept: &mut Kept, fetching: &Fetching) -> Result<Tree> {
     unpack(job, Box::new(copied), fetching)
 }
 
-fn open<'a>(job: &Job<'a>, start: u64) -> Result<Box<dyn Read + Send + 'a>> {
+fn open<'a>(job: &Job<'a>, start: u64) -> Result<Box<dyn Read + 'a>> {
     let stream = job.remote.stream(&job.narinfo.url, start)?;
     let stream = stream.ok_or_else(|| Error::NoNar {
         path: job.narinfo.info.path.clone(),
@@ -100,7 +100,7 @@ fn compressed_max(narinfo: &Narinfo) -> u64 {
         .unwrap_or(size.saturating_add(size / 8).saturating_add(1 << 20))
 }
 
-fn unpack(job: &Job, stream: Box<dyn Read + Send + '_>, fetching: &Fetching) -> Result<Tree> {
+fn unpack(job: &Job, stream: Box<dyn Read + '_>, fetching: &Fetching) -> Result<Tree> {
     let (narinfo, name) = (job.narinfo, job.remote.name_of(&job.narinfo.url));
     let expected = narinfo.info.nar_size.unwrap_or(0);
     let failed = |source| Error::ReadNar {
@@ -160,8 +160,8 @@ fn sha256(content: &Content) -> Result<[u8; 32]> {
 
 /// Keeps what is read.
 struct Tee<'a> {
-    reader: &'a mut (dyn Read + Send + 'a),
-    keep: &'a mut (dyn io::Write + Send),
+    reader: &'a mut (dyn Read + 'a),
+    keep: &'a mut dyn io::Write,
 }
 
 impl Read for Tee<'_> {

@@ -38,7 +38,7 @@ mod zstd;
 use image::Fault;
 
 pub use bmap::Bmap;
-pub use decode::{Coding, decode};
+pub use decode::{Coding, MAGIC_LEN, decode};
 pub use encoder::Encoder;
 
 /// A file format that holds a compressed image.

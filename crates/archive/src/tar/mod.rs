@@ -8,8 +8,8 @@ use std::path::Path;
 
 use image::{Content, Keep, Meta, Node, Progress, Spool, Tree, show};
 use tar::{EntryType, Header};
+use transport::{Coding, MAGIC_LEN, decode};
 
-use crate::decoder::{Compressed, MAGIC_LEN};
 use crate::error::{Error, Result};
 use crate::pax::Pax;
 
@@ -46,8 +46,8 @@ pub fn tar(path: &Path, keep: Keep, spool: &Spool, progress: &dyn Progress) -> R
             progress,
         },
     );
-    match Compressed::of(&magic) {
-        Some(format) => read_tar(format.decode(whole).map_err(failed)?, path, keep, spool),
+    match Coding::of_magic(&magic) {
+        Some(coding) => read_tar(decode(coding, whole).map_err(failed)?, path, keep, spool),
         None => read_tar(whole, path, keep, spool),
     }
 }
