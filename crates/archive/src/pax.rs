@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn records_may_hold_anything() {
         let mut pax = Pax::default();
-        pax.add(b"27 SCHILY.xattr.user.a=\n=\0\n18 mtime=-3.000005\n14 uid=000007\n")
+        pax.add(b"27 SCHILY.xattr.user.a=\n=\0\n19 mtime=-3.000005\n14 uid=000007\n")
             .unwrap();
         assert_eq!(pax.xattrs()[0].name, (*b"user.a").into());
         assert_eq!(pax.xattrs()[0].value, (*b"\n=\0").into());

@@ -161,5 +161,5 @@ fn a_plan() {
 fn a_directory_alone_is_no_source() {
     let world = World::new();
     let said = world.refused(2, &["ext4", "--directory", "/proc", "--out", "out/a.ext4"]);
-    assert!(said.contains("--closure <PATH>"), "{said}");
+    assert!(said.contains("--closure <SOURCE>"), "{said}");
 }

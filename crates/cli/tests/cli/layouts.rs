@@ -79,9 +79,45 @@ fn what_conflicts_and_what_stays_is_told() {
     let said = world.run(&args);
     let warnings = said.stderr.find("warning:").unwrap();
     let rest = said.stderr[warnings..].find("compressing").unwrap();
-    assert_snapshot!(said.stderr[warnings..warnings + rest], @"");
+    assert_snapshot!(said.stderr[warnings..warnings + rest], @r#"
+    warning: fs.image: one path is in several store paths, with different things there:
+      /share/doc is of llllllllllllllllllllllllllllllll-linux-6.1; dropped that of bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.0
+    warning: fs.image: one thing may still need the store:
+      /share/other names /nix/store/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn-not-here, which is not in the closure
+    "#);
     let json = world.done(&[&args[..], &["--json"]].concat());
-    assert_snapshot!(without_digests(&json), @"");
+    assert_snapshot!(without_digests(&json), @r#"
+    {
+      "file": "out/a",
+      "size": 12288,
+      "sha256": "[digest]",
+      "layouts": [
+        {
+          "part": "fs.image",
+          "rewritten_files": 1,
+          "rewritten_references": 1,
+          "rewritten_links": 1,
+          "conflicts": [
+            {
+              "path": "/share/doc",
+              "kept": "/nix/store/llllllllllllllllllllllllllllllll-linux-6.1",
+              "dropped": [
+                "/nix/store/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.0"
+              ]
+            }
+          ],
+          "leftovers": [
+            {
+              "path": "/share/other",
+              "store_path": "/nix/store/bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.0",
+              "kind": "outside-closure",
+              "problem": "names /nix/store/nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn-not-here, which is not in the closure"
+            }
+          ]
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]
@@ -92,17 +128,22 @@ fn layouts_that_make_no_sense() {
         world.write("spec.toml", text.as_bytes());
         world.build_refused(2)
     };
-    assert_snapshot!(edited("layout = 'fhs'\nclosure = true\n"), @"");
-    assert_snapshot!(edited("layout = 'fhs'\ndatabase = true\n"), @"");
-    assert_snapshot!(edited("layout = 'fhs'\nregistration = '/r'\n"), @"");
-    assert_snapshot!(edited("layout = 'links'\nmerge-usr = true\n"), @"");
-    assert_snapshot!(edited("env = '{toplevel}'\n"), @"");
-    assert_snapshot!(edited("layout = 'fhs'\nenv = '{toplevel}/none'\n"), @"");
-    assert_snapshot!(edited("layout = 'fhs'\nenv = '{toplevel}/init'\n"), @"");
-    assert_snapshot!(edited("layout = 'merged'\n"), @"");
+    assert_snapshot!(edited("layout = 'fhs'\nclosure = true\n"), @r#"error: fs.rootfs: closure = true needs a store, and a root of layout = "fhs" has none; links, hardlinks and copies have"#);
+    assert_snapshot!(edited("layout = 'fhs'\ndatabase = true\n"), @r#"error: fs.rootfs: database = true needs a store, and a root of layout = "fhs" has none; links, hardlinks and copies have"#);
+    assert_snapshot!(edited("layout = 'fhs'\nregistration = '/r'\n"), @r#"error: fs.rootfs: registration needs a store, and a root of layout = "fhs" has none; links, hardlinks and copies have"#);
+    assert_snapshot!(edited("layout = 'links'\nmerge-usr = true\n"), @r#"error: fs.rootfs: merge-usr belongs to layout = "fhs""#);
+    assert_snapshot!(edited("env = '{toplevel}'\n"), @"error: fs.rootfs: env and merge-usr belong to a layout");
+    assert_snapshot!(edited("layout = 'fhs'\nenv = '{toplevel}/none'\n"), @"error: fs.rootfs: /nix/store/ssssssssssssssssssssssssssssssss-system/none: is not in the closure");
+    assert_snapshot!(edited("layout = 'fhs'\nenv = '{toplevel}/init'\n"), @"error: fs.rootfs: /nix/store/ssssssssssssssssssssssssssssssss-system/init: is no folder, so it cannot become a root");
+    assert_snapshot!(edited("layout = 'merged'\n"), @r#"
+    error: spec.toml:11:10: unknown variant `merged`, expected one of `links`, `hardlinks`, `copies`, `fhs`
+       |
+    11 | layout = 'merged'
+       |          ^
+    "#);
     let fat = crate::world::SPEC.replace("label = \"BOOT\"\n", "label = \"BOOT\"\nlayout = 'links'\n");
     world.write("spec.toml", fat.as_bytes());
-    assert_snapshot!(world.build_refused(2), @"");
+    assert_snapshot!(world.build_refused(2), @"error: fs.boot: layout is no key of format fat, which has no links");
 }
 
 #[test]
@@ -145,8 +186,8 @@ fn archives_are_what_they_have_packed() {
 fn files_that_are_no_archives() {
     let world = World::new();
     let from = ["squashfs", "--out", "out/a.squashfs", "--tree"];
-    assert_snapshot!(world.refused(3, &[&from[..], &["idbloader.img"]].concat()), @"");
+    assert_snapshot!(world.refused(3, &[&from[..], &["idbloader.img"]].concat()), @"error: idbloader.img: no header of a tar archive at byte 0");
     world.write("cut.tar.gz", b"\x1f\x8b\x08\0\0\0\0\0");
-    assert_snapshot!(world.refused(3, &[&from[..], &["cut.tar.gz"]].concat()), @"");
-    assert_snapshot!(world.refused(3, &[&from[..], &["missing.tar"]].concat()), @"");
+    assert_snapshot!(world.refused(3, &[&from[..], &["cut.tar.gz"]].concat()), @"error: cut.tar.gz: cannot be read: unexpected end of file");
+    assert_snapshot!(world.refused(3, &[&from[..], &["missing.tar"]].concat()), @"error: missing.tar: cannot be read: No such file or directory (os error 2)");
 }

@@ -159,6 +159,16 @@ fn help_of_a_build() {
           --rehash
               Where a store path is not what it is registered as, take it as it is
 
+          --download-dir <DIR>
+              Keep what is fetched from caches here: a build that was stopped goes on where it was, and
+              the next one fetches only what is new
+
+          --fetch-timeout <SECONDS>
+              How many seconds a connection may be silent; 30 when not given
+
+          --fetch-tries <N>
+              How often a request that fails is tried; 5 times when not given
+
           --cache <DIR>
               The folder that keeps compressed segments between builds; ~/.cache/kiln, or where XDG
               says, when not given, and none in Nix's sandbox
@@ -171,6 +181,12 @@ fn help_of_a_build() {
 
               [default: 20GiB]
 
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
+
+          --json
+              Print results and errors as JSON
+
           --reuse <FILE>
               An image, a squashfs or a bundle of an earlier build, with its manifest beside it: what
               did not change is taken from there; can be repeated
@@ -178,14 +194,8 @@ fn help_of_a_build() {
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --key <FILE>
               The key: P-256, P-384, or RSA of 2048 to 4096 bits, in PEM
-
-          --json
-              Print results and errors as JSON
 
           --passphrase-file <FILE>
               A file whose first line is the key's pass phrase
