@@ -1,6 +1,7 @@
 //! Names for what a file system holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use image::{Content, Device, Kind, Meta, Node, NodeId, Tree};
 use sha2::{Digest, Sha256};
@@ -128,6 +129,21 @@ fn registered_hash(tree: &Tree, id: NodeId, gathered: &Gathered) -> Option<nix::
     same(tree, &gathered.tree, id).then_some(hash)
 }
 
+/// Whether two spans are of one thing: what only a listing knows of cannot be compared by its bytes.
+fn is_one_span(one: &Content, other: &Content) -> bool {
+    match (one, other) {
+        (
+            Content::Span { source, start, len },
+            Content::Span {
+                source: other_source,
+                start: other_start,
+                len: other_len,
+            },
+        ) => Arc::ptr_eq(source, other_source) && (start, len) == (other_start, other_len),
+        _ => false,
+    }
+}
+
 /// Whether two trees, one of which began as the other, still have the same below a node.
 fn same(tree: &Tree, other: &Tree, id: NodeId) -> bool {
     let mut stack = vec![id];
@@ -138,6 +154,9 @@ fn same(tree: &Tree, other: &Tree, id: NodeId) -> bool {
                 (Kind::Directory(one), Kind::Directory(other)) => one.iter().eq(other.iter()),
                 (Kind::File(Content::File(one)), Kind::File(Content::File(other))) => one == other,
                 (Kind::File(Content::Spooled(one)), Kind::File(Content::Spooled(other))) => one == other,
+                (Kind::File(one @ Content::Span { .. }), Kind::File(other @ Content::Span { .. })) => {
+                    is_one_span(one, other)
+                }
                 (Kind::Symlink(one), Kind::Symlink(other)) => one == other,
                 _ => false,
             };
