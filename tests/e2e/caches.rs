@@ -338,7 +338,7 @@ fn a_killed_build_goes_on() {
     run(&mut build(fast.port));
     assert_eq!(
         crate::tools::files(&work.path().join("out")),
-        [out.clone()],
+        std::slice::from_ref(&out),
         "nothing else is left"
     );
     assert_eq!(sha256(&out), local(work.path()));

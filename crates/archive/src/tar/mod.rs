@@ -70,7 +70,7 @@ impl<R: Read> Read for Told<'_, R> {
 /// The tree of an archive that is not compressed, or no longer. `archive` is what errors call it.
 ///
 /// # Errors
-/// As [`tar`].
+/// As [`tar()`].
 pub fn read_tar(input: impl Read, archive: &Path, keep: Keep, spool: &Spool) -> Result<Tree> {
     let mut unpacking = Unpacking {
         input,
