@@ -10,6 +10,7 @@ use std::process::Command;
 
 use archive::{read_tar, tar};
 use image::{Keep, Kind, Silent, Spool, Tree, show};
+use proptest::prelude::*;
 use tar::{Builder, EntryType, Header};
 
 const ALL: Keep = Keep {
@@ -307,4 +308,50 @@ fn attributes_times_and_devices_are_kept_when_asked() {
     let bytes = builder.into_inner().unwrap();
     insta::assert_snapshot!(told(&read(&bytes, ALL).unwrap()));
     insta::assert_snapshot!(told(&read(&bytes, Keep::default()).unwrap()));
+}
+
+/// Headers that say what they claim to say, whatever was changed in them.
+fn with_checksums(bytes: &mut [u8]) {
+    for block in bytes.chunks_exact_mut(512) {
+        if block[257..262] == *b"ustar" {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+            block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Errors are fine, and so are other trees.
+    #[test]
+    fn changed_archives_do_no_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        len in any::<prop::sample::Index>(),
+        cut in any::<bool>(),
+    ) {
+        let mut bytes = archive(&[
+            (EntryType::Directory, "folder", b""),
+            (EntryType::XHeader, "p", b"17 path=folder/y\n27 SCHILY.xattr.user.a=bcd\n"),
+            (EntryType::Regular, "x", b"content"),
+            (EntryType::GNULongName, "L", b"folder/long"),
+            (EntryType::Symlink, "x", b"y"),
+            (EntryType::Link, "second", b"folder/y"),
+            (EntryType::Char, "device", b""),
+        ]);
+        // What has numbers of no device is the last.
+        prop_assert!(error(&bytes).starts_with("a.tar: device: is a device"));
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        with_checksums(&mut bytes);
+        if cut {
+            bytes.truncate(len.index(bytes.len()));
+        }
+        if let Ok(tree) = read(&bytes, ALL) {
+            told(&tree);
+        }
+    }
 }
