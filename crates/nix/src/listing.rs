@@ -10,8 +10,8 @@ use image::{Content, Node, NodeId, ReadAt, Tree};
 use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 
-/// The most bytes of a listing.
-pub(crate) const SIZE_MAX: u64 = 256 << 20;
+/// The most bytes of a listing: three hundred thousand files. What is larger counts as none.
+pub(crate) const SIZE_MAX: u64 = 32 << 20;
 
 /// The tree that a listing tells of; reading its files fails. Nothing when it is no listing, which costs no more than an
 /// early word.

@@ -70,12 +70,6 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// An address that cannot be written to.
-    #[error("{object}: only folders and buckets can be written to")]
-    ReadOnly {
-        /// What was to be written.
-        object: String,
-    },
 }
 
 fn tried(tries: u32) -> String {
@@ -90,7 +84,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::BadAddress { .. } | Error::ReadOnly { .. } => Fault::Request,
+            Error::BadAddress { .. } => Fault::Request,
             Error::Certificates { .. }
             | Error::Status { .. }
             | Error::Connection { .. }

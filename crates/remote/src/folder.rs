@@ -46,21 +46,6 @@ impl Folder {
         Ok(Some(Stream::file(file, len.saturating_sub(start))))
     }
 
-    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.place(key)?;
-        let failed = |source| self.failed(key, source);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(failed)?;
-        }
-        // Whole or not at all, for whoever reads at the same time.
-        let partial = path.with_extension(format!("part-{}", std::process::id()));
-        let written = std::fs::write(&partial, bytes).and_then(|()| std::fs::rename(&partial, &path));
-        if written.is_err() {
-            let _ = std::fs::remove_file(&partial);
-        }
-        written.map_err(failed)
-    }
-
     fn open(&self, key: &str) -> Result<Option<(File, u64)>> {
         let path = self.place(key)?;
         let opened = File::open(path).and_then(|file| file.metadata().map(|meta| (file, meta)));

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use rusty_s3::S3Action;
-use rusty_s3::actions::{GetObject, PutObject};
+use rusty_s3::actions::GetObject;
 use ureq::http::{HeaderMap, StatusCode, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
@@ -119,7 +119,7 @@ impl Http {
     /// Asks once for an object from a byte on.
     pub(crate) fn ask(&self, key: &str, start: u64, retry: &Retry) -> Result<Tried> {
         let tries = retry.failed + 1;
-        let mut request = self.agent.get(self.url(key, false));
+        let mut request = self.agent.get(self.url(key));
         if start > 0 {
             request = request.header("Range", format!("bytes={start}-"));
         }
@@ -168,37 +168,6 @@ impl Http {
         }
     }
 
-    pub(crate) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        if !matches!(self.address, Address::Bucket(_)) {
-            return Err(Error::ReadOnly {
-                object: self.name(key),
-            });
-        }
-        let mut retry = self.retry();
-        loop {
-            let tries = retry.failed + 1;
-            let error = match self.agent.put(self.url(key, true)).send(bytes) {
-                Ok(response) if response.status().is_success() => return Ok(()),
-                Ok(response) => {
-                    let (object, status) = (self.name(key), response.status().as_u16());
-                    let error = Error::Status {
-                        object,
-                        status,
-                        tries,
-                    };
-                    if !may_pass(status) {
-                        return Err(error);
-                    }
-                    error
-                }
-                Err(error) => self.broken(key, &describe(&error), tries),
-            };
-            if !retry.again() {
-                return Err(error);
-            }
-        }
-    }
-
     pub(crate) fn broken(&self, key: &str, problem: &str, tries: u32) -> Error {
         Error::Connection {
             object: self.name(key),
@@ -216,17 +185,12 @@ impl Http {
     }
 
     /// The object's address, signed where it has to be.
-    fn url(&self, key: &str, write: bool) -> String {
+    fn url(&self, key: &str) -> String {
         match &self.address {
             Address::Bucket(bucket) => {
                 let object = format!("{}{key}", bucket.prefix);
-                let credentials = self.credentials.as_ref();
-                let url = if write {
-                    PutObject::new(&bucket.bucket, credentials, &object).sign(SIGNED_FOR)
-                } else {
-                    GetObject::new(&bucket.bucket, credentials, &object).sign(SIGNED_FOR)
-                };
-                url.to_string()
+                let action = GetObject::new(&bucket.bucket, self.credentials.as_ref(), &object);
+                action.sign(SIGNED_FOR).to_string()
             }
             // A narinfo's URL may carry a query, so it is joined as text and not as a path.
             Address::Web(url) => format!("{url}{key}"),

@@ -1,4 +1,4 @@
-//! Objects at addresses: a folder, a web server or a bucket, read whole or as a stream, and written.
+//! Objects at addresses: a folder, a web server or a bucket, read whole or as a stream.
 //!
 //! ```text
 //!  file:///srv/cache                   a folder
@@ -6,8 +6,7 @@
 //!  s3://bucket?endpoint=…&region=…     a bucket, with AWS' signature version 4 where there are credentials
 //!
 //!  Remote::open(address) ─► get(key)     the bytes, or none when there is no such object
-//!                        ├► stream(key)  a reader that goes on where a broken connection stopped
-//!                        └► put(key)     written whole
+//!                        └► stream(key)  a reader that goes on where a broken connection stopped
 //! ```
 //!
 //! A key is a path under the address, such as `nar/1w1f….nar.zst`.
@@ -136,17 +135,6 @@ impl Remote {
         match &self.place {
             Place::Folder(folder) => folder.stream(key, start),
             Place::Http(http) => http.stream(key, start),
-        }
-    }
-
-    /// Writes an object, whole or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
-        match &self.place {
-            Place::Folder(folder) => folder.put(key, bytes),
-            Place::Http(http) => http.put(key, bytes),
         }
     }
 

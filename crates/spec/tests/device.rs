@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod access;
+
 use std::fs;
 use std::path::Path;
 
 use image::{Kind, Silent};
 use spec::{Plan, Rehash, Squashing, Work};
+
+use access::access;
 
 const SPEC: &str = r#"
 schema = 1
@@ -226,15 +230,4 @@ fn what_does_not_fit_together_is_told() {
         }
     });
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"));
-}
-
-fn access(folder: &Path) -> spec::Access<'_> {
-    spec::Access {
-        folder,
-        remote: remote::Options::default(),
-        spool: folder,
-        download: None,
-        threads: 1,
-        progress: &Silent,
-    }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod access;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 
 use image::{Kind, Silent, Tree};
 use spec::{Detail, Rehash, Squashing, Work};
+
+use access::access;
 
 const SYSTEM: &str = "/nix/store/ssssssssssssssssssssssssssssssss-system";
 const LINUX: &str = "/nix/store/llllllllllllllllllllllllllllllll-linux-6.1";
@@ -281,15 +285,4 @@ fn a_squashfs_of_store_paths_in_its_root() {
     let name = SYSTEM.trim_start_matches("/nix/store");
     assert!(files(&tree).contains(&format!("{name}/kernel-params loglevel=4\n")));
     assert!(tree.lookup(b"/nix").is_none());
-}
-
-fn access(folder: &Path) -> spec::Access<'_> {
-    spec::Access {
-        folder,
-        remote: remote::Options::default(),
-        spool: folder,
-        download: None,
-        threads: 1,
-        progress: &Silent,
-    }
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+mod access;
+
 use std::fs;
 use std::ops::Deref;
 use std::path::Path;
@@ -10,6 +12,8 @@ use std::sync::Arc;
 use disk::PartUuid;
 use image::{Content, Kind, Silent};
 use spec::{Detail, Plan, Rehash, Squashing, Work};
+
+use access::access;
 
 /// A root with a tree, and a boot file system and a script that know its root hash.
 const SPEC: &str = r#"
@@ -315,15 +319,4 @@ fn what_makes_no_sense_is_told() {
         refused("content = \"fs.boot\"", "content = \"fs.root\""),
     ];
     insta::assert_snapshot!(said.join("\n\n"));
-}
-
-fn access(folder: &Path) -> spec::Access<'_> {
-    spec::Access {
-        folder,
-        remote: remote::Options::default(),
-        spool: folder,
-        download: None,
-        threads: 1,
-        progress: &Silent,
-    }
 }
