@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use archive::{Compressed, read_tar};
+use archive::read_tar;
 use image::{Keep, Kind, Spool};
 use libfuzzer_sys::fuzz_target;
+use transport::{Coding, decode};
 
 const KEEP: Keep = Keep {
     modes: true,
@@ -32,9 +33,8 @@ fn read(data: &[u8]) {
     let spool = Spool::create(&std::env::temp_dir()).expect("a disk");
     let archive = Path::new("a.tar");
     for keep in [KEEP, Keep::default()] {
-        let tree = match Compressed::of(data) {
-            Some(format) => format
-                .decode(data)
+        let tree = match Coding::of_magic(data) {
+            Some(coding) => decode(coding, data)
                 .ok()
                 .and_then(|plain| read_tar(plain, archive, keep, &spool).ok()),
             None => read_tar(data, archive, keep, &spool).ok(),
