@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use remote::Address;
-
 use crate::error::{Error, Result};
 use crate::{export, local};
 
@@ -35,7 +33,7 @@ impl Source {
     /// When it cannot be read.
     pub fn of(from: &[String], folder: &Path) -> Result<Source> {
         if let [only] = from
-            && !Address::is_address(only)
+            && !only.contains("://")
         {
             return of_path(&folder.join(only));
         }

@@ -71,6 +71,21 @@ fn paths_and_keys_that_make_no_sense() {
 }
 
 #[test]
+fn addresses_of_another_kind() {
+    let world = world();
+    let arguments = [
+        "ext4",
+        "--closure",
+        "ftp://cache",
+        "--path",
+        SYSTEM,
+        "--out",
+        "out/a.ext4",
+    ];
+    assert_snapshot!(world.refused(2, &arguments), @"error: ftp://cache: not an address: it must start with file://, http://, https:// or s3://");
+}
+
+#[test]
 fn caches_that_are_none_and_archives_that_are_damaged() {
     let world = world();
     let unsigned = ["--path", SYSTEM, "--allow-unsigned"];
