@@ -8,6 +8,7 @@ use remote::{Credentials, Options};
 use spec::Access;
 
 use crate::args::Fetch;
+use crate::environment::text;
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -44,29 +45,23 @@ fn remote(args: &Fetch) -> Result<Options, Failure> {
     })
 }
 
-/// A variable that says something.
-#[expect(clippy::disallowed_methods, reason = "the cli may read the environment")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// The keys for buckets: from the variables that all tools for S3 know, or from the file that they share.
 fn credentials() -> Option<Credentials> {
-    if let (Some(key), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-        let token = variable("AWS_SESSION_TOKEN");
+    if let (Some(key), Some(secret)) = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY")) {
+        let token = text("AWS_SESSION_TOKEN");
         return Some(Credentials { key, secret, token });
     }
-    let file = variable("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from);
-    let file = file.or_else(|| Some(Path::new(&variable("HOME")?).join(".aws/credentials")))?;
-    let profile = variable("AWS_PROFILE").unwrap_or_else(|| "default".into());
+    let file = text("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from);
+    let file = file.or_else(|| Some(Path::new(&text("HOME")?).join(".aws/credentials")))?;
+    let profile = text("AWS_PROFILE").unwrap_or_else(|| "default".into());
     of_profile(&std::fs::read_to_string(file).ok()?, &profile)
 }
 
 /// The keys of a profile in the file that the tools for S3 share.
-fn of_profile(text: &str, profile: &str) -> Option<Credentials> {
+fn of_profile(file: &str, profile: &str) -> Option<Credentials> {
     let mut in_profile = false;
     let (mut key, mut secret, mut token) = (None, None, None);
-    for line in text.lines().map(str::trim) {
+    for line in file.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             in_profile = name.trim() == profile;
         } else if let Some((name, value)) = line.split_once('=').filter(|_| in_profile) {
@@ -88,7 +83,7 @@ fn of_profile(text: &str, profile: &str) -> Option<Credentials> {
 
 /// The certificates that the environment names or the system has.
 fn certificates() -> Result<Option<Vec<u8>>, Failure> {
-    let named = variable("NIX_SSL_CERT_FILE").or_else(|| variable("SSL_CERT_FILE"));
+    let named = text("NIX_SSL_CERT_FILE").or_else(|| text("SSL_CERT_FILE"));
     match named {
         // What Nix puts there in builds that have no network.
         Some(file) if file == "/no-cert-file.crt" => Ok(None),

@@ -9,6 +9,7 @@ use image::{Fault, Progress};
 use serde::Serialize;
 
 use crate::args::{CacheCommand, CacheFolder, Caching};
+use crate::environment::variable;
 use crate::failure::Failure;
 use crate::reuse;
 use crate::ui::{Ui, size};
@@ -74,11 +75,6 @@ fn usual_folder() -> Option<PathBuf> {
     let caches = variable("XDG_CACHE_HOME").and_then(absolute);
     let caches = caches.or_else(|| Some(home.and_then(absolute)?.join(".cache")));
     Some(caches?.join("kiln"))
-}
-
-#[expect(clippy::disallowed_methods, reason = "where the cache lies changes no byte")]
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// `kiln cache`.

@@ -5,6 +5,7 @@ mod args;
 mod build;
 mod bundle;
 mod cache;
+mod environment;
 mod failure;
 mod folder;
 mod layouts;

@@ -1,6 +1,6 @@
 //! Objects of web servers and buckets.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use rusty_s3::S3Action;
@@ -125,7 +125,14 @@ impl Http {
         }
         let response = match request.call() {
             Ok(response) => response,
-            Err(error) => return Ok(Tried::MayPass(self.broken(key, &describe(&error), tries))),
+            Err(error) => {
+                let broken = self.broken(key, &describe(&error), tries);
+                // A certificate that is not trusted will not be so in a second.
+                return match error {
+                    ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => Err(broken),
+                    _ => Ok(Tried::MayPass(broken)),
+                };
+            }
         };
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
