@@ -1,11 +1,12 @@
 //! Objects that are files in a folder.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::{Object, Stream};
+use crate::{Object, Open, Stream};
 
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -44,6 +45,29 @@ impl Folder {
         file.seek(SeekFrom::Start(start))
             .map_err(|source| self.failed(key, source))?;
         Ok(Some(Stream::file(file, len.saturating_sub(start))))
+    }
+
+    pub(crate) fn has(&self, key: &str) -> Result<bool> {
+        Ok(self.path.is_dir() && self.open(key)?.is_some())
+    }
+
+    /// A file appears whole or not at all.
+    pub(crate) fn put(&self, key: &str, len: u64, open: &Open) -> Result<()> {
+        let path = self.place(key)?;
+        let folder = path.parent().unwrap_or(&self.path);
+        let put = || {
+            std::fs::create_dir_all(folder)?;
+            let mut partial = tempfile::Builder::new()
+                .prefix(".partial-")
+                .permissions(Permissions::from_mode(0o644))
+                .tempfile_in(folder)?;
+            let copied = io::copy(&mut open()?.take(len), partial.as_file_mut())?;
+            if copied < len {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            partial.persist(&path).map_err(|error| error.error)
+        };
+        put().map(drop).map_err(|source| self.failed(key, source))
     }
 
     fn open(&self, key: &str) -> Result<Option<(File, u64)>> {

@@ -4,15 +4,15 @@ use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use rusty_s3::S3Action;
-use rusty_s3::actions::GetObject;
-use ureq::http::{HeaderMap, StatusCode, header};
+use rusty_s3::actions::{GetObject, HeadObject, PutObject};
+use ureq::http::{HeaderMap, Response, StatusCode, header};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
 use crate::address::Address;
 use crate::error::{Error, Result};
 use crate::retry::{Retry, may_pass};
-use crate::{Object, Options, Stream};
+use crate::{Object, Open, Options, Stream};
 
 /// How long a signed request is good for.
 const SIGNED_FOR: Duration = Duration::from_mins(15);
@@ -33,6 +33,14 @@ pub(crate) struct Answer {
     /// The bytes of the whole object, when the server says so.
     pub(crate) total: Option<u64>,
     pub(crate) encoding: Option<String>,
+}
+
+/// What an address is made for.
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Look,
+    Write,
 }
 
 /// One try.
@@ -56,6 +64,7 @@ impl Http {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .tls_config(tls.build())
+            .timeout_resolve(stall)
             .timeout_connect(stall)
             .timeout_recv_response(stall)
             .timeout_per_read(stall)
@@ -119,7 +128,7 @@ impl Http {
     /// Asks once for an object from a byte on.
     pub(crate) fn ask(&self, key: &str, start: u64, retry: &Retry) -> Result<Tried> {
         let tries = retry.failed + 1;
-        let mut request = self.agent.get(self.url(key));
+        let mut request = self.agent.get(self.url(key, Access::Read));
         if start > 0 {
             request = request.header("Range", format!("bytes={start}-"));
         }
@@ -127,10 +136,10 @@ impl Http {
             Ok(response) => response,
             Err(error) => {
                 let broken = self.broken(key, &describe(&error), tries);
-                // A certificate that is not trusted will not be so in a second.
-                return match error {
-                    ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData => Err(broken),
-                    _ => Ok(Tried::MayPass(broken)),
+                return if passes(&error) {
+                    Ok(Tried::MayPass(broken))
+                } else {
+                    Err(broken)
                 };
             }
         };
@@ -156,22 +165,71 @@ impl Http {
                 _ => Err(self.broken(key, "the server sends another range than it was asked for", tries)),
             },
             StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => Ok(Tried::Beyond),
-            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(Tried::Nothing),
-            // Whoever may not list a bucket is told so of objects that are not there.
-            StatusCode::FORBIDDEN if self.is_public_bucket() => Ok(Tried::Nothing),
+            status if self.is_absent(status) => Ok(Tried::Nothing),
             _ => {
-                let object = self.name(key);
-                let error = Error::Status {
-                    object,
-                    status,
-                    tries,
-                };
+                let error = self.refused(key, status, tries);
                 if may_pass(status) {
                     Ok(Tried::MayPass(error))
                 } else {
                     Err(error)
                 }
             }
+        }
+    }
+
+    /// Whether there is such an object.
+    pub(crate) fn has(&self, key: &str) -> Result<bool> {
+        let status = self.again(key, || self.agent.head(self.url(key, Access::Look)).call())?;
+        match status {
+            status if status.is_success() => Ok(true),
+            status if self.is_absent(status) => Ok(false),
+            status => Err(self.refused(key, status.as_u16(), 1)),
+        }
+    }
+
+    /// Makes an object of the `len` bytes that are read from what `open` opens.
+    pub(crate) fn put(&self, key: &str, len: u64, open: &Open) -> Result<()> {
+        let status = self.again(key, || {
+            let mut body = open()?.take(len);
+            let request = self.agent.put(self.url(key, Access::Write));
+            // Buckets take no body in chunks.
+            let request = request.header(header::CONTENT_LENGTH, len);
+            request.send(SendBody::from_reader(&mut body))
+        })?;
+        if status.is_success() {
+            return Ok(());
+        }
+        Err(self.refused(key, status.as_u16(), 1))
+    }
+
+    /// Asks until there is an answer that will not be another one soon, or no more try.
+    fn again(
+        &self,
+        key: &str,
+        mut ask: impl FnMut() -> Result<Response<Body>, ureq::Error>,
+    ) -> Result<StatusCode> {
+        let mut retry = self.retry();
+        loop {
+            let tries = retry.failed + 1;
+            let error = match ask() {
+                Ok(response) if may_pass(response.status().as_u16()) => {
+                    self.refused(key, response.status().as_u16(), tries)
+                }
+                Ok(response) => return Ok(response.status()),
+                Err(error) if passes(&error) => self.broken(key, &describe(&error), tries),
+                Err(error) => return Err(self.broken(key, &describe(&error), tries)),
+            };
+            if !retry.again() {
+                return Err(error);
+            }
+        }
+    }
+
+    fn refused(&self, key: &str, status: u16, tries: u32) -> Error {
+        Error::Status {
+            object: self.name(key),
+            status,
+            tries,
         }
     }
 
@@ -187,17 +245,28 @@ impl Http {
         self.address.name_of(key)
     }
 
-    fn is_public_bucket(&self) -> bool {
-        matches!(self.address, Address::Bucket(_)) && self.credentials.is_none()
+    /// Whether an answer says that there is no such object.
+    fn is_absent(&self, status: StatusCode) -> bool {
+        match status {
+            StatusCode::NOT_FOUND | StatusCode::GONE => true,
+            // Whoever may not list a bucket is told so of objects that are not there.
+            StatusCode::FORBIDDEN => matches!(self.address, Address::Bucket(_)) && self.credentials.is_none(),
+            _ => false,
+        }
     }
 
     /// The object's address, signed where it has to be.
-    fn url(&self, key: &str) -> String {
+    fn url(&self, key: &str, access: Access) -> String {
         match &self.address {
             Address::Bucket(bucket) => {
                 let object = format!("{}{key}", bucket.prefix);
-                let action = GetObject::new(&bucket.bucket, self.credentials.as_ref(), &object);
-                action.sign(SIGNED_FOR).to_string()
+                let (bucket, credentials) = (&bucket.bucket, self.credentials.as_ref());
+                let url = match access {
+                    Access::Read => GetObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
+                    Access::Look => HeadObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
+                    Access::Write => PutObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
+                };
+                url.to_string()
             }
             // A narinfo's URL may carry a query, so it is joined as text and not as a path.
             Address::Web(url) => format!("{url}{key}"),
@@ -231,6 +300,11 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.strip_prefix("bytes ")?.split_once('/')?;
     let first = range.split_once('-')?.0.parse().ok()?;
     Some((first, total.parse().ok()))
+}
+
+/// Whether a failure may be over soon. A certificate that is not trusted will not be trusted in a second.
+fn passes(error: &ureq::Error) -> bool {
+    !matches!(error, ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData)
 }
 
 /// What happened, without the address, which the error has already.

@@ -1,4 +1,4 @@
-//! Objects at addresses: a folder, a web server or a bucket, read whole or as a stream.
+//! Objects at addresses: a folder, a web server or a bucket, read whole or as a stream, and written.
 //!
 //! ```text
 //!  file:///srv/cache                   a folder
@@ -6,7 +6,9 @@
 //!  s3://bucket?endpoint=…&region=…     a bucket, with AWS' signature version 4 where there are credentials
 //!
 //!  Remote::open(address) ─► get(key)     the bytes, or none when there is no such object
-//!                        └► stream(key)  a reader that goes on where a broken connection stopped
+//!                        ├► stream(key)  a reader that goes on where a broken connection stopped
+//!                        ├► has(key)     whether there is such an object
+//!                        └► put(key, …)  makes one, with the method PUT where there is a server
 //! ```
 //!
 //! A key is a path under the address, such as `nar/1w1f….nar.zst`.
@@ -25,6 +27,7 @@ mod http;
 mod retry;
 mod stream;
 
+use std::io::{self, Read};
 use std::time::Duration;
 
 pub use address::Address;
@@ -82,6 +85,9 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// Opens what is to be sent, from its first byte on; for each try anew.
+pub type Open<'a> = dyn Fn() -> io::Result<Box<dyn Read>> + 'a;
+
 /// Where objects are.
 #[derive(Debug)]
 pub struct Remote {
@@ -135,6 +141,28 @@ impl Remote {
         match &self.place {
             Place::Folder(folder) => folder.stream(key, start),
             Place::Http(http) => http.stream(key, start),
+        }
+    }
+
+    /// Whether there is an object.
+    ///
+    /// # Errors
+    /// When nobody can say so.
+    pub fn has(&self, key: &str) -> Result<bool> {
+        match &self.place {
+            Place::Folder(folder) => folder.has(key),
+            Place::Http(http) => http.has(key),
+        }
+    }
+
+    /// Makes an object of the `len` bytes that are read from what `open` opens. Where there was one, it is replaced.
+    ///
+    /// # Errors
+    /// When it cannot be read or sent, or is not taken.
+    pub fn put(&self, key: &str, len: u64, open: &Open) -> Result<()> {
+        match &self.place {
+            Place::Folder(folder) => folder.put(key, len, open),
+            Place::Http(http) => http.put(key, len, open),
         }
     }
 
