@@ -1,4 +1,4 @@
-//! Compressed segments, kept between builds.
+//! Compressed segments, kept between builds, here and for others.
 //!
 //! ```text
 //!  DIR/segments/5f/5f0c…e1   one segment: blocks │ sizes │ trailer        named by its key
@@ -8,7 +8,7 @@
 //! A *segment* is a run of compressed blocks that depends on nothing around it. Its [`Key`] is a hash of everything
 //! that it does depend on, so whoever has the key knows the bytes before they are made, and may take them from where
 //! they were made before: from a [`Cache`], or out of an [`Earlier`] output. Entries never change, so a place that
-//! only knows keys and bytes can keep them.
+//! only knows keys and bytes can keep them: a web server or a bucket, which [`Shared`] asks and [`Uploads`] fills.
 //!
 //! Nothing here is believed. A segment comes with a digest over its key, its blocks and their sizes, and whoever takes
 //! it computes that digest over the very bytes that it goes on to use. What does not match is [rejected], removed, and
@@ -24,7 +24,10 @@ mod earlier;
 mod entry;
 mod folder;
 mod key;
+mod push;
+mod shared;
 mod upkeep;
+mod uploads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +37,10 @@ use image::{Fault, ReadAt, Spool};
 pub use earlier::{Earlier, Record};
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
+pub use push::Pushed;
+pub use shared::{Fetched, Shared};
 pub use upkeep::{Damage, Pruned, Usage, Verified};
+pub use uploads::{Sent, Uploads};
 
 /// Places where compressed segments can be. All of them may be asked from many threads and processes at once.
 pub trait Segments: Sync {
@@ -44,6 +50,16 @@ pub trait Segments: Sync {
     fn reject(&self, key: &Key, problem: &str);
     /// Keeps a segment that was made. Failing to do so is no failure of the build.
     fn keep(&self, key: &Key, made: &Made);
+}
+
+/// All places that a build knows.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// These are asked first, in this order. What one does not have, and a later one has or is made, it is asked to
+    /// keep.
+    pub near: &'a [&'a dyn Segments],
+    /// These are asked for what is missing then, while it is being made; whichever is ready first is taken.
+    pub shared: &'a [Shared],
 }
 
 /// A segment that was found.
@@ -87,6 +103,12 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The address of a shared cache makes no sense, or it does not take what is pushed.
+    #[error(transparent)]
+    Remote(#[from] remote::Error),
+    /// The system has no thread left to give.
+    #[error("cannot start a thread: {0}")]
+    NoThread(std::io::Error),
 }
 
 impl Error {
@@ -94,7 +116,32 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Folder { .. } => Fault::Output,
+            Error::Folder { .. } | Error::NoThread(_) => Fault::Output,
+            Error::Remote(error) => match error.fault() {
+                Fault::Request => Fault::Request,
+                // Nothing is read from there that a failure could be about.
+                _ => Fault::Output,
+            },
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let Error::Remote(error) = self else {
+            return None;
+        };
+        match error {
+            remote::Error::Status {
+                status: 405 | 501, ..
+            } => {
+                Some("a web server has to allow the method PUT there; a bucket needs an s3:// address".into())
+            }
+            remote::Error::Status {
+                status: 401 | 403, ..
+            } => error.hint(),
+            remote::Error::BadAddress { .. } | remote::Error::Certificates { .. } => None,
+            _ => Some("what was sent is there, and the next push sends what is left".into()),
         }
     }
 }

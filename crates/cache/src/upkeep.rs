@@ -50,7 +50,7 @@ pub struct Damage {
 }
 
 impl Usage {
-    fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.entries += 1;
         self.bytes += bytes;
     }
@@ -142,7 +142,7 @@ impl Cache {
         Ok(cleared)
     }
 
-    fn entries(&self) -> Result<Vec<Listed>, Error> {
+    pub(crate) fn entries(&self) -> Result<Vec<Listed>, Error> {
         let mut entries = Vec::new();
         for folder in list(&self.folder.join(SEGMENTS))? {
             if folder.is_folder {
@@ -155,13 +155,19 @@ impl Cache {
     }
 }
 
+/// The segment that a file should be.
+///
+/// # Errors
+/// What is wrong with the file's name.
+pub(crate) fn key(path: &Path) -> Result<Key, String> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let key = name.and_then(|name| name.parse::<Key>().ok());
+    key.ok_or_else(|| "its name is no key".to_string())
+}
+
 /// Checks one file. Nothing is wrong with one that has gone.
-fn check(path: &Path) -> Result<(), Option<String>> {
-    let key = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.parse::<Key>().ok());
-    let key = key.ok_or_else(|| Some("its name is no key".to_string()))?;
+pub(crate) fn check(path: &Path) -> Result<(), Option<String>> {
+    let key = key(path).map_err(Some)?;
     let file = open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => None,
         _ => Some(error.to_string()),
@@ -171,9 +177,9 @@ fn check(path: &Path) -> Result<(), Option<String>> {
 }
 
 /// Something in a folder of the cache.
-struct Listed {
-    path: PathBuf,
-    len: u64,
+pub(crate) struct Listed {
+    pub(crate) path: PathBuf,
+    pub(crate) len: u64,
     used: SystemTime,
     is_folder: bool,
 }
