@@ -2,95 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/segments.rs"]
+mod segments;
 #[expect(dead_code, reason = "each test file uses its own part")]
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use cache::{Cache, Earlier, Segments};
-use image::{Kind, Node, NodeId, ReadAt, Silent, Spool, Tree, Unit};
+use image::{Kind, Node, Tree, Unit};
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
-use squashfs::{Compression, Options, Planned, Reuse, Work};
-use support::{add_units, options, zoo};
+use segments::{bytes, cold, entries, plan, tree};
+use squashfs::Compression;
+use support::options;
 
 const ZSTD: Compression = Compression::Zstd { level: 5 };
 
-/// As a NAR's hash: over all names, bytes and links of a unit.
-fn unit_hashes(tree: &Tree) -> BTreeMap<NodeId, [u8; 32]> {
-    let hash = |(root, _): (NodeId, &Unit)| {
-        let mut hasher = Sha256::new();
-        for entry in tree.walk_from(root) {
-            let bytes = match &tree.node(entry.id).kind {
-                Kind::File(content) => content.to_vec().unwrap(),
-                kind => format!("{kind:?}").chars().take(9).collect::<String>().into(),
-            };
-            hasher.update((entry.path.len() as u64).to_le_bytes());
-            hasher.update(&entry.path);
-            hasher.update((bytes.len() as u64).to_le_bytes());
-            hasher.update(&bytes);
-        }
-        (root, hasher.finalize().into())
-    };
-    tree.units().map(hash).collect()
-}
-
-fn plan(tree: &Tree, options: &Options, threads: usize, places: &[&dyn Segments]) -> Planned {
-    let spool = Spool::create(&std::env::temp_dir()).unwrap();
-    let units = unit_hashes(tree);
-    let work = Work {
-        spool: &spool,
-        threads,
-        digests: &[],
-        progress: &Silent,
-        reuse: Some(Reuse {
-            units: &units,
-            places,
-        }),
-    };
-    squashfs::plan(tree, options, &work).unwrap()
-}
-
-fn bytes(planned: &Planned) -> Vec<u8> {
-    let mut bytes = vec![0; usize::try_from(planned.image.size()).unwrap()];
-    planned.image.read_exact_at(&mut bytes, 0).unwrap();
-    bytes
-}
-
-fn cold(tree: &Tree, options: &Options) -> Vec<u8> {
-    bytes(&support::plan(tree, options, 2))
-}
-
-/// The zoo as units, and many more that are segments of their own.
-fn tree() -> Tree {
-    let mut tree = zoo(4096);
-    for unit in 0..20 {
-        for file in 0..3 {
-            let path = format!("/u{unit:02}/{file}");
-            let content = support::bytes(900 + 3000 * file, 7 + unit);
-            tree.add_at(path.as_bytes(), Node::file(content)).unwrap();
-        }
-    }
-    add_units(&mut tree);
-    tree
-}
-
 fn cache(dir: &Path) -> Cache {
     Cache::open(dir, 1 << 30).unwrap()
-}
-
-/// The cache's entries, sorted by their names.
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    let tree = image::scan(&dir.join("segments"), image::Keep::default()).unwrap();
-    let files = tree
-        .walk()
-        .filter(|entry| matches!(tree.node(entry.id).kind, Kind::File(_)));
-    files
-        .map(|entry| dir.join(format!("segments{}", String::from_utf8(entry.path).unwrap())))
-        .collect()
 }
 
 /// Counts what it is asked.

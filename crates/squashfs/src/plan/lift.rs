@@ -25,27 +25,20 @@ pub(super) struct Spooled {
 }
 
 /// Copies every segment that is anywhere into the spool, and checks the copy: it is what the image will be made of, so
-/// nothing that happens to the original can matter any more. Answers also the first free byte of the spool.
+/// nothing that happens to the original can matter any more. `end` is the first free byte of the spool.
 pub(super) fn lift(
     segments: &Segments,
     keys: &[Option<Key>],
     reuse: &Reuse,
     work: &Work,
-) -> Result<(Vec<Option<Spooled>>, u64), Error> {
-    let end = AtomicU64::new(0);
+    end: &AtomicU64,
+) -> Result<Vec<Option<Spooled>>, Error> {
     let one = |(segment, key): (&Segment, &Option<Key>)| match key {
-        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, reuse, work, &end),
+        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, reuse, work, end),
         None => Ok(None),
     };
-    let lifted = work.pool()?.install(|| {
-        segments
-            .list
-            .par_iter()
-            .zip(keys)
-            .map(one)
-            .collect::<Result<_, Error>>()
-    })?;
-    Ok((lifted, end.into_inner()))
+    work.pool()?
+        .install(|| segments.list.par_iter().zip(keys).map(one).collect())
 }
 
 /// Looks for one segment, in one place after the other.
@@ -56,12 +49,12 @@ fn find(
     work: &Work,
     end: &AtomicU64,
 ) -> Result<Option<Spooled>, Error> {
-    for (number, place) in reuse.places.iter().enumerate() {
+    for (number, place) in reuse.places.near.iter().enumerate() {
         work.progress.advance(0)?;
         let Some(found) = place.find(key) else { continue };
         match take(jobs, key, &found, work, end)? {
             Ok(spooled) => {
-                keep(key, &spooled, &reuse.places[..number], work);
+                keep(key, &spooled, &reuse.places.near[..number], work);
                 return Ok(Some(spooled));
             }
             Err(problem) => place.reject(key, &problem),
@@ -93,7 +86,8 @@ fn take(
     work: &Work,
     end: &AtomicU64,
 ) -> Result<Result<Spooled, String>, Error> {
-    let Some(part_end) = found.start.checked_add(found.len).filter(|_| fits(jobs, found)) else {
+    let part_end = found.start.checked_add(found.len);
+    let Some(part_end) = part_end.filter(|_| fits(jobs, &found.sizes, found.len)) else {
         return Ok(Err("its blocks are not those that belong here".into()));
     };
     // The smallest blocks of file systems, so that they can share them.
@@ -131,12 +125,12 @@ fn take(
 }
 
 /// Whether sizes can be those of these blocks.
-fn fits(jobs: &[Job], found: &Found) -> bool {
+pub(super) fn fits(jobs: &[Job], sizes: &[u32], len: u64) -> bool {
     let possible = |(job, word): (&Job, &u32)| match word & !DATA_RAW {
         0 => *word == 0 && matches!(job, Job::Block { .. }),
         len if *word & DATA_RAW != 0 => len == job.len(),
         len => len < job.len(),
     };
-    let sum: u64 = found.sizes.iter().map(|word| u64::from(word & !DATA_RAW)).sum();
-    found.sizes.len() == jobs.len() && sum == found.len && jobs.iter().zip(&found.sizes).all(possible)
+    let sum: u64 = sizes.iter().map(|word| u64::from(word & !DATA_RAW)).sum();
+    sizes.len() == jobs.len() && sum == len && jobs.iter().zip(sizes).all(possible)
 }

@@ -2,16 +2,18 @@
 //!
 //! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
 //! 2. [`keys`] names segments, and [`lift`] takes those that were made before from where they are; [`pack`] compresses
-//!    the others in parallel, and spools them in that order.
+//!    the others in parallel, while [`fetch`] asks for them far away; [`queue`] takes what is ready first.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 
 mod bound;
 mod duplicates;
+mod fetch;
 mod keys;
 mod lift;
 mod metadata;
 mod pack;
+mod queue;
 mod segments;
 mod stored;
 mod tables;
@@ -53,9 +55,8 @@ pub struct Reuse<'a> {
     /// For units, by their roots, a hash of everything in them: of all names, bytes and links. Segments with other files
     /// are named after these files' bytes, which are read for that.
     pub units: &'a BTreeMap<NodeId, [u8; 32]>,
-    /// Where segments may be, in the order in which they are asked. What one does not have, and a later one has or is
-    /// made, it is asked to keep.
-    pub places: &'a [&'a dyn cache::Segments],
+    /// Where segments may be.
+    pub places: cache::Places<'a>,
 }
 
 impl Work<'_> {

@@ -1,18 +1,21 @@
-//! Compresses blocks in parallel and spools them in their planned order.
+//! Compresses blocks in parallel and spools them segment by segment.
 //!
-//! Workers take blocks in order and hand results to the calling thread, which writes them. A worker waits
-//! before it gets too far ahead of the writer, so memory holds a few blocks per thread.
+//! Workers take blocks in order and hand results to the calling thread, which writes them.
 //!
-//! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed.
+//! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed, or
+//! [fetched](super::fetch) while they are waiting for it. Where a segment lies in the spool tells nothing about its
+//! place in the image.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use cache::{Checksum, Key};
 use image::{Kind, NodeId, Tree};
 
+use super::fetch;
 use super::lift::{Spooled, keep, lift};
+use super::queue::{Output, Queue};
 use super::segments::{Job, Segments};
 use super::{ALIGNMENT, Work};
 use crate::compress::{Block, Compressor};
@@ -36,6 +39,40 @@ pub(super) struct Packed {
     pub(super) end: u64,
 }
 
+/// The segments that have to be made, and all that is needed for it.
+pub(super) struct Making<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) segments: &'a Segments,
+    pub(super) options: &'a Options,
+    pub(super) work: &'a Work<'a>,
+    /// The keys of all segments.
+    pub(super) keys: &'a [Option<Key>],
+    /// The segments to be made: each has the number of a task in the queue.
+    pub(super) missing: Vec<usize>,
+    /// The first free byte of the spool.
+    pub(super) end: &'a AtomicU64,
+    pub(super) queue: &'a Queue,
+}
+
+impl Making<'_> {
+    /// The blocks of a task's segment.
+    pub(super) fn jobs(&self, task: usize) -> &[Job] {
+        &self.segments.jobs[self.segments.list[self.missing[task]].jobs.clone()]
+    }
+
+    pub(super) fn key(&self, task: usize) -> Option<&Key> {
+        self.keys[self.missing[task]].as_ref()
+    }
+
+    /// Room in the spool for blocks that take at most so many bytes. What is not used of it takes no space.
+    pub(super) fn room(&self, jobs: &[Job]) -> u64 {
+        let most: u64 = jobs.iter().map(|job| u64::from(job.len())).sum();
+        // The smallest blocks of file systems, so that they can share them.
+        self.end
+            .fetch_add(most.next_multiple_of(ALIGNMENT), Ordering::Relaxed)
+    }
+}
+
 /// Finds or makes all segments, whose keys are these, and gives them their places.
 pub(super) fn pack(
     tree: &Tree,
@@ -44,15 +81,29 @@ pub(super) fn pack(
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    let (lifted, end) = match &work.reuse {
-        Some(reuse) => lift(segments, keys, reuse, work)?,
-        None => (vec![None; segments.list.len()], 0),
+    let end = AtomicU64::new(0);
+    let lifted = match &work.reuse {
+        Some(reuse) => lift(segments, keys, reuse, work, &end)?,
+        None => vec![None; segments.list.len()],
     };
     let missing: Vec<usize> = (0..lifted.len())
         .filter(|number| lifted[*number].is_none())
         .collect();
-    let made = compress(tree, segments, &missing, keys, options, work, end)?;
-    let mut made = made.into_iter();
+    let jobs = missing.iter().map(|number| segments.list[*number].jobs.clone());
+    let fetch = work.reuse.is_some_and(|reuse| !reuse.places.shared.is_empty());
+    let queue = Queue::new(jobs, work.threads.max(1) * AHEAD, fetch);
+    let making = Making {
+        tree,
+        segments,
+        options,
+        work,
+        keys,
+        missing,
+        end: &end,
+        queue: &queue,
+    };
+    make(&making)?;
+    let mut made = queue.finish().into_iter();
     let spooled = lifted.into_iter().map(|lifted| lifted.or_else(|| made.next()));
     Ok(place(segments, spooled.flatten().collect()))
 }
@@ -81,44 +132,38 @@ fn place(segments: &Segments, spooled: Vec<Spooled>) -> Packed {
     packed
 }
 
-/// Compresses these segments, and spools them from the byte `end` on.
-fn compress(
-    tree: &Tree,
-    segments: &Segments,
-    missing: &[usize],
-    keys: &[Option<Key>],
-    options: &Options,
-    work: &Work,
-    end: u64,
-) -> Result<Vec<Spooled>, Error> {
-    let jobs: Vec<usize> = missing
-        .iter()
-        .flat_map(|number| segments.list[*number].jobs.clone())
-        .collect();
-    if jobs.is_empty() {
-        return Ok(Vec::new());
+/// Makes what is missing.
+fn make(making: &Making) -> Result<(), Error> {
+    let jobs = || (0..making.missing.len()).flat_map(|task| making.jobs(task));
+    let count = jobs().count();
+    if count == 0 {
+        return Ok(());
     }
-    let threads = work.threads.clamp(1, jobs.len());
-    let queue = Queue::new(jobs.len(), threads * AHEAD);
-    let total = jobs.iter().map(|job| u64::from(segments.jobs[*job].len())).sum();
+    let (queue, work) = (making.queue, making.work);
+    let total = jobs().map(|job| u64::from(job.len())).sum();
     work.progress.begin("compressing", total);
-    std::thread::scope(|scope| {
-        let _guard = StopAtEnd(&queue);
+    thread::scope(|scope| {
+        let _guard = StopAtEnd(queue);
         let work_on = || {
-            let _guard = StopOnPanic(&queue);
-            if let Err(error) = compress_all(tree, segments, &jobs, options, work, &queue) {
+            let _guard = StopOnPanic(queue);
+            if let Err(error) = compress_all(making) {
                 queue.fail(error);
             }
         };
-        let mut workers = Vec::with_capacity(threads);
-        for _ in 0..threads {
-            workers.push(
-                std::thread::Builder::new()
-                    .spawn_scoped(scope, work_on)
-                    .map_err(Error::NoThread)?,
-            );
+        let fetch_on = || {
+            if let Err(error) = fetch::fetch_all(making) {
+                queue.fail(error);
+            }
+        };
+        let spawn = || thread::Builder::new();
+        let mut workers = Vec::new();
+        for _ in 0..work.threads.clamp(1, count) {
+            workers.push(spawn().spawn_scoped(scope, work_on).map_err(Error::NoThread)?);
         }
-        let spooled = spool_all(segments, missing, keys, work, end, &queue);
+        for _ in 0..fetch::threads(making) {
+            workers.push(spawn().spawn_scoped(scope, fetch_on).map_err(Error::NoThread)?);
+        }
+        let spooled = spool_all(making);
         queue.stop();
         for worker in workers {
             // A worker that panicked has failed the queue, so that `spooled` says so.
@@ -129,20 +174,14 @@ fn compress(
 }
 
 /// A worker: takes blocks until there are no more.
-fn compress_all(
-    tree: &Tree,
-    segments: &Segments,
-    jobs: &[usize],
-    options: &Options,
-    work: &Work,
-    queue: &Queue,
-) -> Result<(), Error> {
+fn compress_all(making: &Making) -> Result<(), Error> {
+    let Making { options, queue, .. } = making;
     let mut compressor = Compressor::new(options.compression, options.block_size)?;
     let mut input = Vec::new();
-    while let Some(number) = queue.take() {
-        let job = &segments.jobs[jobs[number]];
-        read(tree, segments, job, &mut input)?;
-        work.progress.advance(u64::from(job.len()))?;
+    while let Some(ticket) = queue.take() {
+        let job = &making.segments.jobs[ticket.job];
+        read(making.tree, making.segments, job, &mut input)?;
+        making.work.progress.advance(u64::from(job.len()))?;
         let sparse = matches!(job, Job::Block { .. }) && is_zero(&input);
         let output = if sparse {
             Output {
@@ -161,13 +200,13 @@ fn compress_all(
                 },
             }
         };
-        queue.put(number, output);
+        queue.put(ticket.number, output);
     }
     Ok(())
 }
 
 /// The bytes of a block.
-fn read(tree: &Tree, segments: &Segments, job: &Job, input: &mut Vec<u8>) -> Result<(), Error> {
+pub(super) fn read(tree: &Tree, segments: &Segments, job: &Job, input: &mut Vec<u8>) -> Result<(), Error> {
     input.clear();
     input.resize(job.len() as usize, 0);
     match job {
@@ -194,7 +233,7 @@ fn read_file(tree: &Tree, file: NodeId, start: u64, buffer: &mut [u8]) -> Result
     Ok(reader.finish()?)
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes
         .chunks(4096)
         .all(|chunk| chunk.iter().all(|byte| *byte == 0))
@@ -206,145 +245,49 @@ fn word(bytes: &[u8]) -> u32 {
 }
 
 /// The writer: takes results in order, and keeps complete segments.
-fn spool_all(
-    segments: &Segments,
-    missing: &[usize],
-    keys: &[Option<Key>],
-    work: &Work,
-    mut end: u64,
-    queue: &Queue,
-) -> Result<Vec<Spooled>, Error> {
-    let mut done = Vec::with_capacity(missing.len());
-    let mut number = 0;
-    for segment in missing {
-        let start = end.next_multiple_of(ALIGNMENT);
-        let key = keys[*segment].as_ref();
-        let mut checksum = key.map(Checksum::new);
-        let mut sizes = Vec::new();
-        end = start;
-        for _ in segments.list[*segment].jobs.clone() {
-            let output = queue.next(number)?;
-            number += 1;
-            work.spool.write_at(&output.bytes, end)?;
-            if let Some(checksum) = &mut checksum {
-                checksum.add(&output.bytes);
-            }
-            sizes.push(output.word);
-            end += output.bytes.len() as u64;
-        }
-        let digest = checksum.map(|checksum| checksum.finish(&sizes));
-        let len = end - start;
-        let spooled = Spooled {
-            start,
-            len,
-            sizes,
-            digest,
+fn spool_all(making: &Making) -> Result<(), Error> {
+    let Making { queue, work, .. } = making;
+    let mut count = 0;
+    while let Some((task, numbers)) = queue.begun(count)? {
+        count += 1;
+        let Some(spooled) = spool(making, task, numbers.clone())? else {
+            queue.skip(numbers);
+            continue;
         };
-        if let (Some(key), Some(reuse)) = (key, &work.reuse) {
-            keep(key, &spooled, reuse.places, work);
+        let kept = spooled.clone();
+        if queue.deliver(task, spooled)
+            && let (Some(key), Some(reuse)) = (making.key(task), &work.reuse)
+        {
+            keep(key, &kept, reuse.places.near, work);
         }
-        done.push(spooled);
     }
-    Ok(done)
+    Ok(())
 }
 
-struct Output {
-    word: u32,
-    bytes: Vec<u8>,
-}
-
-/// Hands out the numbers of blocks, and brings results back in order.
-struct Queue {
-    state: Mutex<State>,
-    /// A result has come, or an error.
-    came: Condvar,
-    /// The writer has taken a result, or all work shall stop.
-    taken: Condvar,
-    count: usize,
-    ahead: usize,
-}
-
-struct State {
-    next_to_take: usize,
-    next_to_write: usize,
-    results: BTreeMap<usize, Output>,
-    error: Option<Error>,
-    stopped: bool,
-}
-
-impl Queue {
-    fn new(count: usize, ahead: usize) -> Queue {
-        let results = BTreeMap::new();
-        let state = State {
-            next_to_take: 0,
-            next_to_write: 0,
-            results,
-            error: None,
-            stopped: false,
+/// Spools the blocks of one segment; none when it comes from elsewhere meanwhile.
+fn spool(making: &Making, task: usize, numbers: Range<usize>) -> Result<Option<Spooled>, Error> {
+    let start = making.room(making.jobs(task));
+    let mut checksum = making.key(task).map(Checksum::new);
+    let mut sizes = Vec::new();
+    let mut end = start;
+    for number in numbers {
+        let Some(output) = making.queue.next(task, number)? else {
+            return Ok(None);
         };
-        Queue {
-            state: Mutex::new(state),
-            came: Condvar::new(),
-            taken: Condvar::new(),
-            count,
-            ahead,
+        making.work.spool.write_at(&output.bytes, end)?;
+        if let Some(checksum) = &mut checksum {
+            checksum.add(&output.bytes);
         }
+        sizes.push(output.word);
+        end += output.bytes.len() as u64;
     }
-
-    /// No code panics while it holds the lock, so its state is sound even when it is poisoned.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The number of the next block, when the writer is near enough; none when there is nothing left to do.
-    fn take(&self) -> Option<usize> {
-        let mut state = self.lock();
-        loop {
-            if state.stopped || state.next_to_take == self.count {
-                return None;
-            }
-            if state.next_to_take < state.next_to_write + self.ahead {
-                state.next_to_take += 1;
-                return Some(state.next_to_take - 1);
-            }
-            state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn put(&self, number: usize, output: Output) {
-        self.lock().results.insert(number, output);
-        self.came.notify_all();
-    }
-
-    fn fail(&self, error: Error) {
-        let mut state = self.lock();
-        state.error.get_or_insert(error);
-        state.stopped = true;
-        drop(state);
-        self.came.notify_all();
-        self.taken.notify_all();
-    }
-
-    fn stop(&self) {
-        self.lock().stopped = true;
-        self.taken.notify_all();
-    }
-
-    /// The result of a block, when it has come.
-    fn next(&self, number: usize) -> Result<Output, Error> {
-        let mut state = self.lock();
-        loop {
-            if let Some(error) = state.error.take() {
-                return Err(error);
-            }
-            if let Some(output) = state.results.remove(&number) {
-                state.next_to_write = number + 1;
-                self.taken.notify_all();
-                return Ok(output);
-            }
-            state = self.came.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
+    let digest = checksum.map(|checksum| checksum.finish(&sizes));
+    Ok(Some(Spooled {
+        start,
+        len: end - start,
+        sizes,
+        digest,
+    }))
 }
 
 /// Keeps workers from waiting for a writer that is gone.
@@ -361,7 +304,7 @@ struct StopOnPanic<'a>(&'a Queue);
 
 impl Drop for StopOnPanic<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.0.fail(Error::ThreadLost);
         }
     }
