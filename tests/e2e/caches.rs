@@ -2,17 +2,15 @@
 //! other source of the same closure. All of them give the same image.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::demo::{demo, is_made, kiln, store_paths, toplevel};
+use crate::servers::{ACCESS_KEY, SECRET_KEY, nginx, s3};
 use crate::shared::{Shared, shared};
 use crate::tools::{installed, run, sha256, tool};
 
-const ACCESS_KEY: &str = "AKIAKILN";
-const SECRET_KEY: &str = "a secret of the tests";
 const BUCKET: &str = "kiln-cache";
 
 /// A cache that `nix copy` has filled and signed: the folder is the server's root, the cache lies in `BUCKET`; `key` is the
@@ -59,68 +57,6 @@ fn cache() -> Shared {
 
 fn is_possible() -> bool {
     is_made() && installed(&["nix", "nix-store", "nginx"])
-}
-
-/// A program that serves until the value goes.
-struct Served {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
-fn wait_for(mut child: Child, port: u16) -> Served {
-    let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(
-            begun.elapsed().as_secs() < 30 && child.try_wait().unwrap().is_none(),
-            "the server does not start"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Served { child, port }
-}
-
-/// nginx, which serves a folder; `more` is for its `location`.
-fn nginx(folder: &Path, work: &Path, more: &str) -> Served {
-    let (port, work) = (free_port(), work.display());
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {work}/tmp;"));
-    let text = format!(
-        "daemon off; master_process off; pid {work}/nginx.pid; error_log {work}/nginx.log;\n\
-         events {{}}\nhttp {{ access_log {work}/access.log; {} server {{ listen 127.0.0.1:{port}; root {};\n\
-         location / {{ {more} }} }} }}\n",
-        temporary.join(" "),
-        folder.display()
-    );
-    let configuration = format!("{work}/nginx.conf");
-    fs::write(&configuration, text).unwrap();
-    // Whoever is root would else become somebody who may not read folders of root's.
-    let child = tool("nginx")
-        .args([
-            "-e",
-            &format!("{work}/nginx.log"),
-            "-g",
-            "user root;",
-            "-c",
-            &configuration,
-        ])
-        .spawn()
-        .unwrap();
-    wait_for(child, port)
 }
 
 /// `kiln ext4` of the demo's system from a source, without a place for Nix or a home.
@@ -195,27 +131,6 @@ fn every_source_gives_the_same_image() {
         "{told}"
     );
     assert!(!out.exists());
-}
-
-/// A bucket of a server that checks signatures.
-fn s3(folder: &Path) -> Served {
-    let port = free_port();
-    let child = tool("s3s-fs")
-        .args([
-            "--host",
-            "127.0.0.1",
-            "--access-key",
-            ACCESS_KEY,
-            "--secret-key",
-            SECRET_KEY,
-        ])
-        .args(["--port", &port.to_string()])
-        .arg(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    wait_for(child, port)
 }
 
 /// A squashfs whose id other parts show, planned from listings, and in no more time than fetching and unpacking take.

@@ -22,7 +22,9 @@ mod nix_world;
 mod performance;
 mod reproducible;
 mod rock64;
+mod servers;
 mod shared;
+mod shared_caches;
 mod tools;
 #[expect(dead_code, reason = "the zoo is wanted, and what makes an image of it")]
 #[path = "../../crates/squashfs/tests/support/mod.rs"]

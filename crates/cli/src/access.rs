@@ -26,7 +26,7 @@ pub(crate) fn access<'a>(
     let download = args.download_dir.as_deref().map(DownloadDir::open_at).transpose();
     Ok(Access {
         folder,
-        remote: remote(args)?,
+        remote: sources(args)?,
         spool,
         download: download.map_err(spec::Error::from)?,
         threads,
@@ -34,14 +34,21 @@ pub(crate) fn access<'a>(
     })
 }
 
-fn remote(args: &Fetch) -> Result<Options, Failure> {
-    let usual = Options::default();
+fn sources(args: &Fetch) -> Result<Options, Failure> {
+    let usual = remote()?;
     Ok(Options {
         tries: args.tries.unwrap_or(usual.tries),
         stall: args.timeout.map_or(usual.stall, Duration::from_secs),
+        ..usual
+    })
+}
+
+/// What the environment says of everything that is far away.
+pub(crate) fn remote() -> Result<Options, Failure> {
+    Ok(Options {
         credentials: credentials(),
         certificates: certificates()?,
-        ..usual
+        ..Options::default()
     })
 }
 

@@ -114,6 +114,13 @@ pub(crate) struct Caching {
     /// from there; can be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) reuse: Vec<PathBuf>,
+    /// A shared cache (file://, http://, https://, s3://) that is asked for what is missing, while that is being
+    /// compressed; what comes from it is compared with the files; can be repeated
+    #[arg(long, value_name = "URL")]
+    pub(crate) cache_from: Vec<String>,
+    /// A shared cache that gets what it does not have, as far as that takes no longer than the build
+    #[arg(long, value_name = "URL")]
+    pub(crate) cache_to: Option<String>,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -135,6 +142,14 @@ pub(crate) enum CacheCommand {
         /// How many bytes may stay
         #[arg(long, value_name = "SIZE", default_value = "20GiB")]
         cache_size: Amount,
+    },
+    /// Send everything to a shared cache that does not have it yet
+    Push {
+        #[command(flatten)]
+        folder: CacheFolder,
+        /// The shared cache: file://, http://, https:// (with the method PUT) or s3://
+        #[arg(long, value_name = "URL")]
+        to: String,
     },
     /// Read everything, and remove what is damaged
     Verify(CacheFolder),

@@ -11,11 +11,11 @@ use transport::{Bmap, Encoder, Method};
 use crate::access::access;
 use crate::args::Build;
 use crate::bundle::{self, signing::Signing};
-use crate::cache::Places;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::layouts;
 use crate::manifest::{FileEntry, Manifest};
+use crate::places::Places;
 use crate::ui::{Ui, size};
 
 /// Only the bundle.
@@ -59,72 +59,100 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         )));
     }
     spec::check_only(&spec, &args.only)?;
-    let transports = spec::transports(&spec)?;
+    spec::transports(&spec)?;
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let out = OutFolder::lock(&args.out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder)?;
-    let rehash = if args.rehash {
-        Rehash::Accept
-    } else {
-        Rehash::Compare
-    };
     let places = Places::open(&args.caching, ui)?;
-    let all_places = places.all();
-    // Gather: store paths become a tree, checked against their registration.
-    let access = access(&args.fetch, folder, &out.path, threads, ui)?;
-    let gathered = gather(&spec, rehash, &access, ui)?;
-    // Plan: trees become images, images become a disk. Only the spool is written to.
-    let squashing = Squashing::Spool(&out.path);
-    let work = Work {
+    let job = Job {
+        args,
+        spec: &spec,
         folder,
-        squashing,
+        out: &out,
+        signing: &signing,
         threads,
-        progress: ui,
-        segments: Some(&all_places),
-        only: &args.only,
+        ui,
     };
-    let plan = spec::plan(&spec, &gathered, &work);
+    let made = job.make(&places);
     places.close(ui);
-    let plan = plan?;
-    warnings(&plan, ui);
-    // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
-    let bundle = signing.sign(&plan, &out.path, threads, ui)?;
-    // Write: every output grows under a temporary name; when all are complete, they get their own.
-    let mut outputs = outputs(&plan, &transports);
-    for (file, content) in &bundle {
-        outputs.push(Output {
-            part: "bundle",
-            file,
-            content: content.clone(),
-            id: None,
-            transport: Transport::default(),
-        });
-    }
-    let (written, files) = write_all(&outputs, &out, threads, ui)?;
-    let manifest = Manifest::new(&gathered, &spec, &plan, files);
-    let manifest_file = args.only.is_empty().then(|| spec::manifest(&gathered));
-    let manifest_written = match &manifest_file {
-        None => None,
-        Some(file) => {
-            let text =
-                serde_json::to_vec_pretty(&manifest).map_err(|error| Failure::usage(error.to_string()))?;
-            Some(image::write(
-                &out.path.join(file),
-                &alone(&Content::from(text))?,
-                ui,
-            )?)
+    made
+}
+
+/// What is to be made.
+struct Job<'a> {
+    args: &'a Build,
+    spec: &'a Spec,
+    /// Where relative paths start.
+    folder: &'a Path,
+    out: &'a OutFolder,
+    signing: &'a Signing,
+    threads: usize,
+    ui: &'a Ui,
+}
+
+impl Job<'_> {
+    fn make(&self, places: &Places) -> Result<(), Failure> {
+        let (spec, out, threads, ui) = (self.spec, self.out, self.threads, self.ui);
+        // Gather: store paths become a tree, checked against their registration.
+        let rehash = if self.args.rehash {
+            Rehash::Accept
+        } else {
+            Rehash::Compare
+        };
+        let access = access(&self.args.fetch, self.folder, &out.path, threads, ui)?;
+        let gathered = gather(spec, rehash, &access, ui)?;
+        // Plan: trees become images, images become a disk. Only the spool is written to.
+        let near = places.near();
+        let work = Work {
+            folder: self.folder,
+            squashing: Squashing::Spool(&out.path),
+            threads,
+            progress: ui,
+            segments: Some(cache::Places {
+                near: &near,
+                shared: places.shared(),
+            }),
+            only: &self.args.only,
+        };
+        let plan = spec::plan(spec, &gathered, &work)?;
+        warnings(&plan, ui);
+        // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
+        let bundle = self.signing.sign(&plan, &out.path, threads, ui)?;
+        // Write: every output grows under a temporary name; when all are complete, they get their own.
+        let transports = spec::transports(spec)?;
+        let mut outputs = outputs(&plan, &transports);
+        for (file, content) in &bundle {
+            outputs.push(Output {
+                part: "bundle",
+                file,
+                content: content.clone(),
+                id: None,
+                transport: Transport::default(),
+            });
         }
-    };
-    keep_all(written, manifest_written)?;
-    if ui.json() {
-        return ui.print_json(&manifest);
+        let (written, files) = write_all(&outputs, out, threads, ui)?;
+        let manifest = Manifest::new(&gathered, spec, &plan, files);
+        let manifest_file = self.args.only.is_empty().then(|| spec::manifest(&gathered));
+        let manifest_written = match &manifest_file {
+            None => None,
+            Some(file) => Some(write_manifest(&manifest, &out.path.join(file), ui)?),
+        };
+        keep_all(written, manifest_written)?;
+        if ui.json() {
+            return ui.print_json(&manifest);
+        }
+        let mut summary = summary(&manifest, manifest_file.as_deref());
+        if let Some(disk) = outputs.iter().find(|output| output.part == "disk") {
+            summary.push_str(&how_to_flash(disk, &out.path));
+        }
+        ui.print(&summary)
     }
-    let mut summary = summary(&manifest, manifest_file.as_deref());
-    if let Some(disk) = outputs.iter().find(|output| output.part == "disk") {
-        summary.push_str(&how_to_flash(disk, &out.path));
-    }
-    ui.print(&summary)
+}
+
+fn write_manifest(manifest: &Manifest, file: &Path, ui: &Ui) -> Result<Written, Failure> {
+    let text = serde_json::to_vec_pretty(manifest).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
 }
 
 /// Gives all outputs their names. Files cannot be renamed together, so the manifest says when they are complete: the

@@ -1,81 +1,18 @@
-//! `kiln cache`, and the places where a build looks for compressed segments.
+//! `kiln cache`.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use cache::{Cache, Earlier, Pruned, Segments, Usage, Verified};
+use cache::{Cache, Damage, Pruned, Pushed, Usage, Verified};
 use image::{Fault, Progress};
 use serde::Serialize;
 
-use crate::args::{CacheCommand, CacheFolder, Caching};
-use crate::environment::variable;
+use crate::access;
+use crate::args::{CacheCommand, CacheFolder};
 use crate::failure::Failure;
-use crate::reuse;
+use crate::places::usual_folder;
 use crate::ui::{Ui, size};
-
-/// Where a build looks for compressed segments.
-pub(crate) struct Places {
-    cache: Option<Cache>,
-    earlier: Vec<Earlier>,
-}
-
-impl Places {
-    /// Opens what the command line says. A cache that nobody asked for is used where it can be.
-    pub(crate) fn open(args: &Caching, ui: &Ui) -> Result<Places, Failure> {
-        let limit = args.cache_size.bytes(512);
-        let cache = match (&args.folder.cache, args.no_cache) {
-            (_, true) => None,
-            (Some(folder), _) => Some(Cache::open(folder, limit)?),
-            (None, _) => usual_folder().and_then(|folder| match Cache::open(&folder, limit) {
-                Ok(cache) => Some(cache),
-                Err(error) => {
-                    ui.warn(&format!("no cache: {error}"));
-                    None
-                }
-            }),
-        };
-        let mut earlier = Vec::new();
-        for path in &args.reuse {
-            earlier.extend(reuse::open(path)?);
-        }
-        Ok(Places { cache, earlier })
-    }
-
-    /// All places, in the order in which they are asked.
-    pub(crate) fn all(&self) -> Vec<&dyn Segments> {
-        let cache = self.cache.iter().map(|cache| cache as &dyn Segments);
-        cache
-            .chain(self.earlier.iter().map(|earlier| earlier as &dyn Segments))
-            .collect()
-    }
-
-    /// Says what was wrong with segments, and makes room.
-    pub(crate) fn close(self, ui: &Ui) {
-        let mut warnings: Vec<String> = self.earlier.iter().flat_map(Earlier::warnings).collect();
-        if let Some(cache) = &self.cache {
-            if let Err(error) = cache.tidy() {
-                warnings.push(format!("the cache was not tidied: {error}"));
-            }
-            warnings.extend(cache.warnings());
-        }
-        for warning in &warnings {
-            ui.warn(warning);
-        }
-    }
-}
-
-/// The user's own cache folder. There is none where a build must see nothing but its inputs.
-fn usual_folder() -> Option<PathBuf> {
-    let home = variable("HOME").filter(|home| home != "/homeless-shelter");
-    if variable("NIX_BUILD_TOP").is_some() {
-        return None;
-    }
-    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let caches = variable("XDG_CACHE_HOME").and_then(absolute);
-    let caches = caches.or_else(|| Some(home.and_then(absolute)?.join(".cache")));
-    Some(caches?.join("kiln"))
-}
 
 /// `kiln cache`.
 pub(crate) fn run(command: &CacheCommand, ui: &Ui) -> Result<(), Failure> {
@@ -85,6 +22,7 @@ pub(crate) fn run(command: &CacheCommand, ui: &Ui) -> Result<(), Failure> {
             let limit = cache_size.bytes(512);
             prune(&open(folder, limit)?, limit, ui)
         }
+        CacheCommand::Push { folder, to } => push(&open(folder, u64::MAX)?, to, ui),
         CacheCommand::Verify(folder) => verify(&open(folder, u64::MAX)?, ui),
     }
 }
@@ -180,6 +118,52 @@ fn prune(opened: &Opened, limit: u64, ui: &Ui) -> Result<(), Failure> {
 }
 
 #[derive(Serialize)]
+struct PushReport {
+    folder: PathBuf,
+    to: String,
+    sent: UsageEntry,
+    present: UsageEntry,
+    damaged: Vec<DamageEntry>,
+}
+
+fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
+    ui.begin("pushing segments", opened.cache.usage()?.bytes);
+    let stopped = AtomicBool::new(false);
+    let seen = |bytes| {
+        let stop = ui.advance(bytes).is_err();
+        stopped.fetch_or(stop, Ordering::Relaxed);
+        !stop
+    };
+    let Pushed {
+        sent,
+        present,
+        damaged,
+    } = opened.cache.push(to, &access::remote()?, &seen)?;
+    if stopped.into_inner() {
+        return Err(Failure::new(Fault::Cancelled, "stopped"));
+    }
+    let report = PushReport {
+        folder: opened.folder.clone(),
+        to: to.to_string(),
+        sent: sent.into(),
+        present: present.into(),
+        damaged: damaged.into_iter().map(DamageEntry::from).collect(),
+    };
+    for DamageEntry { path, problem } in &report.damaged {
+        ui.warn(&format!("{}: damaged, and not pushed: {problem}", path.display()));
+    }
+    if ui.json() {
+        return ui.print_json(&report);
+    }
+    ui.print(&format!(
+        "{}: pushed {}; were there already: {}\n",
+        report.folder.display(),
+        report.sent.describe(),
+        report.present.describe()
+    ))
+}
+
+#[derive(Serialize)]
 struct VerifyReport {
     folder: PathBuf,
     sound: UsageEntry,
@@ -190,6 +174,15 @@ struct VerifyReport {
 struct DamageEntry {
     path: PathBuf,
     problem: String,
+}
+
+impl From<Damage> for DamageEntry {
+    fn from(damage: Damage) -> DamageEntry {
+        DamageEntry {
+            path: damage.path,
+            problem: damage.problem,
+        }
+    }
 }
 
 fn verify(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
@@ -205,13 +198,7 @@ fn verify(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
     let report = VerifyReport {
         folder: opened.folder.clone(),
         sound: sound.into(),
-        damaged: damaged
-            .into_iter()
-            .map(|damage| DamageEntry {
-                path: damage.path,
-                problem: damage.problem,
-            })
-            .collect(),
+        damaged: damaged.into_iter().map(DamageEntry::from).collect(),
     };
     for damage in &report.damaged {
         ui.warn(&format!(

@@ -136,7 +136,7 @@ impl From<cache::Error> for Failure {
     fn from(error: cache::Error) -> Self {
         Failure {
             message: error.to_string(),
-            hint: no_room(&error),
+            hint: error.hint().or_else(|| no_room(&error)),
             fault: error.fault(),
         }
     }

@@ -11,6 +11,7 @@ mod folder;
 mod layouts;
 mod manifest;
 mod one;
+mod places;
 mod plan;
 mod reuse;
 mod ui;

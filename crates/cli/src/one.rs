@@ -10,10 +10,10 @@ use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, 
 use crate::access::access;
 use crate::args;
 use crate::build::{alone, gather, write};
-use crate::cache::Places;
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
+use crate::places::Places;
 use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
 use crate::ui::Ui;
 
@@ -28,15 +28,19 @@ pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result
     };
     let mut spec = args.source.spec(fs, None);
     spec.profile = args.profile.map(args::Effort::lower);
+    let places = Places::open(&args.caching, ui)?;
     let one = One {
         spec: &spec,
         part: "fs.image",
         out: &args.out,
         rehash: args.source.rehash(),
         squashfs: Some(args),
+        places: Some(&places),
         fetch: Some(&args.source.fetch),
     };
-    make(&one, threads, ui)
+    let made = make(&one, threads, ui);
+    places.close(ui);
+    made
 }
 
 pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -64,6 +68,7 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
         out: &args.output.out,
         rehash: args.source.rehash(),
         squashfs: None,
+        places: None,
         fetch: Some(&args.source.fetch),
     };
     make(&one, threads, ui)
@@ -104,6 +109,7 @@ pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failu
         out: &args.output.out,
         rehash: Rehash::Compare,
         squashfs: None,
+        places: None,
         fetch: None,
     };
     make(&one, threads, ui)
@@ -128,6 +134,7 @@ pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(),
         out: &args.out,
         rehash: Rehash::Compare,
         squashfs: None,
+        places: None,
         fetch: None,
     };
     make(&one, threads, ui)
@@ -141,6 +148,8 @@ struct One<'a> {
     rehash: Rehash,
     /// What was said of a squashfs, when it is one.
     squashfs: Option<&'a args::Squashfs>,
+    /// Where it may have segments.
+    places: Option<&'a Places>,
     /// How binary caches are spoken to, when there may be some.
     fetch: Option<&'a args::Fetch>,
 }
@@ -148,32 +157,26 @@ struct One<'a> {
 fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let One { spec, part, out, .. } = *one;
     let folder = folder::of(out)?;
-    let transport = spec::transports(spec).map_err(|error| Failure::from(error).without_part(part))?;
+    let unnamed = |failure: Failure| failure.without_part(part);
+    let transport = spec::transports(spec).map_err(|error| unnamed(error.into()))?;
     let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
-    let places = one
-        .squashfs
-        .map(|args| Places::open(&args.caching, ui))
-        .transpose()?;
-    let all = places.as_ref().map(Places::all);
-    let unnamed = |failure: Failure| failure.without_part(part);
     let nothing = args::Fetch::default();
     let access = access(one.fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;
     let gathered = gather(spec, one.rehash, &access, ui).map_err(unnamed)?;
-    let squashing = Squashing::Spool(folder);
+    let near = one.places.map(Places::near).unwrap_or_default();
     let work = Work {
         folder: Path::new(""),
-        squashing,
+        squashing: Squashing::Spool(folder),
         threads,
         progress: ui,
-        segments: all.as_deref(),
+        segments: one.places.map(|places| cache::Places {
+            near: &near,
+            shared: places.shared(),
+        }),
         only: &[part.to_string()],
     };
-    let plan = spec::plan(spec, &gathered, &work);
-    if let Some(places) = places {
-        places.close(ui);
-    }
-    let plan = plan.map_err(|error| unnamed(error.into()))?;
+    let plan = spec::plan(spec, &gathered, &work).map_err(|error| unnamed(error.into()))?;
     let Some(part) = plan.parts.first() else {
         return Ok(());
     };

@@ -26,7 +26,7 @@ pub struct Work<'a> {
     /// Hears how far the work is.
     pub progress: &'a dyn Progress,
     /// Where compressed segments may be, and are kept; without it they are not looked for, and get no names.
-    pub segments: Option<&'a [&'a dyn cache::Segments]>,
+    pub segments: Option<cache::Places<'a>>,
     /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `disk`, `bundle`. All when empty.
     pub only: &'a [String],
 }

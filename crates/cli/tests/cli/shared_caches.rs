@@ -1,0 +1,75 @@
+//! Caches that machines share: pushing, taking, and what is said of addresses that are none.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::cache::{SQUASHFS, build, bytes, entries, large};
+
+#[test]
+fn a_cache_is_pushed_and_another_machine_takes_from_it() {
+    let world = large(6);
+    build(&world, "cold", &["--cache", "cache"]);
+    let to = format!("file://{}", world.path("team").display());
+    let pushed = world.done(&["cache", "push", "--cache", "cache", "--to", &to]);
+    let count = entries(&world.path("cache")).len();
+    let (first, second) = pushed.split_once("; ").unwrap();
+    assert!(
+        first.starts_with(&format!("cache: pushed {count} segments, "))
+            && second == "were there already: 0 segments, 0 B\n",
+        "{pushed}"
+    );
+    let again = world.done(&["cache", "push", "--cache", "cache", "--to", &to, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(json["present"]["segments"], count, "{again}");
+    assert_eq!(json["sent"]["segments"], 0, "{again}");
+    build(&world, "other", &["--cache", "new", "--cache-from", &to]);
+    assert!(bytes(&world, "other") == bytes(&world, "cold"));
+    assert_eq!(entries(&world.path("new")).len(), count);
+    // What is built is sent; nothing else stands in that folder.
+    let to = format!("file://{}", world.path("more").display());
+    build(&world, "third", &["--no-cache", "--cache-to", &to]);
+    assert!(bytes(&world, "third") == bytes(&world, "cold"));
+    assert_eq!(entries(&world.path("more")).len(), count);
+    assert_eq!(entries(&world.path("team")).len(), count);
+}
+
+#[test]
+fn shared_caches_that_are_none() {
+    let world = large(2);
+    let refused = |code: i32, words: &[&str]| world.refused(code, &[&SQUASHFS[..], &["out"], words].concat());
+    assert_snapshot!(refused(2, &["--cache-from", "/srv/cache"]), @"");
+    assert_snapshot!(refused(2, &["--cache-to", "ftp://host/cache"]), @"");
+    fs::create_dir(world.path("cache")).unwrap();
+    fs::write(world.path("file"), b"").unwrap();
+    build(&world, "out", &["--cache", "cache"]);
+    let to = format!("file://{}", world.path("file").display());
+    assert_snapshot!(world.refused(5, &["cache", "push", "--cache", "cache", "--to", &to]), @"");
+    // A build goes on without them.
+    build(&world, "cold", &["--no-cache"]);
+    let stderr = build(
+        &world,
+        "warm",
+        &[
+            "--no-cache",
+            "--cache-from",
+            "http://127.0.0.1:1",
+            "--cache-to",
+            &to,
+        ],
+    );
+    let warnings: Vec<&str> = stderr
+        .lines()
+        .filter(|line| line.starts_with("warning"))
+        .collect();
+    assert_eq!(warnings.len(), 2, "{stderr}");
+    assert!(
+        stderr.contains("this shared cache is not asked any more"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("nothing more is sent to this shared cache"),
+        "{stderr}"
+    );
+    assert!(bytes(&world, "warm") == bytes(&world, "cold"));
+}
