@@ -135,7 +135,7 @@ fn a_web_server_takes_segments_with_put() {
         assert_eq!(sha256(one), sha256(other));
     }
     // One that takes nothing is told by `push`, and does not fail a build.
-    let read_only = nginx(&path("served"), work.path(), "");
+    let read_only = nginx(&path("served"), work.path(), "client_max_body_size 0;");
     let url = format!("http://127.0.0.1:{}/other", read_only.port);
     let refused = kiln()
         .args(["cache", "push", "--cache", &cache, "--to", &url])

@@ -133,9 +133,9 @@ impl Error {
         };
         match error {
             remote::Error::Status {
-                status: 405 | 501, ..
+                status: 405 | 413 | 501, ..
             } => {
-                Some("a web server has to allow the method PUT there; a bucket needs an s3:// address".into())
+                Some("a web server has to allow the method PUT there, for objects of any size; a bucket needs an s3:// address".into())
             }
             remote::Error::Status {
                 status: 401 | 403, ..

@@ -37,14 +37,29 @@ fn a_cache_is_pushed_and_another_machine_takes_from_it() {
 #[test]
 fn shared_caches_that_are_none() {
     let world = large(2);
-    let refused = |code: i32, words: &[&str]| world.refused(code, &[&SQUASHFS[..], &["out"], words].concat());
-    assert_snapshot!(refused(2, &["--cache-from", "/srv/cache"]), @"");
-    assert_snapshot!(refused(2, &["--cache-to", "ftp://host/cache"]), @"");
-    fs::create_dir(world.path("cache")).unwrap();
+    let refused =
+        |code: i32, words: &[&str]| world.refused(code, &[&SQUASHFS[..], &["out-1"], words].concat());
+    let must = "must start with file://, http://, https:// or s3://";
+    assert_snapshot!(
+        refused(2, &["--cache-from", "/srv/cache"]).replace(must, "[…]"),
+        @"error: /srv/cache: not an address: it […]"
+    );
+    assert_snapshot!(
+        refused(2, &["--cache-to", "ftp://host/cache"]).replace(must, "[…]"),
+        @"error: ftp://host/cache: not an address: it […]"
+    );
     fs::write(world.path("file"), b"").unwrap();
-    build(&world, "out", &["--cache", "cache"]);
+    build(&world, "out-1", &["--cache", "cache"]);
     let to = format!("file://{}", world.path("file").display());
-    assert_snapshot!(world.refused(5, &["cache", "push", "--cache", "cache", "--to", &to]), @"");
+    let stderr = world.refused(5, &["cache", "push", "--cache", "cache", "--to", &to]);
+    assert!(
+        stderr.contains("error: file/segments/") && stderr.contains(": Not a directory"),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("hint: what was sent is there, and the next push sends what is left"),
+        "{stderr}"
+    );
     // A build goes on without them.
     build(&world, "cold", &["--no-cache"]);
     let stderr = build(
