@@ -355,6 +355,17 @@ impl Reader<'_> {
         Ok(len)
     }
 
+    /// The file that the next bytes come from, and where they are in it, when they come from one.
+    pub(crate) fn origin(&self) -> Option<(&File, u64)> {
+        let (file, start) = match (self.content, &self.file) {
+            (Content::File(_), file) => (file.as_ref()?, 0),
+            (Content::Span { source, start, .. }, _) => (source.as_file()?, *start),
+            (Content::Spooled(file), _) => (file.source.as_file()?, file.start),
+            _ => return None,
+        };
+        Some((file, start + self.position))
+    }
+
     /// Checks that a host file still is the planned one after it was read.
     ///
     /// # Errors

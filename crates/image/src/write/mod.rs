@@ -2,7 +2,7 @@
 //!
 //! The file grows under a temporary name beside its target, holding a lock, so that a second writer of the
 //! same target is refused and what a killed writer left behind is taken over. It gets its own name when
-//! everything is on the disk.
+//! everything is on the disk. Where the file system can, it shares blocks with the files that the bytes come from.
 //!
 //! ```text
 //!  Image ── pieces ──► store: a sparse file, or what an encoder makes ──► the file
@@ -11,6 +11,7 @@
 
 mod listen;
 mod pieces;
+mod share;
 mod store;
 
 use std::fs::{File, OpenOptions};
@@ -28,6 +29,7 @@ pub use listen::Listen;
 use listen::relay;
 pub use pieces::Piece;
 use pieces::pieces;
+use share::Share;
 use store::Store;
 pub use store::{Encode, Through};
 
@@ -184,7 +186,7 @@ impl Target {
         };
         let mut hasher = Sha256::new();
         let mut store = match through.encode {
-            None => Store::sparse(&self.file, image.size()).map_err(failed)?,
+            None => Store::sparse(&self.file, image.size(), Share::of(&self.file)).map_err(failed)?,
             Some(encoder) => Store::encoded(&self.file, encoder),
         };
         let mut listeners: Vec<&mut dyn Listen> = vec![&mut hasher];
@@ -192,9 +194,10 @@ impl Target {
             listeners.push(listener);
         }
         let relayed = relay(listeners, |relay| {
-            pieces(image, progress, &mut |piece| {
+            let share = store.shares();
+            pieces(image, progress, share, &mut |piece, origin| {
                 relay.tell(&piece);
-                store.put(&piece).map_err(failed)
+                store.put(&piece, origin).map_err(failed)
             })
         });
         relayed.map_err(failed)??;

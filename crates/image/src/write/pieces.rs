@@ -2,9 +2,10 @@
 //! large pieces.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::sync::Arc;
 
-use crate::content::Content;
+use crate::content::{Content, Reader};
 use crate::error::Result;
 use crate::extents::Image;
 use crate::progress::Progress;
@@ -29,15 +30,21 @@ pub enum Piece {
     Hole(u64),
 }
 
-/// Hands on all pieces of an image.
-pub(super) fn pieces(
-    image: &Image,
-    progress: &dyn Progress,
-    hand: &mut dyn FnMut(Piece) -> Result<()>,
-) -> Result<()> {
+/// A content with at least so many bytes is worth pieces of its own, which the file system can share.
+const SHARED: u64 = 64 << 10;
+
+/// Where the bytes of a piece come from, when all of them come from one file: the file, and their first byte in it.
+pub(super) type Origin<'a> = Option<(&'a File, u64)>;
+
+/// Hears of pieces.
+pub(super) type Hand<'a> = dyn FnMut(Piece, Origin) -> Result<()> + 'a;
+
+/// Hands on all pieces of an image. With `share`, large contents get pieces of their own.
+pub(super) fn pieces(image: &Image, progress: &dyn Progress, share: bool, hand: &mut Hand) -> Result<()> {
     let mut gather = Gather {
         progress,
         hand,
+        share,
         buffer: vec![0; PIECE],
         filled: 0,
         end: PIECE,
@@ -50,9 +57,10 @@ pub(super) fn pieces(
     gather.long(Piece::Hole, image.size() - gather.position)
 }
 
-struct Gather<'a> {
+struct Gather<'a, 'h> {
     progress: &'a dyn Progress,
-    hand: &'a mut dyn FnMut(Piece) -> Result<()>,
+    hand: &'a mut Hand<'h>,
+    share: bool,
     /// Bytes that were not handed on: those before `filled`. There is room for more before `end`.
     buffer: Vec<u8>,
     filled: usize,
@@ -65,7 +73,7 @@ struct Gather<'a> {
     lent: VecDeque<Arc<Vec<u8>>>,
 }
 
-impl Gather<'_> {
+impl Gather<'_, '_> {
     fn image(&mut self, image: &Image, base: u64) -> Result<()> {
         for extent in image.extents() {
             self.gap(Piece::Hole, base + extent.start - self.position)?;
@@ -80,10 +88,26 @@ impl Gather<'_> {
 
     fn content(&mut self, content: &Content) -> Result<()> {
         let mut reader = content.reader()?;
+        if self.share && reader.remaining() >= SHARED && reader.origin().is_some() {
+            return self.shared(reader);
+        }
         while reader.remaining() > 0 {
             let len = reader.fill(self.room()?)?;
             self.fill(len);
             self.unsaid += len as u64;
+        }
+        reader.finish()
+    }
+
+    /// Hands on a content that lies in a file, with where it lies.
+    fn shared(&mut self, mut reader: Reader) -> Result<()> {
+        self.flush()?;
+        while reader.remaining() > 0 {
+            let len = reader.fill(self.room()?)?;
+            self.fill(len);
+            self.unsaid += len as u64;
+            let origin = reader.origin();
+            self.flush_from(origin.map(|(file, behind)| (file, behind - len as u64)))?;
         }
         reader.finish()
     }
@@ -113,7 +137,7 @@ impl Gather<'_> {
                 0
             };
             (len, self.position) = (len - part.len(), self.position + part.len());
-            (self.hand)(part)?;
+            (self.hand)(part, None)?;
             self.progress.advance(said)?;
         }
         Ok(())
@@ -137,6 +161,10 @@ impl Gather<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
+        self.flush_from(None)
+    }
+
+    fn flush_from(&mut self, origin: Origin) -> Result<()> {
         if self.filled == 0 {
             return Ok(());
         }
@@ -146,7 +174,7 @@ impl Gather<'_> {
         let full = Arc::new(full);
         self.lent.push_back(Arc::clone(&full));
         self.filled = 0;
-        (self.hand)(Piece::Bytes(full))?;
+        (self.hand)(Piece::Bytes(full), origin)?;
         self.progress.advance(std::mem::take(&mut self.unsaid))?;
         Ok(())
     }
@@ -195,11 +223,11 @@ mod tests {
 
     fn heard(image: &Image) -> Vec<Piece> {
         let mut heard = Vec::new();
-        let mut hand = |piece| {
+        let mut hand = |piece, _: Origin| {
             heard.push(piece);
             Ok(())
         };
-        pieces(image, &Silent, &mut hand).unwrap();
+        pieces(image, &Silent, false, &mut hand).unwrap();
         heard
     }
 

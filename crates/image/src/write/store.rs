@@ -9,7 +9,8 @@ use rustix::fs::{Advice, fadvise};
 use sha2::{Digest, Sha256};
 
 use super::listen::Listen;
-use super::pieces::Piece;
+use super::pieces::{Origin, Piece};
+use super::share::Share;
 
 /// Makes a file's bytes out of an image's: a compressor.
 pub trait Encode {
@@ -41,7 +42,7 @@ const BEHIND: u64 = 8 << 20;
 /// A file that is written.
 pub(super) enum Store<'a> {
     /// Zeros of both kinds are left out: the file is new, so that they read as zeros.
-    Sparse(Growing<'a>),
+    Sparse(Growing<'a>, Share),
     Encoded {
         encoder: Box<dyn Encode + 'a>,
         out: Out<'a>,
@@ -50,9 +51,9 @@ pub(super) enum Store<'a> {
 
 impl<'a> Store<'a> {
     /// A file that holds an image of this size as it is.
-    pub(super) fn sparse(file: &'a File, size: u64) -> io::Result<Store<'a>> {
+    pub(super) fn sparse(file: &'a File, size: u64, share: Share) -> io::Result<Store<'a>> {
         file.set_len(size)?;
-        Ok(Store::Sparse(Growing::new(file)))
+        Ok(Store::Sparse(Growing::new(file), share))
     }
 
     /// A file that holds what an encoder makes.
@@ -64,10 +65,15 @@ impl<'a> Store<'a> {
         Store::Encoded { encoder, out }
     }
 
-    pub(super) fn put(&mut self, piece: &Piece) -> io::Result<()> {
+    /// Takes the next piece, whose bytes may have a place in another file.
+    pub(super) fn put(&mut self, piece: &Piece, origin: Origin) -> io::Result<()> {
         match self {
-            Store::Sparse(file) => match piece {
-                Piece::Bytes(bytes) => file.put(bytes),
+            Store::Sparse(file, share) => match piece {
+                Piece::Bytes(bytes) => {
+                    let shared = share.share(bytes.len(), origin, file.file, file.position);
+                    file.skip(shared as u64);
+                    file.put(&bytes[shared..])
+                }
                 Piece::Zeros(len) | Piece::Hole(len) => {
                     file.skip(*len);
                     Ok(())
@@ -77,10 +83,15 @@ impl<'a> Store<'a> {
         }
     }
 
+    /// Whether the file may share blocks with others.
+    pub(super) fn shares(&self) -> bool {
+        matches!(self, Store::Sparse(_, Share::Yes))
+    }
+
     /// The size and the SHA-256 of what an encoder made.
     pub(super) fn finish(self) -> io::Result<Option<(u64, [u8; 32])>> {
         match self {
-            Store::Sparse(_) => Ok(None),
+            Store::Sparse(..) => Ok(None),
             Store::Encoded { mut encoder, mut out } => {
                 encoder.finish(&mut out)?;
                 Ok(Some((out.file.position, out.hasher.finalize().into())))
