@@ -13,6 +13,7 @@ mod boots;
 mod caches;
 mod demo;
 mod ext4;
+mod instructions;
 mod layouts;
 mod listing;
 mod nix_drop_ins;

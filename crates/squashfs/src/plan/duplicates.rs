@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use super::Work;
 use crate::{Error, Options};
 
+/// How many bytes are read at once.
+const CHUNK_MAX: usize = 256 << 10;
+
 /// For each node the class of its bytes: equal for regular files with equal bytes, and of no meaning for other
 /// nodes. Two files are equal when their lengths and SHA-256 are; only files that share their length with
 /// another are read, and stored ones never.
@@ -60,7 +63,8 @@ pub(super) fn digest(tree: &Tree, id: NodeId, work: &Work) -> Result<[u8; 32], E
     };
     let mut hasher = Sha256::new();
     let mut reader = content.reader()?;
-    let mut chunk = vec![0; 256 << 10];
+    // Most files are small, and a buffer has to be zeroed.
+    let mut chunk = vec![0; usize::try_from(content.len()).map_or(CHUNK_MAX, |len| len.min(CHUNK_MAX))];
     while reader.remaining() > 0 {
         let len = reader.fill(&mut chunk)?;
         hasher.update(&chunk[..len]);
