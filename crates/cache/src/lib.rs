@@ -7,7 +7,7 @@
 //!
 //! A *segment* is a run of compressed blocks that depends on nothing around it. Its [`Key`] is a hash of everything
 //! that it does depend on, so whoever has the key knows the bytes before they are made, and may take them from where
-//! they were made before: from a [`Cache`], or out of an [`Earlier`] output. Entries never change, so a place that
+//! they were made before: from a [`Cache`], off a [`Shelf`], or out of an [`Earlier`] output. Entries never change, so a place that
 //! only knows keys and bytes can keep them.
 //!
 //! Nothing here is believed. A segment comes with a digest over its key, its blocks and their sizes, and whoever takes
@@ -24,6 +24,7 @@ mod earlier;
 mod entry;
 mod folder;
 mod key;
+mod shelf;
 mod upkeep;
 
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use image::{Fault, ReadAt, Spool};
 pub use earlier::{Earlier, Record};
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
+pub use shelf::Shelf;
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 
 /// Places where compressed segments can be. All of them may be asked from many threads and processes at once.
@@ -87,6 +89,12 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A folder that is to be read has no segments.
+    #[error("{}: there are no segments in it", folder.display())]
+    NoSegments {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 impl Error {
@@ -95,6 +103,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Folder { .. } => Fault::Output,
+            Error::NoSegments { .. } => Fault::Input,
         }
     }
 }
