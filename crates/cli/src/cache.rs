@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use cache::{Cache, Earlier, Pruned, Segments, Usage, Verified};
+use cache::{Cache, Earlier, Pruned, Segments, Shelf, Usage, Verified};
 use image::{Fault, Progress};
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use crate::ui::{Ui, size};
 /// Where a build looks for compressed segments.
 pub(crate) struct Places {
     cache: Option<Cache>,
+    shelves: Vec<Shelf>,
     earlier: Vec<Earlier>,
 }
 
@@ -35,17 +36,26 @@ impl Places {
                 }
             }),
         };
-        let mut earlier = Vec::new();
+        let (mut shelves, mut earlier) = (Vec::new(), Vec::new());
         for path in &args.reuse {
-            earlier.extend(reuse::open(path)?);
+            if path.is_dir() {
+                shelves.push(Shelf::open(path)?);
+            } else {
+                earlier.extend(reuse::open(path)?);
+            }
         }
-        Ok(Places { cache, earlier })
+        Ok(Places {
+            cache,
+            shelves,
+            earlier,
+        })
     }
 
     /// All places, in the order in which they are asked.
     pub(crate) fn all(&self) -> Vec<&dyn Segments> {
         let cache = self.cache.iter().map(|cache| cache as &dyn Segments);
         cache
+            .chain(self.shelves.iter().map(|shelf| shelf as &dyn Segments))
             .chain(self.earlier.iter().map(|earlier| earlier as &dyn Segments))
             .collect()
     }
@@ -53,6 +63,7 @@ impl Places {
     /// Says what was wrong with segments, and makes room.
     pub(crate) fn close(self, ui: &Ui) {
         let mut warnings: Vec<String> = self.earlier.iter().flat_map(Earlier::warnings).collect();
+        warnings.extend(self.shelves.iter().flat_map(Shelf::warnings));
         if let Some(cache) = &self.cache {
             if let Err(error) = cache.tidy() {
                 warnings.push(format!("the cache was not tidied: {error}"));
@@ -80,7 +91,10 @@ fn usual_folder() -> Option<PathBuf> {
 /// `kiln cache`.
 pub(crate) fn run(command: &CacheCommand, ui: &Ui) -> Result<(), Failure> {
     match command {
-        CacheCommand::Info(folder) => info(&open(folder, u64::MAX)?, ui),
+        CacheCommand::Info(folder) => {
+            let Opened { folder, cache } = open(folder, u64::MAX)?;
+            info(folder, &cache, ui)
+        }
         CacheCommand::Prune { folder, cache_size } => {
             let limit = cache_size.bytes(512);
             prune(&open(folder, limit)?, limit, ui)
@@ -133,11 +147,10 @@ struct Info {
     usage: UsageEntry,
 }
 
-fn info(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
-    let info = Info {
-        folder: opened.folder.clone(),
-        usage: opened.cache.usage()?.into(),
-    };
+/// Says what is in a cache.
+pub(crate) fn info(folder: PathBuf, cache: &Cache, ui: &Ui) -> Result<(), Failure> {
+    let usage = cache.usage()?.into();
+    let info = Info { folder, usage };
     if ui.json() {
         return ui.print_json(&info);
     }

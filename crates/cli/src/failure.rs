@@ -134,9 +134,15 @@ impl From<signature::Error> for Failure {
 
 impl From<cache::Error> for Failure {
     fn from(error: cache::Error) -> Self {
+        let hint = match &error {
+            cache::Error::NoSegments { .. } => {
+                Some("a folder to reuse is a cache, or one that `kiln segments make` has filled".into())
+            }
+            cache::Error::Folder { .. } => no_room(&error),
+        };
         Failure {
             message: error.to_string(),
-            hint: no_room(&error),
+            hint,
             fault: error.fault(),
         }
     }

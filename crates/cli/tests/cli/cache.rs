@@ -14,7 +14,7 @@ use crate::world::{LIB, World, noise};
 const KILLS: u64 = 20;
 
 /// A world with a store of this many paths, none of which compresses at once.
-fn large(count: usize) -> World {
+pub(crate) fn large(count: usize) -> World {
     let world = World::new();
     let mut list = String::new();
     for number in 0..count {
@@ -26,7 +26,7 @@ fn large(count: usize) -> World {
     world
 }
 
-fn store_path(number: usize) -> String {
+pub(crate) fn store_path(number: usize) -> String {
     format!("/nix/store/{number:032}-path-{number}")
 }
 
@@ -64,19 +64,19 @@ fn squashfs(world: &World, out: &str, more: &[&str]) -> Command {
     world.kiln(&[&SQUASHFS[..], &[out], more].concat())
 }
 
-fn build(world: &World, out: &str, more: &[&str]) -> String {
+pub(crate) fn build(world: &World, out: &str, more: &[&str]) -> String {
     let output = squashfs(world, out, more).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{stderr}");
     stderr
 }
 
-fn bytes(world: &World, path: &str) -> Vec<u8> {
+pub(crate) fn bytes(world: &World, path: &str) -> Vec<u8> {
     fs::read(world.path(path)).unwrap()
 }
 
 /// All entries of a cache.
-fn entries(cache: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(cache: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let tree = image::scan(cache, image::Keep::default()).unwrap();
     for entry in tree.walk() {

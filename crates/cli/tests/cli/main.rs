@@ -18,6 +18,7 @@ mod oracle;
 mod outputs;
 mod requests;
 mod results;
+mod segments;
 mod sources;
 mod stops;
 mod transports;

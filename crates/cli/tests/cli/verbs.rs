@@ -104,6 +104,7 @@ fn help() {
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles
       cache        Look into the cache of compressed segments, and keep it small and sound
+      segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
       man          Print the manual page
       help         Print this message or the help of the given subcommand(s)
@@ -184,12 +185,12 @@ fn help_of_a_build() {
       -j, --jobs <N>
               How many threads work; all cores when not given. Never changes a byte
 
+          --reuse <PATH>
+              An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
+              folder of segments: what did not change is taken from there; can be repeated
+
           --json
               Print results and errors as JSON
-
-          --reuse <FILE>
-              An image, a squashfs or a bundle of an earlier build, with its manifest beside it: what
-              did not change is taken from there; can be repeated
 
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it
