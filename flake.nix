@@ -45,6 +45,8 @@
         mkFat = pkgs: (functions pkgs).mkFat;
         mkImages = pkgs: (functions pkgs).mkImages;
         mkRaucBundle = pkgs: (functions pkgs).mkRaucBundle;
+        mkSegmentList = pkgs: (functions pkgs).mkSegmentList;
+        mkSegments = pkgs: (functions pkgs).mkSegments;
         mkSquashfs = pkgs: (functions pkgs).mkSquashfs;
         # In place of files of the same names: pkgs.callPackage kiln.lib.dropIns.make-ext4-fs { … }.
         dropIns = {

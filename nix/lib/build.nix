@@ -9,6 +9,8 @@
   # The store paths whose closure is the specification's.
   roots,
   only,
+  # Folders of compressed segments.
+  segments,
   # The output that is $out, or null when $out is a folder of them.
   file,
   flags,
@@ -21,7 +23,10 @@
 }:
 let
   inherit (pkgs) lib;
-  words = flags ++ lib.concatMap (part: [ "--only" part ]) only;
+  words =
+    flags
+    ++ lib.concatMap (part: [ "--only" part ]) only
+    ++ lib.concatMap (segment: [ "--reuse" "${segment}" ]) segments;
 in
 pkgs.stdenvNoCC.mkDerivation (
   {

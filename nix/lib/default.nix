@@ -10,6 +10,7 @@
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
+#   segments    compressed segments that mkSegments has made, or true for those of each squashfs of the closure
 #   nativeBuildInputs, passthru, meta    as everywhere
 {
   pkgs,
@@ -30,6 +31,7 @@ let
     "only"
     "passthru"
     "prepare"
+    "segments"
     "specificationName"
     "toplevel"
   ];
@@ -86,6 +88,33 @@ let
       )
       // keys;
       only = args.only or [ ];
+      # Those of one file system that packs the store.
+      segmentsOf =
+        fs:
+        let
+          packs = fs.closure or false || fs.layout or "fhs" != "fhs";
+          kind = fs.compression or "zstd";
+        in
+        lib.optionals (fs.format == "squashfs" && packs && kind != "none") (
+          if roots == [ ] then
+            throw "${name}: segments = true needs closure = [ … ], a list of packages"
+          else
+            mkSegments (
+              lib.filterAttrs (key: _: key == "compression" || key == "level" || key == "block-size") fs
+              // lib.optionalAttrs (args ? profile) { inherit (args) profile; }
+              // {
+                closure = roots;
+              }
+            )
+        );
+      wanted = args.segments or false;
+      segments =
+        if wanted == true then
+          lib.concatMap segmentsOf (builtins.attrValues (specification.fs or { }))
+        else if wanted == false then
+          [ ]
+        else
+          wanted;
       alone = part: mkImages (removeAttrs args [ "file" "hydra" "passthru" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
@@ -94,6 +123,7 @@ let
         pkgs
         kiln
         roots
+        segments
         specification
         only
         ;
@@ -105,7 +135,7 @@ let
       nativeBuildInputs = args.nativeBuildInputs or [ ];
       prepare = args.prepare or "";
       passthru = {
-        inherit specification;
+        inherit segments specification;
         # Each part alone, with the bytes that it has in the whole.
         parts = {
           fs = named "fs";
@@ -115,6 +145,10 @@ let
       }
       // args.passthru or { };
     };
+
+  # Segments of a squashfs of `closure`, each in a derivation of its own, so that images which share store paths share
+  # the work. Images take them from `segments`. Which there are is imported from mkSegmentList.
+  inherit (import ./segments.nix { inherit pkgs kiln; }) mkSegmentList mkSegments;
 
   # A disk. Its output is the image; the parts in it are under `parts`, and `only = [ ]` makes them outputs too.
   mkDiskImage =
@@ -241,6 +275,8 @@ in
     mkDiskImage
     mkImages
     mkRaucBundle
+    mkSegmentList
+    mkSegments
     ;
   mkExt4Fs = mkFileSystem "ext4";
   mkFat = mkFileSystem "fat";

@@ -19,6 +19,7 @@ mod listing;
 mod nix_drop_ins;
 mod nix_lib;
 mod nix_modules;
+mod nix_segments;
 mod nix_world;
 mod performance;
 mod reproducible;

@@ -179,14 +179,27 @@ impl World {
         let again = run(&mut self.build(&attributes, &["--check"]));
         assert_eq!(paths, again);
         let mut lines = paths.lines();
-        let host = |path: &str| self.store().join(path.trim_start_matches('/'));
         attributes.map(|attribute| {
-            host(
+            self.on_host(
                 lines
                     .next()
                     .unwrap_or_else(|| panic!("nix-build says where {attribute} is")),
             )
         })
+    }
+
+    /// Where a path of the store lies on this machine.
+    fn on_host(&self, path: &str) -> PathBuf {
+        self.store().join(path.trim_start_matches('/'))
+    }
+
+    /// Builds attributes, and answers where all that they are lies on this machine, and what the builders said.
+    pub(crate) fn built_with_log(&self, attributes: &[&str], more: &[&str]) -> (Vec<PathBuf>, String) {
+        let output = output(&mut self.build(attributes, more));
+        let log = said(&output);
+        assert!(output.status.success(), "{log}");
+        let paths = String::from_utf8(output.stdout).unwrap();
+        (paths.lines().map(|path| self.on_host(path)).collect(), log)
     }
 
     /// What a build says that has to fail.

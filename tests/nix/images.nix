@@ -197,6 +197,35 @@ in
     ];
   };
 
+  # The same file system with segments that are made before, each alone and all together.
+  segments =
+    let
+      store =
+        segments:
+        images.mkSquashfs {
+          name = "store";
+          closure = whole;
+          level = 1;
+          inherit segments;
+        };
+    in
+    {
+      without = store false;
+      apart = store true;
+      together = store (
+        images.mkSegments {
+          closure = whole;
+          level = 1;
+          whole = true;
+        }
+      );
+    };
+
+  fleet = import ../../nix/examples/fleet.nix {
+    inherit pkgs;
+    kilnImages = images;
+  };
+
   # AtomicNix's four calls, as its flake makes them.
   atomicnix = rec {
     squashfs = pkgs.callPackage ../../nix/drop-ins/squashfs.nix {

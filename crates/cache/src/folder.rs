@@ -81,8 +81,7 @@ impl Cache {
     }
 
     pub(crate) fn path(&self, key: &Key) -> PathBuf {
-        let name = key.to_string();
-        self.folder.join(SEGMENTS).join(&name[..2]).join(name)
+        path(&self.folder, key)
     }
 
     fn write(&self, key: &Key, made: &Made) -> io::Result<()> {
@@ -104,6 +103,12 @@ impl Cache {
         self.kept.fetch_add(entry::size(made), Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Where a segment lies in a folder of them.
+pub(crate) fn path(folder: &Path, key: &Key) -> PathBuf {
+    let name = key.to_string();
+    folder.join(SEGMENTS).join(&name[..2]).join(name)
 }
 
 /// Opens an entry; what is no regular file is neither followed nor waited for.

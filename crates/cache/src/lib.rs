@@ -7,7 +7,7 @@
 //!
 //! A *segment* is a run of compressed blocks that depends on nothing around it. Its [`Key`] is a hash of everything
 //! that it does depend on, so whoever has the key knows the bytes before they are made, and may take them from where
-//! they were made before: from a [`Cache`], or out of an [`Earlier`] output. Entries never change, so a place that
+//! they were made before: from a [`Cache`], off a [`Shelf`], or out of an [`Earlier`] output. Entries never change, so a place that
 //! only knows keys and bytes can keep them: a web server or a bucket, which [`Shared`] asks and [`Uploads`] fills.
 //!
 //! Nothing here is believed. A segment comes with a digest over its key, its blocks and their sizes, and whoever takes
@@ -26,6 +26,7 @@ mod folder;
 mod key;
 mod push;
 mod shared;
+mod shelf;
 mod upkeep;
 mod uploads;
 
@@ -39,6 +40,7 @@ pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared};
+pub use shelf::Shelf;
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 pub use uploads::{Sent, Uploads};
 
@@ -109,6 +111,12 @@ pub enum Error {
     /// The system has no thread left to give.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
+    /// A folder that is to be read has no segments.
+    #[error("{}: there are no segments in it", folder.display())]
+    NoSegments {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 impl Error {
@@ -117,6 +125,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Folder { .. } | Error::NoThread(_) => Fault::Output,
+            Error::NoSegments { .. } => Fault::Input,
             Error::Remote(error) => match error.fault() {
                 Fault::Request => Fault::Request,
                 // Nothing is read from there that a failure could be about.
@@ -128,8 +137,14 @@ impl Error {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        let Error::Remote(error) = self else {
-            return None;
+        let error = match self {
+            Error::Folder { .. } | Error::NoThread(_) => return None,
+            Error::NoSegments { .. } => {
+                return Some(
+                    "a folder to reuse is a cache, or one that `kiln segments make` has filled".into(),
+                );
+            }
+            Error::Remote(error) => error,
         };
         match error {
             remote::Error::Status {

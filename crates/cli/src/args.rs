@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 use spec::Amount;
 
-use crate::bundle;
+use crate::{bundle, segments};
 
 /// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
 #[derive(Debug, Parser)]
@@ -63,6 +63,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: CacheCommand,
     },
+    /// List the compressed segments that images of a closure have, and make them in advance
+    Segments {
+        #[command(subcommand)]
+        command: segments::Command,
+    },
     /// Print completions for a shell
     Completions {
         /// Which shell
@@ -104,15 +109,15 @@ pub(crate) struct Build {
 pub(crate) struct Caching {
     #[command(flatten)]
     pub(crate) folder: CacheFolder,
-    /// Use no cache
+    /// Use no cache folder
     #[arg(long, conflicts_with = "cache")]
     pub(crate) no_cache: bool,
     /// How large the cache may stay
     #[arg(long, value_name = "SIZE", default_value = "20GiB")]
     pub(crate) cache_size: Amount,
-    /// An image, a squashfs or a bundle of an earlier build, with its manifest beside it: what did not change is taken
-    /// from there; can be repeated
-    #[arg(long, value_name = "FILE")]
+    /// An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a folder of segments: what did
+    /// not change is taken from there; can be repeated
+    #[arg(long, value_name = "PATH")]
     pub(crate) reuse: Vec<PathBuf>,
     /// A shared cache (file://, http://, https://, s3://) that is asked for what is missing, while that is being
     /// compressed; what comes from it is compared with the files; can be repeated
@@ -251,10 +256,9 @@ pub(crate) struct Output {
     pub(crate) out: PathBuf,
 }
 
+/// How a squashfs is compressed.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Squashfs {
-    #[command(flatten)]
-    pub(crate) source: Source,
+pub(crate) struct Blocks {
     /// The compressor
     #[arg(long, default_value = "zstd")]
     pub(crate) compression: Compressor,
@@ -267,6 +271,14 @@ pub(crate) struct Squashfs {
     /// Bytes of a block, 4KiB to 1MiB
     #[arg(long, default_value = "1MiB")]
     pub(crate) block_size: Amount,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Squashfs {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) blocks: Blocks,
     /// More bytes than this are an error
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Amount>,

@@ -17,7 +17,10 @@ use crate::ui::{Ui, size};
 /// `kiln cache`.
 pub(crate) fn run(command: &CacheCommand, ui: &Ui) -> Result<(), Failure> {
     match command {
-        CacheCommand::Info(folder) => info(&open(folder, u64::MAX)?, ui),
+        CacheCommand::Info(folder) => {
+            let Opened { folder, cache } = open(folder, u64::MAX)?;
+            info(folder, &cache, ui)
+        }
         CacheCommand::Prune { folder, cache_size } => {
             let limit = cache_size.bytes(512);
             prune(&open(folder, limit)?, limit, ui)
@@ -71,11 +74,10 @@ struct Info {
     usage: UsageEntry,
 }
 
-fn info(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
-    let info = Info {
-        folder: opened.folder.clone(),
-        usage: opened.cache.usage()?.into(),
-    };
+/// Says what is in a cache.
+pub(crate) fn info(folder: PathBuf, cache: &Cache, ui: &Ui) -> Result<(), Failure> {
+    let usage = cache.usage()?.into();
+    let info = Info { folder, usage };
     if ui.json() {
         return ui.print_json(&info);
     }

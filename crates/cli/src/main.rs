@@ -14,6 +14,7 @@ mod one;
 mod places;
 mod plan;
 mod reuse;
+mod segments;
 mod ui;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
         Command::Cache { command } => cache::run(command, ui),
+        Command::Segments { command } => segments::run(command, jobs, ui),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Args::command(), "kiln", &mut text);

@@ -20,14 +20,14 @@ use crate::ui::Ui;
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Squashfs,
-        compression: Some(args.compression.lower()),
-        level: args.level,
-        block_size: Some(args.block_size),
+        compression: Some(args.blocks.compression.lower()),
+        level: args.blocks.level,
+        block_size: Some(args.blocks.block_size),
         max_size: args.max_size,
         ..args.source.lower()
     };
     let mut spec = args.source.spec(fs, None);
-    spec.profile = args.profile.map(args::Effort::lower);
+    spec.profile = args.blocks.profile.map(args::Effort::lower);
     let places = Places::open(&args.caching, ui)?;
     let one = One {
         spec: &spec,
@@ -310,7 +310,7 @@ impl args::Output {
 }
 
 impl args::Compressor {
-    fn lower(self) -> spec::Compressor {
+    pub(crate) fn lower(self) -> spec::Compressor {
         match self {
             args::Compressor::Zstd => spec::Compressor::Zstd,
             args::Compressor::Xz => spec::Compressor::Xz,

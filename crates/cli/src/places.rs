@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cache::{Cache, Earlier, Segments, Shared, Uploads};
+use cache::{Cache, Earlier, Segments, Shared, Shelf, Uploads};
 use remote::Options;
 
 use crate::access;
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// All places that the command line names.
 pub(crate) struct Places {
     cache: Option<Cache>,
+    shelves: Vec<Shelf>,
     earlier: Vec<Earlier>,
     shared: Vec<Shared>,
     uploads: Option<(String, Uploads)>,
@@ -40,12 +41,17 @@ impl Places {
                 }
             }),
         };
-        let mut earlier = Vec::new();
+        let (mut shelves, mut earlier) = (Vec::new(), Vec::new());
         for path in &args.reuse {
-            earlier.extend(reuse::open(path)?);
+            if path.is_dir() {
+                shelves.push(Shelf::open(path)?);
+            } else {
+                earlier.extend(reuse::open(path)?);
+            }
         }
         let mut places = Places {
             cache,
+            shelves,
             earlier,
             shared: Vec::new(),
             uploads: None,
@@ -72,8 +78,9 @@ impl Places {
         // What is sent to others has to hear of everything.
         let uploads = self.uploads.iter().map(|(_, uploads)| uploads as &dyn Segments);
         let cache = self.cache.iter().map(|cache| cache as &dyn Segments);
+        let shelves = self.shelves.iter().map(|shelf| shelf as &dyn Segments);
         let earlier = self.earlier.iter().map(|earlier| earlier as &dyn Segments);
-        uploads.chain(cache).chain(earlier).collect()
+        uploads.chain(cache).chain(shelves).chain(earlier).collect()
     }
 
     /// The places that are far away.
@@ -84,6 +91,7 @@ impl Places {
     /// Says what was wrong with segments, and makes room.
     pub(crate) fn close(self, ui: &Ui) {
         let mut warnings: Vec<String> = self.earlier.iter().flat_map(Earlier::warnings).collect();
+        warnings.extend(self.shelves.iter().flat_map(Shelf::warnings));
         warnings.extend(self.shared.iter().flat_map(Shared::warnings));
         if let Some((address, uploads)) = self.uploads {
             let sent = uploads.close(PATIENCE);

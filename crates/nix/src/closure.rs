@@ -134,6 +134,25 @@ impl Closure {
         })
     }
 
+    /// Only these of its paths. Nothing is known of their references then, which may lead to the others.
+    ///
+    /// # Errors
+    /// When one is not in the closure.
+    pub fn only(&self, paths: &BTreeSet<StorePath>) -> Result<Closure> {
+        let info = |path: &StorePath| {
+            let info = self.get(path).cloned().ok_or_else(|| Error::NotInClosure {
+                path: path.clone(),
+                count: self.paths.len(),
+            })?;
+            Ok(PathInfo {
+                references: None,
+                ..info
+            })
+        };
+        let paths = paths.iter().map(info).collect::<Result<_>>()?;
+        Ok(Closure { paths })
+    }
+
     /// The paths, sorted.
     #[must_use]
     pub fn paths(&self) -> &[PathInfo] {

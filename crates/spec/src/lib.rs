@@ -27,6 +27,7 @@ mod layouts;
 mod outputs;
 mod parts;
 mod schema;
+mod segments;
 mod sources;
 mod text;
 mod trees;
@@ -43,5 +44,6 @@ pub use schema::{
     Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy, Profile, Region, Script,
     Signing, Sources, Spec, Table, Verity,
 };
+pub use segments::{Segment, Segmenting};
 pub use sources::Access;
 pub use text::{parse, read};

@@ -43,23 +43,10 @@ pub(crate) fn take(
     access: &Access,
 ) -> Result<()> {
     let folder = access.folder;
-    let store = |root: Option<&Path>| nix::Store {
-        root: source
-            .store_root
-            .as_ref()
-            .map(|root| folder.join(root))
-            .or_else(|| root.map(Path::to_path_buf)),
-    };
     match Source::of(&source.from.0, folder)? {
-        Source::Text(path) => {
-            let closure = Closure::read(&path)?;
-            let tree = closure.tree(&store(None))?;
-            gathered.take(closure, tree, spec, folder)?;
-            gathered.check(rehash, access.progress)
-        }
-        Source::Database { database, root } => {
-            let closure = nix::read_database(&database, &roots(source)?)?;
-            let tree = closure.tree(&store(root.as_deref()))?;
+        Source::Text(_) | Source::Database { .. } => {
+            let (closure, store) = in_store(source, folder)?;
+            let tree = closure.tree(&store)?;
             gathered.take(closure, tree, spec, folder)?;
             gathered.check(rehash, access.progress)
         }
@@ -74,6 +61,22 @@ pub(crate) fn take(
             from_caches(gathered, &caches, source, spec, rehash, access)
         }
     }
+}
+
+/// A closure that lies in a store of this machine, and that store.
+pub(crate) fn in_store(source: &schema::Closure, folder: &Path) -> Result<(Closure, nix::Store)> {
+    let (closure, root) = match Source::of(&source.from.0, folder)? {
+        Source::Text(path) => (Closure::read(&path)?, None),
+        Source::Database { database, root } => (nix::read_database(&database, &roots(source)?)?, root),
+        Source::Export(_) | Source::Caches(_) => {
+            return Err(Error::BadValue {
+                place: source.from.0.join(", "),
+                problem: "is no closure in a store of this machine".to_string(),
+            });
+        }
+    };
+    let root = source.store_root.as_ref().map(|root| folder.join(root)).or(root);
+    Ok((closure, nix::Store { root }))
 }
 
 /// Plans with what listings tell, where there are listings, and fetches the rest.

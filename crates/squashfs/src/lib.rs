@@ -35,7 +35,7 @@ mod format;
 mod plan;
 pub mod read;
 
-pub use plan::{Planned, Reuse, UnitUsage, Work, at_most, plan};
+pub use plan::{Outline, Planned, Reuse, UnitUsage, Work, at_most, make_segments, outlines, plan};
 
 use std::collections::BTreeSet;
 

@@ -7,16 +7,17 @@ mod segments;
 #[expect(dead_code, reason = "each test file uses its own part")]
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache::{Cache, Earlier, Segments};
-use image::{Kind, Node, Tree, Unit};
+use cache::{Cache, Earlier, Places, Segments};
+use image::{Kind, Node, NodeId, Silent, Spool, Tree, Unit};
 use proptest::prelude::*;
-use segments::{bytes, cold, entries, plan, tree};
-use squashfs::Compression;
-use support::options;
+use segments::{bytes, cold, entries, plan, tree, unit_hashes};
+use squashfs::{Compression, Options, Reuse, Work};
+use support::{add_units, options};
 
 const ZSTD: Compression = Compression::Zstd { level: 5 };
 
@@ -259,6 +260,93 @@ fn segments_are_lifted_out_of_an_earlier_image_and_kept() {
 }
 
 /// Trees in which files repeat, within units and across them, under one name or several.
+/// Units of every kind: some share a segment, some have one, and some of these have each other's large files.
+fn units(numbers: impl IntoIterator<Item = u32>) -> Tree {
+    let mut tree = Tree::default();
+    for number in numbers {
+        let mut add = |name: &str, len: usize, step: u32| {
+            let path = format!("/unit-{number:02}/{name}");
+            let node = Node::file(support::bytes(len, step));
+            tree.add_at(path.as_bytes(), node).unwrap();
+        };
+        add("small", 300, 50 + number % 7);
+        if number.is_multiple_of(3) {
+            add("own", 5000, 70 + number);
+        }
+        if number.is_multiple_of(4) {
+            add("shared", 9000, 3);
+        }
+        if number.is_multiple_of(6) {
+            add("other", 9000, 4);
+        }
+    }
+    add_units(&mut tree);
+    tree
+}
+
+fn make_segments(tree: &Tree, options: &Options, wanted: &[NodeId], dir: &Path) -> usize {
+    let (spool, cache) = (Spool::create(&std::env::temp_dir()).unwrap(), cache(dir));
+    let units = unit_hashes(tree);
+    let work = Work {
+        spool: &spool,
+        threads: 2,
+        digests: &[],
+        progress: &Silent,
+        reuse: Some(Reuse {
+            units: &units,
+            places: Places {
+                near: &[&cache],
+                shared: &[],
+            },
+        }),
+    };
+    let wanted: BTreeSet<NodeId> = wanted.iter().copied().collect();
+    squashfs::make_segments(tree, options, &wanted, &work)
+        .unwrap()
+        .len()
+}
+
+#[test]
+fn segments_made_alone_are_those_of_the_image() {
+    let options = options(ZSTD, 4096);
+    let whole = units(0..60);
+    let [image, alone, together] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    plan(&whole, &options, 2, &[&cache(image.path())]);
+    let spool = Spool::create(&std::env::temp_dir()).unwrap();
+    let work = Work {
+        spool: &spool,
+        threads: 2,
+        digests: &[],
+        progress: &Silent,
+        reuse: None,
+    };
+    let outlines = squashfs::outlines(&whole, &options, &work).unwrap();
+    let held = outlines.iter().filter(|outline| !outline.originals.is_empty());
+    assert!(outlines.len() > 20 && held.count() > 10, "{outlines:?}");
+    for outline in &outlines {
+        let number = |root: &NodeId| -> u32 {
+            let name = &whole.unit(*root).unwrap().name;
+            str::from_utf8(&name[5..]).unwrap().parse().unwrap()
+        };
+        let tree = units(outline.units.iter().chain(&outline.originals).map(number));
+        let root = |unit: &NodeId| {
+            tree.lookup(format!("/unit-{:02}", number(unit)).as_bytes())
+                .unwrap()
+        };
+        let wanted: Vec<NodeId> = outline.units.iter().map(root).collect();
+        let made = make_segments(&tree, &options, &wanted, alone.path());
+        assert_eq!(made, 1, "{outline:?}");
+    }
+    let made = make_segments(&whole, &options, &[], together.path());
+    assert_eq!(made, outlines.len());
+    let found = |dir: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+        let entry = |path: PathBuf| (path.strip_prefix(dir).unwrap().into(), fs::read(&path).unwrap());
+        entries(dir).into_iter().map(entry).collect()
+    };
+    assert!(found(image.path()) == found(alone.path()));
+    assert!(found(image.path()) == found(together.path()));
+}
+
 fn trees() -> impl Strategy<Value = Vec<Tree>> {
     // Few contents, so that most of them come more than once: 0 to 3 blocks, some of them zeros.
     let file = (0usize..6, 0u32..4);

@@ -26,7 +26,7 @@ pub(crate) fn large(count: usize) -> World {
     world
 }
 
-fn store_path(number: usize) -> String {
+pub(crate) fn store_path(number: usize) -> String {
     format!("/nix/store/{number:032}-path-{number}")
 }
 

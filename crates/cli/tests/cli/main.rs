@@ -18,6 +18,7 @@ mod oracle;
 mod outputs;
 mod requests;
 mod results;
+mod segments;
 mod shared_caches;
 mod sources;
 mod stops;

@@ -104,6 +104,7 @@ fn help() {
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles
       cache        Look into the cache of compressed segments, and keep it small and sound
+      segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
       man          Print the manual page
       help         Print this message or the help of the given subcommand(s)
@@ -174,7 +175,7 @@ fn help_of_a_build() {
               says, when not given, and none in Nix's sandbox
 
           --no-cache
-              Use no cache
+              Use no cache folder
 
           --cache-size <SIZE>
               How large the cache may stay
@@ -184,12 +185,21 @@ fn help_of_a_build() {
       -j, --jobs <N>
               How many threads work; all cores when not given. Never changes a byte
 
+          --reuse <PATH>
+              An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
+              folder of segments: what did not change is taken from there; can be repeated
+
+          --cache-from <URL>
+              A shared cache (file://, http://, https://, s3://) that is asked for what is missing,
+              while that is being compressed; what comes from it is compared with the files; can be
+              repeated
+
           --json
               Print results and errors as JSON
 
-          --reuse <FILE>
-              An image, a squashfs or a bundle of an earlier build, with its manifest beside it: what
-              did not change is taken from there; can be repeated
+          --cache-to <URL>
+              A shared cache that gets what it does not have, as far as that takes no longer than the
+              build
 
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it

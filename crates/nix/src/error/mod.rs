@@ -148,6 +148,14 @@ pub enum Error {
         /// The number of paths.
         count: usize,
     },
+    /// A path of which alone something is wanted, and that is not there.
+    #[error("{path}: not one of the {count} paths of the closure")]
+    NotInClosure {
+        /// The path.
+        path: StorePath,
+        /// The number of paths.
+        count: usize,
+    },
     /// A closure of which nobody said what its toplevel is, and that does not show it.
     #[error("the toplevel must be given: {}", candidates(*count, shown))]
     AmbiguousToplevel {

@@ -13,6 +13,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::ToplevelNotInClosure { .. }
+            | Error::NotInClosure { .. }
             | Error::AmbiguousToplevel { .. }
             | Error::NotInTree { .. }
             | Error::BadKey { .. }

@@ -14,8 +14,13 @@ const CHUNK_MAX: usize = 256 << 10;
 
 /// For each node the class of its bytes: equal for regular files with equal bytes, and of no meaning for other
 /// nodes. Two files are equal when their lengths and SHA-256 are; only files that share their length with
-/// another are read, and stored ones never.
-pub(super) fn originals(tree: &Tree, options: &Options, work: &Work) -> Result<Vec<u32>, Error> {
+/// another are read, and stored ones never, nor those that are shorter than `len_min`.
+pub(super) fn originals(
+    tree: &Tree,
+    options: &Options,
+    len_min: u64,
+    work: &Work,
+) -> Result<Vec<u32>, Error> {
     let mut by_len: HashMap<u64, u32> = HashMap::new();
     for (id, node) in tree.nodes() {
         if let Kind::File(content) = &node.kind
@@ -27,7 +32,7 @@ pub(super) fn originals(tree: &Tree, options: &Options, work: &Work) -> Result<V
     let mut candidates: Vec<NodeId> = Vec::new();
     for (id, node) in tree.nodes() {
         if let Kind::File(content) = &node.kind
-            && !content.is_empty()
+            && content.len() >= len_min
             && !options.stored.contains(&id)
             && by_len.get(&content.len()).is_some_and(|count| *count > 1)
         {

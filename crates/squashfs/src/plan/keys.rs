@@ -83,7 +83,7 @@ fn names(tree: &Tree, segments: &Segments, segment: &Segment, reuse: &Reuse) -> 
 }
 
 /// The units of a segment.
-fn units(segments: &Segments, segment: &Segment) -> BTreeSet<u32> {
+pub(super) fn units(segments: &Segments, segment: &Segment) -> BTreeSet<u32> {
     let jobs = &segments.jobs[segment.jobs.clone()];
     let mut units = BTreeSet::new();
     for job in jobs {

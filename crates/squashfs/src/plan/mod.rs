@@ -5,7 +5,10 @@
 //!    the others in parallel, while [`fetch`] asks for them far away; [`queue`] takes what is ready first.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
+//!
+//! [`alone`] stops after the second step, for segments without an image.
 
+mod alone;
 mod bound;
 mod duplicates;
 mod fetch;
@@ -27,6 +30,7 @@ use zerocopy::IntoBytes;
 
 use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
+pub use alone::{Outline, make_segments, outlines};
 pub use bound::at_most;
 use pack::Packed;
 use segments::Segments;
@@ -99,7 +103,7 @@ pub struct UnitUsage {
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
     check(tree, options)?;
-    let originals = duplicates::originals(tree, options, work)?;
+    let originals = duplicates::originals(tree, options, 1, work)?;
     let segments = Segments::plan(tree, &originals, options)?;
     let keys = match &work.reuse {
         Some(reuse) => keys::keys(tree, &segments, options, reuse, work)?,

@@ -1,0 +1,96 @@
+# Compressed segments as derivations: one for each, which all images share that have it, or one for a whole closure.
+# docs/guide-nix.md shows how they are used.
+{ pkgs, kiln }:
+let
+  inherit (pkgs) lib;
+
+  option = name: value: lib.optionals (value != null) [ "--${name}" (toString value) ];
+
+  # A derivation that runs `kiln segments` with these words, and sees the closure of these store paths.
+  run =
+    name: paths: words: more:
+    pkgs.stdenvNoCC.mkDerivation (
+      {
+        inherit name words;
+        __structuredAttrs = true;
+        nativeBuildInputs = [ kiln ];
+        exportReferencesGraph.closure = map (path: "${path}") paths;
+      }
+      // more
+      // {
+        buildCommand = ''
+          cd "$NIX_BUILD_TOP"
+          closure=.attrs.json
+          [ -e "$closure" ] || closure=$NIX_ATTRS_JSON_FILE
+          if [ "''${NIX_BUILD_CORES:-0}" != 0 ]; then words+=(--jobs "$NIX_BUILD_CORES"); fi
+          set -o pipefail
+          ${more.buildCommand}
+        '';
+      }
+    );
+
+  # What each segment of a closure is made of. It refers to all store paths that it names, so they are here when it is.
+  mkSegmentList =
+    {
+      closure,
+      block-size ? "1MiB",
+    }:
+    run "segments.json" closure (option "block-size" block-size) {
+      preferLocalBuild = true;
+      buildCommand = ''kiln segments list --json --closure "$closure" "''${words[@]}" > "$out"'';
+    };
+
+  mkSegments =
+    {
+      # The store paths whose closure is packed.
+      closure,
+      # How a squashfs of it is compressed: keys of [fs.NAME].
+      compression ? "zstd",
+      level ? null,
+      block-size ? "1MiB",
+      # The specification's: "dev" or "release".
+      profile ? null,
+      # One derivation for all of them, so that nothing is imported from a derivation.
+      whole ? false,
+    }:
+    let
+      make =
+        name: paths: words: passthru:
+        run name paths
+          (
+            words
+            ++ option "compression" compression
+            ++ option "level" level
+            ++ option "block-size" block-size
+            ++ option "profile" profile
+          )
+          {
+            inherit passthru;
+            # Compressed bytes that look like a store path refer to nothing.
+            unsafeDiscardReferences.out = true;
+            buildCommand = ''kiln segments make --closure "$closure" --out "$out" "''${words[@]}" 2>&1 | cat'';
+          };
+
+      list = mkSegmentList { inherit closure block-size; };
+      listed = builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.readFile list));
+
+      # A store path that is here, as a string that depends on it.
+      stored = path: builtins.appendContext path { ${path}.path = true; };
+
+      segment =
+        { paths, originals, ... }@entry:
+        let
+          here = map stored paths;
+          held = map stored originals;
+          # Without the store's folder and the hash.
+          first = builtins.substring 44 200 (builtins.head paths);
+        in
+        make "segment-${first}" (here ++ held) (
+          lib.concatMap (option "path") here ++ lib.concatMap (option "original") held
+        ) { segment = entry; };
+    in
+    if whole then [ (make "segments" closure [ ] { }) ] else map segment listed.segments;
+in
+{
+  inherit mkSegmentList mkSegments;
+}
