@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 from . import bundle, disk, ext4, fat, fetch, large, many, parts, rebuild, squashfs
@@ -31,6 +32,7 @@ def options(arguments):
     parser.add_argument("--level", type=int)
     parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--kiln", type=Path)
     return parser.parse_args(arguments)
 
 
@@ -47,7 +49,7 @@ def compared(name, setting):
         remove(setting.folder)
     rounds = max(map(len, result.runs.figures.values()))
     facts = f"{result.facts}; {setting.cores} cores; load average {load:.2f} before; rounds: {rounds}"
-    text = [module.__doc__.strip(), facts, figures_table(result.runs, result.ours), *result.notes]
+    text = [textwrap.fill(" ".join(module.__doc__.split()), 120), facts, figures_table(result.runs, result.ours, result.peers), *result.notes]
     figures = {program: [dataclasses.asdict(figure) for figure in rounds] for program, rounds in result.runs.figures.items()}
     goals = [dataclasses.asdict(goal) | {"met": goal.met} for goal in result.goals]
     return "\n\n".join(text), result.goals, {"facts": facts, "load": load, "figures": figures, "goals": goals}
@@ -59,7 +61,8 @@ def main(arguments):
     workspace = Path(__file__).resolve().parents[2]
     target = workspace / os.environ.get("CARGO_TARGET_DIR", "target")
     level = given.level or (3 if given.quick else 19)
-    setting = Setting(workspace, target, given.quick, given.rounds, level, given.scale)
+    kiln = (given.kiln or target / "release/kiln").absolute()
+    setting = Setting(workspace, target, kiln, given.quick, given.rounds, level, given.scale)
     # Nothing that a user has configured or cached is found, and programs say the same everywhere.
     os.environ |= {"HOME": str(setting.folder / "home"), "LC_ALL": "C.UTF-8", "TZ": "UTC", "MTOOLSRC": "/dev/null"}
     for name in ("XDG_CACHE_HOME", "SOURCE_DATE_EPOCH"):
@@ -79,7 +82,8 @@ def main(arguments):
             say(f"{name}: {error}")
         goals += [(name, goal) for goal in of_this]
         print(f"{text}\n\n{goals_table([(name, goal) for goal in of_this], not given.quick)}" if of_this else text, flush=True)
-    print(f"\n## Goals\n\n{goals_table(goals, not given.quick)}", flush=True)
+    if goals:
+        print(f"\n## Goals\n\n{goals_table(goals, not given.quick)}", flush=True)
     if lacking:
         print(f"\nNot measured: {', '.join(lacking)}.", flush=True)
     if given.json:

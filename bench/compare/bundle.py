@@ -1,6 +1,6 @@
-"""A signed bundle of the format verity out of two ready images, a FAT of 128 MiB and a squashfs, with the hashes of their blocks
-(`block-hash-index`). `kiln bundle build` takes them as `raw`; it verifies the finished bundle, and waits until it is on the disk.
-`rauc info` accepts both, and `rauc extract` finds the two images in both."""
+"""A signed bundle of the format verity out of two ready images, a FAT of 128 MiB and a squashfs, with the hashes of
+their blocks (`block-hash-index`). `kiln bundle build` takes them as `raw`; it verifies the finished bundle, and waits
+until it is on the disk. `rauc info` accepts both, and `rauc extract` finds the two images in both."""
 
 import os
 

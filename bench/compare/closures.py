@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 SEED = "kiln"
-WORDS = 1 << 20
+TEXT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -71,27 +71,27 @@ class Nar:
 
 
 class Content:
-    """Makes contents of files: unique, and about as compressible as programs are."""
+    """Makes contents of files that are unique and shrink to about 30 %."""
 
     def __init__(self, seed):
         self.random = random.Random(f"{SEED} {seed}")
-        syllables = ["".join(self.random.choices("abcdefghijklmnopqrstuvwxyz_", k=4)) for _ in range(512)]
-        text = " ".join(self.random.choices(syllables, k=WORDS // 4)).encode()
-        self.text = (text * 2)[:2 * WORDS]
-        self.letters = bytes(b"0123456789abcdef"[number % 16] for number in range(256))
+        words = ["".join(self.random.choices("abcdefghijklmnopqrstuvwxyz_", k=7)) for _ in range(128)]
+        text = " ".join(self.random.choices(words, k=TEXT // 8)).encode()
+        self.text = text * 2
+        self.letters = bytes(b"01234567"[number % 8] for number in range(256))
         self.count = 0
 
     def small(self, size):
         """A text, with its number in front."""
         self.count += 1
-        start = self.random.randrange(WORDS)
+        start = self.random.randrange(TEXT)
         return b"%016d" % self.count + self.text[start:start + max(size - 16, 0)]
 
     def large(self, size):
-        """Half of it is of four bits a byte, half of it text, 64 KiB of each in turn."""
+        """Half of it is of three bits a byte, half of it text, 64 KiB of each in turn."""
         pieces, half = [], 64 << 10
         for start in range(0, size, 2 * half):
-            place = self.random.randrange(WORDS)
+            place = self.random.randrange(TEXT)
             piece = self.random.randbytes(half).translate(self.letters) + self.text[place:place + half]
             pieces.append(piece[:size - start])
         return b"".join(pieces)

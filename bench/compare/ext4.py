@@ -1,7 +1,8 @@
-"""The demo's closure. Kiln computes each store path's NAR hash and the image's SHA-256, and waits until the image is on the disk.
-`cp -a` copies the store paths and does not wait; dd writes the bytes of Kiln's image, holes left out, and waits. make-ext4-fs are the
-steps of nixpkgs' make-ext4-fs.nix: cp -a, du, mkfs.ext4 -d, fsck, resize2fs -M, resize2fs. mke2fs -d has the finished folder and
-a size that suffices. e2fsck finds nothing in any image, and debugfs the same files in all."""
+"""The demo's closure. Kiln computes each store path's NAR hash and the image's SHA-256, and waits until the image is on
+the disk. `cp -a` copies the store paths and does not wait; dd writes the bytes of Kiln's image, holes left out, and
+waits. make-ext4-fs are the steps of nixpkgs' make-ext4-fs.nix: cp -a, du, mkfs.ext4 -d, fsck, resize2fs -M, resize2fs.
+mke2fs -d has the finished folder and a size that suffices. e2fsck finds nothing in any image, and debugfs the same
+files in all."""
 
 from .measure import Failure, Program, bash, run
 from .setting import Result

@@ -1,5 +1,6 @@
-"""128 MiB with a kernel of 42 MiB, an initial file system of 18 MiB and some small files, beside mkfs.vfat and mcopy; once more with a sync
-of the image, since Kiln waits until it is on the disk and they do not. fsck.fat finds nothing, and mcopy the same files in all."""
+"""128 MiB with a kernel of 42 MiB, an initial file system of 18 MiB and some small files, beside mkfs.vfat and mcopy;
+once more with a sync of the image, since Kiln waits until it is on the disk and they do not. fsck.fat finds nothing,
+and mcopy the same files in all."""
 
 from .closures import Content
 from .measure import Failure, Program, bash, run

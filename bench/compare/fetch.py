@@ -1,6 +1,7 @@
-"""nginx serves a cache (zstd) of the demo's closure on this machine; Kiln makes an ext4 of it, which equals the one out of the local store.
-Beside it, curl, zstd and `nix-store --restore` fetch and unpack the same NARs, as many at once as there are cores, each in processes of its
-own, and check nothing. Kiln checks signatures and hashes, and waits until the image is on the disk."""
+"""nginx serves a cache (zstd) of the demo's closure on this machine; Kiln makes an ext4 of it, which equals the one out
+of the local store. Beside it, curl, zstd and `nix-store --restore` fetch and unpack the same NARs, as many at once as
+there are cores, each in processes of its own, and check nothing. Kiln checks signatures and hashes, and waits until the
+image is on the disk."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
-"""Generated closures of small files, 200 to 3000 bytes each, a thousand in a store path; the smaller closure is the first quarter of the
-larger. As squashfs with zstd 3, beside mksquashfs, and as ext4. What a file costs should not depend on how many there are: seconds a file,
-larger by smaller, say how time grows; bytes of memory a file are those of the largest process by all files. sqfs2tar and tar find the
-same files in the squashfs, and e2fsck finds nothing."""
+"""Generated closures of small files, 200 to 3000 bytes each, a thousand in a store path; the smaller closure is the
+first quarter of the larger. As squashfs with zstd 3, beside mksquashfs, and as ext4. What a file costs should not
+depend on how many there are: seconds a file, larger by smaller, say how time grows; bytes of memory a file are those of
+the largest process by all files. sqfs2tar and tar find the same files in the squashfs, and e2fsck finds nothing."""
 
 from .closures import Content, Generated
 from .measure import Failure, Program, Runs, run, say
@@ -89,4 +89,5 @@ def compare(setting):
         goals.append(Goal(f"{kind}: seconds a file, {spelled(larger)} / {spelled(smaller)}", slope, 1.2))
         goals.append(Goal(f"{kind}: memory a file", bytes_each, FILE_BYTES_MAX, "bytes"))
     header = ["", f"a file of {spelled(smaller)}", f"of {spelled(larger)}", "larger / smaller", "memory a file", "of each more"]
-    return Result(f"{closures[larger].nar_bytes} bytes of NAR", runs, f"squashfs, {spelled(larger)}", goals, [table(header, rows)])
+    return Result(f"{closures[larger].nar_bytes} bytes of NAR", runs, f"squashfs, {spelled(larger)}", goals, [table(header, rows)],
+                  [candidates[-1].name])

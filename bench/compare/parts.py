@@ -1,5 +1,6 @@
-"""`kiln build demo/rock64.toml`: a disk image, a signed bundle, squashfs, FAT, boot script and what the device has to know, out of one
-planning, beside `kiln squashfs` of the same closure with the same options, zstd 19; both without a cache. The squashfs is the same in both."""
+"""`kiln build demo/rock64.toml`: a disk image, a signed bundle, squashfs, FAT, boot script and what the device has to
+know, out of one planning, beside `kiln squashfs` of the same closure with the same options, zstd 19; both without a
+cache. The squashfs is the same in both."""
 
 from .measure import Failure, Program
 from .setting import Result

@@ -1,6 +1,7 @@
-"""Two releases of the demo's system as squashfs, zstd and blocks of 1 MiB. Kiln makes the first with an empty cache, then the second with
-what the cache has, with what the first image has (`--reuse`), and from nothing: the same bytes each time. mksquashfs begins anew; in
-brackets are figures by its figures. New blocks are those of 4 KiB in the second image that are nowhere in the first: what a device has to fetch for an update."""
+"""Two releases of the demo's system as squashfs, zstd and blocks of 1 MiB. Kiln makes the first with an empty cache,
+then the second with what the cache has, with what the first image has (`--reuse`), and from nothing: the same bytes
+each time. mksquashfs begins anew; in brackets are figures by its figures. New blocks are those of 4 KiB in the second
+image that are nowhere in the first: what a device has to fetch for an update."""
 
 from .measure import Failure, Program, run
 from .setting import Result

@@ -17,15 +17,11 @@ class Setting:
 
     workspace: Path
     target: Path
+    kiln: Path
     quick: bool
     rounds: int | None
     level: int
     scale: float
-
-    @property
-    def kiln(self):
-        """The release build."""
-        return self.target / "release/kiln"
 
     @property
     def folder(self):
@@ -73,11 +69,12 @@ class Setting:
 
 @dataclass
 class Result:
-    """What a comparison found. `ours` is the program whose figures are divided by the others'; without it, theirs are divided by those of
-    the first program."""
+    """What a comparison found. `ours` is the program whose figures are divided by its peers', by all others' when none are named; without
+    it, all figures are divided by the first program's."""
 
     facts: str
     runs: Runs
     ours: str | None
     goals: list[Goal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)

@@ -1,5 +1,5 @@
-"""zstd and blocks of 1 MiB, the demo's closure; unsquashfs finds equal trees in all images. Kiln also computes each store path's NAR
-hash, compares it with the closure's registration, and waits until the image is on the disk."""
+"""zstd and blocks of 1 MiB, the demo's closure; unsquashfs finds equal trees in all images. Kiln also computes each
+store path's NAR hash, compares it with the closure's registration, and waits until the image is on the disk."""
 
 from .measure import Failure, Program, run
 from .setting import Result

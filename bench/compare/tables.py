@@ -55,8 +55,8 @@ FIGURES = [
 ]
 
 
-def figures_table(runs, ours):
-    """Each program's fastest round; in brackets, our figure by that of the line, or the line's by that of the first."""
+def figures_table(runs, ours, peers):
+    """Each program's fastest round; in brackets, our figure by a peer's, or the line's by that of the first."""
     base, rows = ours or next(iter(runs.figures)), []
     for name in runs.figures:
         row = [name]
@@ -64,7 +64,7 @@ def figures_table(runs, ours):
             number, given = getattr(runs.best(name), what), getattr(runs.best(base), what)
             if number is None:
                 row.append("")
-            elif name == base or not given or not number:
+            elif name == base or not given or not number or (peers and name not in peers):
                 row.append(form(number))
             else:
                 row.append(f"{form(number)} ({given / number if ours else number / given:.3f})")
