@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import fcntl
 import json
 import os
 import sys
@@ -67,6 +68,8 @@ def main(arguments):
     os.environ |= {"HOME": str(setting.folder / "home"), "LC_ALL": "C.UTF-8", "TZ": "UTC", "MTOOLSRC": "/dev/null"}
     for name in ("XDG_CACHE_HOME", "SOURCE_DATE_EPOCH"):
         os.environ.pop(name, None)
+    alone = open(target / "bench.lock", "w", encoding="utf-8")
+    fcntl.flock(alone, fcntl.LOCK_EX)
     command = " ".join(["bench/run", *arguments])
     version = run([setting.kiln, "--version"]).strip()
     print(f"{INTRODUCTION}\n\n`{command}`: {version}, {setting.cores} cores", flush=True)
@@ -91,4 +94,7 @@ def main(arguments):
     return 1 if failed else 0
 
 
-sys.exit(main(sys.argv[1:]))
+try:
+    sys.exit(main(sys.argv[1:]))
+except KeyboardInterrupt:
+    sys.exit(130)
