@@ -53,7 +53,7 @@ def dumped(image):
     tree.mkdir()
     run(["e2fsck", "-fn", image])
     run(["debugfs", "-R", f"rdump /nix/store {tree}", image])
-    return tree / "nix/store"
+    return tree / "store"
 
 
 def overhead_percent(image):
