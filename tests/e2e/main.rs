@@ -9,6 +9,7 @@
 )]
 
 mod ab_update;
+mod bench;
 mod boots;
 mod caches;
 mod demo;

@@ -1,0 +1,1 @@
+"""Kiln and its peers in turn: `bench/run` starts it, `bench/run --help` says what it does."""
