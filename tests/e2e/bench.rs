@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::demo::{is_made, kiln_program, workspace};
 use crate::tools::{installed, run, tool};
 
-const COMPARISONS: [&str; 10] = [
-    "squashfs", "rebuild", "parts", "ext4", "fat", "bundle", "disk", "fetch", "many", "large",
+const COMPARISONS: [&str; 11] = [
+    "squashfs", "rebuild", "parts", "ext4", "reflink", "fat", "bundle", "disk", "fetch", "many", "large",
 ];
 
 #[test]
@@ -17,6 +17,7 @@ fn every_comparison_works_and_finds_equal_results() {
         "mksquashfs",
         "gensquashfs",
         "mke2fs",
+        "mkfs.btrfs",
         "fakeroot",
         "faketime",
         "mkfs.vfat",
