@@ -86,7 +86,8 @@ def compare(setting):
     for name in ("make-ext4-fs", "mke2fs"):
         theirs = dumped(folder / f"{name}.img")
         for path in closure.names:
-            if difference := tree_difference(ours / path, theirs / path):
+            # debugfs gives links the time at which it makes them.
+            if difference := tree_difference(ours / path, theirs / path, link_times=False):
                 raise Failure(f"kiln and {name} made other trees: {path}{difference}")
         remove(folder / f"{name}.dumped")
     goals = [Goal(f"wall, kiln / {name}", runs.ratio("wall_seconds", "kiln", name), limit)

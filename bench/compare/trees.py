@@ -25,14 +25,16 @@ def read_all(place):
     subprocess.run(["find", place, "-type", "f", "-exec", "cat", "{}", "+"], stdout=subprocess.DEVNULL, check=True)
 
 
-def listing(folder, owners=True):
-    """What a tree has, but the contents of files: a line for each entry, sorted."""
-    lines = []
+def listing(folder, link_times=True):
+    """What a tree has, but the contents of files: a line for each entry, sorted. Only root unpacks owners."""
+    lines, owners = [], os.geteuid() == 0
 
     def visit(place, name):
         status = os.lstat(place)
         mode = status.st_mode
-        line = [name, stat.filemode(mode), int(status.st_mtime)]
+        line = [name, stat.filemode(mode)]
+        if link_times or not stat.S_ISLNK(mode):
+            line.append(int(status.st_mtime))
         if owners:
             line += [status.st_uid, status.st_gid]
         if stat.S_ISLNK(mode):
@@ -48,10 +50,9 @@ def listing(folder, owners=True):
     return lines
 
 
-def tree_difference(ours, theirs):
+def tree_difference(ours, theirs, link_times=True):
     """What differs between two trees, or None."""
-    owners = os.geteuid() == 0
-    pairs = zip(listing(ours, owners), listing(theirs, owners), strict=False)
+    pairs = zip(listing(ours, link_times), listing(theirs, link_times), strict=False)
     for our_line, their_line in pairs:
         if our_line != their_line:
             return f"{our_line!r} is not {their_line!r}"
