@@ -25,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
         folder: Path::new("."),
         threads: 1,
         progress: &Silent,
+        segments: None,
     };
     _ = unsigned.map(|unsigned| bundle::check(&unsigned, &work));
 });

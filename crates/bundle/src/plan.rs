@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use image::{Content, Layout, Meta, Node, NodeId, Progress, Spool, Tree};
+use image::{Content, Layout, Meta, Node, NodeId, Progress, Spool, Tree, Unit};
 use sha2::{Digest, Sha256};
 use squashfs::Compression;
 
@@ -92,6 +92,8 @@ pub struct Work<'a> {
     pub threads: usize,
     /// Hears how far the work is.
     pub progress: &'a dyn Progress,
+    /// Where compressed segments may be, and are kept.
+    pub segments: Option<cache::Places<'a>>,
 }
 
 impl Options {
@@ -152,10 +154,13 @@ pub fn plan(options: &Options, work: &Work) -> Result<Unsigned, Error> {
     let mut manifest = manifest(options);
     let mut tree = Tree::default();
     let mut stored = BTreeSet::new();
+    let mut digests = BTreeMap::new();
     for (image, options) in manifest.images.iter_mut().zip(&options.images) {
         let id = add(&mut tree, &image.filename, options.content.clone(), 0o644)?;
         if options.packing == Packing::Stored {
             stored.insert(id);
+        } else {
+            alone(&mut tree, id, &image.filename);
         }
         let step = format!("hashing {}", image.filename);
         work.progress.begin(&step, options.content.len());
@@ -164,10 +169,13 @@ pub fn plan(options: &Options, work: &Work) -> Result<Unsigned, Error> {
             let (sha256, index) = digest_and_index(&options.content, &spool, work.progress)?;
             image.sha256 = sha256;
             // Blocks of zeros are common, and their hashes are equal.
-            add(&mut tree, &image.index_file(), index, 0o644)?;
+            let file = image.index_file();
+            let index = add(&mut tree, &file, index, 0o644)?;
+            alone(&mut tree, index, &file);
         } else {
             image.sha256 = digest(&options.content, work.progress, None)?;
         }
+        digests.insert(id, image.sha256);
     }
     add_programs(&mut tree, options)?;
     let inner = manifest.write();
@@ -178,7 +186,11 @@ pub fn plan(options: &Options, work: &Work) -> Result<Unsigned, Error> {
         0o644,
     )?;
     set_times(&mut tree, options.time);
-    let squashfs = squash(&tree, options, stored, work)?;
+    let mut by_node = vec![None; tree.len()];
+    for (id, digest) in digests {
+        by_node[id.index()] = Some(digest);
+    }
+    let squashfs = squash(&tree, options, stored, &by_node, work)?;
     let (verity, payload) = protect(squashfs, salt(&inner), work)?;
     manifest.verity = Some(verity);
     Unsigned::new(payload, manifest.write().into_bytes())
@@ -231,14 +243,32 @@ fn set_times(tree: &mut Tree, time: u32) {
     }
 }
 
-fn squash(tree: &Tree, options: &Options, stored: BTreeSet<NodeId>, work: &Work) -> Result<Content, Error> {
+/// Gives a file a segment of its own, which another bundle with the same file has too.
+fn alone(tree: &mut Tree, id: NodeId, name: &str) {
+    let name: Box<[u8]> = name.as_bytes().into();
+    let order = name.clone();
+    tree.mark_unit(id, Unit { order, name });
+}
+
+fn squash(
+    tree: &Tree,
+    options: &Options,
+    stored: BTreeSet<NodeId>,
+    digests: &[Option<[u8; 32]>],
+    work: &Work,
+) -> Result<Content, Error> {
     let spool = Spool::create(work.folder)?;
+    // Nobody has hashes of files and their names: segments are named after files' bytes.
+    let unnamed = BTreeMap::new();
     let squash_work = squashfs::Work {
         spool: &spool,
         threads: work.threads,
-        digests: &[],
+        digests,
         progress: work.progress,
-        reuse: None,
+        reuse: work.segments.map(|places| squashfs::Reuse {
+            units: &unnamed,
+            places,
+        }),
     };
     let squashing = squashfs::Options {
         stored,

@@ -65,6 +65,7 @@ pub(crate) fn plan(bundle: &Bundle, planner: &mut Planner) -> Result<PlannedBund
                 folder,
                 threads: planner.work.threads,
                 progress: planner.work.progress,
+                segments: planner.work.segments,
             };
             let unsigned = bundle::plan(&options, &work).map_err(failed)?;
             let size = unsigned.payload().len();
@@ -231,5 +232,6 @@ fn compression(bundle: &Bundle, planner: &Planner) -> Result<Compression> {
         (None, Some(fs)) => Some(fs.compression.unwrap_or(Compressor::Zstd)),
         (None, None) => None,
     };
-    formats::compression("bundle", compressor.unwrap_or(Compressor::Gzip), bundle.level)
+    let compression = formats::compression("bundle", compressor.unwrap_or(Compressor::Gzip), bundle.level)?;
+    Ok(formats::with_effort(compression, planner.spec.profile))
 }

@@ -96,18 +96,23 @@ pub(crate) fn compression(part: &str, compressor: Compressor, level: Option<u32>
     })
 }
 
+/// A compression that takes no longer than this effort allows.
+pub(crate) fn with_effort(compression: Compression, effort: Option<Effort>) -> Compression {
+    match (effort, compression) {
+        (None | Some(Effort::Release), compression) | (_, compression @ Compression::None) => compression,
+        (Some(Effort::Dev), Compression::Zstd { level }) => Compression::Zstd { level: level.min(3) },
+        (Some(Effort::Dev), Compression::Xz { level }) => Compression::Xz { level: level.min(1) },
+        (Some(Effort::Dev), Compression::Gzip { level }) => Compression::Gzip { level: level.min(1) },
+    }
+}
+
 pub(crate) fn squashfs_options(
     part: &str,
     fs: &FileSystem,
     effort: Option<Effort>,
 ) -> Result<squashfs::Options> {
     let compression = compression(part, fs.compression.unwrap_or(Compressor::Zstd), fs.level)?;
-    let compression = match (effort, compression) {
-        (None | Some(Effort::Release), compression) | (_, compression @ Compression::None) => compression,
-        (Some(Effort::Dev), Compression::Zstd { level }) => Compression::Zstd { level: level.min(3) },
-        (Some(Effort::Dev), Compression::Xz { level }) => Compression::Xz { level: level.min(1) },
-        (Some(Effort::Dev), Compression::Gzip { level }) => Compression::Gzip { level: level.min(1) },
-    };
+    let compression = with_effort(compression, effort);
     let block_size = match fs.block_size {
         None => 1 << 20,
         Some(Amount::Bytes(bytes)) => bytes,

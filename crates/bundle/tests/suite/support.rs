@@ -233,6 +233,7 @@ pub(crate) fn work(dir: &Path) -> Work<'_> {
         folder: dir,
         threads: 2,
         progress: &Silent,
+        segments: None,
     }
 }
 

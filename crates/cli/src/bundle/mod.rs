@@ -92,5 +92,6 @@ fn work(threads: usize, ui: &Ui) -> Work<'_> {
         folder: Path::new("."),
         threads,
         progress: ui,
+        segments: None,
     }
 }

@@ -64,6 +64,7 @@ impl Signing {
             folder: out,
             threads,
             progress: ui,
+            segments: None,
         };
         ::bundle::verify(&bundle, trust, &work)?;
         Ok(vec![(file.clone(), bundle.image()?.into())])
