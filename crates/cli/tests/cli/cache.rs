@@ -209,9 +209,13 @@ fn killed_builds_leave_nothing_wrong() {
         .and_then(|kills| kills.parse().ok())
         .unwrap_or(KILLS);
     let world = large(10);
-    let begun = std::time::Instant::now();
-    build(&world, "cold", &[]);
-    let whole = begun.elapsed();
+    // The machine may be busy now and not later: the faster of two builds says how long one takes.
+    let timed = |()| {
+        let begun = std::time::Instant::now();
+        build(&world, "cold", &[]);
+        begun.elapsed()
+    };
+    let whole = [(); 2].map(timed).into_iter().min().unwrap();
     let mut cold = bytes(&world, "cold");
     let (mut state, mut killed) = (7u64, 0);
     for round in 0..kills {
