@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use image::ReadAt;
 
 use crate::key::Key;
+use crate::warnings::Warnings;
 use crate::{Found, Made, Segments};
 
 /// Where a segment lies in a file, as an earlier build has written it down.
@@ -30,7 +31,7 @@ pub struct Earlier {
     path: PathBuf,
     source: Arc<dyn ReadAt>,
     records: BTreeMap<Key, Record>,
-    warnings: Mutex<Vec<String>>,
+    warnings: Warnings,
 }
 
 impl Earlier {
@@ -42,14 +43,14 @@ impl Earlier {
             path: path.to_path_buf(),
             source,
             records: records.into_iter().map(|record| (record.key, record)).collect(),
-            warnings: Mutex::default(),
+            warnings: Warnings::default(),
         }
     }
 
     /// What the user should know: segments that are not what the records say.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+        self.warnings.take()
     }
 }
 
@@ -66,9 +67,8 @@ impl Segments for Earlier {
     }
 
     fn reject(&self, key: &Key, problem: &str) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         let start = self.records.get(key).map_or(0, |record| record.start);
-        warnings.push(format!(
+        self.warnings.add(format!(
             "{}: the segment at byte {start} is made anew: {problem}",
             self.path.display()
         ));

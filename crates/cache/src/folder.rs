@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FlockOperation, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, futimens};
 
 use crate::key::Key;
+use crate::warnings::Warnings;
 use crate::{Error, Found, Made, Segments, entry};
 
 /// Complete segments, in folders of their keys' first two digits.
@@ -26,7 +26,7 @@ pub struct Cache {
     kept: AtomicU64,
     /// Nothing more is kept: it has failed once.
     full: AtomicBool,
-    warnings: Mutex<Vec<String>>,
+    warnings: Warnings,
 }
 
 impl Cache {
@@ -44,22 +44,18 @@ impl Cache {
             limit,
             kept: AtomicU64::new(0),
             full: AtomicBool::new(false),
-            warnings: Mutex::default(),
+            warnings: Warnings::default(),
         })
     }
 
     /// What the user should know: entries that were damaged, and why nothing could be kept.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut warnings = std::mem::take(&mut *warnings);
-        warnings.sort();
-        warnings
+        self.warnings.take()
     }
 
     fn warn(&self, path: &Path, problem: &str) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        warnings.push(format!("{}: {problem}", path.display()));
+        self.warnings.add(format!("{}: {problem}", path.display()));
     }
 
     /// Removes what is over the limit, when this process has added anything and no other does it now.

@@ -29,6 +29,7 @@ mod shared;
 mod shelf;
 mod upkeep;
 mod uploads;
+mod warnings;
 
 use std::path::PathBuf;
 use std::sync::Arc;

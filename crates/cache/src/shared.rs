@@ -2,11 +2,11 @@
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use remote::{Options, Remote};
 
 use crate::key::{Checksum, Key};
+use crate::warnings::Warnings;
 use crate::{Error, entry};
 
 /// How many bytes are fetched between two looks at whether they are still wanted.
@@ -22,7 +22,7 @@ pub struct Shared {
     /// It has failed, and is not asked again.
     down: AtomicBool,
     fetched: AtomicU64,
-    warnings: Mutex<Vec<String>>,
+    warnings: Warnings,
 }
 
 /// A segment that was fetched.
@@ -52,7 +52,7 @@ impl Shared {
             remote: Remote::open(address, options)?,
             down: AtomicBool::new(false),
             fetched: AtomicU64::new(0),
-            warnings: Mutex::default(),
+            warnings: Warnings::default(),
         })
     }
 
@@ -81,7 +81,8 @@ impl Shared {
             }
             Err(problem) => {
                 if !self.down.swap(true, Ordering::Relaxed) {
-                    self.warn(format!("{problem}; this shared cache is not asked any more"));
+                    self.warnings
+                        .add(format!("{problem}; this shared cache is not asked any more"));
                 }
                 None
             }
@@ -91,27 +92,20 @@ impl Shared {
     /// Hears that what was fetched for a key is not what it should be.
     pub fn reject(&self, key: &Key, problem: &str) {
         let name = self.remote.name_of(&object(key));
-        self.warn(format!("{name}: damaged, and made anew: {problem}"));
+        self.warnings
+            .add(format!("{name}: damaged, and made anew: {problem}"));
     }
 
     /// What the user should know.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut warnings = std::mem::take(&mut *warnings);
-        warnings.sort();
-        warnings
+        self.warnings.take()
     }
 
     /// How many segments were fetched.
     #[must_use]
     pub fn fetched(&self) -> u64 {
         self.fetched.load(Ordering::Relaxed)
-    }
-
-    fn warn(&self, problem: String) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        warnings.push(problem);
     }
 
     /// One transfer. The outer error is the place's, the inner one the entry's.

@@ -2,17 +2,17 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use crate::folder::{SEGMENTS, open, path};
 use crate::key::Key;
+use crate::warnings::Warnings;
 use crate::{Error, Found, Made, Segments, entry};
 
 /// A folder with the layout of a [`Cache`](crate::Cache) that is only read: nothing in it is kept, removed or touched.
 #[derive(Debug)]
 pub struct Shelf {
     folder: PathBuf,
-    warnings: Mutex<Vec<String>>,
+    warnings: Warnings,
 }
 
 impl Shelf {
@@ -25,17 +25,14 @@ impl Shelf {
         if !folder.join(SEGMENTS).is_dir() {
             return Err(Error::NoSegments { folder });
         }
-        let warnings = Mutex::default();
+        let warnings = Warnings::default();
         Ok(Shelf { folder, warnings })
     }
 
     /// What the user should know: entries that are damaged.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut warnings = std::mem::take(&mut *warnings);
-        warnings.sort();
-        warnings
+        self.warnings.take()
     }
 }
 
@@ -55,8 +52,8 @@ impl Segments for Shelf {
 
     fn reject(&self, key: &Key, problem: &str) {
         let path = path(&self.folder, key);
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        warnings.push(format!("{}: damaged, and made anew: {problem}", path.display()));
+        self.warnings
+            .add(format!("{}: damaged, and made anew: {problem}", path.display()));
     }
 
     fn keep(&self, _: &Key, _: &Made) {}
