@@ -103,8 +103,13 @@ impl Cache {
 
 /// Where a segment lies in a folder of them.
 pub(crate) fn path(folder: &Path, key: &Key) -> PathBuf {
+    folder.join(object(key))
+}
+
+/// The same below any other address.
+pub(crate) fn object(key: &Key) -> String {
     let name = key.to_string();
-    folder.join(SEGMENTS).join(&name[..2]).join(name)
+    format!("{SEGMENTS}/{}/{name}", &name[..2])
 }
 
 /// Opens an entry; what is no regular file is neither followed nor waited for.

@@ -5,8 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use remote::{Options, Remote};
 
-use crate::folder::Cache;
-use crate::shared::object;
+use crate::folder::{Cache, object};
 use crate::upkeep::{Damage, Listed, Usage};
 use crate::{Error, folder, upkeep};
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use remote::{Options, Remote};
 
+use crate::folder::object;
 use crate::key::{Checksum, Key};
 use crate::warnings::Warnings;
 use crate::{Error, entry};
@@ -34,12 +35,6 @@ pub struct Fetched {
     pub sizes: Vec<u32>,
     /// The [`Checksum`] of all that.
     pub digest: [u8; 32],
-}
-
-/// The object that has a segment: the same path that it has in a cache's folder.
-pub(crate) fn object(key: &Key) -> String {
-    let name = key.to_string();
-    format!("{}/{}/{name}", crate::folder::SEGMENTS, &name[..2])
 }
 
 impl Shared {

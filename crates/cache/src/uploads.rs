@@ -8,8 +8,8 @@ use std::time::Duration;
 use image::{Content, ReadAt as _};
 use remote::{Options, Remote};
 
+use crate::folder::object;
 use crate::key::Key;
-use crate::shared::object;
 use crate::{Error, Found, Made, Segments, entry};
 
 /// How many segments are sent at once.
