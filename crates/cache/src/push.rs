@@ -15,6 +15,8 @@ const THREADS: usize = 8;
 /// What was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pushed {
+    /// Where to, without what is secret of the address.
+    pub to: String,
     /// The segments that were sent.
     pub sent: Usage,
     /// Those that were there already.
@@ -37,7 +39,10 @@ impl Cache {
     ) -> Result<Pushed, Error> {
         let remote = Remote::open(address, options)?;
         let waiting = Mutex::new(self.entries()?.into_iter());
-        let pushed = Mutex::new(Ok(Pushed::default()));
+        let pushed = Mutex::new(Ok(Pushed {
+            to: remote.address().to_string(),
+            ..Pushed::default()
+        }));
         let lock = || pushed.lock().unwrap_or_else(PoisonError::into_inner);
         let work = || {
             loop {

@@ -77,6 +77,12 @@ impl Uploads {
         Ok(Uploads(queue))
     }
 
+    /// Where segments are sent to, without what is secret of it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.0.remote.address().to_string()
+    }
+
     /// Waits for what is under way, but not longer than this.
     #[must_use]
     pub fn close(self, patience: Duration) -> Sent {

@@ -137,6 +137,7 @@ fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
         !stop
     };
     let Pushed {
+        to,
         sent,
         present,
         damaged,
@@ -146,7 +147,7 @@ fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
     }
     let report = PushReport {
         folder: opened.folder.clone(),
-        to: to.to_string(),
+        to,
         sent: sent.into(),
         present: present.into(),
         damaged: damaged.into_iter().map(DamageEntry::from).collect(),

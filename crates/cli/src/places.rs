@@ -23,7 +23,7 @@ pub(crate) struct Places {
     shelves: Vec<Shelf>,
     earlier: Vec<Earlier>,
     shared: Vec<Shared>,
-    uploads: Option<(String, Uploads)>,
+    uploads: Option<Uploads>,
 }
 
 impl Places {
@@ -68,7 +68,7 @@ impl Places {
             places.shared.push(Shared::open(address, &options)?);
         }
         if let Some(address) = &args.cache_to {
-            places.uploads = Some((address.clone(), Uploads::open(address, &options)?));
+            places.uploads = Some(Uploads::open(address, &options)?);
         }
         Ok(places)
     }
@@ -76,7 +76,7 @@ impl Places {
     /// The places that are near, in the order in which they are asked.
     pub(crate) fn near(&self) -> Vec<&dyn Segments> {
         // What is sent to others has to hear of everything.
-        let uploads = self.uploads.iter().map(|(_, uploads)| uploads as &dyn Segments);
+        let uploads = self.uploads.iter().map(|uploads| uploads as &dyn Segments);
         let cache = self.cache.iter().map(|cache| cache as &dyn Segments);
         let shelves = self.shelves.iter().map(|shelf| shelf as &dyn Segments);
         let earlier = self.earlier.iter().map(|earlier| earlier as &dyn Segments);
@@ -93,7 +93,8 @@ impl Places {
         let mut warnings: Vec<String> = self.earlier.iter().flat_map(Earlier::warnings).collect();
         warnings.extend(self.shelves.iter().flat_map(Shelf::warnings));
         warnings.extend(self.shared.iter().flat_map(Shared::warnings));
-        if let Some((address, uploads)) = self.uploads {
+        if let Some(uploads) = self.uploads {
+            let address = uploads.address();
             let sent = uploads.close(PATIENCE);
             if let Some(problem) = sent.problem {
                 warnings.push(format!("{problem}; nothing more is sent to this shared cache"));

@@ -88,3 +88,24 @@ fn shared_caches_that_are_none() {
     );
     assert!(bytes(&world, "warm") == bytes(&world, "cold"));
 }
+
+#[test]
+fn passwords_of_shared_caches_are_not_shown() {
+    let world = large(2);
+    // Hears, and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let url = format!("http://me:hush@127.0.0.1:{port}/cache");
+    let stderr = build(&world, "out-1", &["--cache", "cache", "--cache-to", &url]);
+    assert!(stderr.contains(&format!("127.0.0.1:{port}/cache")), "{stderr}");
+    assert!(!stderr.contains("hush"), "{stderr}");
+    let to = "http://me:hush@127.0.0.1:1/cache";
+    let stderr = world.refused(5, &["cache", "push", "--cache", "cache", "--to", to]);
+    assert!(!stderr.contains("hush"), "{stderr}");
+    fs::remove_dir_all(world.path("cache")).unwrap();
+    let report = world.done(&["cache", "push", "--cache", "cache", "--to", to, "--json"]);
+    assert!(
+        report.contains("127.0.0.1:1/cache") && !report.contains("hush"),
+        "{report}"
+    );
+}
