@@ -4,11 +4,13 @@ use liblzma::stream::{Action, Check, Filters, LzmaOptions, Status, Stream};
 use zerocopy::IntoBytes;
 
 use crate::format::{GzipOptions, ZstdOptions};
+use crate::probe::Probe;
 use crate::{Compression, Error};
 
 /// Compresses blocks, one after the other, each by itself.
 pub(crate) struct Compressor {
     state: State,
+    probe: Option<Probe>,
     output: Vec<u8>,
 }
 
@@ -29,7 +31,7 @@ enum State {
 pub(crate) enum Block<'a> {
     /// Smaller than it was.
     Compressed(&'a [u8]),
-    /// As it was, because compressing did not make it smaller.
+    /// As it was, because compressing did not make it smaller, or next to nothing.
     Raw(&'a [u8]),
 }
 
@@ -55,6 +57,7 @@ impl Compressor {
         };
         Ok(Compressor {
             state,
+            probe: Probe::before(compression),
             output: Vec::new(),
         })
     }
@@ -63,6 +66,11 @@ impl Compressor {
     pub(crate) fn compress<'a>(&'a mut self, input: &'a [u8]) -> Result<Block<'a>, Error> {
         // An output of the input's size is of no use, so that much room is enough.
         self.output.resize(input.len(), 0);
+        if let Some(probe) = &mut self.probe
+            && probe.is_hopeless(input, &mut self.output)?
+        {
+            return Ok(Block::Raw(input));
+        }
         let len = match &mut self.state {
             State::None => None,
             State::Gzip(compressor) => compressor.zlib_compress(input, &mut self.output).ok(),
@@ -79,7 +87,8 @@ impl Compressor {
     }
 }
 
-fn zstd(
+/// Compresses with zstd; answers the length when that is at most the output's.
+pub(crate) fn zstd(
     context: &mut zstd_safe::CCtx<'static>,
     level: i32,
     input: &[u8],

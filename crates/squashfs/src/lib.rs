@@ -23,7 +23,8 @@
 //!
 //! [`plan()`] decides what goes into which block before anything is compressed; then threads compress the blocks
 //! in any order and one of them puts the results into a spool in the planned order. So the image is the same
-//! for any number of threads, and memory holds a few blocks a thread.
+//! for any number of threads, and memory holds a few blocks a thread. A slow compressor does not get what a quick look
+//! (`probe.rs`) says to be hopeless.
 //!
 //! What a segment holds is known before it is compressed, so it has a name then: a hash of what its bytes depend on. With
 //! that name it can be found in a [cache], or in an image that was made earlier, and is not compressed again.
@@ -33,6 +34,7 @@
 mod compress;
 mod format;
 mod plan;
+mod probe;
 pub mod read;
 
 pub use plan::{Outline, Planned, Reuse, UnitUsage, Work, at_most, make_segments, outlines, plan};
