@@ -39,9 +39,12 @@ pub struct Through<'a> {
 /// How many bytes gather before the system is asked to write them to the disk.
 const BEHIND: u64 = 8 << 20;
 
+/// Zeros among other bytes are left out in parts of so many bytes; smaller holes would tear the file to pieces.
+const HOLE: usize = 64 << 10;
+
 /// A file that is written.
 pub(super) enum Store<'a> {
-    /// Zeros of both kinds are left out: the file is new, so that they read as zeros.
+    /// Zeros of all kinds are left out: the file is new, so that they read as zeros.
     Sparse(Growing<'a>, Share),
     Encoded {
         encoder: Box<dyn Encode + 'a>,
@@ -72,7 +75,7 @@ impl<'a> Store<'a> {
                 Piece::Bytes(bytes) => {
                     let shared = share.share(bytes.len(), origin, file.file, file.position);
                     file.skip(shared as u64);
-                    file.put(&bytes[shared..])
+                    file.put_data(&bytes[shared..])
                 }
                 Piece::Zeros(len) | Piece::Hole(len) => {
                     file.skip(*len);
@@ -124,6 +127,23 @@ impl<'a> Growing<'a> {
         Ok(())
     }
 
+    /// Puts bytes, and leaves out what zeros fill whole parts of the file.
+    fn put_data(&mut self, bytes: &[u8]) -> io::Result<()> {
+        static ZEROS: [u8; HOLE] = [0; HOLE];
+        let behind = usize::try_from(self.position % HOLE as u64).unwrap_or(0);
+        let (mut start, mut end) = (0, 0);
+        while end < bytes.len() {
+            let next = (end + HOLE - (behind + end) % HOLE).min(bytes.len());
+            if bytes[end..next] == ZEROS {
+                self.put(&bytes[start..end])?;
+                self.skip(HOLE as u64);
+                start = next;
+            }
+            end = next;
+        }
+        self.put(&bytes[start..])
+    }
+
     fn skip(&mut self, len: u64) {
         self.position += len;
         if self.position - self.started >= BEHIND {
@@ -150,5 +170,46 @@ impl io::Write for Out<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// What lies in a file after these bytes were put at a place, and how many bytes the file takes on the disk.
+    fn stored(bytes: &[u8], position: u64) -> (Vec<u8>, u64) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut store = Store::sparse(file.as_file(), position + bytes.len() as u64, Share::No).unwrap();
+        store.put(&Piece::Hole(position), None).unwrap();
+        store.put(&Piece::Bytes(Arc::new(bytes.to_vec())), None).unwrap();
+        file.as_file().sync_all().unwrap();
+        let taken = file.as_file().metadata().unwrap().blocks() * 512;
+        (std::fs::read(file.path()).unwrap(), taken)
+    }
+
+    #[test]
+    fn zeros_among_bytes_are_left_out_where_they_fill_a_part() {
+        let mut bytes = vec![1; 1 << 20];
+        bytes[(64 << 10) + 1..(512 << 10)].fill(0);
+        bytes[(900 << 10)..].fill(0);
+        for position in [0, 4096, 60 << 10, 64 << 10] {
+            let (found, taken) = stored(&bytes, position);
+            assert_eq!(found.len() as u64, position + (1 << 20));
+            assert!(
+                found[usize::try_from(position).unwrap()..] == bytes,
+                "at {position}"
+            );
+            assert!(
+                found[..usize::try_from(position).unwrap()]
+                    .iter()
+                    .all(|byte| *byte == 0)
+            );
+            assert_eq!(taken, (1 << 20) - 7 * HOLE as u64, "at {position}");
+        }
+        assert_eq!(stored(&vec![0; 1 << 20], 0).1, 0);
     }
 }
