@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::extents::Image;
 use crate::zeros::{DataFinder, Finder};
 
-/// Where bytes come from. Making one reads nothing but lengths.
+/// Where bytes come from. Making one reads nothing but lengths. Trees and images have one for each of their files, so it
+/// is kept small.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// Bytes that a planner made.
@@ -37,18 +38,23 @@ pub enum Content {
     Image(Arc<Image>),
 }
 
+const _: () = assert!(size_of::<Content>() == 48);
+
 /// A whole file of the host, opened when it is read. Reading fails when it is not the file, with the length and
 /// the time of last change, that it was when planned: what was checked is what is read.
 #[derive(Clone, Debug)]
-pub struct HostFile {
-    path: Arc<Path>,
+pub struct HostFile(Arc<Host>);
+
+/// What is known of a host file, for all who know the file. There can be millions of them.
+#[derive(Debug)]
+struct Host {
+    path: Box<Path>,
     version: Version,
-    /// Where it has more than zeros, once somebody has read it.
-    pub(crate) data: DataRuns,
+    data: DataRuns,
 }
 
-/// Where a file has more than zeros, for all who know the file.
-pub(crate) type DataRuns = Arc<OnceLock<Vec<Range<u64>>>>;
+/// Where a file has more than zeros, once somebody has read it.
+pub(crate) type DataRuns = OnceLock<Vec<Range<u64>>>;
 
 /// A whole file that came as a stream and lies, beside others, in something open.
 #[derive(Clone, Debug)]
@@ -56,8 +62,7 @@ pub struct Spooled {
     source: Arc<dyn ReadAt>,
     start: u64,
     len: u64,
-    /// Where it has more than zeros, once somebody has read it.
-    pub(crate) data: DataRuns,
+    data: Arc<DataRuns>,
 }
 
 impl PartialEq for Spooled {
@@ -89,7 +94,7 @@ impl Spooled {
 
 impl PartialEq for HostFile {
     fn eq(&self, other: &HostFile) -> bool {
-        (&self.path, self.version) == (&other.path, other.version)
+        (&self.0.path, self.0.version) == (&other.0.path, other.0.version)
     }
 }
 
@@ -201,7 +206,7 @@ impl Content {
         match self {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::Zeros(len) | Content::Span { len, .. } => *len,
-            Content::File(file) => file.version.len,
+            Content::File(file) => file.0.version.len,
             Content::Spooled(file) => file.len,
             Content::Image(image) => image.size(),
         }
@@ -210,7 +215,7 @@ impl Content {
     /// The place that remembers where a whole file has more than zeros.
     pub(crate) fn known_runs(&self) -> Option<&DataRuns> {
         match self {
-            Content::File(file) => Some(&file.data),
+            Content::File(file) => Some(&file.0.data),
             Content::Spooled(file) => Some(&file.data),
             _ => None,
         }
@@ -277,40 +282,44 @@ impl From<Image> for Content {
 impl HostFile {
     /// The file at a path, as its metadata describe it.
     pub(crate) fn new(path: &Path, meta: &Metadata) -> HostFile {
-        HostFile {
+        HostFile(Arc::new(Host {
             path: path.into(),
             version: Version::of(meta),
-            data: Arc::default(),
-        }
+            data: OnceLock::new(),
+        }))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0.path
     }
 
     /// Opens the file and checks that it is the planned one. What has come in its place is neither followed nor
     /// waited for.
     pub(crate) fn open(&self) -> Result<File> {
         let failed = |source| Error::Read {
-            path: self.path.to_path_buf(),
+            path: self.path().to_path_buf(),
             source,
         };
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
         let options = options.read(true).custom_flags(flags.bits().cast_signed());
-        let file = options.open(&self.path).map_err(failed)?;
+        let file = options.open(self.path()).map_err(failed)?;
         self.check(&file)?;
         Ok(file)
     }
 
     fn check(&self, file: &File) -> Result<()> {
         let meta = file.metadata().map_err(|source| Error::Read {
-            path: self.path.to_path_buf(),
+            path: self.path().to_path_buf(),
             source,
         })?;
         let found = Version::of(&meta);
-        if found == self.version && meta.is_file() {
+        if found == self.0.version && meta.is_file() {
             return Ok(());
         }
         Err(Error::Changed {
-            path: self.path.to_path_buf(),
-            planned: self.version.len,
+            path: self.path().to_path_buf(),
+            planned: self.0.version.len,
             found: found.len,
         })
     }
@@ -389,13 +398,13 @@ impl Reader<'_> {
                     .and_then(|file| file.metadata().ok())
                     .map_or(0, |meta| meta.len());
                 Error::Changed {
-                    path: host.path.to_path_buf(),
-                    planned: host.version.len,
+                    path: host.path().to_path_buf(),
+                    planned: host.0.version.len,
                     found,
                 }
             }
             Content::File(host) => Error::Read {
-                path: host.path.to_path_buf(),
+                path: host.path().to_path_buf(),
                 source,
             },
             Content::Span { source: what, .. } | Content::Spooled(Spooled { source: what, .. }) => {

@@ -114,7 +114,11 @@ mod tests {
 
     #[test]
     fn fast_compressors_are_not_asked_for() {
-        for fast in [Compression::None, Compression::Gzip { level: 9 }, Compression::Zstd { level: 9 }] {
+        for fast in [
+            Compression::None,
+            Compression::Gzip { level: 9 },
+            Compression::Zstd { level: 9 },
+        ] {
             assert!(Probe::before(fast).is_none());
         }
         assert!(Probe::before(Compression::Xz { level: 0 }).is_some());
