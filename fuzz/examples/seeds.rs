@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("squashfs_plan", noises()),
         ("fat_plan", noises()),
         ("disk_plan", noises()),
+        ("cache_segment", noises()),
         ("archive_tar", archives()?),
         ("spec_parse", [SPEC, SPEC_JSON].map(Vec::from).to_vec()),
     ];
