@@ -54,7 +54,7 @@ struct Host {
 }
 
 /// Where a file has more than zeros, once somebody has read it.
-pub(crate) type DataRuns = OnceLock<Vec<Range<u64>>>;
+pub(crate) type DataRuns = OnceLock<Box<[Range<u64>]>>;
 
 /// A whole file that came as a stream and lies, beside others, in something open.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ impl Spooled {
 
     /// Remembers where the file has more than zeros, so that nobody reads it to find out.
     pub fn teach(&self, data: DataFinder) {
-        let _ = self.data.set(data.finish());
+        let _ = self.data.set(data.finish().into());
     }
 }
 
@@ -239,7 +239,9 @@ impl Content {
         Ok(Reader {
             content: self,
             file,
-            finder: self.known_runs().and_then(Finder::wanted),
+            finder: self
+                .known_runs()
+                .and_then(|known| Finder::wanted(known, self.len())),
             position: 0,
         })
     }

@@ -40,7 +40,7 @@ impl Content {
                 .collect());
         }
         if let Some(runs) = self.known_runs().and_then(|known| known.get()) {
-            return Ok(runs.clone());
+            return Ok(runs.to_vec());
         }
         let mut finder = Finder::default();
         for part in self.likely_data()? {
@@ -50,7 +50,7 @@ impl Content {
             finder = self.look(end, finder)?;
         }
         if let Some(known) = self.known_runs() {
-            let _ = known.set(finder.runs.clone());
+            let _ = known.set(finder.runs.clone().into());
         }
         Ok(finder.runs)
     }
@@ -92,9 +92,9 @@ pub(crate) struct Finder {
 }
 
 impl Finder {
-    /// A finder for a file of which nothing is known.
-    pub(crate) fn wanted(known: &DataRuns) -> Option<Finder> {
-        known.get().is_none().then(Finder::default)
+    /// A finder for a file of which nothing is known, and that is worth a look.
+    pub(crate) fn wanted(known: &DataRuns, len: u64) -> Option<Finder> {
+        (len > BLOCK_BYTES && known.get().is_none()).then(Finder::default)
     }
 
     /// Looks at the next bytes. A reader whose buffer holds parts of blocks learns nothing.
@@ -109,7 +109,7 @@ impl Finder {
     /// Remembers what was found, when all of the file was seen.
     pub(crate) fn teach(self, known: &DataRuns, len: u64) {
         if self.position == len {
-            let _ = known.set(self.runs);
+            let _ = known.set(self.runs.into());
         }
     }
 

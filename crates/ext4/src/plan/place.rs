@@ -35,9 +35,9 @@ pub(super) struct Run {
 /// Where an inode's blocks lie.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Blocks {
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Box<[Run]>,
     /// The nodes of its extent tree: leaves first, then level after level.
-    pub(super) nodes: Vec<u64>,
+    pub(super) nodes: Box<[u64]>,
 }
 
 impl Blocks {
@@ -307,7 +307,7 @@ fn one(free: &mut Free) -> u64 {
 
 /// Places for ranges of a file's blocks, and for the nodes of the extent tree that they need.
 fn blocks(free: &mut Free, ranges: impl Iterator<Item = Range<u32>>) -> Blocks {
-    let mut blocks = Blocks::default();
+    let (mut runs, mut nodes) = (Vec::new(), Vec::new());
     for range in ranges {
         let mut logical = range.start;
         free.take(
@@ -315,7 +315,7 @@ fn blocks(free: &mut Free, ranges: impl Iterator<Item = Range<u32>>) -> Blocks {
             EXTENT_LEN_MAX.into(),
             |piece| {
                 let len = to_u32(piece.end - piece.start);
-                blocks.runs.push(Run {
+                runs.push(Run {
                     logical,
                     len,
                     start: piece.start,
@@ -324,12 +324,15 @@ fn blocks(free: &mut Free, ranges: impl Iterator<Item = Range<u32>>) -> Blocks {
             },
         );
     }
-    let mut entries = blocks.runs.len();
+    let mut entries = runs.len();
     while entries > ROOT_EXTENTS {
         entries = entries.div_ceil(NODE_EXTENTS);
-        free.take(entries as u64, 1, |piece| blocks.nodes.push(piece.start));
+        free.take(entries as u64, 1, |piece| nodes.push(piece.start));
     }
-    blocks
+    Blocks {
+        runs: runs.into(),
+        nodes: nodes.into(),
+    }
 }
 
 /// Numbers that a check before keeps below 2^32.

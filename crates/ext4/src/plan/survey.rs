@@ -42,7 +42,7 @@ pub(super) enum Data<'a> {
     /// The blocks of a directory that is a hash tree.
     HashTree(Arc<[u8]>),
     /// A file's bytes, as ranges of blocks; what is between them is a hole.
-    File(&'a Content, Vec<Range<u32>>),
+    File(&'a Content, Box<[Range<u32>]>),
 }
 
 impl Item<'_> {
@@ -291,13 +291,10 @@ fn check(node: &Node, links: u32, features: &Features, place: &dyn Fn() -> Strin
 }
 
 /// The blocks of a file that are not in a hole.
-fn data_runs(content: &Content) -> Result<Vec<Range<u32>>> {
+fn data_runs(content: &Content) -> Result<Box<[Range<u32>]>> {
     let runs = content.data_runs()?;
     let block = |byte: u64| u32::try_from(byte.div_ceil(BLOCK)).unwrap_or(u32::MAX);
-    Ok(runs
-        .into_iter()
-        .map(|run| block(run.start)..block(run.end))
-        .collect())
+    Ok(runs.iter().map(|run| block(run.start)..block(run.end)).collect())
 }
 
 /// What directory entries say of a node.
