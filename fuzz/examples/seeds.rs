@@ -85,6 +85,7 @@ fn bundles() -> Seeds {
         folder: Path::new("."),
         threads: 1,
         progress: &Silent,
+        segments: None,
     };
     let unsigned = bundle::plan(&options, &work)?;
     let file = image::Content::Image(std::sync::Arc::new(unsigned.image()?));
