@@ -126,6 +126,33 @@ fn one_specification_makes_image_and_bundle() {
     ");
 }
 
+/// A bundle is compressed like its squashfs, but no harder than small blocks are worth.
+#[test]
+fn levels_follow_the_squashfs() {
+    let Some(world) = world() else { return };
+    if !installed("unsquashfs") {
+        return;
+    }
+    let compressor = || {
+        world.done(&BUILD);
+        let said = Command::new("unsquashfs")
+            .arg("-s")
+            .arg(world.path(FILE))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let lines = said.lines().skip_while(|line| !line.starts_with("Compression "));
+        lines.take(2).map(str::trim).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(compressor(), "Compression zstd compression-level 3");
+    world.edit("spec.toml", "level = 3\n", "");
+    assert_eq!(compressor(), "Compression zstd compression-level 15");
+    world.edit("spec.toml", "[bundle]\n", "[bundle]\nlevel = 17\n");
+    assert_eq!(compressor(), "Compression zstd compression-level 17");
+    world.edit("spec.toml", "level = 17\n", "compression = 'gzip'\nlevel = 8\n");
+    assert_eq!(compressor(), "Compression gzip compression-level 8");
+}
+
 /// The segments of a squashfs in a bundle serve the next build.
 #[test]
 fn segments_are_lifted_out_of_a_bundle() {
