@@ -16,7 +16,7 @@ use super::{Reuse, Work, duplicates};
 use crate::{Compression, Error, Options};
 
 /// Changes whenever the same files and options come to give other blocks.
-const LAYOUT: &[u8] = b"kiln squashfs segment 2";
+const LAYOUT: &[u8] = b"kiln squashfs segment 3";
 
 /// The libraries that make blocks, as Cargo.lock has them.
 const LIBDEFLATE: &str = "libdeflate-sys 1.26.1";
