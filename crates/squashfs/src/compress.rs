@@ -113,9 +113,8 @@ pub(crate) fn zstd(
 }
 
 /// Whether a block's beginning is looked at once where zstd would do so twice (its strategy `btultra2`), to know which
-/// symbols are frequent in the rest. In a long block that takes an eighth of the time, and finds less than a thousandth
-/// of the size. Whoever asks for more than 19 has it: the levels below it do not do so with long blocks, and short ones
-/// gain more.
+/// symbols are frequent in the rest. In a long block that takes an eighth of the time, and finds one or two thousandths
+/// of the size. Short blocks gain more by it, and levels beyond 19 are asked for by whoever wants the last byte.
 fn looks_once(level: i32, len: usize) -> bool {
     level == 19 && len > 256 << 10
 }
