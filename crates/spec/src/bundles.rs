@@ -233,16 +233,14 @@ fn compression(bundle: &Bundle, planner: &Planner) -> Result<Compression> {
         .filter_map(|image| file_system(image, planner))
         .find(|fs| fs.format == Format::Squashfs);
     let like = squashfs.map(|fs| (fs.compression.unwrap_or(Compressor::Zstd), fs.level));
-    let (compressor, level) = match (bundle.compression, like) {
-        (Some(compressor), Some((other, level))) if compressor == other => (compressor, level),
-        (Some(compressor), _) => (compressor, None),
-        (None, Some(like)) => like,
-        (None, None) => (Compressor::Gzip, None),
+    let compressor = bundle.compression.or(like.map(|(compressor, _)| compressor));
+    let compressor = compressor.unwrap_or(Compressor::Gzip);
+    let usual = like.and_then(|(other, level)| level.filter(|_| other == compressor));
+    let usual = match compressor {
+        Compressor::Zstd => Some(usual.unwrap_or(ZSTD_LEVEL).min(ZSTD_LEVEL)),
+        Compressor::Xz | Compressor::Gzip | Compressor::None => usual,
     };
-    let level = bundle.level.or(match compressor {
-        Compressor::Zstd => Some(level.map_or(ZSTD_LEVEL, |level| level.min(ZSTD_LEVEL))),
-        Compressor::Xz | Compressor::Gzip | Compressor::None => level,
-    });
+    let level = bundle.level.or(usual);
     let compression = formats::compression("bundle", compressor, level)?;
     Ok(formats::with_effort(compression, planner.spec.profile))
 }

@@ -39,7 +39,7 @@ pub struct Bundle {
     /// How images that are not compressed themselves are compressed; as the first squashfs in it, or gzip, when not
     /// given.
     pub compression: Option<Compressor>,
-    /// The level of that.
+    /// The level of that; when not given, as the squashfs whose compressor it is, but zstd no higher than 15.
     pub level: Option<u32>,
     /// Bytes of a block; 16 KiB when not given.
     pub block_size: Option<Amount>,
