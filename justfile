@@ -28,8 +28,13 @@ store:
 build:
     tests/run build
 
-test:
-    tests/run test
+# all tests, or those of some crates: just test ext4 fat
+test *CRATES:
+    {{ if CRATES == "" { "tests/run test" } else { "tests/crate " + CRATES } }}
+
+# what takes hours
+long:
+    tests/long
 
 # the demo: a store, images, a boot
 demo:

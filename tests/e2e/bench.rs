@@ -12,6 +12,7 @@ const COMPARISONS: [&str; 11] = [
 ];
 
 #[test]
+#[ignore = "long: tests/long runs it"]
 fn every_comparison_works_and_finds_equal_results() {
     let peers = [
         "mksquashfs",

@@ -17,9 +17,9 @@ pub(crate) fn target() -> PathBuf {
     workspace().join(variable("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// The release build of kiln.
+/// The program, as tests/run compiles it.
 pub(crate) fn kiln_program() -> PathBuf {
-    target().join("release/kiln")
+    target().join("ci/kiln")
 }
 
 /// Nothing that one test has compressed reaches another: without a home there is no usual cache.

@@ -1,0 +1,62 @@
+# What the scripts that test Kiln share. Sourced, never run; the caller has sourced demo/lib.sh.
+# shellcheck shell=bash
+
+# Programs of administrators are not on everybody's PATH, nor is what cargo installs.
+export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin:/sbin
+
+# Everything is compiled in one profile (see Cargo.toml), and in one folder.
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+export CARGO_TARGET_DIR=$target
+
+# cargo_tool NAME OPTION…: installs a program with cargo where it is missing. Compiled once and run for seconds, so
+# compiled fast.
+cargo_tool() {
+  have "$1" && return
+  say "installing $1 with cargo"
+  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off \
+    CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    cargo install --quiet --locked "$@"
+}
+
+# The profile of .config/nextest.toml: how long tests may take.
+profile=default
+
+# nextest ARGUMENT…: runs tests; a missing tool fails them. Only root unpacks files that belong to others, and becomes
+# another user.
+nextest() {
+  local root=()
+  cargo nextest run --cargo-profile ci --locked --profile "$profile" --no-run "$@"
+  [ "$(id -u)" = 0 ] || root=(sudo --preserve-env env "PATH=$PATH")
+  KILN_ORACLES=required "${root[@]}" cargo nextest run --cargo-profile ci --locked --profile "$profile" "$@"
+}
+
+# slowest COUNT: the slowest tests of the last run, with their seconds.
+slowest() {
+  local report=$target/nextest/$profile/junit.xml
+  [ -e "$report" ] || return 0
+  python3 - "$report" "$1" << 'END'
+import sys
+import xml.etree.ElementTree as xml
+
+tests = [(float(case.get("time")), case.get("classname"), case.get("name"))
+         for case in xml.parse(sys.argv[1]).iter("testcase")]
+print(f"\nthe slowest of {len(tests)} tests, which took {sum(test[0] for test in tests):.0f} s one after the other:")
+for seconds, where, name in sorted(tests, reverse=True)[:int(sys.argv[2])]:
+    print(f"{seconds:7.1f} s  {where} {name}")
+END
+}
+
+# run_steps NAME…: calls step_NAME for each, and says how long each took.
+run_steps() {
+  local times=''
+  trap '[ -z "${step:-}" ] || printf "\n── %s FAILED after %d s\n" "$step" $((SECONDS - start)) >&2' EXIT
+  for step; do
+    start=$SECONDS
+    printf '\n── %s (at %d s)\n' "$step" "$start"
+    "step_$step"
+    times+=" $step $((SECONDS - start))"
+  done
+  step=
+  [[ " $* " != *' test'* ]] || slowest 20
+  printf '\n── all done in %d s:%s\n' "$SECONDS" "$times"
+}
