@@ -43,6 +43,24 @@ need() {
   done
 }
 
+# beside COMMAND…: runs it in the background; what it says is kept until `join`.
+beside() {
+  beside_log=$(mktemp)
+  "$@" > "$beside_log" 2>&1 &
+  beside_pid=$!
+}
+
+# join: waits for what runs beside, says what it said, and fails as it did. Nothing to wait for is no error.
+join() {
+  local status=0
+  [ -n "${beside_pid:-}" ] || return 0
+  wait "$beside_pid" || status=$?
+  cat "$beside_log"
+  rm -f "$beside_log"
+  beside_pid=
+  return "$status"
+}
+
 # install_missing < TABLE: installs what is missing from Debian's packages, and says why. The table's lines are like those
 # of demo_tools. Installs nothing and needs no rights when everything is here already.
 install_missing() {
