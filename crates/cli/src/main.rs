@@ -11,10 +11,12 @@ mod folder;
 mod layouts;
 mod manifest;
 mod one;
+mod outputs;
 mod places;
 mod plan;
 mod reuse;
 mod segments;
+mod steps;
 mod ui;
 
 use std::process::ExitCode;

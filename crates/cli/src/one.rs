@@ -9,12 +9,13 @@ use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, 
 
 use crate::access::access;
 use crate::args;
-use crate::build::{alone, gather, write};
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
+use crate::outputs::{alone, write};
 use crate::places::Places;
 use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
+use crate::steps::{gather, plan};
 use crate::ui::Ui;
 
 pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -176,7 +177,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
         }),
         only: &[part.to_string()],
     };
-    let plan = spec::plan(spec, &gathered, &work).map_err(|error| unnamed(error.into()))?;
+    let plan = plan(spec, &gathered, &work, ui).map_err(unnamed)?;
     let Some(part) = plan.parts.first() else {
         return Ok(());
     };

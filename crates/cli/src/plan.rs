@@ -10,11 +10,11 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::Plan;
-use crate::build::{gather, hex, warnings};
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::manifest::DiskEntry;
-use crate::ui::{Ui, size};
+use crate::steps::{gather, plan};
+use crate::ui::{Ui, hex, size};
 
 pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut spec = spec::read(&args.spec)?;
@@ -43,8 +43,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         segments: None,
         only: &[],
     };
-    let plan = spec::plan(&spec, &gathered, &work)?;
-    warnings(&plan, ui);
+    let plan = plan(&spec, &gathered, &work, ui)?;
     let parts: Vec<PartEntry> = plan.parts.iter().map(PartEntry::new).collect();
     let disk = plan
         .disk

@@ -7,10 +7,10 @@ use image::{Kind, NodeId, Progress as _, Target, Written, show};
 use serde::Serialize;
 
 use super::{args, credentials, read_failure, signed, work};
-use crate::build::{alone, hex};
 use crate::failure::Failure;
 use crate::folder::OutFolder;
-use crate::ui::{Ui, size};
+use crate::outputs::alone;
+use crate::ui::{Ui, hex, size};
 
 /// A file that was unpacked, for machines.
 #[derive(Serialize)]

@@ -10,9 +10,8 @@ use serde::Serialize;
 use signature::Verified;
 
 use super::{args, credentials, open, read_failure};
-use crate::build::hex;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, hex};
 
 /// A bundle for machines.
 #[derive(Serialize)]
