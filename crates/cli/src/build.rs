@@ -10,12 +10,13 @@ use transport::Method;
 
 use crate::access::access;
 use crate::args::Build;
-use crate::bundle::{self, signing::Signing};
+use crate::bundle;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, write};
 use crate::places::Places;
+use crate::signing::Signing;
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
 

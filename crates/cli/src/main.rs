@@ -5,6 +5,7 @@ mod args;
 mod build;
 mod bundle;
 mod cache;
+mod credentials;
 mod environment;
 mod failure;
 mod folder;
@@ -16,6 +17,7 @@ mod places;
 mod plan;
 mod reuse;
 mod segments;
+mod signing;
 mod steps;
 mod ui;
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use image::{Kind, NodeId, Progress as _, Target, Written, show};
 use serde::Serialize;
 
-use super::{args, credentials, read_failure, signed, work};
+use super::args;
+use super::open::{read_failure, signed, work};
+use crate::credentials;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::outputs::alone;

@@ -8,7 +8,10 @@ use image::Target;
 use signature::Trust;
 use spec::Signing;
 
-use super::{args, credentials, read_failure, signed, unsigned, work};
+use super::args;
+use super::info::signer;
+use super::open::{read_failure, signed, unsigned, work};
+use crate::credentials;
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
@@ -79,9 +82,5 @@ fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) ->
     if ui.json() {
         return ui.print_json(&made);
     }
-    ui.print(&format!(
-        "{}signed by {}\n",
-        made.line(),
-        super::info::signer(&verified)
-    ))
+    ui.print(&format!("{}signed by {}\n", made.line(), signer(&verified)))
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::args;
 use super::info::{CertificateEntry, ManifestEntry, chain, signer};
-use super::{args, credentials, read_failure, signed, work};
+use super::open::{read_failure, signed, work};
+use crate::credentials;
 use crate::failure::Failure;
 use crate::ui::{Ui, size};
 

@@ -6,8 +6,8 @@ use image::Content;
 use signature::Trust;
 use spec::{Plan, Spec};
 
-use super::credentials::{self, Credentials};
 use crate::args::Build;
+use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
