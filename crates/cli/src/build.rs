@@ -9,8 +9,8 @@ use spec::{Detail, Plan, Rehash, Spec, Squashing, Transport, Work};
 use transport::Method;
 
 use crate::access::access;
-use crate::args::Build;
-use crate::bundle;
+use crate::args::build::Build;
+use crate::args::bundle;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::manifest::{FileEntry, Manifest};
@@ -21,8 +21,8 @@ use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
 
 /// Only the bundle.
-pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let bundle::args::Build {
+pub(crate) fn bundle(args: &bundle::Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let bundle::Build {
         spec,
         out,
         seed,

@@ -9,7 +9,7 @@ use spec::{Detail, Part, Rehash, Squashing, Work};
 use squashfs::UnitUsage;
 
 use crate::access::access;
-use crate::args::Plan;
+use crate::args::build::Plan;
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::manifest::DiskEntry;

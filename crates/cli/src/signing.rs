@@ -6,7 +6,7 @@ use image::Content;
 use signature::Trust;
 use spec::{Plan, Spec};
 
-use crate::args::Build;
+use crate::args::build::Build;
 use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
 use crate::ui::Ui;

@@ -16,7 +16,7 @@ pub(crate) fn gather(spec: &Spec, rehash: Rehash, access: &Access, ui: &Ui) -> R
     Ok(gathered)
 }
 
-/// Plans, and warns about what boards may not like about the disk.
+/// Plans, and warns about what is worth a look at the disk.
 pub(crate) fn plan(spec: &Spec, gathered: &Gathered, work: &Work, ui: &Ui) -> Result<Plan, Failure> {
     let plan = spec::plan(spec, gathered, work)?;
     for warning in plan.disk.iter().flat_map(|(planned, _)| &planned.warnings) {

@@ -1,18 +1,17 @@
 //! `kiln bundle`: RAUC bundles are built, signed, verified and looked into.
 
-pub(crate) mod args;
 mod extract;
 mod info;
 mod open;
 mod sign;
 mod verify;
 
+use crate::args::bundle::{Bundle, Command};
 use crate::build;
 use crate::failure::Failure;
 use crate::ui::Ui;
-use args::Command;
 
-pub(crate) fn run(args: &args::Bundle, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn run(args: &Bundle, threads: usize, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
         Command::Build(args) => build::bundle(args, threads, ui),
         Command::Sign(args) => sign::sign(args, threads, ui),

@@ -8,16 +8,17 @@ use image::Target;
 use signature::Trust;
 use spec::Signing;
 
-use super::args;
 use super::info::signer;
 use super::open::{read_failure, signed, unsigned, work};
+use crate::args::bundle::{Attach, Resign, Sign};
+use crate::args::signing;
 use crate::credentials;
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
 use crate::ui::Ui;
 
-pub(super) fn sign(args: &args::Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn sign(args: &Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let said = Signing::default();
     let here = Path::new("");
     let credentials = credentials::credentials(&args.credentials, &said, here)?;
@@ -28,7 +29,7 @@ pub(super) fn sign(args: &args::Sign, threads: usize, ui: &Ui) -> Result<(), Fai
     write(&signed, &trust, &args.out, threads, ui)
 }
 
-pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn attach(args: &Attach, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
     let bundle = unsigned(&args.bundle)?;
     check(&args.bundle, &bundle, threads, ui)?;
@@ -38,17 +39,17 @@ pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(),
     write(&signed, &trust, &args.out, threads, ui)
 }
 
-pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn resign(args: &Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let said = Signing::default();
     let here = Path::new("");
     let credentials = credentials::credentials(&args.credentials, &said, here)?;
     let trust = credentials::trust(&args.trust, &said, here)?;
     // What is asked of the new signature is not asked of the old one.
-    let old = credentials::trust_now(&args::Trust {
+    let old = credentials::trust_now(&signing::Trust {
         keyring: args.old_keyring.clone().or_else(|| args.trust.keyring.clone()),
         purpose: args.trust.purpose,
         at: args.old_at.clone(),
-        ..args::Trust::default()
+        ..signing::Trust::default()
     })?;
     let bundle = signed(&args.bundle)?;
     // Nobody signs what they have not checked.
