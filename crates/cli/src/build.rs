@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use image::{Content, Progress as _, Target, Written};
-use spec::{Detail, Plan, Rehash, Spec, Squashing, Transport, Work};
+use spec::{Detail, Plan, Spec, Squashing, Transport, Work};
 use transport::Method;
 
 use crate::access::access;
-use crate::args::build::Build;
-use crate::args::bundle;
+use crate::args::build::{Build, Paths};
 use crate::failure::Failure;
 use crate::folder::OutFolder;
 use crate::manifest::{FileEntry, Manifest};
@@ -20,53 +19,20 @@ use crate::signing::Signing;
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
 
-/// Only the bundle.
-pub(crate) fn bundle(args: &bundle::Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let bundle::Build {
-        spec,
-        out,
-        seed,
-        profile,
-        rehash,
-        fetch,
-        caching,
-        signing,
-    } = args.clone();
-    let build = Build {
-        spec,
-        out,
-        only: vec!["bundle".to_string()],
-        seed,
-        profile,
-        rehash,
-        fetch,
-        caching,
-        signing,
-    };
-    run(&build, threads, ui)
-}
-
 pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let mut spec = spec::read(&args.spec)?;
-    if args.seed.is_some() {
-        spec.seed.clone_from(&args.seed);
-    }
-    if let Some(profile) = args.profile {
-        spec.profile = Some(profile.lower());
-    }
+    let Paths { spec: file, out } = &args.paths;
+    let mut spec = spec::read(file)?;
+    args.making.overrides.apply(&mut spec);
     if spec.bundle.is_none() && args.only == ["bundle"] {
-        return Err(Failure::usage(format!(
-            "{}: has no [bundle]",
-            args.spec.display()
-        )));
+        return Err(Failure::usage(format!("{}: has no [bundle]", file.display())));
     }
     spec::check_only(&spec, &args.only)?;
     spec::transports(&spec)?;
-    let folder = args.spec.parent().unwrap_or(Path::new(""));
-    let out = OutFolder::lock(&args.out)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let out = OutFolder::lock(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder)?;
-    let places = Places::open(&args.caching, ui)?;
+    let places = Places::open(&args.making.caching, ui)?;
     let job = Job {
         args,
         spec: &spec,
@@ -97,13 +63,9 @@ impl Job<'_> {
     fn make(&self, places: &Places) -> Result<(), Failure> {
         let (spec, out, threads, ui) = (self.spec, self.out, self.threads, self.ui);
         // Gather: store paths become a tree, checked against their registration.
-        let rehash = if self.args.rehash {
-            Rehash::Accept
-        } else {
-            Rehash::Compare
-        };
-        let access = access(&self.args.fetch, self.folder, &out.path, threads, ui)?;
-        let gathered = gather(spec, rehash, &access, ui)?;
+        let gathering = &self.args.making.gathering;
+        let access = access(&gathering.fetch, self.folder, &out.path, threads, ui)?;
+        let gathered = gather(spec, gathering.rehash(), &access, ui)?;
         // Plan: trees become images, images become a disk. Only the spool is written to.
         let near = places.near();
         let work = Work {

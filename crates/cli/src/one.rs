@@ -36,10 +36,10 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
         spec: &spec,
         part: "fs.image",
         out: &args.out,
-        rehash: args.source.rehash(),
+        rehash: args.source.gathering.rehash(),
         squashfs: Some(args),
         places: Some(&places),
-        fetch: Some(&args.source.fetch),
+        fetch: Some(&args.source.gathering.fetch),
     };
     let made = make(&one, threads, ui);
     places.close(ui);
@@ -69,10 +69,10 @@ pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> 
         spec: &spec,
         part: "fs.image",
         out: &args.output.out,
-        rehash: args.source.rehash(),
+        rehash: args.source.gathering.rehash(),
         squashfs: None,
         places: None,
-        fetch: Some(&args.source.fetch),
+        fetch: Some(&args.source.gathering.fetch),
     };
     make(&one, threads, ui)
 }
@@ -257,14 +257,6 @@ impl Source {
             closure,
             fs: std::iter::once(("image".to_string(), fs)).collect(),
             ..Spec::default()
-        }
-    }
-
-    fn rehash(&self) -> Rehash {
-        if self.rehash {
-            Rehash::Accept
-        } else {
-            Rehash::Compare
         }
     }
 }

@@ -18,12 +18,7 @@ use crate::ui::{Ui, hex, size};
 
 pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut spec = spec::read(&args.spec)?;
-    if args.seed.is_some() {
-        spec.seed.clone_from(&args.seed);
-    }
-    if let Some(profile) = args.profile {
-        spec.profile = Some(profile.lower());
-    }
+    args.overrides.apply(&mut spec);
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let spool = std::env::temp_dir();
     // Only an exact plan needs the contents of what is far away.

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::blocks::Effort;
-use super::caching::Caching;
-use super::signing::{Credentials, Signing, Trust};
-use super::source::Fetch;
+use super::build::{self, Making, Paths};
+use super::signing::{Signature, Trust};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bundle {
@@ -33,28 +31,23 @@ pub(crate) enum Command {
     Extract(Extract),
 }
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Build {
-    /// The specification, TOML or JSON
-    pub(crate) spec: PathBuf,
-    /// The folder that receives the outputs
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// What all ids derive from, in place of the specification's seed
-    #[arg(long)]
-    pub(crate) seed: Option<String>,
-    /// How hard squashfs are compressed, in place of the specification's profile
-    #[arg(long, value_name = "PROFILE")]
-    pub(crate) profile: Option<Effort>,
-    /// Where a store path is not what it is registered as, take it as it is
-    #[arg(long)]
-    pub(crate) rehash: bool,
     #[command(flatten)]
-    pub(crate) fetch: Fetch,
+    paths: Paths,
     #[command(flatten)]
-    pub(crate) caching: Caching,
-    #[command(flatten)]
-    pub(crate) signing: Signing,
+    making: Making,
+}
+
+impl Build {
+    /// The same, said to `kiln build`.
+    pub(crate) fn only_bundle(&self) -> build::Build {
+        build::Build {
+            paths: self.paths.clone(),
+            only: vec!["bundle".to_string()],
+            making: self.making.clone(),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,9 +58,7 @@ pub(crate) struct Sign {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) credentials: Credentials,
-    #[command(flatten)]
-    pub(crate) trust: Trust,
+    pub(crate) signature: Signature,
 }
 
 #[derive(Debug, clap::Args)]
@@ -91,9 +82,7 @@ pub(crate) struct Resign {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) credentials: Credentials,
-    #[command(flatten)]
-    pub(crate) trust: Trust,
+    pub(crate) signature: Signature,
     /// The certificates that the old signature is checked against, when they are others than the new one's
     #[arg(long, value_name = "FILE")]
     pub(crate) old_keyring: Option<PathBuf>,

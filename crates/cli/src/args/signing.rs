@@ -12,6 +12,14 @@ pub(crate) struct Signing {
     #[arg(long, conflicts_with_all = ["key", "signer_cmd", "certificate"])]
     pub(crate) unsigned: bool,
     #[command(flatten)]
+    pub(crate) signature: Signature,
+}
+
+/// Who signs, and whom the signature has to be good for.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Signature {
+    #[command(flatten)]
     pub(crate) credentials: Credentials,
     #[command(flatten)]
     pub(crate) trust: Trust,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use spec::Rehash;
 
 use super::values::pair;
 
@@ -48,11 +49,30 @@ pub(crate) struct Source {
     /// A directory to make; can be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) directory: Vec<String>,
+    #[command(flatten)]
+    pub(crate) gathering: Gathering,
+}
+
+/// How store paths are gathered.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Gathering {
     /// Where a store path is not what it is registered as, take it as it is
     #[arg(long)]
-    pub(crate) rehash: bool,
+    rehash: bool,
     #[command(flatten)]
     pub(crate) fetch: Fetch,
+}
+
+impl Gathering {
+    /// What becomes of store paths that are not what they are registered as.
+    pub(crate) fn rehash(&self) -> Rehash {
+        if self.rehash {
+            Rehash::Accept
+        } else {
+            Rehash::Compare
+        }
+    }
 }
 
 /// How binary caches are spoken to.

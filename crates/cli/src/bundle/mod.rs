@@ -13,7 +13,7 @@ use crate::ui::Ui;
 
 pub(crate) fn run(args: &Bundle, threads: usize, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
-        Command::Build(args) => build::bundle(args, threads, ui),
+        Command::Build(args) => build::run(&args.only_bundle(), threads, ui),
         Command::Sign(args) => sign::sign(args, threads, ui),
         Command::Attach(args) => sign::attach(args, threads, ui),
         Command::Resign(args) => sign::resign(args, threads, ui),
