@@ -7,7 +7,7 @@ use nix::DownloadDir;
 use remote::{Credentials, Options};
 use spec::Access;
 
-use crate::args::Fetch;
+use crate::args::source::Fetch;
 use crate::environment::text;
 use crate::failure::Failure;
 use crate::ui::Ui;

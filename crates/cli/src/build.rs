@@ -4,67 +4,35 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use image::{Content, Encode, Image, Layout, Listen, Progress as _, Target, Through, Written};
-use spec::{Access, Detail, Gathered, Plan, Rehash, Spec, Squashing, Transport, Work};
-use transport::{Bmap, Encoder, Method};
+use image::{Content, Progress as _, Target, Written};
+use spec::{Detail, Plan, Spec, Squashing, Transport, Work};
+use transport::Method;
 
 use crate::access::access;
-use crate::args::Build;
-use crate::bundle::{self, signing::Signing};
+use crate::args::build::{Build, Paths};
 use crate::failure::Failure;
 use crate::folder::OutFolder;
-use crate::layouts;
 use crate::manifest::{FileEntry, Manifest};
+use crate::outputs::{alone, write};
 use crate::places::Places;
-use crate::ui::{Ui, size};
-
-/// Only the bundle.
-pub(crate) fn bundle(args: &bundle::args::Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let bundle::args::Build {
-        spec,
-        out,
-        seed,
-        profile,
-        rehash,
-        fetch,
-        caching,
-        signing,
-    } = args.clone();
-    let build = Build {
-        spec,
-        out,
-        only: vec!["bundle".to_string()],
-        seed,
-        profile,
-        rehash,
-        fetch,
-        caching,
-        signing,
-    };
-    run(&build, threads, ui)
-}
+use crate::signing::Signing;
+use crate::steps::{gather, plan};
+use crate::ui::{Ui, hex, size};
 
 pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let mut spec = spec::read(&args.spec)?;
-    if args.seed.is_some() {
-        spec.seed.clone_from(&args.seed);
-    }
-    if let Some(profile) = args.profile {
-        spec.profile = Some(profile.lower());
-    }
+    let Paths { spec: file, out } = &args.paths;
+    let mut spec = spec::read(file)?;
+    args.making.overrides.apply(&mut spec);
     if spec.bundle.is_none() && args.only == ["bundle"] {
-        return Err(Failure::usage(format!(
-            "{}: has no [bundle]",
-            args.spec.display()
-        )));
+        return Err(Failure::usage(format!("{}: has no [bundle]", file.display())));
     }
     spec::check_only(&spec, &args.only)?;
     spec::transports(&spec)?;
-    let folder = args.spec.parent().unwrap_or(Path::new(""));
-    let out = OutFolder::lock(&args.out)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let out = OutFolder::lock(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder)?;
-    let places = Places::open(&args.caching, ui)?;
+    let places = Places::open(&args.making.caching, ui)?;
     let job = Job {
         args,
         spec: &spec,
@@ -95,13 +63,9 @@ impl Job<'_> {
     fn make(&self, places: &Places) -> Result<(), Failure> {
         let (spec, out, threads, ui) = (self.spec, self.out, self.threads, self.ui);
         // Gather: store paths become a tree, checked against their registration.
-        let rehash = if self.args.rehash {
-            Rehash::Accept
-        } else {
-            Rehash::Compare
-        };
-        let access = access(&self.args.fetch, self.folder, &out.path, threads, ui)?;
-        let gathered = gather(spec, rehash, &access, ui)?;
+        let gathering = &self.args.making.gathering;
+        let access = access(&gathering.fetch, self.folder, &out.path, threads, ui)?;
+        let gathered = gather(spec, gathering.rehash(), &access, ui)?;
         // Plan: trees become images, images become a disk. Only the spool is written to.
         let near = places.near();
         let work = Work {
@@ -115,8 +79,7 @@ impl Job<'_> {
             }),
             only: &self.args.only,
         };
-        let plan = spec::plan(spec, &gathered, &work)?;
-        warnings(&plan, ui);
+        let plan = plan(spec, &gathered, &work, ui)?;
         // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
         let bundle = self.signing.sign(&plan, &out.path, threads, ui)?;
         // Write: every output grows under a temporary name; when all are complete, they get their own.
@@ -172,22 +135,6 @@ fn keep_all(written: Vec<Written>, manifest: Option<Written>) -> Result<(), Fail
         written.keep()?;
     }
     Ok(())
-}
-
-/// Gathers, and warns about store paths that were taken although they differ from their registration.
-pub(crate) fn gather(spec: &Spec, rehash: Rehash, access: &Access, ui: &Ui) -> Result<Gathered, Failure> {
-    let gathered = spec::gather(spec, rehash, access)?;
-    for difference in &gathered.rehashed {
-        ui.warn(&format!("taken as found: {difference}"));
-    }
-    layouts::warn(&gathered, ui);
-    Ok(gathered)
-}
-
-pub(crate) fn warnings(plan: &Plan, ui: &Ui) {
-    for warning in plan.disk.iter().flat_map(|(planned, _)| &planned.warnings) {
-        ui.warn(&format!("disk: {warning}"));
-    }
 }
 
 /// A file that will be made.
@@ -261,42 +208,6 @@ fn write_all(
         }
     }
     Ok((written, files))
-}
-
-/// Writes an image as it shall travel, and answers with its block map when it has one.
-pub(crate) fn write(
-    target: Target,
-    image: &Image,
-    transport: Transport,
-    threads: usize,
-    ui: &Ui,
-) -> Result<(Written, Option<Vec<u8>>), Failure> {
-    let encoder = transport.compress.map(|options| Encoder::new(options, threads));
-    let encoder = encoder.transpose();
-    let encoder = encoder.map_err(|error| Failure::output(error.to_string(), None))?;
-    let mut bmap = transport.bmap.then(Bmap::new);
-    let through = Through {
-        encode: encoder.map(|encoder| Box::new(encoder) as Box<dyn Encode>),
-        listen: bmap.as_mut().map(|bmap| bmap as &mut dyn Listen),
-    };
-    let written = target.write_through(image, through, ui)?;
-    Ok((written, bmap.map(Bmap::finish)))
-}
-
-/// A content as an image of its own.
-pub(crate) fn alone(content: &Content) -> Result<Image, Failure> {
-    if let Content::Image(image) = content {
-        return Ok(Image::clone(image));
-    }
-    let mut layout = Layout::new();
-    layout.put(0, "content", content.clone());
-    Ok(layout.finish(content.len())?)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What was made.

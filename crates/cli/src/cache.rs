@@ -9,24 +9,25 @@ use image::{Fault, Progress};
 use serde::Serialize;
 
 use crate::access;
-use crate::args::{CacheCommand, CacheFolder};
+use crate::args::cache::Command;
+use crate::args::caching::CacheFolder;
 use crate::failure::Failure;
 use crate::places::usual_folder;
 use crate::ui::{Ui, size};
 
 /// `kiln cache`.
-pub(crate) fn run(command: &CacheCommand, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn run(command: &Command, ui: &Ui) -> Result<(), Failure> {
     match command {
-        CacheCommand::Info(folder) => {
+        Command::Info(folder) => {
             let Opened { folder, cache } = open(folder, u64::MAX)?;
             info(folder, &cache, ui)
         }
-        CacheCommand::Prune { folder, cache_size } => {
+        Command::Prune { folder, cache_size } => {
             let limit = cache_size.bytes(512);
             prune(&open(folder, limit)?, limit, ui)
         }
-        CacheCommand::Push { folder, to } => push(&open(folder, u64::MAX)?, to, ui),
-        CacheCommand::Verify(folder) => verify(&open(folder, u64::MAX)?, ui),
+        Command::Push { folder, to } => push(&open(folder, u64::MAX)?, to, ui),
+        Command::Verify(folder) => verify(&open(folder, u64::MAX)?, ui),
     }
 }
 

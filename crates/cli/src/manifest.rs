@@ -6,10 +6,9 @@ use image::Written;
 use serde::Serialize;
 use spec::{Detail, Gathered};
 
-use crate::build::hex;
 use crate::layouts::{self, LayoutEntry};
 use crate::reuse::{Place, SegmentEntry, SegmentsEntry};
-use crate::ui::size;
+use crate::ui::{hex, size};
 
 /// Everything that a build made. The same inputs give the same manifest.
 #[derive(Debug, Serialize)]

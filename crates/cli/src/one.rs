@@ -8,16 +8,19 @@ use image::Content;
 use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
 
 use crate::access::access;
-use crate::args;
-use crate::build::{alone, gather, write};
+use crate::args::blocks::Effort;
+use crate::args::one::{Ext4, Fat, Script, Squashfs};
+use crate::args::source::{self, Fetch, Source};
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
+use crate::outputs::{alone, write};
 use crate::places::Places;
 use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
+use crate::steps::{gather, plan};
 use crate::ui::Ui;
 
-pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Squashfs,
         compression: Some(args.blocks.compression.lower()),
@@ -27,23 +30,23 @@ pub(crate) fn squashfs(args: &args::Squashfs, threads: usize, ui: &Ui) -> Result
         ..args.source.lower()
     };
     let mut spec = args.source.spec(fs, None);
-    spec.profile = args.blocks.profile.map(args::Effort::lower);
+    spec.profile = args.blocks.profile.map(Effort::lower);
     let places = Places::open(&args.caching, ui)?;
     let one = One {
         spec: &spec,
         part: "fs.image",
         out: &args.out,
-        rehash: args.source.rehash(),
+        rehash: args.source.gathering.rehash(),
         squashfs: Some(args),
         places: Some(&places),
-        fetch: Some(&args.source.fetch),
+        fetch: Some(&args.source.gathering.fetch),
     };
     let made = make(&one, threads, ui);
     places.close(ui);
     made
 }
 
-pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
     let fs = FileSystem {
         format: Format::Ext4,
@@ -66,15 +69,15 @@ pub(crate) fn ext4(args: &args::Ext4, threads: usize, ui: &Ui) -> Result<(), Fai
         spec: &spec,
         part: "fs.image",
         out: &args.output.out,
-        rehash: args.source.rehash(),
+        rehash: args.source.gathering.rehash(),
         squashfs: None,
         places: None,
-        fetch: Some(&args.source.fetch),
+        fetch: Some(&args.source.gathering.fetch),
     };
     make(&one, threads, ui)
 }
 
-pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Fat,
         tree: args.tree.clone(),
@@ -115,7 +118,7 @@ pub(crate) fn fat(args: &args::Fat, threads: usize, ui: &Ui) -> Result<(), Failu
     make(&one, threads, ui)
 }
 
-pub(crate) fn script(args: &args::Script, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn script(args: &Script, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let script = spec::Script {
         source: args.source.clone(),
         arch: args.arch.clone(),
@@ -147,11 +150,11 @@ struct One<'a> {
     out: &'a Path,
     rehash: Rehash,
     /// What was said of a squashfs, when it is one.
-    squashfs: Option<&'a args::Squashfs>,
+    squashfs: Option<&'a Squashfs>,
     /// Where it may have segments.
     places: Option<&'a Places>,
     /// How binary caches are spoken to, when there may be some.
-    fetch: Option<&'a args::Fetch>,
+    fetch: Option<&'a Fetch>,
 }
 
 fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -161,7 +164,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let transport = spec::transports(spec).map_err(|error| unnamed(error.into()))?;
     let transport = transport.get(part).copied().unwrap_or_default();
     let target = image::Target::claim(out)?;
-    let nothing = args::Fetch::default();
+    let nothing = Fetch::default();
     let access = access(one.fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;
     let gathered = gather(spec, one.rehash, &access, ui).map_err(unnamed)?;
     let near = one.places.map(Places::near).unwrap_or_default();
@@ -176,7 +179,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
         }),
         only: &[part.to_string()],
     };
-    let plan = spec::plan(spec, &gathered, &work).map_err(|error| unnamed(error.into()))?;
+    let plan = plan(spec, &gathered, &work, ui).map_err(unnamed)?;
     let Some(part) = plan.parts.first() else {
         return Ok(());
     };
@@ -218,12 +221,12 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
     Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
 }
 
-impl args::Source {
+impl Source {
     /// A file system of this content, of any format.
     fn lower(&self) -> FileSystem {
         FileSystem {
             closure: self.has_store(),
-            layout: self.layout.map(args::Layout::lower),
+            layout: self.layout.map(source::Layout::lower),
             env: self.env.clone(),
             merge_usr: self.merge_usr,
             tree: self.tree.clone(),
@@ -236,7 +239,7 @@ impl args::Source {
 
     /// Whether there is a store in it.
     fn has_store(&self) -> bool {
-        !self.closure.is_empty() && !matches!(self.layout, Some(args::Layout::Fhs))
+        !self.closure.is_empty() && !matches!(self.layout, Some(source::Layout::Fhs))
     }
 
     fn spec(&self, fs: FileSystem, name: Option<&str>) -> Spec {
@@ -254,68 +257,6 @@ impl args::Source {
             closure,
             fs: std::iter::once(("image".to_string(), fs)).collect(),
             ..Spec::default()
-        }
-    }
-
-    fn rehash(&self) -> Rehash {
-        if self.rehash {
-            Rehash::Accept
-        } else {
-            Rehash::Compare
-        }
-    }
-}
-
-impl args::Profile {
-    fn lower(self) -> spec::Profile {
-        match self {
-            args::Profile::Portable => spec::Profile::Portable,
-            args::Profile::UbootLegacy => spec::Profile::UbootLegacy,
-            args::Profile::Readonly => spec::Profile::Readonly,
-        }
-    }
-}
-
-impl args::Layout {
-    fn lower(self) -> spec::Layout {
-        match self {
-            args::Layout::Links => spec::Layout::Links,
-            args::Layout::Hardlinks => spec::Layout::Hardlinks,
-            args::Layout::Copies => spec::Layout::Copies,
-            args::Layout::Fhs => spec::Layout::Fhs,
-        }
-    }
-}
-
-impl args::Kept {
-    fn lower(self) -> spec::Kept {
-        match self {
-            args::Kept::Modes => spec::Kept::Modes,
-            args::Kept::Owners => spec::Kept::Owners,
-            args::Kept::Times => spec::Kept::Times,
-            args::Kept::Xattrs => spec::Kept::Xattrs,
-            args::Kept::HardLinks => spec::Kept::HardLinks,
-        }
-    }
-}
-
-impl args::Output {
-    fn compress(&self) -> Option<spec::Compress> {
-        self.compress.map(|compress| match compress {
-            args::Compress::Zstd => spec::Compress::Zstd,
-            args::Compress::Xz => spec::Compress::Xz,
-            args::Compress::Gzip => spec::Compress::Gzip,
-        })
-    }
-}
-
-impl args::Compressor {
-    pub(crate) fn lower(self) -> spec::Compressor {
-        match self {
-            args::Compressor::Zstd => spec::Compressor::Zstd,
-            args::Compressor::Xz => spec::Compressor::Xz,
-            args::Compressor::Gzip => spec::Compressor::Gzip,
-            args::Compressor::None => spec::Compressor::None,
         }
     }
 }

@@ -8,7 +8,7 @@ use cache::{Cache, Earlier, Segments, Shared, Shelf, Uploads};
 use remote::Options;
 
 use crate::access;
-use crate::args::Caching;
+use crate::args::caching::Caching;
 use crate::environment::variable;
 use crate::failure::Failure;
 use crate::reuse;

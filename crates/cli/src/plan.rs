@@ -9,21 +9,16 @@ use spec::{Detail, Part, Rehash, Squashing, Work};
 use squashfs::UnitUsage;
 
 use crate::access::access;
-use crate::args::Plan;
-use crate::build::{gather, hex, warnings};
+use crate::args::build::Plan;
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::manifest::DiskEntry;
-use crate::ui::{Ui, size};
+use crate::steps::{gather, plan};
+use crate::ui::{Ui, hex, size};
 
 pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut spec = spec::read(&args.spec)?;
-    if args.seed.is_some() {
-        spec.seed.clone_from(&args.seed);
-    }
-    if let Some(profile) = args.profile {
-        spec.profile = Some(profile.lower());
-    }
+    args.overrides.apply(&mut spec);
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let spool = std::env::temp_dir();
     // Only an exact plan needs the contents of what is far away.
@@ -43,8 +38,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         segments: None,
         only: &[],
     };
-    let plan = spec::plan(&spec, &gathered, &work)?;
-    warnings(&plan, ui);
+    let plan = plan(&spec, &gathered, &work, ui)?;
     let parts: Vec<PartEntry> = plan.parts.iter().map(PartEntry::new).collect();
     let disk = plan
         .disk

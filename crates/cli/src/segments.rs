@@ -1,67 +1,18 @@
 //! `kiln segments`: which segments images of a closure have, and some of them made in advance.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cache::{Cache, Segments as _};
-use clap::Subcommand;
 use nix::StorePath;
 use serde::Serialize;
-use spec::{Amount, Closure, Effort, FileSystem, Segment, Segmenting, Sources};
+use spec::{Closure, Effort, FileSystem, Segment, Segmenting, Sources};
 
-use crate::args::{self, Blocks, Compressor};
+use crate::args::blocks::{self, Compressor};
+use crate::args::segments::{Command, List, Make, Stored};
 use crate::cache::info;
 use crate::failure::Failure;
 use crate::ui::{Ui, size};
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// List the segments of an image and their bytes; --json says which store paths are in each
-    List(List),
-    /// Make segments, which builds take with --reuse
-    Make(Make),
-}
-
-/// A closure in a store of this machine.
-#[derive(Debug, clap::Args)]
-struct Stored {
-    /// A closure: a folder of closureInfo, a registration, a references graph in JSON, a list of store paths, a store's
-    /// database or the folder that it lies under
-    #[arg(long, value_name = "SOURCE")]
-    closure: String,
-    /// The folder under which nix/store lies
-    #[arg(long, value_name = "DIR")]
-    store_root: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    stored: Stored,
-    /// A store path that is wanted of a database, with all that it refers to; can be repeated
-    #[arg(long, value_name = "STORE-PATH")]
-    path: Vec<StorePath>,
-    /// Bytes of a block, 4KiB to 1MiB
-    #[arg(long, default_value = "1MiB")]
-    block_size: Amount,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Make {
-    #[command(flatten)]
-    stored: Stored,
-    /// A store path whose segment is made; those of the whole closure when not given; can be repeated
-    #[arg(long, value_name = "STORE-PATH")]
-    path: Vec<StorePath>,
-    /// A store path that holds large files which these have too, as the list says; can be repeated
-    #[arg(long, value_name = "STORE-PATH", requires = "path")]
-    original: Vec<StorePath>,
-    #[command(flatten)]
-    blocks: Blocks,
-    /// The folder that receives them; it has the layout of a cache
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-}
 
 pub(crate) fn run(command: &Command, threads: usize, ui: &Ui) -> Result<(), Failure> {
     match command {
@@ -130,7 +81,7 @@ fn make(args: &Make, threads: usize, ui: &Ui) -> Result<(), Failure> {
         block_size: Some(args.blocks.block_size),
         ..FileSystem::default()
     };
-    let profile = args.blocks.profile.map(args::Effort::lower);
+    let profile = args.blocks.profile.map(blocks::Effort::lower);
     let cache = Cache::open(&args.out, u64::MAX)?;
     let roots = [&args.path[..], &args.original].concat();
     let closure = args.stored.closure(&roots);

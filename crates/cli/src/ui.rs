@@ -165,3 +165,10 @@ pub(crate) fn size(bytes: u64) -> String {
         }
     }
 }
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

@@ -6,11 +6,13 @@ use std::path::Path;
 use image::{Kind, NodeId, Progress as _, Target, Written, show};
 use serde::Serialize;
 
-use super::{args, credentials, read_failure, signed, work};
-use crate::build::{alone, hex};
+use super::open::{read_failure, signed, work};
+use crate::args::bundle::Extract;
+use crate::credentials;
 use crate::failure::Failure;
 use crate::folder::OutFolder;
-use crate::ui::{Ui, size};
+use crate::outputs::alone;
+use crate::ui::{Ui, hex, size};
 
 /// A file that was unpacked, for machines.
 #[derive(Serialize)]
@@ -20,7 +22,7 @@ struct Unpacked {
     sha256: String,
 }
 
-pub(super) fn run(args: &args::Extract, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust_now(&args.trust)?;
     let out = OutFolder::lock(&args.out)?;
     refuse_full(&out.path)?;

@@ -9,10 +9,11 @@ use ::bundle::{Bundle, Unsigned};
 use serde::Serialize;
 use signature::Verified;
 
-use super::{args, credentials, open, read_failure};
-use crate::build::hex;
+use super::open::{not_signed, open, read_failure};
+use crate::args::bundle::Info;
+use crate::credentials;
 use crate::failure::Failure;
-use crate::ui::Ui;
+use crate::ui::{Ui, hex};
 
 /// A bundle for machines.
 #[derive(Serialize)]
@@ -88,10 +89,10 @@ pub(super) struct CertificateEntry {
     sha256: String,
 }
 
-pub(super) fn run(args: &args::Info, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn run(args: &Info, ui: &Ui) -> Result<(), Failure> {
     let (unsigned, verified, signed) = match open(&args.bundle)? {
         // Whoever asks for a signature is not answered without one.
-        Bundle::Unsigned(_) if args.trust.keyring.is_some() => return Err(super::not_signed(&args.bundle)),
+        Bundle::Unsigned(_) if args.trust.keyring.is_some() => return Err(not_signed(&args.bundle)),
         Bundle::Unsigned(unsigned) => (*unsigned, None, false),
         Bundle::Signed(signed) if args.no_verify => {
             let unsigned = signed.unsign();

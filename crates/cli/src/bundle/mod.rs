@@ -1,97 +1,24 @@
 //! `kiln bundle`: RAUC bundles are built, signed, verified and looked into.
 
-pub(crate) mod args;
-pub(crate) mod credentials;
 mod extract;
 mod info;
+mod open;
 mod sign;
-pub(crate) mod signing;
 mod verify;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::sync::Arc;
-
-use ::bundle::{Bundle, Signed, Unsigned, Work};
-use image::Fault;
-use rustix::fs::OFlags;
-
+use crate::args::bundle::{Bundle, Command};
 use crate::build;
 use crate::failure::Failure;
 use crate::ui::Ui;
-use args::Command;
 
-pub(crate) fn run(args: &args::Bundle, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn run(args: &Bundle, threads: usize, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
-        Command::Build(args) => build::bundle(args, threads, ui),
+        Command::Build(args) => build::run(&args.only_bundle(), threads, ui),
         Command::Sign(args) => sign::sign(args, threads, ui),
         Command::Attach(args) => sign::attach(args, threads, ui),
         Command::Resign(args) => sign::resign(args, threads, ui),
         Command::Verify(args) => verify::run(args, threads, ui),
         Command::Info(args) => info::run(args, ui),
         Command::Extract(args) => extract::run(args, threads, ui),
-    }
-}
-
-/// Opens a file as a bundle, signed or not.
-pub(crate) fn open(path: &Path) -> Result<Bundle, Failure> {
-    let failed = |error: std::io::Error| {
-        let problem = format!("{}: cannot be read: {error}", path.display());
-        Failure::input(problem)
-    };
-    // A pipe without a writer would keep us waiting.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .map_err(failed)?;
-    let meta = file.metadata().map_err(failed)?;
-    if !meta.is_file() {
-        return Err(Failure::input(format!(
-            "{}: is not a regular file",
-            path.display()
-        )));
-    }
-    ::bundle::open(Arc::new(file), meta.len()).map_err(|error| read_failure(path, &error))
-}
-
-fn signed(path: &Path) -> Result<Signed, Failure> {
-    match open(path)? {
-        Bundle::Signed(signed) => Ok(signed),
-        Bundle::Unsigned(_) => Err(not_signed(path)),
-    }
-}
-
-fn not_signed(path: &Path) -> Failure {
-    let hint = "`kiln bundle sign` signs it";
-    Failure::new(Fault::Untrusted, "the bundle is not signed")
-        .at(path)
-        .hint(hint)
-}
-
-fn unsigned(path: &Path) -> Result<Unsigned, Failure> {
-    match open(path)? {
-        Bundle::Unsigned(unsigned) => Ok(*unsigned),
-        Bundle::Signed(_) => {
-            let hint = "`kiln bundle resign` signs it anew";
-            Err(Failure::input(format!("{}: the bundle is signed already", path.display())).hint(hint))
-        }
-    }
-}
-
-/// What was wrong with a bundle that was read.
-fn read_failure(path: &Path, error: &::bundle::Error) -> Failure {
-    Failure::new(error.fault_of_reading(), error.to_string()).at(path)
-}
-
-fn work(threads: usize, ui: &Ui) -> Work<'_> {
-    Work {
-        // Reading makes no spools.
-        folder: Path::new("."),
-        threads,
-        progress: ui,
-        segments: None,
     }
 }

@@ -8,24 +8,25 @@ use image::Target;
 use signature::Trust;
 use spec::Signing;
 
-use super::{args, credentials, read_failure, signed, unsigned, work};
+use super::info::signer;
+use super::open::{read_failure, signed, unsigned, work};
+use crate::args::bundle::{Attach, Resign, Sign};
+use crate::args::signing;
+use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
 use crate::ui::Ui;
 
-pub(super) fn sign(args: &args::Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let said = Signing::default();
-    let here = Path::new("");
-    let credentials = credentials::credentials(&args.credentials, &said, here)?;
-    let trust = credentials::trust(&args.trust, &said, here)?;
+pub(super) fn sign(args: &Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let (credentials, trust) = signature(&args.signature)?;
     let bundle = unsigned(&args.bundle)?;
     check(&args.bundle, &bundle, threads, ui)?;
     let signed = bundle.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
     write(&signed, &trust, &args.out, threads, ui)
 }
 
-pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn attach(args: &Attach, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust(&args.trust, &Signing::default(), Path::new(""))?;
     let bundle = unsigned(&args.bundle)?;
     check(&args.bundle, &bundle, threads, ui)?;
@@ -35,17 +36,15 @@ pub(super) fn attach(args: &args::Attach, threads: usize, ui: &Ui) -> Result<(),
     write(&signed, &trust, &args.out, threads, ui)
 }
 
-pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let said = Signing::default();
-    let here = Path::new("");
-    let credentials = credentials::credentials(&args.credentials, &said, here)?;
-    let trust = credentials::trust(&args.trust, &said, here)?;
+pub(super) fn resign(args: &Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let (credentials, trust) = signature(&args.signature)?;
+    let new = &args.signature.trust;
     // What is asked of the new signature is not asked of the old one.
-    let old = credentials::trust_now(&args::Trust {
-        keyring: args.old_keyring.clone().or_else(|| args.trust.keyring.clone()),
-        purpose: args.trust.purpose,
+    let old = credentials::trust_now(&signing::Trust {
+        keyring: args.old_keyring.clone().or_else(|| new.keyring.clone()),
+        purpose: new.purpose,
         at: args.old_at.clone(),
-        ..args::Trust::default()
+        ..signing::Trust::default()
     })?;
     let bundle = signed(&args.bundle)?;
     // Nobody signs what they have not checked.
@@ -54,6 +53,15 @@ pub(super) fn resign(args: &args::Resign, threads: usize, ui: &Ui) -> Result<(),
     let unsigned = bundle.unsign()?;
     let signed = unsigned.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
     write(&signed, &trust, &args.out, threads, ui)
+}
+
+/// What the options say: there is no specification here.
+fn signature(args: &signing::Signature) -> Result<(Credentials, Trust), Failure> {
+    let said = Signing::default();
+    let here = Path::new("");
+    let credentials = credentials::credentials(&args.credentials, &said, here)?;
+    let trust = credentials::trust(&args.trust, &said, here)?;
+    Ok((credentials, trust))
 }
 
 fn check(path: &Path, bundle: &Unsigned, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -79,9 +87,5 @@ fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) ->
     if ui.json() {
         return ui.print_json(&made);
     }
-    ui.print(&format!(
-        "{}signed by {}\n",
-        made.line(),
-        super::info::signer(&verified)
-    ))
+    ui.print(&format!("{}signed by {}\n", made.line(), signer(&verified)))
 }

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::info::{CertificateEntry, ManifestEntry, chain, signer};
-use super::{args, credentials, read_failure, signed, work};
+use super::open::{read_failure, signed, work};
+use crate::args::bundle::Verify;
+use crate::credentials;
 use crate::failure::Failure;
 use crate::ui::{Ui, size};
 
@@ -24,7 +26,7 @@ struct Report<'a> {
     chain: Vec<CertificateEntry>,
 }
 
-pub(super) fn run(args: &args::Verify, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn run(args: &Verify, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust_now(&args.trust)?;
     let bundle = signed(&args.bundle)?;
     let (verified, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use signature::{At, Certificate, ChainEnd, Crl, CrlCheck, Identity, Key, Purpose, Signer, Time, Trust};
 use zeroize::Zeroizing;
 
-use super::args;
+use crate::args::signing as args;
 use crate::failure::Failure;
 
 /// Everything that a signature needs.

@@ -6,8 +6,8 @@ use image::Content;
 use signature::Trust;
 use spec::{Plan, Spec};
 
-use super::credentials::{self, Credentials};
-use crate::args::Build;
+use crate::args::build::Build;
+use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
 use crate::ui::Ui;
 
@@ -28,12 +28,14 @@ impl Signing {
         let Some(bundle) = spec.bundle.as_ref().filter(|_| asked) else {
             return Ok(Signing::NoBundle);
         };
-        if args.signing.unsigned {
+        let signing = &args.making.signing;
+        if signing.unsigned {
             return Ok(Signing::Unsigned);
         }
-        let trust = credentials::trust(&args.signing.trust, &bundle.sign, folder)?;
-        let credentials = credentials::credentials(&args.signing.credentials, &bundle.sign, folder)?;
-        if args.signing.credentials.signer_cmd.is_none() {
+        let signature = &signing.signature;
+        let trust = credentials::trust(&signature.trust, &bundle.sign, folder)?;
+        let credentials = credentials::credentials(&signature.credentials, &bundle.sign, folder)?;
+        if signature.credentials.signer_cmd.is_none() {
             credentials.rehearse(&trust)?;
         }
         Ok(Signing::Signed(Box::new((credentials, trust))))

@@ -1,0 +1,82 @@
+//! What can be said to `kiln build` and `kiln plan`; `kiln bundle build` shares most of it.
+
+use std::path::PathBuf;
+
+use spec::Spec;
+
+use super::blocks::Effort;
+use super::caching::Caching;
+use super::signing::Signing;
+use super::source::{Fetch, Gathering};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) paths: Paths,
+    /// Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest; can be repeated
+    #[arg(long, value_name = "PART")]
+    pub(crate) only: Vec<String>,
+    #[command(flatten)]
+    pub(crate) making: Making,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plan {
+    /// The specification, TOML or JSON
+    pub(crate) spec: PathBuf,
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    /// Compress into $TMPDIR, to know the sizes of compressed file systems; takes as long as a build
+    #[arg(long)]
+    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) fetch: Fetch,
+}
+
+/// Where the specification is, and where its outputs go.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Paths {
+    /// The specification, TOML or JSON
+    pub(crate) spec: PathBuf,
+    /// The folder that receives the outputs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// How the outputs are made.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Making {
+    #[command(flatten)]
+    pub(crate) overrides: Overrides,
+    #[command(flatten)]
+    pub(crate) gathering: Gathering,
+    #[command(flatten)]
+    pub(crate) caching: Caching,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// What is said in place of the specification's own words.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Overrides {
+    /// What all ids derive from, in place of the specification's seed
+    #[arg(long)]
+    pub(crate) seed: Option<String>,
+    /// How hard squashfs are compressed, in place of the specification's profile
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<Effort>,
+}
+
+impl Overrides {
+    pub(crate) fn apply(&self, spec: &mut Spec) {
+        if self.seed.is_some() {
+            spec.seed.clone_from(&self.seed);
+        }
+        if let Some(profile) = self.profile {
+            spec.profile = Some(profile.lower());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What can be said on the command line: one file for each group of verbs, and for each group of options that verbs
+//! share. Files here import only other files of this folder; commands import them.
+
+pub(crate) mod blocks;
+pub(crate) mod build;
+pub(crate) mod bundle;
+pub(crate) mod cache;
+pub(crate) mod caching;
+pub(crate) mod one;
+mod output;
+pub(crate) mod segments;
+pub(crate) mod signing;
+pub(crate) mod source;
+mod values;
+
+use std::num::NonZeroUsize;
+
+use clap::{Parser, Subcommand};
+
+use build::{Build, Plan};
+use bundle::Bundle;
+use one::{Ext4, Fat, Script, Squashfs};
+
+/// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
+#[derive(Debug, Parser)]
+#[command(name = "kiln", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// How many threads work; all cores when not given. Never changes a byte
+    #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+
+    /// Print results and errors as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+    0  done
+    2  the command line or the specification makes no sense
+    3  an input is missing, unreadable, or not what it claims to be
+    4  something does not fit where it shall go
+    5  the output cannot be written
+    6  an image that was read is damaged
+    7  a signature is not trusted
+  130  stopped by the user";
+
+impl Args {
+    /// How many threads work.
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.jobs.map_or_else(cores, usize::from)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make everything that a specification describes
+    Build(Build),
+    /// Show what a build would make, and write nothing
+    Plan(Plan),
+    /// Make a squashfs of a closure or a folder, without a specification
+    Squashfs(Squashfs),
+    /// Make an ext4 of a closure or a folder, without a specification
+    Ext4(Ext4),
+    /// Make a FAT of a folder or files, without a specification
+    Fat(Fat),
+    /// Make a boot script for U-Boot, without a specification
+    Script(Script),
+    /// Build, sign, verify and look into update bundles
+    Bundle(Bundle),
+    /// Look into the cache of compressed segments, and keep it small and sound
+    Cache {
+        #[command(subcommand)]
+        command: cache::Command,
+    },
+    /// List the compressed segments that images of a closure have, and make them in advance
+    Segments {
+        #[command(subcommand)]
+        command: segments::Command,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}

@@ -1,0 +1,79 @@
+//! Bundles are opened, and what was wrong with them is said.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use ::bundle::{Bundle, Signed, Unsigned, Work};
+use image::Fault;
+use rustix::fs::OFlags;
+
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// Opens a file as a bundle, signed or not.
+pub(super) fn open(path: &Path) -> Result<Bundle, Failure> {
+    let failed = |error: std::io::Error| {
+        let problem = format!("{}: cannot be read: {error}", path.display());
+        Failure::input(problem)
+    };
+    // A pipe without a writer would keep us waiting.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() {
+        return Err(Failure::input(format!(
+            "{}: is not a regular file",
+            path.display()
+        )));
+    }
+    ::bundle::open(Arc::new(file), meta.len()).map_err(|error| read_failure(path, &error))
+}
+
+/// Opens a bundle that has to be signed.
+pub(super) fn signed(path: &Path) -> Result<Signed, Failure> {
+    match open(path)? {
+        Bundle::Signed(signed) => Ok(signed),
+        Bundle::Unsigned(_) => Err(not_signed(path)),
+    }
+}
+
+/// What to say of a bundle without a signature.
+pub(super) fn not_signed(path: &Path) -> Failure {
+    let hint = "`kiln bundle sign` signs it";
+    Failure::new(Fault::Untrusted, "the bundle is not signed")
+        .at(path)
+        .hint(hint)
+}
+
+/// Opens a bundle that nobody has signed yet.
+pub(super) fn unsigned(path: &Path) -> Result<Unsigned, Failure> {
+    match open(path)? {
+        Bundle::Unsigned(unsigned) => Ok(*unsigned),
+        Bundle::Signed(_) => {
+            let hint = "`kiln bundle resign` signs it anew";
+            Err(Failure::input(format!("{}: the bundle is signed already", path.display())).hint(hint))
+        }
+    }
+}
+
+/// What was wrong with a bundle that was read.
+pub(super) fn read_failure(path: &Path, error: &::bundle::Error) -> Failure {
+    Failure::new(error.fault_of_reading(), error.to_string()).at(path)
+}
+
+/// How a bundle is read.
+pub(super) fn work(threads: usize, ui: &Ui) -> Work<'_> {
+    Work {
+        // Reading makes no spools.
+        folder: Path::new("."),
+        threads,
+        progress: ui,
+        segments: None,
+    }
+}

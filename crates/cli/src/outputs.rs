@@ -1,0 +1,38 @@
+//! How images become files.
+
+use image::{Content, Encode, Image, Layout, Listen, Target, Through, Written};
+use spec::Transport;
+use transport::{Bmap, Encoder};
+
+use crate::failure::Failure;
+use crate::ui::Ui;
+
+/// Writes an image as it shall travel, and answers with its block map when it has one.
+pub(crate) fn write(
+    target: Target,
+    image: &Image,
+    transport: Transport,
+    threads: usize,
+    ui: &Ui,
+) -> Result<(Written, Option<Vec<u8>>), Failure> {
+    let encoder = transport.compress.map(|options| Encoder::new(options, threads));
+    let encoder = encoder.transpose();
+    let encoder = encoder.map_err(|error| Failure::output(error.to_string(), None))?;
+    let mut bmap = transport.bmap.then(Bmap::new);
+    let through = Through {
+        encode: encoder.map(|encoder| Box::new(encoder) as Box<dyn Encode>),
+        listen: bmap.as_mut().map(|bmap| bmap as &mut dyn Listen),
+    };
+    let written = target.write_through(image, through, ui)?;
+    Ok((written, bmap.map(Bmap::finish)))
+}
+
+/// A content as an image of its own.
+pub(crate) fn alone(content: &Content) -> Result<Image, Failure> {
+    if let Content::Image(image) = content {
+        return Ok(Image::clone(image));
+    }
+    let mut layout = Layout::new();
+    layout.put(0, "content", content.clone());
+    Ok(layout.finish(content.len())?)
+}
