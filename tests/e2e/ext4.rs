@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use image::{Content, Kind, NodeId};
 
-use crate::boots::{assert_listed, console_lines, whole_zoo};
+use crate::boots::{CROWDS, assert_listed, console_lines, whole_zoo};
 use crate::demo::{demo, is_made, kiln, target};
 use crate::tools::{given, installed, run, tool};
 
@@ -198,6 +198,16 @@ fn boots_and_grows(image: &Path, arch: &str, more: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_sd_image_boots_keeps_its_promises_and_grows() {
+    the_sd_image_boots(CROWDS[0]);
+}
+
+#[test]
+#[ignore = "long: tests/long runs it"]
+fn the_sd_image_boots_beside_an_ext4_with_a_crowd() {
+    the_sd_image_boots(CROWDS[1]);
+}
+
+fn the_sd_image_boots(names: u32) {
     let tools = [
         "qemu-system-aarch64",
         "/usr/lib/u-boot/qemu_arm64/u-boot.bin",
@@ -211,7 +221,7 @@ fn the_sd_image_boots_keeps_its_promises_and_grows() {
     let image = build("sd-image", dir.path());
     run(tool("sfdisk").arg("--verify").arg(&image));
 
-    let mut tree = whole_zoo();
+    let mut tree = whole_zoo(names);
     let found = tree.make_directory(b"/lost+found").unwrap();
     tree.node_mut(found).meta.mode = 0o700;
     let zoo = dir.path().join("zoo.ext4");
@@ -257,7 +267,7 @@ fn a_file_system_in_a_file_system_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let seed = image::Seed::new(b"nested");
     let options = ext4::Options::new(seed.uuid("fs"), seed.uuid("hash"));
-    let inner = ext4::plan(&whole_zoo(), &options).unwrap().image;
+    let inner = ext4::plan(&whole_zoo(CROWDS[1]), &options).unwrap().image;
     let mut tree = image::Tree::default();
     tree.add(
         NodeId::ROOT,

@@ -159,9 +159,14 @@ pub(crate) fn add_units(tree: &mut Tree) {
 
 /// A directory of 65 000 names and a file of more than 4 GiB, most of it a hole.
 pub(crate) fn giants() -> Tree {
+    giants_with(65_000)
+}
+
+/// The same with another number of names.
+pub(crate) fn giants_with(names: u32) -> Tree {
     let mut tree = Tree::default();
     let many = tree.make_directory(b"/many").unwrap();
-    for number in 0..65_000 {
+    for number in 0..names {
         tree.add(
             many,
             format!("name-of-file-{number}").as_bytes(),
