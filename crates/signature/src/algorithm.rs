@@ -191,6 +191,45 @@ impl Scheme {
     }
 }
 
+/// A kind of keys, as far as OpenSSL looks at it to tell who may have signed a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Rsa,
+    RsaPss,
+    Ec,
+    Other(ObjectIdentifier),
+}
+
+impl Family {
+    /// That of a `SubjectPublicKeyInfo`.
+    pub(crate) fn of_key(spki: Tlv<'_>) -> Parsed<Family> {
+        let (oid, _) = identifier_parts(only_value(spki)?.any()?)?;
+        Ok(match oid {
+            RSA_ENCRYPTION => Family::Rsa,
+            ID_RSASSA_PSS => Family::RsaPss,
+            ID_EC_PUBLIC_KEY => Family::Ec,
+            other => Family::Other(other),
+        })
+    }
+
+    /// That of the keys that make signatures by an `AlgorithmIdentifier`.
+    pub(crate) fn of_signature(identifier: Tlv<'_>) -> Parsed<Family> {
+        let (oid, _) = identifier_parts(identifier)?;
+        let below = |arc: &str| oid.to_string().starts_with(arc);
+        Ok(match oid {
+            ID_RSASSA_PSS => Family::RsaPss,
+            _ if below("1.2.840.113549.1.1.") => Family::Rsa,
+            _ if below("1.2.840.10045.4.") => Family::Ec,
+            other => Family::Other(other),
+        })
+    }
+
+    /// Whether its keys make signatures of a family.
+    pub(crate) fn signs(self, signature: Family) -> bool {
+        self == signature || (self, signature) == (Family::Rsa, Family::RsaPss)
+    }
+}
+
 /// The parameters of RSASSA-PSS, which have to be the usual ones.
 fn read_pss(parameters: Option<Tlv<'_>>) -> Parsed<Scheme> {
     let unusual = |_| {

@@ -4,21 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use der::asn1::ObjectIdentifier;
-use der::{Decode, Encode};
+use der::Decode;
 use sha2::{Digest, Sha256};
 use x509_cert::certificate::Version;
-use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
-};
 
-use crate::algorithm::{PublicKey, RSA_BITS_MIN, Scheme};
-use crate::format::{
-    AUTHORITY_KEY_IDENTIFIER, BASIC_CONSTRAINTS, CERTIFICATE_POLICIES, EXT_KEY_USAGE, ISSUER_ALT_NAME,
-    KEY_USAGE, NAME_CONSTRAINTS, NETSCAPE_CERT_TYPE, SUBJECT_ALT_NAME, SUBJECT_KEY_IDENTIFIER,
-};
+use crate::algorithm::{Family, PublicKey, RSA_BITS_MIN, Scheme};
+use crate::extensions::{Extensions, KeyId};
 use crate::tlv::{self, BIT_STRING, CONTEXT_0, Cursor, INTEGER, Parsed, SEQUENCE};
 use crate::{Error, Result, Time, names, pem};
 
@@ -37,28 +28,20 @@ struct Inner {
     serial: Vec<u8>,
     issuer: Vec<u8>,
     issuer_text: String,
+    /// The issuer's name in the form that is compared.
+    issuer_name: Vec<u8>,
     subject: Vec<u8>,
     subject_text: String,
+    /// The subject's name in the form that is compared.
+    subject_name: Vec<u8>,
     not_before: Time,
     not_after: Time,
     key: Parsed<PublicKey>,
+    key_family: Family,
     extensions: Extensions,
     scheme: Parsed<Scheme>,
+    scheme_family: Family,
     signature: Vec<u8>,
-}
-
-/// What a certificate's extensions say.
-#[derive(Default)]
-pub(crate) struct Extensions {
-    pub(crate) basic_constraints: Option<BasicConstraints>,
-    pub(crate) key_usage: Option<KeyUsage>,
-    pub(crate) purposes: Option<Vec<ObjectIdentifier>>,
-    pub(crate) subject_key: Option<Vec<u8>>,
-    authority_key: Option<AuthorityKeyIdentifier>,
-    /// The first bits of Netscape's certificate type, which OpenSSL obeys.
-    pub(crate) netscape: Option<u8>,
-    /// A part that has to be understood and is not.
-    pub(crate) problem: Option<String>,
 }
 
 impl Certificate {
@@ -120,13 +103,17 @@ impl Certificate {
             serial: serial.raw.to_vec(),
             issuer: issuer.raw.to_vec(),
             issuer_text: names::one_line(issuer.raw)?,
+            issuer_name: names::canonical(issuer.raw)?,
             subject: subject.raw.to_vec(),
             subject_text: names::one_line(subject.raw)?,
+            subject_name: names::canonical(subject.raw)?,
             not_before: validity.not_before.into(),
             not_after: validity.not_after.into(),
             key: PublicKey::read(key.raw),
-            extensions: Extensions::read(extensions.map_or(&[], Vec::as_slice))?,
+            key_family: Family::of_key(key)?,
+            extensions: Extensions::read(extensions.map_or(&[], Vec::as_slice)),
             scheme: Scheme::read(algorithm),
+            scheme_family: Family::of_signature(algorithm)?,
             signature: signature.to_vec(),
         })))
     }
@@ -149,8 +136,8 @@ impl Certificate {
         &self.0.issuer_text
     }
 
-    /// The common names in its subject.
-    pub fn common_names(&self) -> Result<Vec<String>> {
+    /// The common names in its subject, byte for byte.
+    pub(crate) fn common_names(&self) -> Result<Vec<Vec<u8>>> {
         names::common_names(&self.0.subject).map_err(|problem| Error::CertificateNotAccepted {
             subject: self.subject().to_owned(),
             problem,
@@ -226,20 +213,37 @@ impl Certificate {
         &self.0.extensions
     }
 
-    /// Whether its subject and its issuer have the same name.
-    pub(crate) fn is_self_issued(&self) -> bool {
-        self.0.subject == self.0.issuer
+    /// The name of its issuer in the form that is compared.
+    pub(crate) fn issuer_name(&self) -> &[u8] {
+        &self.0.issuer_name
     }
 
-    /// Whether another certificate may be its issuer's, as far as names and key identifiers tell.
+    /// Whether its subject and its issuer have the same name.
+    pub(crate) fn is_self_issued(&self) -> bool {
+        self.0.subject_name == self.0.issuer_name
+    }
+
+    /// Whether OpenSSL takes it for its own issuer's. Nobody looks at its own signature.
+    pub(crate) fn is_self_signed(&self) -> bool {
+        self.may_be_issued_by(self)
+    }
+
+    /// Whether another certificate may be its issuer's, as far as names, key identifiers and the kind of key tell:
+    /// OpenSSL looks no further before it decides.
     pub(crate) fn may_be_issued_by(&self, issuer: &Certificate) -> bool {
-        self.0.issuer == issuer.0.subject
-            && self
-                .0
-                .extensions
-                .authority_key
-                .as_ref()
-                .is_none_or(|id| names_key_of(id, issuer))
+        let id = self.0.extensions.authority_key.as_ref();
+        self.0.issuer_name == issuer.0.subject_name
+            && id.is_none_or(|id| issuer.is_named_by(id))
+            && issuer.0.key_family.signs(self.0.scheme_family)
+    }
+
+    /// Whether a key identifier names its key, or says nothing against it.
+    pub(crate) fn is_named_by(&self, id: &KeyId) -> bool {
+        let own = &self.0.extensions.subject_key;
+        let other_key = id.key.is_some() && own.is_some() && id.key != *own;
+        let other_serial = id.serial.as_ref().is_some_and(|serial| *serial != self.0.serial);
+        let other_issuer = id.issuer.as_ref().is_some_and(|name| *name != self.0.issuer_name);
+        !other_key && !other_serial && !other_issuer
     }
 
     /// Whether it was signed with another certificate's key. The error says why that cannot be told.
@@ -270,81 +274,4 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certificate({}, serial {})", self.subject(), self.serial())
     }
-}
-
-/// Whether a key identifier names the key of a certificate, or does not say anything against it.
-fn names_key_of(id: &AuthorityKeyIdentifier, issuer: &Certificate) -> bool {
-    let of_key = id.key_identifier.as_ref().map(der::asn1::OctetString::as_bytes);
-    if let (Some(of_key), Some(own)) = (of_key, &issuer.0.extensions.subject_key)
-        && of_key != own
-    {
-        return false;
-    }
-    let serial = id.authority_cert_serial_number.as_ref();
-    if serial.is_some_and(|serial| serial.to_der().is_ok_and(|der| der != issuer.0.serial)) {
-        return false;
-    }
-    let mut folders = id
-        .authority_cert_issuer
-        .iter()
-        .flatten()
-        .filter_map(|name| match name {
-            GeneralName::DirectoryName(name) => name.to_der().ok(),
-            _ => None,
-        });
-    folders.all(|name| name == issuer.0.issuer)
-}
-
-impl Extensions {
-    fn read(extensions: &[Extension]) -> Parsed<Extensions> {
-        let mut read = Extensions::default();
-        for (index, extension) in extensions.iter().enumerate() {
-            let oid = extension.extn_id;
-            if extensions.iter().take(index).any(|before| before.extn_id == oid) {
-                return Err(format!("a certificate has the extension {oid} twice"));
-            }
-            let value = extension.extn_value.as_bytes();
-            let wrong = |error| format!("a certificate's extension {oid} cannot be read: {error}");
-            match oid {
-                BASIC_CONSTRAINTS => {
-                    let constraints = BasicConstraints::from_der(value).map_err(wrong)?;
-                    if !constraints.ca && constraints.path_len_constraint.is_some() {
-                        return Err("a certificate limits paths and is no CA".into());
-                    }
-                    read.basic_constraints = Some(constraints);
-                }
-                KEY_USAGE => read.key_usage = Some(KeyUsage::from_der(value).map_err(wrong)?),
-                EXT_KEY_USAGE => {
-                    read.purposes = Some(ExtendedKeyUsage::from_der(value).map_err(wrong)?.0);
-                }
-                SUBJECT_KEY_IDENTIFIER => {
-                    let id = SubjectKeyIdentifier::from_der(value).map_err(wrong)?;
-                    read.subject_key = Some(id.0.as_bytes().to_vec());
-                }
-                AUTHORITY_KEY_IDENTIFIER => {
-                    read.authority_key = Some(AuthorityKeyIdentifier::from_der(value).map_err(wrong)?);
-                }
-                NETSCAPE_CERT_TYPE => read.netscape = Some(read_bits(value)?),
-                // They have to be obeyed when known, even where they are not marked so.
-                NAME_CONSTRAINTS => {
-                    read.problem = Some("it constrains names, which is not supported".into());
-                }
-                // Nothing that they say bears upon who signed a bundle.
-                SUBJECT_ALT_NAME | ISSUER_ALT_NAME | CERTIFICATE_POLICIES => {}
-                oid if extension.critical => {
-                    read.problem = Some(format!("its critical extension {oid} is not supported"));
-                }
-                _ => {}
-            }
-        }
-        Ok(read)
-    }
-}
-
-/// The first eight bits of a bit string.
-fn read_bits(der: &[u8]) -> Parsed<u8> {
-    let mut cursor = Cursor::new(der, "bits");
-    let bits = cursor.one(BIT_STRING, "bits")?.value;
-    cursor.end()?;
-    Ok(bits.get(1).copied().unwrap_or(0))
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use der::asn1::ObjectIdentifier;
+
 use crate::algorithm::{Scheme, read_oid};
-use crate::format::{
-    AUTHORITY_KEY_IDENTIFIER, CRL_NUMBER, CRL_REASON, DELTA_CRL_INDICATOR, INVALIDITY_DATE, ISSUER_ALT_NAME,
-    ISSUING_DISTRIBUTION_POINT,
-};
+use crate::extensions::KeyId;
+use crate::format::{AUTHORITY_KEY_IDENTIFIER, DELTA_CRL_INDICATOR, ISSUING_DISTRIBUTION_POINT};
 use crate::tlv::{
     self, BIT_STRING, BOOLEAN, CONTEXT_0, Cursor, INTEGER, OCTET_STRING, OID, Parsed, SEQUENCE, Tlv,
 };
@@ -20,15 +20,27 @@ pub struct Crl(Arc<Inner>);
 struct Inner {
     /// The part that is signed.
     tbs: Vec<u8>,
-    issuer: Vec<u8>,
     issuer_text: String,
+    /// The issuer's name in the form that is compared.
+    issuer_name: Vec<u8>,
     this_update: Time,
     next_update: Option<Time>,
     revoked: Vec<Revoked>,
-    /// A part that has to be understood and is not.
-    problem: Option<String>,
+    extensions: Extensions,
     scheme: Parsed<Scheme>,
     signature: Vec<u8>,
+}
+
+/// What a list's extensions and those of its entries say.
+#[derive(Default)]
+struct Extensions {
+    authority_key: Option<KeyId>,
+    /// Whether it is a list of changes, which is never looked at alone.
+    is_delta: bool,
+    /// Whether it is a list for some certificates, or some reasons.
+    is_partial: bool,
+    /// A part that has to be understood and is not.
+    problem: Option<String>,
 }
 
 struct Revoked {
@@ -85,7 +97,7 @@ impl Crl {
         }
         let issuer = parts.one(SEQUENCE, "issuer")?;
         let this_update = Time::from_der(parts.any()?.raw)?;
-        let mut problem = None;
+        let mut extensions = Extensions::default();
         let (mut next_update, mut revoked) = (None, Vec::new());
         while !parts.is_empty() {
             let part = parts.any()?;
@@ -93,14 +105,9 @@ impl Crl {
                 0x17 | 0x18 if next_update.is_none() && revoked.is_empty() => {
                     next_update = Some(Time::from_der(part.raw)?);
                 }
-                SEQUENCE if revoked.is_empty() => revoked = read_entries(part, &mut problem)?,
+                SEQUENCE if revoked.is_empty() => revoked = read_entries(part, &mut extensions)?,
                 CONTEXT_0 if version.is_some() && parts.is_empty() => {
-                    let known = [AUTHORITY_KEY_IDENTIFIER, CRL_NUMBER, ISSUER_ALT_NAME];
-                    check_extensions(
-                        tlv::only(part.value, SEQUENCE, "extensions")?,
-                        &known,
-                        &mut problem,
-                    )?;
+                    extensions.read(tlv::only(part.value, SEQUENCE, "extensions")?)?;
                 }
                 _ => {
                     return Err(
@@ -111,12 +118,12 @@ impl Crl {
         }
         Ok(Crl(Arc::new(Inner {
             tbs: tbs.raw.to_vec(),
-            issuer: issuer.raw.to_vec(),
             issuer_text: names::one_line(issuer.raw)?,
+            issuer_name: names::canonical(issuer.raw)?,
             this_update,
             next_update,
             revoked,
-            problem,
+            extensions,
             scheme: Scheme::read(algorithm),
             signature: signature.to_vec(),
         })))
@@ -165,11 +172,19 @@ impl Crl {
         Ok(())
     }
 
-    /// Whether the absence of a certificate means something, at a time. The error says why not.
-    fn check_use(&self, at: Time) -> Parsed<()> {
+    /// Whether OpenSSL may look at it to tell whether a certificate of this issuer is revoked. The error says why not.
+    fn check_use(&self, issuer: &Certificate, at: Time) -> Parsed<()> {
         let of = format!("the list of those that {} has revoked", self.issuer());
-        if let Some(problem) = &self.0.problem {
+        let extensions = &self.0.extensions;
+        if let Some(problem) = &extensions.problem {
             return Err(format!("{of} {problem}"));
+        }
+        if extensions.is_delta {
+            return Err(format!("{of} is a list of changes, which is not supported"));
+        }
+        let other = |id: &KeyId| !issuer.is_named_by(id);
+        if extensions.authority_key.as_ref().is_some_and(other) {
+            return Err(format!("{of} is by another key of that name"));
         }
         if at < self.0.this_update {
             return Err(format!("{of} is from {}, after {at}", self.0.this_update));
@@ -187,54 +202,65 @@ impl fmt::Debug for Crl {
     }
 }
 
-/// Whether a certificate is not revoked: the newest usable list of its issuer says so, and no list that is as new,
-/// whatever its dates and what else it says, has it.
+/// Whether a certificate is not revoked. OpenSSL looks at the newest usable list of its issuer alone, before it looks at
+/// its signature; which one, if two are as new, depends on their order. So each that it may choose has to be signed, and
+/// none of them may have the certificate. No other list that is signed and as new may have it either, whatever its dates
+/// and what else it says.
 pub(crate) fn check(certificate: &Certificate, issuer: &Certificate, lists: &[Crl], at: Time) -> Result<()> {
-    let subject = || certificate.subject().to_owned();
+    let unknown = |problem: String| Error::RevocationUnknown {
+        subject: certificate.subject().to_owned(),
+        problem,
+    };
+    if let Some(problem) = &certificate.extensions().crl_problem {
+        return Err(unknown(problem.clone()));
+    }
+    let of_issuer = || {
+        let name = certificate.issuer_name();
+        lists.iter().filter(move |list| list.0.issuer_name == name)
+    };
     let (mut newest, mut problem): (Option<Time>, Option<String>) = (None, None);
-    let mut revocations: Vec<(Time, &Revoked)> = Vec::new();
-    for crl in lists
-        .iter()
-        .filter(|list| list.0.issuer == certificate.issuer_der())
-    {
-        let list = &*crl.0;
-        if let Err(why) = crl.check_signature(issuer) {
-            problem = Some(why);
-            continue;
-        }
-        match crl.check_use(at) {
+    for crl in of_issuer() {
+        match crl.check_use(issuer, at) {
             Err(why) => problem = Some(why),
-            Ok(()) => newest = newest.max(Some(list.this_update)),
+            Ok(()) if crl.0.extensions.is_partial => {
+                let of = format!("the list of those that {} has revoked", crl.issuer());
+                problem = Some(format!("{of} is for some of them, which is not supported"));
+            }
+            Ok(()) => newest = newest.max(Some(crl.0.this_update)),
         }
-        let entry = list
-            .revoked
-            .iter()
-            .find(|entry| entry.serial == certificate.serial_der());
-        revocations.extend(entry.map(|entry| (list.this_update, entry)));
     }
     // Older revocations were taken back: a certificate can be on hold.
-    let counts = |this_update: Time| newest.is_none_or(|newest| newest <= this_update);
-    if let Some((_, entry)) = revocations.iter().find(|(this_update, _)| counts(*this_update)) {
+    let counts = |crl: &&Crl| newest.is_none_or(|newest| newest <= crl.0.this_update);
+    let (mut revoked, mut unsigned) = (None, None);
+    for crl in of_issuer().filter(counts) {
+        match crl.check_signature(issuer) {
+            Ok(()) => {
+                let mut entries = crl.0.revoked.iter();
+                revoked = revoked.or(entries.find(|entry| entry.serial == certificate.serial_der()));
+            }
+            Err(why) if newest.is_none() || crl.check_use(issuer, at).is_ok() => unsigned = Some(why),
+            Err(_) => {}
+        }
+    }
+    if let Some(entry) = revoked {
         return Err(Error::Revoked {
-            subject: subject(),
+            subject: certificate.subject().to_owned(),
             at: entry.at,
         });
     }
-    if newest.is_some() {
-        return Ok(());
-    }
-    Err(Error::RevocationUnknown {
-        subject: subject(),
-        problem: problem.unwrap_or_else(|| {
+    match (newest, unsigned) {
+        (Some(_), None) => Ok(()),
+        (_, Some(problem)) => Err(unknown(problem)),
+        (None, None) => Err(unknown(problem.unwrap_or_else(|| {
             format!(
                 "there is no list of those that {} has revoked",
                 certificate.issuer()
             )
-        }),
-    })
+        }))),
+    }
 }
 
-fn read_entries(entries: Tlv<'_>, problem: &mut Option<String>) -> Parsed<Vec<Revoked>> {
+fn read_entries(entries: Tlv<'_>, extensions: &mut Extensions) -> Parsed<Vec<Revoked>> {
     let mut entries = Cursor::new(entries.value, "revoked certificates");
     let mut revoked = Vec::new();
     while !entries.is_empty() {
@@ -242,11 +268,13 @@ fn read_entries(entries: Tlv<'_>, problem: &mut Option<String>) -> Parsed<Vec<Re
         let serial = entry.one(INTEGER, "serial number")?.raw.to_vec();
         let at = Time::from_der(entry.any()?.raw)?;
         if !entry.is_empty() {
-            check_extensions(
-                entry.inside(SEQUENCE, "extensions")?,
-                &[CRL_REASON, INVALIDITY_DATE],
-                problem,
-            )?;
+            let mut of_entry = entry.inside(SEQUENCE, "extensions")?;
+            while !of_entry.is_empty() {
+                let (oid, critical, _) = read_extension(&mut of_entry)?;
+                if critical {
+                    extensions.problem = Some(unsupported(oid));
+                }
+            }
         }
         entry.end()?;
         revoked.push(Revoked { serial, at });
@@ -254,25 +282,41 @@ fn read_entries(entries: Tlv<'_>, problem: &mut Option<String>) -> Parsed<Vec<Re
     Ok(revoked)
 }
 
-/// Notes an extension that has to be understood and is not, and that of a list of changes or of a list for some,
-/// which means the same when its issuer forgot to mark it as critical.
-fn check_extensions(
-    mut extensions: Cursor<'_>,
-    known: &[der::asn1::ObjectIdentifier],
-    problem: &mut Option<String>,
-) -> Parsed<()> {
-    while !extensions.is_empty() {
-        let mut extension = extensions.inside(SEQUENCE, "extension")?;
-        let oid = read_oid(extension.one(OID, "name")?)?;
-        let critical = extension.optional(BOOLEAN)?.is_some_and(|flag| flag.value != [0]);
-        extension.one(OCTET_STRING, "value")?;
-        extension.end()?;
-        let is_partial = [ISSUING_DISTRIBUTION_POINT, DELTA_CRL_INDICATOR].contains(&oid);
-        if is_partial || critical && !known.contains(&oid) {
-            *problem = Some(format!("has the extension {oid}, which is not supported"));
+impl Extensions {
+    /// Notes what a list's extensions say. That of a list of changes or of a list for some means the same when its issuer
+    /// forgot to mark it as critical.
+    fn read(&mut self, mut extensions: Cursor<'_>) -> Parsed<()> {
+        while !extensions.is_empty() {
+            let (oid, critical, value) = read_extension(&mut extensions)?;
+            match oid {
+                ISSUING_DISTRIBUTION_POINT => self.is_partial = true,
+                DELTA_CRL_INDICATOR => self.is_delta = true,
+                AUTHORITY_KEY_IDENTIFIER => {
+                    let wrong =
+                        |error| format!("a list of revoked certificates has a key identifier: {error}");
+                    self.authority_key = Some(KeyId::read(value).map_err(wrong)?);
+                }
+                // OpenSSL knows no other, not even a number.
+                oid if critical => self.problem = Some(unsupported(oid)),
+                _ => {}
+            }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+fn unsupported(oid: ObjectIdentifier) -> String {
+    format!("has the critical extension {oid}, which is not supported")
+}
+
+/// An extension's name, whether it is critical, and its value.
+fn read_extension<'a>(extensions: &mut Cursor<'a>) -> Parsed<(ObjectIdentifier, bool, &'a [u8])> {
+    let mut extension = extensions.inside(SEQUENCE, "extension")?;
+    let oid = read_oid(extension.one(OID, "name")?)?;
+    let critical = extension.optional(BOOLEAN)?.is_some_and(|flag| flag.value != [0]);
+    let value = extension.one(OCTET_STRING, "value")?.value;
+    extension.end()?;
+    Ok((oid, critical, value))
 }
 
 #[cfg(test)]
@@ -286,7 +330,7 @@ mod tests {
             let entry = tlv::write(SEQUENCE, &[&tlv::write(INTEGER, &[serial]), &date]);
             let entries = tlv::write(SEQUENCE, &[&entry]);
             let entries = Cursor::new(&entries, "test").any()?;
-            read_entries(entries, &mut None).map(|revoked| revoked.len())
+            read_entries(entries, &mut Extensions::default()).map(|revoked| revoked.len())
         };
         assert_eq!(entries(&[5]), Ok(1));
         assert!(entries(&[0, 5]).is_err(), "it would not be the certificate's");

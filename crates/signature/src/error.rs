@@ -143,6 +143,30 @@ pub enum Error {
         /// The certificate's issuer.
         issuer: String,
     },
+    /// A trusted certificate that is not its own issuer, and leads to nobody else who is trusted.
+    #[error(
+        "{subject} is in the keyring, and its issuer, {issuer}, is not: a device takes that only with `allow-partial-chain`"
+    )]
+    IssuerNotInKeyring {
+        /// The certificate's subject.
+        subject: String,
+        /// The certificate's issuer.
+        issuer: String,
+    },
+    /// Several trusted certificates that may be the issuer's, of which some lead to a good chain.
+    #[error(
+        "{subject} may be not trusted: {count} certificates of the keyring are of its issuer, {issuer}, a device tries only one of them, and not each is good: {problem}"
+    )]
+    IssuerAmbiguous {
+        /// The certificate's subject.
+        subject: String,
+        /// The certificate's issuer.
+        issuer: String,
+        /// How many there are.
+        count: usize,
+        /// What is wrong with the first that is not good.
+        problem: Box<Error>,
+    },
     /// A chain that ends with a certificate that is its own issuer and not trusted.
     #[error("{subject} is not trusted: the chain ends with it, and it is not among the trusted certificates")]
     RootUntrusted {
@@ -159,12 +183,12 @@ pub enum Error {
     },
     /// So many possible chains that looking for one was given up.
     #[error(
-        "{subject} is not trusted: none of the first {tried} certificates that could have issued others leads to a trusted one"
+        "{subject} is not trusted: more than {tried} ways lead through the keyring, and devices may go each of them"
     )]
     TooManyPaths {
         /// The signer's subject.
         subject: String,
-        /// How many signatures were checked.
+        /// How many certificates were tried.
         tried: u32,
     },
     /// A certificate after its validity.

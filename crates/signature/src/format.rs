@@ -43,13 +43,19 @@ pub(crate) const ID_ED448: ObjectIdentifier = oid("1.3.101.113");
 pub(crate) const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.14");
 pub(crate) const KEY_USAGE: ObjectIdentifier = oid("2.5.29.15");
 pub(crate) const SUBJECT_ALT_NAME: ObjectIdentifier = oid("2.5.29.17");
-pub(crate) const ISSUER_ALT_NAME: ObjectIdentifier = oid("2.5.29.18");
 pub(crate) const BASIC_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.19");
-pub(crate) const CRL_NUMBER: ObjectIdentifier = oid("2.5.29.20");
-pub(crate) const CRL_REASON: ObjectIdentifier = oid("2.5.29.21");
-pub(crate) const INVALIDITY_DATE: ObjectIdentifier = oid("2.5.29.24");
 pub(crate) const DELTA_CRL_INDICATOR: ObjectIdentifier = oid("2.5.29.27");
 pub(crate) const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = oid("2.5.29.28");
+pub(crate) const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = oid("2.5.29.31");
+pub(crate) const POLICY_MAPPINGS: ObjectIdentifier = oid("2.5.29.33");
+pub(crate) const POLICY_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.36");
+pub(crate) const INHIBIT_ANY_POLICY: ObjectIdentifier = oid("2.5.29.54");
+/// [RFC 3820](https://www.rfc-editor.org/rfc/rfc3820): certificates that act for others.
+pub(crate) const PROXY_CERT_INFO: ObjectIdentifier = oid("1.3.6.1.5.5.7.1.14");
+/// [RFC 3779](https://www.rfc-editor.org/rfc/rfc3779): addresses of networks, which issuers must have too.
+pub(crate) const IP_ADDR_BLOCKS: ObjectIdentifier = oid("1.3.6.1.5.5.7.1.7");
+pub(crate) const AUTONOMOUS_SYS_IDS: ObjectIdentifier = oid("1.3.6.1.5.5.7.1.8");
+pub(crate) const OCSP_NO_CHECK: ObjectIdentifier = oid("1.3.6.1.5.5.7.48.1.5");
 pub(crate) const NAME_CONSTRAINTS: ObjectIdentifier = oid("2.5.29.30");
 pub(crate) const CERTIFICATE_POLICIES: ObjectIdentifier = oid("2.5.29.32");
 pub(crate) const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = oid("2.5.29.35");

@@ -36,11 +36,15 @@
 //!                                                              │  no critical extension that is unknown
 //! ```
 //!
-//! It asks for more than RAUC, which leaves the checks to OpenSSL: only DER; one signer, whose certificate is in the
-//! signature; signed attributes with a signing time; digests of SHA-2; ECDSA on P-256 and P-384, RSA of at least
-//! 2048 bits with an odd public exponent from 65537 to 33 bits, of signers and issuers. Names are compared byte by
-//! byte, a list of revoked certificates has to be complete, a root has to say that it is a CA unless it is the signer
-//! itself, and certificates that constrain names are refused.
+//! What it calls good, a device takes: it finds the chain that OpenSSL finds, which goes up from the signer, takes an
+//! issuer from the keyring if one is there, and never goes back (see `path.rs`). Where a device's choice depends on the
+//! order of its keyring, each choice has to be good. Lists of revoked certificates are chosen as OpenSSL chooses them.
+//!
+//! It asks for more than RAUC, which leaves the checks to OpenSSL: one signer, whose certificate is in the signature;
+//! signed attributes with a signing time; digests of SHA-2; ECDSA on P-256 and P-384, RSA of at least 2048 bits with an
+//! odd public exponent from 65537 to 33 bits, of signers and issuers. A list of revoked certificates has to be complete, a
+//! root has to say that it is a CA unless it is the signer itself, and certificates that constrain names or addresses are
+//! refused. The tests' tables have all that is refused and a device takes.
 //!
 //! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
 //! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so
@@ -52,6 +56,7 @@ mod certificate;
 mod command;
 mod crl;
 mod error;
+mod extensions;
 mod format;
 mod key;
 mod names;

@@ -6,13 +6,16 @@ use crate::{Certificate, ChainEnd, CrlCheck, Error, Purpose, Result, Time, Trust
 /// The most certificates in a chain.
 const CHAIN_MAX: usize = 10;
 
-/// The most signatures of certificates that are checked to find a chain. Each costs time, and who made the
-/// signature chooses how many there could be.
+/// The most certificates of a keyring that are tried to find a chain. Each costs time, and those that came along choose how
+/// many there could be.
 const CHECKS_MAX: u32 = 100;
 
-/// The chain from a signer's certificate to a trusted one, both included.
+/// The chain from a signer's certificate to a trusted one, both included: the one that OpenSSL finds, and so a device.
 ///
-/// Chains are tried one after the other, those with trusted certificates first, until one passes.
+/// OpenSSL goes up from the signer and never back. It takes an issuer from the keyring if one is there, and after that from
+/// the keyring only; else the first one that came along. It looks at names, key identifiers, the kind of the key, and dates
+/// before it decides, and at signatures when the chain is complete. Which of several certificates it takes from the keyring
+/// depends on their order there, and on how a system sorts what is equal: so each of them has to lead to a good chain.
 pub(crate) fn find(
     signer: &Certificate,
     others: &[Certificate],
@@ -24,117 +27,175 @@ pub(crate) fn find(
         trust,
         at,
         checks: 0,
-        problem: None,
     };
-    let mut chain = vec![signer.clone()];
-    if search.extend(&mut chain) {
-        return Ok(chain);
-    }
-    let given_up = Error::TooManyPaths {
-        subject: signer.subject().to_owned(),
-        tried: CHECKS_MAX,
+    let start = Chain {
+        certificates: vec![signer.clone()],
+        from_keyring: false,
     };
-    match search.problem {
-        Some((_, problem)) if search.checks < CHECKS_MAX => Err(problem),
-        _ => Err(given_up),
+    let found = search.extend(start);
+    if search.checks > CHECKS_MAX {
+        return Err(Error::TooManyPaths {
+            subject: signer.subject().to_owned(),
+            tried: CHECKS_MAX,
+        });
     }
+    found
+}
+
+/// A chain that is looked for.
+#[derive(Clone)]
+struct Chain {
+    certificates: Vec<Certificate>,
+    /// Whether one of them was taken from the keyring, so that the next one has to be there too.
+    from_keyring: bool,
 }
 
 struct Search<'a> {
     others: &'a [Certificate],
     trust: &'a Trust,
     at: Time,
-    /// Signatures that were checked.
+    /// Certificates of the keyring that were tried.
     checks: u32,
-    /// What was wrong with the chain that came furthest, and how far that was.
-    problem: Option<(Reach, Error)>,
-}
-
-/// How far a chain came.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    /// It ends before somebody trusted.
-    Short(usize),
-    /// A link of it does not hold.
-    Broken,
-    /// It leads to somebody trusted, but one of its certificates will not do.
-    Complete,
 }
 
 impl Search<'_> {
-    /// Makes a chain longer until it ends with somebody trusted and passes. Calls itself at most [`CHAIN_MAX`]
-    /// times.
-    fn extend(&mut self, chain: &mut Vec<Certificate>) -> bool {
-        let Some(last) = chain.last().cloned() else {
-            return false;
+    /// Makes a chain longer until it ends with somebody trusted, and answers with it if it passes. Calls itself at most
+    /// [`CHAIN_MAX`] times.
+    fn extend(&mut self, mut chain: Chain) -> Result<Vec<Certificate>> {
+        let last = loop {
+            let Some(last) = chain.certificates.last().cloned() else {
+                return Ok(Vec::new());
+            };
+            let issuers = if chain.certificates.len() < CHAIN_MAX {
+                self.trusted_issuers(&last)
+            } else {
+                Vec::new()
+            };
+            if !issuers.is_empty() {
+                return self.branch(&chain, &last, &issuers);
+            }
+            let more = !chain.from_keyring && chain.certificates.len() < CHAIN_MAX && !last.is_self_signed();
+            match self.next_issuer(&chain, &last).filter(|_| more) {
+                Some(issuer) => chain.certificates.push(issuer),
+                None => break last,
+            }
         };
-        let own_issuer = last.is_self_issued() && last.may_be_issued_by(&last) && self.signed(&last, &last);
-        if self.trust.anchors.contains(&last) && (own_issuer || self.trust.chain_end == ChainEnd::Partial) {
-            match check(chain, self.trust, self.at) {
-                Ok(()) => return true,
-                Err(error) => self.failed(Reach::Complete, error),
-            }
-        }
-        if own_issuer {
-            let subject = last.subject().to_owned();
-            self.failed(Reach::Short(chain.len()), Error::RootUntrusted { subject });
-            return false;
-        }
-        let anchors = self
-            .trust
-            .anchors
-            .iter()
-            .filter(|anchor| last.may_be_issued_by(anchor));
-        let others = self.others.iter().filter(|other| last.may_be_issued_by(other));
-        let mut candidates: Vec<Certificate> = Vec::new();
-        for candidate in anchors.chain(others) {
-            if !chain.contains(candidate) && !candidates.contains(candidate) {
-                candidates.push(candidate.clone());
-            }
-        }
-        if candidates.is_empty() || chain.len() >= CHAIN_MAX {
-            let (subject, issuer) = (last.subject().to_owned(), last.issuer().to_owned());
-            self.failed(
-                Reach::Short(chain.len()),
-                Error::IssuerMissing { subject, issuer },
-            );
-        }
-        for candidate in candidates {
-            if chain.len() < CHAIN_MAX && self.signed(&last, &candidate) {
-                chain.push(candidate);
-                if self.extend(chain) {
-                    return true;
-                }
-                chain.pop();
-            }
-        }
-        false
+        self.end(&chain, &last)
     }
 
-    /// Whether one certificate was signed with the key of another.
-    fn signed(&mut self, certificate: &Certificate, issuer: &Certificate) -> bool {
-        if self.checks >= CHECKS_MAX {
-            return false;
+    /// Those certificates of the keyring that may have issued another: the valid ones, if there are any.
+    fn trusted_issuers(&self, certificate: &Certificate) -> Vec<Certificate> {
+        let mut issuers: Vec<Certificate> = Vec::new();
+        for anchor in &self.trust.anchors {
+            if certificate.may_be_issued_by(anchor) && !issuers.contains(anchor) {
+                issuers.push(anchor.clone());
+            }
         }
-        self.checks += 1;
-        match certificate.is_signed_by(issuer) {
-            Ok(true) => true,
-            Ok(false) => {
+        if issuers.iter().any(|issuer| issuer.valid_at(self.at)) {
+            issuers.retain(|issuer| issuer.valid_at(self.at));
+        }
+        issuers
+    }
+
+    /// The one of the certificates that came along which OpenSSL takes for the issuer: the first valid one, or that which
+    /// was valid last.
+    fn next_issuer(&self, chain: &Chain, certificate: &Certificate) -> Option<Certificate> {
+        let mut found: Option<&Certificate> = None;
+        for other in self.others {
+            if !certificate.may_be_issued_by(other) || chain.certificates.contains(other) {
+                continue;
+            }
+            if other.valid_at(self.at) {
+                return Some(other.clone());
+            }
+            if found.is_none_or(|found| found.not_after() < other.not_after()) {
+                found = Some(other);
+            }
+        }
+        found.cloned()
+    }
+
+    /// Goes on with each of the trusted certificates of which a device may take any.
+    fn branch(
+        &mut self,
+        chain: &Chain,
+        last: &Certificate,
+        issuers: &[Certificate],
+    ) -> Result<Vec<Certificate>> {
+        let (mut good, mut bad) = (None, None);
+        for issuer in issuers {
+            self.checks += 1;
+            if self.checks > CHECKS_MAX {
+                break;
+            }
+            match self.trusted(chain, last, issuer) {
+                Ok(chain) => good = good.or(Some(chain)),
+                Err(error) => bad = bad.or(Some(error)),
+            }
+        }
+        match (good, bad) {
+            (Some(chain), None) => Ok(chain),
+            (None, Some(error)) => Err(error),
+            (Some(_), Some(error)) => Err(Error::IssuerAmbiguous {
+                subject: last.subject().to_owned(),
+                issuer: last.issuer().to_owned(),
+                count: issuers.len(),
+                problem: Box::new(error),
+            }),
+            (None, None) => self.end(chain, last),
+        }
+    }
+
+    /// Goes on with one trusted certificate.
+    fn trusted(
+        &mut self,
+        chain: &Chain,
+        last: &Certificate,
+        issuer: &Certificate,
+    ) -> Result<Vec<Certificate>> {
+        let mut chain = chain.clone();
+        if last.is_self_signed() {
+            // It has to be that one: another one of its name proves nothing.
+            if last != issuer {
+                return self.end(&chain, last);
+            }
+            return self.check(chain.certificates);
+        }
+        chain.certificates.push(issuer.clone());
+        chain.from_keyring = true;
+        if issuer.is_self_signed() || self.trust.chain_end == ChainEnd::Partial {
+            return self.check(chain.certificates);
+        }
+        self.extend(chain)
+    }
+
+    /// Nobody trusted was found. With partial chains, the signer may be trusted itself, whoever stands above it.
+    fn end(&self, chain: &Chain, last: &Certificate) -> Result<Vec<Certificate>> {
+        let signer = chain.certificates.first();
+        let partial = self.trust.chain_end == ChainEnd::Partial && !chain.from_keyring;
+        if partial && signer.is_some_and(|signer| self.trust.anchors.contains(signer)) {
+            return self.check(chain.certificates.clone());
+        }
+        let (subject, issuer) = (last.subject().to_owned(), last.issuer().to_owned());
+        Err(if last.is_self_signed() {
+            Error::RootUntrusted { subject }
+        } else if chain.from_keyring {
+            Error::IssuerNotInKeyring { subject, issuer }
+        } else {
+            Error::IssuerMissing { subject, issuer }
+        })
+    }
+
+    /// Whether all certificates of a chain will do, and each was signed by the next.
+    fn check(&self, chain: Vec<Certificate>) -> Result<Vec<Certificate>> {
+        for (certificate, issuer) in chain.iter().zip(chain.iter().skip(1)) {
+            if !certificate.is_signed_by(issuer)? {
                 let (subject, issuer) = (certificate.subject().to_owned(), issuer.subject().to_owned());
-                self.failed(Reach::Broken, Error::BadCertificateSignature { subject, issuer });
-                false
-            }
-            Err(error) => {
-                self.failed(Reach::Broken, error);
-                false
+                return Err(Error::BadCertificateSignature { subject, issuer });
             }
         }
-    }
-
-    fn failed(&mut self, reach: Reach, error: Error) {
-        if self.problem.as_ref().is_none_or(|(before, _)| *before < reach) {
-            self.problem = Some((reach, error));
-        }
+        check(&chain, self.trust, self.at)?;
+        Ok(chain)
     }
 }
 
@@ -157,11 +218,26 @@ fn check(chain: &[Certificate], trust: &Trust, at: Time) -> Result<()> {
     if trust.crl_check == CrlCheck::Require {
         for (index, certificate) in chain.iter().enumerate() {
             // The last one has nobody above it: a root's own list covers it.
-            let issuer = chain.get(index + 1).unwrap_or(certificate);
+            let issuer = match chain.get(index + 1) {
+                Some(issuer) => issuer,
+                None if certificate.is_self_signed() => certificate,
+                None => return Err(nobody_tells(certificate)),
+            };
             crl::check(certificate, issuer, &trust.crls, at)?;
         }
     }
     Ok(())
+}
+
+/// A partial chain ends before the one whose list has its last certificate.
+fn nobody_tells(last: &Certificate) -> Error {
+    Error::RevocationUnknown {
+        subject: last.subject().to_owned(),
+        problem: format!(
+            "the chain ends with it, and only {} can tell; a device with `check-crl` refuses every partial chain",
+            last.issuer()
+        ),
+    }
 }
 
 fn check_one(certificate: &Certificate, at: Time) -> Result<()> {

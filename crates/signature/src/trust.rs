@@ -10,7 +10,8 @@ use crate::{Certificate, Crl, Error, Result, Time, path};
 /// [`At::SigningTime`] for what that is worth.
 #[derive(Clone, Debug, Default)]
 pub struct Trust {
-    /// The certificates that chains end with (`keyring`).
+    /// The certificates that chains end with (`keyring`). Their order means nothing: where a device would take the first of
+    /// several, each has to be good.
     pub anchors: Vec<Certificate>,
     /// The lists of revoked certificates; RAUC reads them from its keyring too.
     pub crls: Vec<Crl>,
@@ -37,7 +38,7 @@ pub enum CrlCheck {
     Ignore,
     /// No certificate of the chain is revoked, and for each there is a list that would say so, complete and valid at
     /// the time. A revocation counts in any list that its issuer has signed, whatever that list's dates, unless a
-    /// newer and valid one no longer has it.
+    /// newer and valid one no longer has it. A partial chain has an end of which nobody can tell, and is refused.
     Require,
 }
 
@@ -160,9 +161,12 @@ fn check_allowed(signer: &Certificate, allowed: &[String]) -> Result<()> {
     }
     let names = signer.common_names()?;
     match &names[..] {
-        [name] if allowed.contains(name) => Ok(()),
+        [name] if allowed.iter().any(|allowed| allowed.as_bytes() == name) => Ok(()),
         names => Err(Error::SignerNotAllowed {
-            name: names.first().map_or(signer.subject(), String::as_str).to_owned(),
+            name: names.first().map_or_else(
+                || signer.subject().to_owned(),
+                |name| String::from_utf8_lossy(name).into_owned(),
+            ),
             allowed: allowed.join(", "),
         }),
     }

@@ -1,12 +1,15 @@
-//! A question about a chain: our verdict on it, and openssl's.
+//! A question about a chain: our verdict on it, openssl's, and that of a device with RAUC.
 
 use std::process::Command;
 
 use signature::{At, ChainEnd, Crl, CrlCheck, Error, Purpose, Time, Trust, Verified, sign, verify};
 
+use crate::device::Device;
+use crate::oracle::installed;
 use crate::pki::{Party, World, now};
 
-pub(crate) const CONTENT: &[u8] = b"content";
+/// What is signed: the manifest of a bundle, so that RAUC can be asked too.
+pub(crate) const CONTENT: &[u8] = crate::device::MANIFEST;
 
 /// A good chain.
 pub(crate) const OK: &str = "ok";
@@ -63,6 +66,11 @@ impl<'a> Case<'a> {
     }
 
     pub(crate) fn ours(&self, purpose: Purpose) -> Result<Verified, Error> {
+        self.verify(&self.signature(), purpose)
+    }
+
+    /// Our verdict on some signature.
+    pub(crate) fn verify(&self, der: &[u8], purpose: Purpose) -> Result<Verified, Error> {
         let trust = Trust {
             anchors: self.anchors.iter().map(|party| party.certificate()).collect(),
             crls: self
@@ -77,11 +85,11 @@ impl<'a> Case<'a> {
             chain_end: self.end,
             ..Trust::default()
         };
-        verify(&self.signature(), &trust)
+        verify(der, &trust)
     }
 
-    fn theirs(&self, purpose: Purpose) -> bool {
-        let signature = self.world.write("signature", &self.signature());
+    /// The keyring's file: the trusted certificates, and the lists of revoked ones behind them.
+    fn keyring(&self) -> String {
         let mut trusted = Vec::new();
         for party in &self.anchors {
             trusted.extend(std::fs::read(&party.pem).unwrap());
@@ -89,7 +97,23 @@ impl<'a> Case<'a> {
         for (name, _) in self.crls.unwrap_or_default() {
             trusted.extend(std::fs::read(self.world.path(&format!("{name}.crl"))).unwrap());
         }
-        let trusted = self.world.write("trusted", &trusted);
+        self.world.write("trusted", &trusted)
+    }
+
+    /// What a device says that has RAUC: it takes the time of signing for the present.
+    pub(crate) fn device(&self, der: &[u8], purpose: Purpose) -> bool {
+        let device = Device {
+            keyring: &self.keyring(),
+            purpose: purpose.name(),
+            check_crl: self.crls.is_some(),
+            partial_chain: self.end == ChainEnd::Partial,
+        };
+        device.takes(self.world, der)
+    }
+
+    pub(crate) fn openssl(&self, der: &[u8], purpose: Purpose) -> bool {
+        let signature = self.world.write("signature", der);
+        let trusted = self.keyring();
         let mut command = Command::new("openssl");
         command
             .args(["cms", "-verify", "-binary", "-inform", "DER", "-in", &signature])
@@ -106,7 +130,7 @@ impl<'a> Case<'a> {
             command.arg("-partial_chain");
         }
         if self.crls.is_some() {
-            command.args(["-crl_check", "-crl_check_all"]);
+            command.args(["-crl_check", "-crl_check_all", "-extended_crl"]);
         }
         command.output().unwrap().status.success()
     }
@@ -118,13 +142,15 @@ impl<'a> Case<'a> {
             .zip(verdicts)
         {
             self.expect_ours(what, purpose, expected);
+            let der = self.signature();
             // Debian 12's has no codesign of its own, and RAUC's is another anyway.
             if purpose != Purpose::CodeSign {
-                assert_eq!(
-                    self.theirs(purpose),
-                    expected == OK,
-                    "openssl on {what} for {purpose}"
-                );
+                let theirs = self.openssl(&der, purpose);
+                assert_eq!(theirs, expected == OK, "openssl on {what} for {purpose}");
+            }
+            if self.at == self.signed() && installed("rauc") {
+                let device = self.device(&der, purpose);
+                assert_eq!(device, expected == OK, "rauc on {what} for {purpose}");
             }
         }
     }
@@ -132,7 +158,10 @@ impl<'a> Case<'a> {
     /// Our verdicts are these; openssl is less strict, which this checks too.
     pub(crate) fn expect_stricter(&self, what: &str, verdict: &str) {
         self.expect_ours(what, Purpose::Any, verdict);
-        assert!(self.theirs(Purpose::Any), "openssl refuses {what} too");
+        assert!(
+            self.openssl(&self.signature(), Purpose::Any),
+            "openssl refuses {what} too"
+        );
     }
 
     pub(crate) fn expect_ours(&self, what: &str, purpose: Purpose, expected: &str) {

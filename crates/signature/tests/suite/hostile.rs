@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use proptest::prelude::*;
-use signature::{Certificate, Crl, Error, Key, Trust, content, read, sign, verify};
+use signature::{Certificate, Crl, Error, Key, Purpose, Trust, content, read, sign, verify};
 
+use crate::case::{Case, all};
 use crate::oracle::installed;
 use crate::pinned::{CONTENT, certificate, signature, trust};
 use crate::pki::{Party, VALID, World, key, key_file, now};
@@ -200,25 +201,53 @@ fn a_maze_of_certificates_is_left_soon() {
             crosses.push(world.issue(&file, "Maze", Some(issuer), plain, VALID, Some(&root.key)));
         }
     }
+    let ids = "authorityKeyIdentifier=none";
     let leaf = world.issue(
         "leaf",
         "Leaf",
         Some(&roots[0]),
-        "authorityKeyIdentifier=none",
+        ids,
         VALID,
         Some(&key_file("p256")),
     );
-    let identity = leaf.identity(&crosses.iter().collect::<Vec<_>>());
-    let der = sign(CONTENT, &identity, &key("p256"), Some(now())).unwrap();
+    let crosses: Vec<&Party> = crosses.iter().collect();
+    // A device takes the root that is there, and looks no further.
+    let (good, bad) = (["ok", "WrongPurpose", "ok"], all("BadCertificateSignature"));
+    for (root, verdicts) in [(0, good), (3, bad)] {
+        Case::new(&world, &leaf, &crosses, &[&roots[root]]).expect("a maze", verdicts);
+    }
+    let case = Case::new(&world, &leaf, &crosses, &[]);
+    case.expect("a maze without roots", all("RootUntrusted"));
     let start = Instant::now();
-    let error = verify(&der, &trust("p384")).unwrap_err();
-    assert!(matches!(error, Error::TooManyPaths { tried: 100, .. }), "{error}");
+    assert!(case.ours(Purpose::Any).is_err());
     assert!(start.elapsed().as_secs() < 10);
-    let good = Trust {
-        anchors: vec![roots[3].certificate()],
-        ..Trust::default()
-    };
-    assert!(verify(&der, &good).is_ok());
+}
+
+#[test]
+fn a_maze_in_a_keyring_is_left_soon() {
+    if !installed("openssl") {
+        return;
+    }
+    let world = World::new();
+    // Authorities of two names, of which each may have issued all of the other name.
+    let plain = "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=none\nauthorityKeyIdentifier=none";
+    let roots = [("A", "B"), ("B", "A")].map(|(name, issuer)| {
+        let issuer = world.issue(&format!("root {issuer}"), issuer, None, plain, VALID, None);
+        (name, issuer)
+    });
+    let mut maze: Vec<Party> = Vec::new();
+    for index in 0..3 {
+        for (name, issuer) in &roots {
+            maze.push(world.issue(&format!("{name}{index}"), name, Some(issuer), plain, VALID, None));
+        }
+    }
+    let leaf = world.leaf("Leaf", &maze[0], "authorityKeyIdentifier=none");
+    let maze: Vec<&Party> = maze.iter().collect();
+    let case = Case::new(&world, &leaf, &[], &maze);
+    case.expect("a maze", all("TooManyPaths"));
+    let start = Instant::now();
+    assert!(case.ours(Purpose::Any).is_err());
+    assert!(start.elapsed().as_secs() < 10);
 }
 
 proptest! {

@@ -4,8 +4,10 @@
 mod case;
 mod chains;
 mod commands;
+mod device;
 mod hostile;
 mod keys;
+mod matrix;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod oracles;

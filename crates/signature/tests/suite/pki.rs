@@ -23,6 +23,23 @@ pub(crate) const LEAF: &str = "basicConstraints=CA:FALSE\nkeyUsage=critical,digi
                                extendedKeyUsage=codeSigning,emailProtection\n\
                                subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid";
 
+/// What lists of revoked certificates can say besides.
+const CRL_SECTIONS: &str = "\
+[critical-key]\nauthorityKeyIdentifier=critical,keyid\n\
+[serial-key]\nauthorityKeyIdentifier=issuer:always\n\
+[critical-number]\n2.5.29.20=critical,DER:020101\n\
+[critical-alt]\nissuerAltName=critical,email:a@b.example\n\
+[critical-odd]\n1.2.3.4=critical,ASN1:UTF8String:x\n\
+[idp]\nissuingDistributionPoint=critical,@i\n[i]\nonlyuser=TRUE\n\
+[idp-quiet]\nissuingDistributionPoint=@i\n\
+[idp-ca]\nissuingDistributionPoint=critical,@cas\n[cas]\nonlyCA=TRUE\n\
+[idp-attributes]\nissuingDistributionPoint=critical,@attributes\n[attributes]\nonlyAA=TRUE\n\
+[idp-indirect]\nissuingDistributionPoint=critical,@indirect\n[indirect]\nindirectCRL=TRUE\n\
+[idp-reasons]\nissuingDistributionPoint=critical,@reasons\n[reasons]\nonlysomereasons=keyCompromise\n\
+[idp-name]\nissuingDistributionPoint=critical,@name\n[name]\nfullname=URI:http://a.example/\n\
+[delta]\n2.5.29.27=DER:020101\n[delta-critical]\n2.5.29.27=critical,DER:020101\n\
+[freshest]\nfreshestCRL=URI:http://a.example/\n";
+
 /// A key that the tests come with.
 pub(crate) fn key_file(kind: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/{kind}.key"))
@@ -131,6 +148,22 @@ impl World {
         )
     }
 
+    /// A root whose name is made of other types of strings: a `string_mask` of openssl.
+    pub(crate) fn issue_masked(
+        &self,
+        file: &str,
+        name: &str,
+        extensions: &str,
+        key: Option<&Path>,
+        mask: &str,
+    ) -> Party {
+        let text = format!("[req]\ndistinguished_name=dn\nstring_mask={mask}\n[dn]\n");
+        self.write("req.cnf", text.as_bytes());
+        let party = self.issue(file, name, None, extensions, VALID, key);
+        std::fs::remove_file(self.path("req.cnf")).unwrap();
+        party
+    }
+
     /// Issues a certificate with `openssl ca`, with the issuer's name and key, or the own ones for a root.
     pub(crate) fn issue(
         &self,
@@ -154,9 +187,14 @@ impl World {
             format!("/O=Test/CN={name}")
         };
         let (key, pem) = (party.key.to_str().unwrap(), party.pem.to_str().unwrap());
-        openssl(&[
+        let mut args = vec![
             "req", "-new", "-utf8", "-key", key, "-subj", &subject, "-out", &csr,
-        ]);
+        ];
+        let masked = self.text("req.cnf");
+        if self.path("req.cnf").exists() {
+            args.extend(["-config", &masked]);
+        }
+        openssl(&args);
         let config = self.config();
         let extensions = self.write("extensions", format!("[x]\n{extensions}\n").as_bytes());
         let mut args = vec![
@@ -198,8 +236,7 @@ impl World {
             "[ca]\ndefault_ca=d\n[d]\ndatabase={dir}/index\nnew_certs_dir={dir}\nrand_serial=yes\ndefault_md=sha256\n\
              policy=p\nunique_subject=no\nemail_in_dn=yes\npreserve=yes\ncrlnumber={dir}/crlnumber\n\
              [p]\nC=optional\nO=optional\nOU=optional\nCN=optional\nemailAddress=optional\n\
-             [v2]\nauthorityKeyIdentifier=keyid\n[idp]\nissuingDistributionPoint=critical,@i\n[i]\nonlyuser=TRUE\n\
-             [idp-quiet]\nissuingDistributionPoint=@i\n[delta]\n2.5.29.27=DER:020101\n[delta-critical]\n2.5.29.27=critical,DER:020101\n"
+             [v2]\nauthorityKeyIdentifier=keyid\n{CRL_SECTIONS}"
         );
         self.write("ca.cnf", text.as_bytes())
     }
@@ -240,6 +277,22 @@ impl World {
         args.extend(["-crl_lastupdate", start, "-crl_nextupdate", end]);
         args.extend(section.iter().flat_map(|section| ["-crlexts", section]));
         openssl(&args);
+        let lists = Crl::read_pem_or_der(&std::fs::read(&out).unwrap(), file).unwrap();
+        lists.into_iter().next().unwrap()
+    }
+
+    /// The list of an issuer that has revoked somebody for a reason.
+    pub(crate) fn crl_for(&self, file: &str, issuer: &Party, revoked: &Party, reason: &str) -> Crl {
+        let config = self.config();
+        self.write("index", b"");
+        self.write("crlnumber", b"01\n");
+        let (key, pem) = (issuer.key.to_str().unwrap(), issuer.pem.to_str().unwrap());
+        let out = self.text(&format!("{file}.crl"));
+        let line = ["ca", "-config", &config, "-keyfile", key, "-cert", pem];
+        let revoke = ["-revoke", revoked.pem.to_str().unwrap(), "-crl_reason", reason];
+        openssl(&[&line[..], &revoke].concat());
+        let dates = ["-crl_lastupdate", VALID.0, "-crl_nextupdate", VALID.1];
+        openssl(&[&line[..], &dates, &["-gencrl", "-crlexts", "v2", "-out", &out]].concat());
         let lists = Crl::read_pem_or_der(&std::fs::read(&out).unwrap(), file).unwrap();
         lists.into_iter().next().unwrap()
     }
