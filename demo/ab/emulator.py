@@ -1,8 +1,10 @@
 """A device that QEMU emulates: power, console, and a line to process 1 in it (see demo/store/ab-init.sh)."""
 
+import json
 import pathlib
 import re
 import select
+import shlex
 import shutil
 import socket
 import subprocess
@@ -16,6 +18,47 @@ class Failure(Exception):
     """Something is not as it should be."""
 
 
+def copy_sparse(file, copy):
+    """Copies a file, and leaves holes where it has zeros."""
+    subprocess.run(["cp", "--sparse=always", file, copy], check=True)
+
+
+class Reset(Failure):
+    """The device has reset itself when something else was due."""
+
+
+class Monitor:
+    """What QEMU is told and says besides the device: QMP."""
+
+    def __init__(self, line):
+        self.line = line
+        self.file = line.makefile("rwb")
+        if not self.file.readline():
+            raise Failure("the emulator does not start")
+        self.run("qmp_capabilities")
+
+    def run(self, command, **arguments):
+        """Runs a command, and answers what it returns."""
+        self.file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        self.file.flush()
+        for line in self.file:
+            answer = json.loads(line)
+            if "error" in answer:
+                raise Failure(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+        raise Failure(f"the emulator ended during {command}")
+
+    def last_words(self):
+        """Why an emulator that has ended did so."""
+        events = [json.loads(line) for line in self.file]
+        return [event["data"]["reason"] for event in events if event.get("event") == "SHUTDOWN"]
+
+    def close(self):
+        self.file.close()
+        self.line.close()
+
+
 class Device:
     """One device with its disk and its flash. The disk lasts, whatever happens to the power."""
 
@@ -23,8 +66,8 @@ class Device:
         self.disk = work / "disk"
         self.flash = work / "flash"
         self.log = work / "console.log"
-        # Sparse copies: the disk is larger than the image, as a card is.
-        subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
+        # The disk is larger than the image, as a card is.
+        copy_sparse(image, self.disk)
         with open(self.disk, "r+b") as disk:
             disk.truncate(disk_bytes)
         shutil.copyfile(firmware, self.flash)
@@ -32,27 +75,32 @@ class Device:
             flash.truncate(FLASH_BYTES)
         self.log.write_bytes(b"")
         self.process = None
+        self.monitor = None
         self.line = None
         self.pending = b""
 
-    def power_on(self):
-        """Starts the emulator. It resets when the system in it wants so."""
-        self.line, far_end = socket.socketpair()
+    def power_on(self, *options):
+        """Starts the emulator. It ends when the system in it resets: a new one is much faster than one that has run."""
+        self.line, line = socket.socketpair()
+        monitor, far_end = socket.socketpair()
         self.pending = b""
         path = str(self.disk).replace(",", ",,")
         flash = str(self.flash).replace(",", ",,")
         log = str(self.log).replace(",", ",,")
-        with far_end:
+        with line, far_end:
+            # One processor, and no seed for a random layout of the kernel, without which it needs no second page table.
             self.process = subprocess.Popen(
-                ["qemu-system-aarch64", "-machine", "virt", "-cpu", "cortex-a57", "-accel", "tcg,thread=multi",
-                 "-smp", "2", "-m", "1024", "-bios", U_BOOT, "-display", "none", "-monitor", "none",
+                ["qemu-system-aarch64", "-machine", "virt,dtb-randomness=off", "-cpu", "cortex-a57", "-accel", "tcg",
+                 "-smp", "1", "-m", "512", "-bios", U_BOOT, "-display", "none", "-no-reboot",
+                 "-chardev", f"socket,id=monitor,fd={far_end.fileno()}", "-mon", "chardev=monitor,mode=control",
                  "-drive", f"if=pflash,index=1,format=raw,readonly=on,file={flash}",
                  "-drive", f"if=virtio,format=raw,discard=unmap,detect-zeroes=unmap,file={path}",
                  "-device", "virtio-rng-pci", "-nic", "user,model=virtio-net-pci",
                  "-chardev", f"file,id=console,append=on,path={log}", "-serial", "chardev:console",
-                 "-chardev", f"socket,id=line,fd={far_end.fileno()}", "-device", "virtio-serial-pci",
-                 "-device", "virtserialport,chardev=line,name=kiln"],
-                stdin=subprocess.DEVNULL, pass_fds=[far_end.fileno()])
+                 "-chardev", f"socket,id=line,fd={line.fileno()}", "-device", "virtio-serial-pci",
+                 "-device", "virtserialport,chardev=line,name=kiln", *options],
+                stdin=subprocess.DEVNULL, pass_fds=[line.fileno(), far_end.fileno()])
+        self.monitor = Monitor(monitor)
 
     def cut_power(self):
         """What was in the device's memory is lost, what its disk has taken stays."""
@@ -60,12 +108,40 @@ class Device:
             self.process.kill()
             self.process.wait()
             self.line.close()
+            self.monitor.close()
         self.process = None
 
+    def save(self, folder):
+        """Keeps the running device, its memory and its disk, in a folder, and ends it."""
+        folder.mkdir()
+        self.monitor.run("stop")
+        self.monitor.run("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.monitor.run("migrate", uri=f"exec:cat > {shlex.quote(str(folder / 'memory'))}")
+        while (status := self.monitor.run("query-migrate")["status"]) != "completed":
+            if status in ["failed", "cancelled"]:
+                raise Failure(f"the emulator does not save its memory: {status}")
+            time.sleep(0.05)
+        self.cut_power()
+        copy_sparse(self.disk, folder / "disk")
+
+    def resume(self, folder):
+        """Goes on where the device was when it was saved."""
+        copy_sparse(folder / "disk", self.disk)
+        self.power_on("-incoming", f"exec:cat {shlex.quote(str(folder / 'memory'))}")
+        while self.monitor.run("query-status")["status"] == "inmigrate":
+            time.sleep(0.05)
+        self.monitor.run("cont")
+
     def ready(self, seconds=300):
-        """Waits until process 1 takes commands, and answers the slot that it was booted from."""
-        *_, last = self._lines(seconds, "ready")
-        return last
+        """Waits until process 1 takes commands, through resets, and answers the slot that it was booted from."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                *_, last = self._lines(end - time.monotonic(), "ready")
+                return last
+            except Reset:
+                self.cut_power()
+                self.power_on()
 
     def ask(self, command, seconds=600):
         """Runs a command of a shell in the device: its status, and the lines that it prints."""
@@ -105,7 +181,7 @@ class Device:
                 if select.select([self.line], [], [], 1)[0]:
                     received = self.line.recv(65536)
                     if not received:
-                        raise Failure("the emulator has hung up")
+                        self.process.wait(60)
                     self.pending += received
                 continue
             self.pending = rest
@@ -122,6 +198,8 @@ class Device:
         if time.monotonic() > end:
             raise Failure(f"no {awaited!r} from the device in time")
         if self.process.poll() is not None:
+            if "guest-reset" in self.monitor.last_words():
+                raise Reset(f"the device has reset itself before {awaited!r}")
             raise Failure(f"the emulator ended with {self.process.returncode} before {awaited!r}")
 
 

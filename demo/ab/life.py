@@ -11,6 +11,10 @@ SECTOR = 512
 COUNTERS = (4064 << 10, 8 << 10)
 PARTITIONS = {"A": (1, 2), "B": (3, 4)}
 
+# Bundles that a device has to refuse: file, what it is, how RAUC complains.
+FOREIGN = ("foreign.raucb", "a bundle signed by somebody else", "unable to get local issuer certificate")
+OTHER = ("other.raucb", "a bundle for another device", "Compatible mismatch")
+
 
 def say(text):
     print(f"ab-update: {text}", flush=True)
@@ -30,6 +34,15 @@ def sha256(path, start=0, size=None):
             digest.update(piece)
             size = None if size is None else size - len(piece)
     return digest.hexdigest()
+
+
+def common_start(one, other):
+    """How many bytes two files begin with alike."""
+    at = 0
+    with open(one, "rb") as first, open(other, "rb") as second:
+        while (piece := first.read(MIB)) and piece == (its := second.read(MIB)):
+            at += len(piece)
+    return at + next((number for number, (a, b) in enumerate(zip(piece, its)) if a != b), 0)
 
 
 class Life:
@@ -111,9 +124,21 @@ class Life:
         self.device.run(f"busybox wget -q -O /data/{name} {self.server.url(name)}")
         return f"/data/{name}"
 
+    def turn(self, place, old, new):
+        """Makes one bundle in the device another one: what both begin with is not fetched again."""
+        same = common_start(self.vendor.bundles / old, self.vendor.bundles / new)
+        self.device.run(f"busybox truncate -s {same} {place} && busybox wget -q -c -O {place} {self.server.url(new)}")
+        size = (self.vendor.bundles / new).stat().st_size
+        expect(self.device.run(f"busybox stat -c %s {place}") == [str(size)], f"{new} has not arrived")
+
+    def poke(self, place, at, byte):
+        """Writes one byte of a file in the device."""
+        self.device.run(f"printf '\\{byte:03o}' | busybox dd of={place} bs=1 seek={at} conv=notrunc 2> /dev/null")
+
     def serve(self, release):
         """Makes the RAUC of one of Debian's releases the one that the device has."""
-        (version,) = self.device.run(f"/run/current-system/checks/serve {release}")
+        self.device.run(f"/run/current-system/checks/serve {release}")
+        (version,) = self.device.run("rauc --version")
         say(f"the device has {version} of Debian {release}")
 
     def install(self, place):
@@ -159,11 +184,11 @@ class Life:
     def bad_update(self):
         """An update over the network that does not start: three attempts, and the device is back."""
         self.serve(13)
-        (_, before), old = self.server.sent("3.raucb"), self.slot
+        (earlier, before), old = self.server.sent("3.raucb"), self.slot
         self.install(self.server.url("3.raucb"))
         size = (self.vendor.bundles / "3.raucb").stat().st_size
         requests, after = self.server.sent("3.raucb")
-        say(f"fetched {after - before} of {size} bytes in {requests} requests for ranges")
+        say(f"fetched {after - before} of {size} bytes in {requests - earlier} requests for ranges")
         expect(after - before < size // 4, "adaptive updates fetch less than a quarter")
         start, bad = self.bytes_of_console(), self.other()
         self.reboots(old)
@@ -175,74 +200,68 @@ class Life:
         say(f"slot {bad} panicked three times, and slot {old} is back")
         self.mark_good()
 
-    def refused(self):
+    def refuse(self, what, place, reason):
+        """Tries to install what the device has to refuse."""
+        status, lines = self.device.ask(f"rauc install {place}")
+        text = "\n".join(lines)
+        expect(status != 0, f"{what}: installed")
+        said = re.search("LastError: (.*)", text)
+        expect(said and re.search(reason, said[1]), f"{what}: refused, but for another reason: {text}")
+        say(f"refused {what}: {said[1].strip()}")
+
+    def refused(self, *bundles):
         """Bundles that are not for this device, or not what was signed: nothing is written."""
         before = self.slot_hashes(self.other())
         counters = self.device.run("fw_printenv")
-
-        def refuse(what, place, reason):
-            status, lines = self.device.ask(f"rauc install {place}")
-            text = "\n".join(lines)
-            expect(status != 0, f"{what}: installed")
-            said = re.search("LastError: (.*)", text)
-            expect(said and re.search(reason, said[1]), f"{what}: refused, but for another reason: {text}")
-            say(f"refused {what}: {said[1].strip()}")
-
-        for name, what, reason in [
-            ("foreign.raucb", "a bundle signed by somebody else", "signature verification failed"),
-            ("other.raucb", "a bundle for another device", "Compatible mismatch"),
-        ]:
-            place = self.fetch(name)
-            refuse(what, place, reason)
-            self.device.run(f"busybox rm {place}")
-
-        place = self.fetch("2.raucb")
-        for what, at, reason in self.flips(self.vendor.bundles / "2.raucb"):
-            self.flip(place, at)
-            refuse(f"a bundle with a flipped byte in its {what}", place, reason)
-            self.flip(place, at)
-        self.device.run(f"busybox rm {place}")
+        place = "/data/2.raucb"
+        for name, what, reason in bundles:
+            self.turn(place, "2.raucb", name)
+            self.refuse(what, place, reason)
+            self.turn(place, name, "2.raucb")
+        for what, at, byte, reason in self.flips(self.vendor.bundles / "2.raucb"):
+            self.poke(place, at, byte ^ 255)
+            self.refuse(f"a bundle with a flipped byte in its {what}", place, reason)
+            self.poke(place, at, byte)
         expect(before == self.slot_hashes(self.other()), f"slot {self.other()} was written")
         expect(counters == self.device.run("fw_printenv"), "the counters were written")
         say(f"slot {self.other()} was not written")
 
-        # dm-verity finds what is deep in an image when it is read, so such a slot has been begun; adaptive updates would
-        # not read what the device has already.
+    def torn_image(self):
+        """dm-verity finds what is deep in an image when it is read, so such a slot has been begun."""
+        self.device.run("busybox rm /data/2.raucb")
+        # Adaptive updates would not read what the device has already.
         place = self.fetch("whole.raucb")
-        at = (self.vendor.bundles / "whole.raucb").stat().st_size * 3 // 4
-        self.flip(place, at)
-        refuse("a bundle with a flipped byte in an image", place, "Input/output error")
-        self.flip(place, at)
+        bundle = (self.vendor.bundles / "whole.raucb").read_bytes()
+        at = len(bundle) * 3 // 4
+        self.poke(place, at, bundle[at] ^ 255)
+        self.refuse("a bundle with a flipped byte in an image", place, "Input/output error")
+        self.poke(place, at, bundle[at])
         left = self.device.run(f"fw_printenv -n BOOT_{self.other()}_LEFT")
         expect(left == ["0"], f"BOOT_{self.other()}_LEFT is {left}")
         say(f"slot {self.other()} is not tried: BOOT_{self.other()}_LEFT is 0")
 
     @staticmethod
     def flips(bundle):
-        """Which bytes are flipped, and how RAUC complains."""
+        """Which bytes are flipped, what they are, and how RAUC complains."""
         raw = bundle.read_bytes()
         signature = int.from_bytes(raw[-8:], "big")
         signed = len(raw) - 8 - signature
         tree = int(re.search(rb"verity-size=(\d+)", raw[signed:])[1])
         manifest = signed + raw[signed:].index(b"compatible=")
-        return [
+        places = [
             ("payload", 20, "dm-verity"),
             ("hash tree", signed - tree, "dm-verity"),
             ("manifest", manifest + 12, "signature verification failed"),
             ("signature", len(raw) - 8 - 20, "signature verification failed"),
             ("trailer", len(raw) - 3, "Invalid bundle format"),
         ]
-
-    def flip(self, place, at):
-        """Flips the bits of one byte of a file in the device."""
-        self.device.run(
-            f"byte=$(busybox dd if={place} bs=1 skip={at} count=1 2>/dev/null | busybox od -An -t u1); "
-            f"printf \"\\\\$(printf %03o $((byte ^ 255)))\" | "
-            f"busybox dd of={place} bs=1 seek={at} conv=notrunc 2>/dev/null && busybox sync && "
-            f"echo 3 > /proc/sys/vm/drop_caches")
+        return [(what, at, raw[at], reason) for what, at, reason in places]
 
     def power_cuts(self):
-        """The power goes during an install; what ran before runs again."""
+        """The power goes during an install, each time the same one; what ran before runs again."""
+        self.serve(13)
+        saved, old = self.device.disk.parent / "saved", self.slot
+        self.device.save(saved)
         # Without adaptive updates RAUC says how far it is.
         place = "/data/whole.raucb"
         points = [
@@ -254,8 +273,7 @@ class Life:
             ("right after it", "Installing .* succeeded", 0, True),
         ]
         for what, text, seconds, done in points:
-            old = self.slot
-            self.device.run("/run/current-system/checks/serve 13")
+            self.device.resume(saved)
             start = self.bytes_of_console()
             self.device.tell(f"rauc install {place} > /dev/console 2>&1")
             self.device.wait_for_console(text, start)

@@ -29,11 +29,12 @@ class Vendor:
         call(DEMO / "keys", self.keys)
         call(DEMO / "keys", work / "foreign-keys", "Somebody else")
 
-    def build(self, number):
-        """Builds a release: the folder with its image and its parts, and its bundle."""
+    def build(self, number, *parts):
+        """Builds a release, or only parts of it: the folder with what was built, of which the server gets the bundle."""
         out = self.work / f"release-{number}"
         out.mkdir(exist_ok=True)
-        call(self.kiln, "build", self.specification(number), "--out", out, "--signing-time", "now")
+        only = [word for part in parts for word in ["--only", part]]
+        call(self.kiln, "build", self.specification(number), "--out", out, "--signing-time", "now", *only)
         self.take(out, f"{number}.raucb")
         return out
 

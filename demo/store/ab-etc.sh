@@ -1,6 +1,6 @@
 # The /etc of the system that updates itself; what is about its slots comes from the image's specification.
 . "$setup"
-mkdir -p "$out/etc/dbus-1"
+mkdir -p "$out/etc/dbus-1/services"
 cd "$out/etc"
 # RAUC fetches bundles as nobody.
 cat > passwd <<END_OF_USERS
@@ -19,7 +19,13 @@ VERSION="$version"
 VERSION_ID="25.11"
 PRETTY_NAME="Kiln demo system that updates itself, made of Debian packages"
 END_OF_RELEASE
-# Only root is at work on this machine.
+# Only root is at work on this machine. See ab-serve.sh.
+cat > dbus-1/services/de.pengutronix.rauc.service <<END_OF_SERVICE
+[D-BUS Service]
+Name=de.pengutronix.rauc
+User=root
+Exec=/run/current-system/checks/serve
+END_OF_SERVICE
 cat > dbus-1/system.conf <<END_OF_BUS
 <!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -28,6 +34,8 @@ cat > dbus-1/system.conf <<END_OF_BUS
   <fork/>
   <listen>unix:path=/run/dbus/system_bus_socket</listen>
   <auth>EXTERNAL</auth>
+  <servicedir>/etc/dbus-1/services</servicedir>
+  <limit name="service_start_timeout">300000</limit>
   <policy context="default">
     <allow user="root"/>
     <allow own="*"/>

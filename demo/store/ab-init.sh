@@ -22,13 +22,14 @@ busybox mount -t overlay overlay /etc \
 busybox ln -s @toplevel@ /run/current-system
 echo "STAGE2 @toplevel@"
 
-# links: names for the partitions, as udev makes them.
+# links: names for the partitions, as udev makes them. The kernel knows those that it has found itself.
 links() {
-  local device name
+  local entry name
   busybox mkdir -p /dev/disk/by-partlabel
-  for device in /dev/vda?; do
-    name=$(blkid -p -o value -s PART_ENTRY_NAME "$device")
-    [ -z "$name" ] || busybox ln -sf "$device" "/dev/disk/by-partlabel/$name"
+  for entry in /sys/class/block/vda?; do
+    name=$(busybox sed -n 's/^PARTNAME=//p' "$entry/uevent")
+    [ -n "$name" ] || name=$(blkid -p -o value -s PART_ENTRY_NAME "/dev/${entry##*/}")
+    [ -z "$name" ] || busybox ln -sf "/dev/${entry##*/}" "/dev/disk/by-partlabel/$name"
   done
 }
 links

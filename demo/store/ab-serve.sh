@@ -1,21 +1,17 @@
 #!@busybox@ sh
-# Makes the RAUC of Debian 12 or 13 the one that the device has: serve 12 | 13
+# Which RAUC the device has: serve 12 | 13 starts the one of that release of Debian. D-Bus starts it, by `serve` alone, and
+# says when it is there.
 export PATH=@toplevel@/sw/bin
 busybox() { @busybox@ "$@"; }
-case $1 in
+case ${1-} in
   12) program=@toplevel@/sw/bin/rauc ;;
   13) for program in @toplevel@/extras/*-rauc-*/bin/rauc; do :; done ;;
+  '') exec /run/bin/rauc service > /run/rauc.log 2>&1 ;;
 esac
 busybox killall rauc 2> /dev/null
 while busybox pidof rauc > /dev/null; do busybox sleep 0.1; done
 busybox mkdir -p /run/bin
 busybox ln -sf "$program" /run/bin/rauc
-rauc=/run/bin/rauc
-$rauc service > /run/rauc.log 2>&1 &
-tries=0
-until $rauc status > /run/status 2>&1; do
-  tries=$((tries + 1))
-  [ $tries -lt 50 ] || { busybox cat /run/rauc.log /run/status; exit 1; }
-  busybox sleep 0.2
-done
-$rauc --version
+dbus-send --system --print-reply --reply-timeout=300000 --dest=org.freedesktop.DBus /org/freedesktop/DBus \
+  org.freedesktop.DBus.StartServiceByName string:de.pengutronix.rauc uint32:0 > /run/started 2>&1 ||
+  { busybox cat /run/started /run/rauc.log; exit 1; }

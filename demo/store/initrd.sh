@@ -1,7 +1,5 @@
-# The initial RAM disk: busybox, the kernel modules that lead to a root file system, and an init script.
+# The initial RAM disk: busybox, the kernel modules that lead to a root file system ($wanted), and an init script.
 . "$setup"
-wanted="virtio_pci virtio_mmio virtio_blk virtio-rng qemu_fw_cfg $boardModules
-  crc32c_generic ext4 squashfs erofs loop overlay nls_cp437 nls_ascii nls_iso8859-1 vfat"
 
 mkdir -p root/bin root/dev root/proc root/sys root/mnt root/modules
 cp "$busybox/bin/busybox" root/bin/

@@ -9,14 +9,14 @@ let
       triplet = "aarch64-linux-gnu";
       linker = "ld-linux-aarch64.so.1";
       console = "ttyAMA0";
-      boardModules = "i2c-rk3x rk808-regulator dw_mmc-rockchip";
+      boardModules = [ "i2c-rk3x" "rk808-regulator" "dw_mmc-rockchip" ];
     };
     amd64 = {
       platform = "x86_64-linux";
       triplet = "x86_64-linux-gnu";
       linker = "ld-linux-x86-64.so.2";
       console = "ttyS0";
-      boardModules = "";
+      boardModules = [ ];
     };
   }.${arch};
   version = "25.11.20261121.deb12";
@@ -31,8 +31,8 @@ let
     setup = ./setup.sh;
   });
 
-  # What packages.py has made of a folder of packages; of the kernel's folders, some are left out.
-  packagesIn = folder: omit:
+  # What packages.py has made of a folder of packages. Some folders are left out of all of them, and more of the kernel.
+  packagesIn = folder: { all ? [ ], kernel ? [ ] }:
     let
       packages = builtins.mapAttrs
         (name: package: build package.name ./package.sh {
@@ -49,14 +49,16 @@ let
           glibc = if package.glibc then packages.glibc else "";
           bash = if package.interpreters then packages.bash else "";
           perl = if package.interpreters then packages.perl-base else "";
-          omit = if name != "linux" then "" else toString omit;
+          omit = toString (all ++ (if name == "linux" then kernel else [ ]));
         })
         (builtins.fromJSON (builtins.readFile (work + "/${folder}/packages.json")));
     in
     packages;
   drivers = map (folder: "lib/modules/*/kernel/${folder}");
   # Drivers of desktop machines are a quarter of the kernel.
-  packages = packagesIn "debs" (drivers [ "drivers/gpu" "drivers/media" "drivers/net/wireless" "sound" ]);
+  packages = packagesIn "debs" {
+    kernel = drivers [ "drivers/gpu" "drivers/media" "drivers/net/wireless" "sound" ];
+  };
   inherit (packages) linux;
   busybox = packages.busybox-static;
 
@@ -84,21 +86,30 @@ let
   modules = build "kernel-modules" ./modules.sh { inherit linux; };
   initrd = build "initrd-linux" ./initrd.sh {
     inherit linux modules busybox;
-    inherit (target) boardModules;
+    wanted = [ "virtio_pci" "virtio_mmio" "virtio_blk" "virtio-rng" "qemu_fw_cfg" ] ++ target.boardModules ++ [
+      "crc32c_generic" "ext4" "squashfs" "erofs" "loop" "overlay" "nls_cp437" "nls_ascii" "nls_iso8859-1" "vfat"
+    ];
     init = ./initrd-init.sh;
   };
 
-  # The system that updates itself: made for one machine, so that its kernel is small. Three releases: in the second, one
-  # package and what refers to it has changed; the third does not start.
+  # The system that updates itself: made for one machine, on which nobody reads manuals. What it has is copied and hashed
+  # again and again, by a processor that is emulated, so it is small. Three releases: in the second, one package and what
+  # refers to it has changed; the third does not start.
   ab =
     let
-      first = packagesIn "debs-ab" ([ "lib/linux-image-*" ] ++ drivers [
-        "drivers/ata" "drivers/bluetooth" "drivers/gpu" "drivers/hid" "drivers/hwmon" "drivers/iio" "drivers/infiniband"
-        "drivers/input" "drivers/media" "drivers/mmc" "drivers/mtd" "drivers/net/ethernet" "drivers/net/wireless"
-        "drivers/nvme" "drivers/phy" "drivers/scsi" "drivers/staging" "drivers/target" "drivers/usb"
-        "fs/btrfs" "fs/ceph" "fs/nfs" "fs/nfsd" "fs/ocfs2" "fs/smb" "fs/xfs" "net/bluetooth" "net/wireless" "sound"
-      ]);
-      second = first // { e2fsprogs = build first.e2fsprogs.name ./ab-rebuilt.sh { package = first.e2fsprogs; }; };
+      all = map (folder: "share/${folder}") [ "bash-completion" "doc" "info" "lintian" "locale" "man" ]
+        ++ [ "lib/udev/hwdb.d" "lib/*/gconv" ];
+      first = packagesIn "debs-ab" { inherit all; } // {
+        linux = build linux.name ./ab-kernel.sh {
+          package = linux;
+          keep = [
+            "arch" "crypto" "drivers/block" "drivers/char" "drivers/dax" "drivers/md" "drivers/net/*.ko" "drivers/virtio"
+            "fs/ext4" "fs/fat" "fs/jbd2" "fs/mbcache.ko" "fs/nls" "fs/overlayfs" "fs/squashfs" "lib/*crc*" "lib/crypto"
+            "lib/lz4" "lib/math" "lib/raid6" "lib/reed_solomon" "lib/zstd" "net/core"
+          ];
+        };
+      };
+      second = first // { tar = build first.tar.name ./ab-rebuilt.sh { package = first.tar; }; };
       release = number: packages: init:
         let
           inherit (packages) linux;
@@ -112,7 +123,10 @@ let
           version = day;
           initrd = build "initrd-linux" ./initrd.sh {
             inherit linux modules busybox;
-            boardModules = "virtio_console virtio_net sha2-ce dm-verity nbd";
+            wanted = [
+              "virtio_pci" "virtio_blk" "virtio-rng" "virtio_console" "virtio_net" "crc32c_generic" "sha2-ce"
+              "ext4" "squashfs" "loop" "overlay" "dm-verity" "nbd"
+            ];
             init = ./initrd-init.sh;
           };
           etc = build "etc" ./ab-etc.sh {
@@ -121,7 +135,7 @@ let
           };
           sw = environment packages;
           scripts = [ init ./ab-serve.sh ];
-          extras = [ (packagesIn "debs-newer" [ ]).rauc ];
+          extras = [ (packagesIn "debs-newer" { inherit all; }).rauc ];
         };
     in
     {
