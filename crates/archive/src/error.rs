@@ -19,7 +19,15 @@ pub enum Error {
         /// What the system or the decompressor says.
         source: io::Error,
     },
-    /// It is none, or damaged.
+    /// It is none.
+    #[error("{}: is no tar archive{}", archive.display(), found.map(|found| format!(": it is {found}")).unwrap_or_default())]
+    NoArchive {
+        /// Its path.
+        archive: PathBuf,
+        /// What it seems to be.
+        found: Option<&'static str>,
+    },
+    /// It is damaged.
     #[error("{}: {problem} at byte {position}", archive.display())]
     Damaged {
         /// Its path.
@@ -28,6 +36,22 @@ pub enum Error {
         position: u64,
         /// What is wrong there.
         problem: &'static str,
+    },
+    /// Nothing tells that it is whole.
+    #[error("{}: ends without the blocks of zeros that end an archive, after {len} bytes; it may have been cut off", archive.display())]
+    NoEnd {
+        /// Its path.
+        archive: PathBuf,
+        /// Its length.
+        len: u64,
+    },
+    /// Another archive behind the first, which would get lost.
+    #[error("{}: an entry behind the end of the archive, at byte {position}", archive.display())]
+    BehindEnd {
+        /// Its path.
+        archive: PathBuf,
+        /// The entry's place, in what was decompressed.
+        position: u64,
     },
     /// Something in it that cannot be in a tree.
     #[error("{}: {entry}: {problem}", archive.display())]
@@ -49,8 +73,34 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Read { .. } | Error::Damaged { .. } | Error::Entry { .. } => Fault::Input,
+            Error::Read { .. }
+            | Error::NoArchive { .. }
+            | Error::Damaged { .. }
+            | Error::NoEnd { .. }
+            | Error::BehindEnd { .. }
+            | Error::Entry { .. } => Fault::Input,
             Error::Image(error) => error.fault(),
         }
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::NoArchive { .. } => {
+                "a tree is a folder or a tar archive (v7, ustar, pax or GNU), plain or compressed by gzip, bzip2, xz or zstd"
+                    .to_string()
+            }
+            Error::NoEnd { archive, .. } => format!(
+                "if it is whole, `truncate -s +1024 {}` adds its end; or compress it, and the compressor vouches for it",
+                archive.display()
+            ),
+            Error::BehindEnd { .. } => {
+                "several archives are joined by `tar --concatenate`, not by `cat`; or unpack them with `tar --ignore-zeros`"
+                    .to_string()
+            }
+            _ => return None,
+        };
+        Some(hint)
     }
 }

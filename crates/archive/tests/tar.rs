@@ -8,7 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use archive::{read_tar, tar};
+use archive::{Packed, read_tar};
 use image::{Keep, Kind, Silent, Spool, Tree, show};
 use proptest::prelude::*;
 use tar::{Builder, EntryType, Header};
@@ -104,24 +104,10 @@ fn archives_of_gnu_tar_are_the_folders_that_they_have_packed() {
             &["--format=gnu", "--sort=name", "--blocking-factor=1"],
         ] {
             let file = packed(folder.path(), options);
-            let tree = tar(file.path(), keep, &spool(), &Silent).unwrap();
+            let packed = Packed::open(file.path()).unwrap();
+            let tree = archive::tar(packed, keep, &spool(), &Silent).unwrap();
             assert_eq!(told(&tree), wanted, "{options:?}");
         }
-    }
-}
-
-#[test]
-fn sparse_files_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = fs::File::create(dir.path().join("sparse")).unwrap();
-    file.set_len(1 << 20).unwrap();
-    for format in ["--format=gnu", "--format=posix"] {
-        let packed = packed(dir.path(), &[format, "--sparse"]);
-        let error = tar(packed.path(), ALL, &spool(), &Silent).unwrap_err();
-        assert!(
-            error.to_string().ends_with("is sparse; pack it without --sparse"),
-            "{error}"
-        );
     }
 }
 
@@ -175,24 +161,16 @@ fn hostile_archives_fail_cleanly() {
             "a/../../x: the path leads out of its folder",
         ),
         (
-            &[(Regular, "/etc/x", b"")],
-            "/etc/x: the path begins at the root; pack it without --absolute-names",
-        ),
-        (
-            &[(Regular, "x", b""), (Regular, "./x", b"")],
-            "./x: is in the archive twice",
-        ),
-        (
-            &[(Regular, "x", b""), (Directory, "x/", b"")],
-            "x/: is in the archive twice",
-        ),
-        (
-            &[(Directory, "x", b""), (Symlink, "x", b"y")],
-            "x: is in the archive twice",
-        ),
-        (
             &[(Symlink, "x", b"/etc"), (Regular, "x/passwd", b"")],
-            "x/passwd: x on the way to it is no folder",
+            "x/passwd: x on the way to it is a link to /etc, which may lead out of its folder",
+        ),
+        (
+            &[(Symlink, "x", b"a/../.."), (Regular, "x/passwd", b"")],
+            "x/passwd: x on the way to it is a link to a/../.., which may lead out of its folder",
+        ),
+        (
+            &[(Directory, "x", b""), (Regular, "x/y", b""), (Symlink, "x", b"z")],
+            "x: is a folder that is not empty, and nothing else can take its place",
         ),
         (
             &[(Regular, "x", b""), (Regular, "x/y", b"")],
@@ -226,7 +204,7 @@ fn hostile_archives_fail_cleanly() {
         ),
         (
             &[(EntryType::new(b'M'), "x", b"")],
-            "x: is of type M, which has no place in a tree",
+            "x: is continued from another volume; unpack the volumes with `tar --multi-volume`, and pack them anew",
         ),
         (
             &[(XHeader, "p", b"19 uid=99999999999\n"), (Regular, "x", b"")],
@@ -265,7 +243,7 @@ fn archives_that_are_cut_off_or_damaged_fail_cleanly() {
     }
     let mut damaged = whole.clone();
     damaged[3] ^= 1;
-    assert_eq!(error(&damaged), "a.tar: no header of a tar archive at byte 0");
+    assert_eq!(error(&damaged), "a.tar: is no tar archive");
     let mut damaged = whole.clone();
     damaged[512 + 1024 + 3] ^= 1;
     assert_eq!(
@@ -276,7 +254,7 @@ fn archives_that_are_cut_off_or_damaged_fail_cleanly() {
         error(b""),
         "a.tar: an empty file, which is no tar archive, at byte 0"
     );
-    assert_eq!(error(&[b'x'; 700]), "a.tar: no header of a tar archive at byte 0");
+    assert_eq!(error(&[b'x'; 700]), "a.tar: is no tar archive");
     for size in [1 << 20, 1 << 62, u64::MAX] {
         let header = header(EntryType::Regular, "x", size);
         let error = error(&[header.as_bytes().as_slice(), &[0; 4096]].concat());
@@ -340,8 +318,7 @@ proptest! {
             (EntryType::Link, "second", b"folder/y"),
             (EntryType::Char, "device", b""),
         ]);
-        // What has numbers of no device is the last.
-        prop_assert!(error(&bytes).starts_with("a.tar: device: is a device"));
+        prop_assert!(read(&bytes, ALL).is_ok());
         for (place, byte) in changes {
             let place = place.index(bytes.len());
             bytes[place] = byte;

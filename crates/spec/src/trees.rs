@@ -145,11 +145,12 @@ pub(crate) fn archives(
             continue;
         };
         let spool = Spool::create(scratch)?;
-        let tree =
-            archive::tar(&path, keep(&fs.keep), &spool, progress).map_err(|source| Error::Archive {
-                part: format!("fs.{key}"),
-                source,
-            })?;
+        let failed = |source| Error::Archive {
+            part: format!("fs.{key}"),
+            source,
+        };
+        let packed = archive::Packed::open(&path).map_err(failed)?;
+        let tree = archive::tar(packed, keep(&fs.keep), &spool, progress).map_err(failed)?;
         unpacked.insert(key.clone(), tree);
     }
     Ok(unpacked)

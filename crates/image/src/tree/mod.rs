@@ -2,6 +2,7 @@
 
 mod names;
 mod node;
+mod remove;
 mod walk;
 
 use std::collections::BTreeMap;
