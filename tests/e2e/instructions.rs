@@ -139,7 +139,7 @@ fn count(program: &Path, column: usize) {
         )
         .unwrap();
     }
-    println!("{table}");
+    eprintln!("{table}");
     assert!(
         !wrong,
         "a hot path has become slower, or faster than its record:\n{table}"

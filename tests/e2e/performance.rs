@@ -21,7 +21,7 @@ fn compare(ours: &Path, our_peak_kib: u64, level: u32) {
     let their_peak_kib = peak_kib(&command);
     let size = |path: &Path| fs::metadata(path).unwrap().len();
     let (ours, theirs) = (size(ours), size(&theirs));
-    println!("bytes {ours} to {theirs}, memory {our_peak_kib} to {their_peak_kib} KiB");
+    eprintln!("bytes {ours} to {theirs}, memory {our_peak_kib} to {their_peak_kib} KiB");
     assert!(
         ours * 1000 <= theirs * 1003,
         "{ours} bytes, mksquashfs needs {theirs}"
