@@ -109,7 +109,7 @@ let
           ];
         };
       };
-      second = first // { tar = build first.tar.name ./ab-rebuilt.sh { package = first.tar; }; };
+      second = first // { e2fsprogs = build first.e2fsprogs.name ./ab-rebuilt.sh { package = first.e2fsprogs; }; };
       release = number: packages: init:
         let
           inherit (packages) linux;
