@@ -20,7 +20,11 @@ pub enum Error {
         source: io::Error,
     },
     /// It is none.
-    #[error("{}: is no tar archive{}", archive.display(), found.map(|found| format!(": it is {found}")).unwrap_or_default())]
+    #[error(
+        "{}: is no tar archive{}; tar is read as it is, or compressed with gzip, bzip2, xz or zstd",
+        archive.display(),
+        found.map(|found| format!(": it is {found}")).unwrap_or_default()
+    )]
     NoArchive {
         /// Its path.
         archive: PathBuf,

@@ -186,7 +186,7 @@ fn archives_are_what_they_have_packed() {
 fn files_that_are_no_archives() {
     let world = World::new();
     let from = ["squashfs", "--out", "out/a.squashfs", "--tree"];
-    assert_snapshot!(world.refused(3, &[&from[..], &["idbloader.img"]].concat()), @"error: idbloader.img: no header of a tar archive at byte 0");
+    assert_snapshot!(world.refused(3, &[&from[..], &["idbloader.img"]].concat()), @"error: idbloader.img: is no tar archive; tar is read as it is, or compressed with gzip, bzip2, xz or zstd");
     world.write("cut.tar.gz", b"\x1f\x8b\x08\0\0\0\0\0");
     assert_snapshot!(world.refused(3, &[&from[..], &["cut.tar.gz"]].concat()), @"error: cut.tar.gz: cannot be read: unexpected end of file");
     assert_snapshot!(world.refused(3, &[&from[..], &["missing.tar"]].concat()), @"error: missing.tar: cannot be read: No such file or directory (os error 2)");
