@@ -1,7 +1,7 @@
 //! The lives of a device that updates itself: `demo/ab-update` lives them in QEMU, with RAUC of two releases of Debian in the
 //! device. The short life is lived each time; the long one has all that can go wrong, power cuts too.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -134,6 +134,28 @@ fn new_blocks_per_mille(images: &[PathBuf; 2]) -> usize {
     new * 1000 / second.len()
 }
 
+/// The sizes of a release's store paths, as they are registered.
+fn sizes(number: u32) -> HashMap<String, usize> {
+    let text = fs::read_to_string(release(number).join("registration")).unwrap();
+    let mut lines = text.lines();
+    let mut sizes = HashMap::new();
+    while let Some(path) = lines.next() {
+        let size = lines.nth(1).unwrap().parse().unwrap();
+        let references: usize = lines.nth(1).unwrap().parse().unwrap();
+        sizes.insert(path.to_string(), size);
+        assert!(references == 0 || lines.nth(references - 1).is_some());
+    }
+    sizes
+}
+
+/// How many bytes in a thousand of the second release are in store paths that the first does not have.
+fn new_bytes_per_mille() -> usize {
+    let (first, second) = (sizes(1), sizes(2));
+    let new = second.iter().filter(|(path, _)| !first.contains_key(*path));
+    let new: usize = new.map(|(_, size)| size).sum();
+    new * 1000 / second.values().sum::<usize>()
+}
+
 /// Both releases as `mksquashfs` packs them.
 fn theirs(number: u32, out: &Path) {
     let list = fs::read_to_string(release(number).join("store-paths")).unwrap();
@@ -173,6 +195,11 @@ fn a_small_change_is_a_small_update() {
     let [ours, theirs] =
         ["kiln", "mksquashfs"].map(|who| new_blocks_per_mille(&[image(who, 1), image(who, 2)]));
     eprintln!("new 4 KiB blocks: {ours} of 1000, mksquashfs {theirs} of 1000");
-    assert!(ours < 20, "{ours} of 1000");
+    let changed = new_bytes_per_mille();
+    assert!((5..20).contains(&changed), "{changed} of 1000 bytes are new");
+    assert!(
+        ours < 2 * changed,
+        "{ours} of 1000, and {changed} of 1000 bytes are new"
+    );
     assert!(theirs > 500, "{theirs} of 1000");
 }
