@@ -80,7 +80,7 @@ class Device:
         self.pending = b""
 
     def power_on(self, *options):
-        """Starts the emulator. It ends when the system in it resets: a new one is much faster than one that has run."""
+        """Starts the emulator. It ends when the system in it resets: a new one is faster than one that has run."""
         self.line, line = socket.socketpair()
         monitor, far_end = socket.socketpair()
         self.pending = b""
@@ -108,12 +108,13 @@ class Device:
             self.process.kill()
             self.process.wait()
             self.line.close()
-            self.monitor.close()
-        self.process = None
+            if self.monitor:
+                self.monitor.close()
+        self.process = self.monitor = None
 
     def save(self, folder):
         """Keeps the running device, its memory and its disk, in a folder, and ends it."""
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.monitor.run("stop")
         self.monitor.run("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
         self.monitor.run("migrate", uri=f"exec:cat > {shlex.quote(str(folder / 'memory'))}")
@@ -132,7 +133,7 @@ class Device:
             time.sleep(0.05)
         self.monitor.run("cont")
 
-    def ready(self, seconds=300):
+    def ready(self, seconds=600):
         """Waits until process 1 takes commands, through resets, and answers the slot that it was booted from."""
         end = time.monotonic() + seconds
         while True:
