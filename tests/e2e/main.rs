@@ -1,6 +1,6 @@
 //! The demo's images from end to end: what partitioners, unpackers, mkfs tools, Nix and a booted kernel say of them.
 //!
-//! `tests/run` makes what these tests start from: kiln's release build, the demo's store and its boot loader.
+//! `tests/run` makes what these tests start from: kiln, the demo's store and its boot loader.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
