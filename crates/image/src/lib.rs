@@ -41,5 +41,7 @@ pub use scan::{Keep, scan, scan_path};
 pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
-pub use write::{Encode, Listen, Piece, Target, Through, Written, write};
+pub use write::{
+    Encode, Folder, Listen, Nameless, Obstacle, Piece, Target, Through, Written, abandon, write,
+};
 pub use zeros::DataFinder;

@@ -86,7 +86,7 @@ pub fn scan_path(path: &Path, keep: Keep) -> Result<Tree> {
     clippy::disallowed_methods,
     reason = "the one wrapper that may list folders: it sorts"
 )]
-fn list(folder: &Path) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<Vec<u8>>> {
     let failed = |source| read_error(folder, source);
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {

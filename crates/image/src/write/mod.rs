@@ -1,51 +1,51 @@
 //! The writer: an image becomes a sparse file, whole or not at all.
 //!
-//! The file grows under a temporary name beside its target, holding a lock, so that a second writer of the
-//! same target is refused and what a killed writer left behind is taken over. It gets its own name when
-//! everything is on the disk. Where the file system can, it shares blocks with the files that the bytes come from.
+//! The file has no name while it grows (`nameless.rs`), so that nothing is left of it when the process is killed. It gets
+//! its name when everything is on the disk; those of one [`Folder`] get theirs together. Where the file system can, it
+//! shares blocks with the files that the bytes come from.
 //!
 //! ```text
 //!  Image ── pieces ──► store: a sparse file, or what an encoder makes ──► the file
 //!                 └──► listeners, each on a thread of its own: the SHA-256, a block map
 //! ```
 
+mod folder;
 mod listen;
+mod nameless;
 mod pieces;
 mod share;
 mod store;
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::extents::Image;
 use crate::progress::Progress;
+pub use folder::{Folder, Obstacle};
 pub use listen::Listen;
 use listen::relay;
+pub use nameless::{Nameless, abandon};
 pub use pieces::Piece;
 use pieces::pieces;
 use share::Share;
 use store::Store;
 pub use store::{Encode, Through};
 
-/// How often a claim is tried while other writers of the same target come and go.
-const CLAIMS_MAX: usize = 100;
+/// The mode of outputs, before the process' umask.
+const MODE: u32 = 0o666;
 
-/// A place for an output, claimed: nobody else can write it. Dropping it leaves nothing behind.
+/// A place for an output. Dropping it leaves nothing behind.
 #[derive(Debug)]
 pub struct Target {
-    file: File,
-    partial: PathBuf,
+    growing: Nameless,
     path: PathBuf,
-    kept: bool,
 }
 
-/// A complete file under its temporary name. Dropping it removes the file; [`Written::keep`] names it.
+/// A complete file without its name. Dropping it removes the file; [`Written::keep`] names it.
 #[derive(Debug)]
 pub struct Written {
     target: Target,
@@ -71,31 +71,37 @@ impl Written {
     /// # Errors
     /// When the system refuses.
     pub fn reader(&self) -> Result<File> {
-        File::open(&self.target.partial).map_err(|source| Error::Read {
-            path: self.target.partial.clone(),
-            source,
-        })
+        self.target
+            .growing
+            .file()
+            .try_clone()
+            .map_err(|source| Error::Read {
+                path: self.target.path.clone(),
+                source,
+            })
     }
 
     /// Gives the file its name, in place of what had it.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn keep(mut self) -> Result<()> {
-        let target = &mut self.target;
-        let failed = |source| Error::Write {
-            path: target.path.clone(),
-            source,
-        };
-        std::fs::rename(&target.partial, &target.path).map_err(failed)?;
-        target.kept = true;
-        File::open(folder(&target.path))
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
+    pub fn keep(self) -> Result<()> {
+        let _naming = nameless::naming();
+        self.rename()
+    }
+
+    /// The same for who holds the right to change names.
+    fn rename(self) -> Result<()> {
+        let Target { growing, path } = self.target;
+        let named = growing
+            .rename(&path)
+            .and_then(|()| File::open(nameless::folder(&path)))
+            .and_then(|folder| folder.sync_all());
+        named.map_err(|source| Error::Write { path, source })
     }
 }
 
-/// Writes an image to a temporary file beside `path`, and waits until it is on the disk.
+/// Writes an image to a file that will be `path`, and waits until it is on the disk.
 ///
 /// # Errors
 /// As [`Target::claim`] and [`Target::write`].
@@ -104,70 +110,33 @@ pub fn write(path: &Path, image: &Image, progress: &dyn Progress) -> Result<Writ
 }
 
 impl Target {
-    /// Claims the place of a regular file, before the work that will fill it.
+    /// Looks whether a regular file can be here, before the work that will fill it.
     ///
     /// # Errors
-    /// When the path is something else than a regular file, a file cannot be made beside it, or another process has
-    /// claimed it.
+    /// When the path is something else than a regular file, or a file cannot be made beside it.
     pub fn claim(path: &Path) -> Result<Target> {
         let failed = |source| Error::Write {
             path: path.to_path_buf(),
             source,
         };
         let unfit = |problem| failed(io::Error::new(io::ErrorKind::InvalidInput, problem));
-        let Some(name) = path.file_name() else {
+        if path.file_name().is_none() {
             return Err(unfit("not a file name"));
-        };
+        }
         if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
             return Err(unfit(
                 "it is there, and no regular file; a device is written with dd",
             ));
         }
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(".kiln-partial");
-        let partial = folder(path).join(hidden);
-        for _ in 0..CLAIMS_MAX {
-            let mut options = OpenOptions::new();
-            let options = options.read(true).write(true).create(true).truncate(false);
-            let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-            let file = options
-                .custom_flags(flags.bits().cast_signed())
-                .open(&partial)
-                .map_err(failed)?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(Error::Busy {
-                        path: path.to_path_buf(),
-                    });
-                }
-                Err(errno) => return Err(failed(errno.into())),
-            }
-            let ours = file.metadata().map_err(failed)?;
-            if !ours.is_file() {
-                return Err(unfit(
-                    "its temporary name beside it is taken by something else than a file",
-                ));
-            }
-            // Between opening and locking, the writer before us may have renamed or removed the file.
-            let named = std::fs::symlink_metadata(&partial);
-            if named.is_ok_and(|named| (named.dev(), named.ino()) == (ours.dev(), ours.ino())) {
-                file.set_len(0).map_err(failed)?;
-                return Ok(Target {
-                    file,
-                    partial,
-                    path: path.to_path_buf(),
-                    kept: false,
-                });
-            }
+        let path = path.to_path_buf();
+        match Nameless::create(&path, MODE) {
+            Ok(growing) => Ok(Target { growing, path }),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Err(Error::Busy { path }),
+            Err(source) => Err(Error::Write { path, source }),
         }
-        Err(Error::Busy {
-            path: path.to_path_buf(),
-        })
     }
 
-    /// Writes an image under the temporary name, and waits until it is on the disk.
+    /// Writes an image, and waits until it is on the disk.
     ///
     /// # Errors
     /// When reading a content or writing the file fails, or `progress` asks to stop. Nothing is left behind then.
@@ -184,10 +153,11 @@ impl Target {
             path: self.path.clone(),
             source,
         };
+        let file = self.growing.file();
         let mut hasher = Sha256::new();
         let mut store = match through.encode {
-            None => Store::sparse(&self.file, image.size(), Share::of(&self.file)).map_err(failed)?,
-            Some(encoder) => Store::encoded(&self.file, encoder),
+            None => Store::sparse(file, image.size(), Share::of(file)).map_err(failed)?,
+            Some(encoder) => Store::encoded(file, encoder),
         };
         let mut listeners: Vec<&mut dyn Listen> = vec![&mut hasher];
         if let Some(listener) = through.listen {
@@ -206,7 +176,7 @@ impl Target {
             .finish()
             .map_err(failed)?
             .unwrap_or((image.size(), image_sha256));
-        self.file.sync_all().map_err(failed)?;
+        file.sync_all().map_err(failed)?;
         Ok(Written {
             target: self,
             size,
@@ -217,26 +187,10 @@ impl Target {
     }
 }
 
-impl Drop for Target {
-    fn drop(&mut self) {
-        if !self.kept {
-            // Nothing can be done when this fails; the next writer of the target takes the file over.
-            let _ = std::fs::remove_file(&self.partial);
-        }
-    }
-}
-
-/// The folder that a file lies in.
-fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => Path::new("/"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::extents::Layout;
     use crate::progress::{Cancelled, Silent};
@@ -303,28 +257,5 @@ mod tests {
         let unfit = |path: &Path| matches!(Target::claim(path), Err(Error::Write { .. }));
         assert!(unfit(Path::new("/dev/null")));
         assert!(unfit(dir.path()));
-        let (target, victim) = (dir.path().join("out.img"), dir.path().join("victim"));
-        std::os::unix::fs::symlink(&victim, dir.path().join(".out.img.kiln-partial")).unwrap();
-        assert!(unfit(&target));
-        assert!(!victim.exists());
-    }
-
-    #[test]
-    fn a_second_writer_is_refused_and_leftovers_are_taken_over() {
-        let dir = tempfile::tempdir().unwrap();
-        let target = dir.path().join("out.img");
-        let first = write(&target, &image(8 << 20), &Silent).unwrap();
-        assert!(matches!(
-            write(&target, &image(8 << 20), &Silent),
-            Err(Error::Busy { .. })
-        ));
-        drop(first);
-        std::fs::write(
-            dir.path().join(".out.img.kiln-partial"),
-            b"left by a killed writer",
-        )
-        .unwrap();
-        write(&target, &image(8 << 20), &Silent).unwrap().keep().unwrap();
-        assert_eq!(names(dir.path()), 1);
     }
 }

@@ -1,0 +1,422 @@
+//! A folder of outputs, which changes as a whole: one exchange of folders decides.
+//!
+//! ```text
+//!  parent ─┬─ out ──────────── a, b                  what was there
+//!          └─ .out.kiln-new ── a', b', and c         links to the new files, and to what else is in out
+//!                        ▲
+//!                        └── renameat2(EXCHANGE) ──► out has a', b' and c; the other one is removed
+//! ```
+//!
+//! Until then the new files have no names, so that a process that is killed leaves what was there. Not every folder can be
+//! exchanged: [`Obstacle`] says which. There files get their names one after the other.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, RenameFlags, StatxFlags, flock, linkat, renameat_with, statx,
+};
+use rustix::io::Errno;
+
+use super::Written;
+use super::nameless::{forget, naming, remember};
+use crate::error::{Error, Result};
+use crate::scan::list;
+
+/// A folder that receives outputs. Nobody else puts some there meanwhile: the lock ends with the value, or with
+/// the process.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The same without links on the way.
+    real: PathBuf,
+    /// It was made for these outputs, and goes when there are none.
+    made: bool,
+    lock: File,
+}
+
+/// Why files of a folder get their names one after the other, and not all in one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Something is mounted there, such as a container's volume.
+    Mounted,
+    /// This process works in it or below it: its user would stay in the folder that goes.
+    WorkedIn,
+    /// A folder lies in it, which cannot have two names.
+    Folder(PathBuf),
+    /// The system does not let it be exchanged, and says why.
+    Refused(String),
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Obstacle::Mounted => f.write_str("something is mounted there"),
+            Obstacle::WorkedIn => f.write_str("it is the working directory, or above it"),
+            Obstacle::Folder(path) => write!(f, "there is a folder in it, {}", path.display()),
+            Obstacle::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Folder {
+    /// Locks a folder, which is made when only its parent is there.
+    ///
+    /// # Errors
+    /// When it is no folder, cannot be made, or another process has locked it.
+    pub fn claim(path: &Path) -> Result<Folder> {
+        let failed = |source| Error::Write {
+            path: path.to_path_buf(),
+            source,
+        };
+        let made = match std::fs::create_dir(path) {
+            Ok(()) => {
+                remember(path);
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(failed(error)),
+        };
+        let lock = File::open(path).map_err(failed)?;
+        if !lock.metadata().map_err(failed)?.is_dir() {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => {
+                return Err(Error::Busy {
+                    path: path.to_path_buf(),
+                });
+            }
+            Err(errno) => return Err(failed(errno.into())),
+        }
+        Ok(Folder {
+            path: path.to_path_buf(),
+            real: std::fs::canonicalize(path).map_err(failed)?,
+            made,
+            lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives all files their names, in place of the files that had them, and takes the names of `stale` from what
+    /// has them, all in one moment. Everything else in the folder stays.
+    ///
+    /// Where that cannot be, says why, and does it one after the other: first goes what is `stale`, and the file that is
+    /// last in the list, then the others come, and that one last, so that it says when all are there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn keep(mut self, written: Vec<Written>, stale: &[PathBuf]) -> Result<Option<Obstacle>> {
+        let _naming = naming();
+        let obstacle = match self.exchange(&written, stale)? {
+            Ok(()) => None,
+            Err(obstacle) => {
+                one_by_one(written, stale)?;
+                Some(obstacle)
+            }
+        };
+        if std::mem::take(&mut self.made) {
+            forget(&self.path);
+        }
+        Ok(obstacle)
+    }
+
+    /// Puts all files into a new folder, and exchanges the two. Nothing has changed when something is in the way.
+    fn exchange(&self, written: &[Written], stale: &[PathBuf]) -> Result<Result<(), Obstacle>> {
+        let failed = |source| Error::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let old = self.lock.metadata().map_err(failed)?;
+        let (Some(parent), Some(name)) = (self.real.parent(), self.real.file_name()) else {
+            return Ok(Err(Obstacle::Mounted));
+        };
+        if let Some(obstacle) = self.in_the_way().map_err(failed)? {
+            return Ok(Err(obstacle));
+        }
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        hidden.push(".kiln-new");
+        let new = match Fresh::make(parent.join(hidden)) {
+            Ok(new) => new,
+            Err(error) => return Ok(Err(Obstacle::Refused(error.to_string()))),
+        };
+        for written in written {
+            let path = written.path();
+            let name = path.file_name().unwrap_or_default();
+            written
+                .target
+                .growing
+                .link(&new.path.join(name))
+                .map_err(|source| Error::Write {
+                    path: path.to_path_buf(),
+                    source,
+                })?;
+        }
+        let stays = |name: &OsStr| !stale.iter().any(|path| path.file_name() == Some(name));
+        for name in list(&self.real)? {
+            let name = OsStr::from_bytes(&name);
+            if !stays(name) {
+                continue;
+            }
+            let linked = linkat(
+                CWD,
+                self.real.join(name),
+                CWD,
+                new.path.join(name),
+                AtFlags::empty(),
+            );
+            match linked {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Ok(Err(Obstacle::Refused(errno.to_string()))),
+            }
+        }
+        if let Err(error) = new.resemble(&old) {
+            return Ok(Err(Obstacle::Refused(error.to_string())));
+        }
+        match renameat_with(CWD, &new.path, CWD, &self.real, RenameFlags::EXCHANGE) {
+            Ok(()) => {}
+            // A file system that cannot exchange still puts a folder in the place of an empty one.
+            Err(_) if std::fs::rename(&new.path, &self.real).is_ok() => {}
+            Err(errno) => return Ok(Err(Obstacle::Refused(errno.to_string()))),
+        }
+        File::open(parent)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)?;
+        Ok(Ok(()))
+    }
+
+    /// What can be seen beforehand.
+    fn in_the_way(&self) -> io::Result<Option<Obstacle>> {
+        let mount = |path: &Path| {
+            let stat = statx(
+                CWD,
+                path,
+                AtFlags::SYMLINK_NOFOLLOW,
+                StatxFlags::MNT_ID | StatxFlags::BASIC_STATS,
+            )?;
+            Ok::<_, io::Error>((stat.stx_mnt_id, stat.stx_dev_major, stat.stx_dev_minor))
+        };
+        let parent = self.real.parent().unwrap_or(&self.real);
+        if mount(&self.real)? != mount(parent)? {
+            return Ok(Some(Obstacle::Mounted));
+        }
+        if std::fs::canonicalize(".").is_ok_and(|here| here.starts_with(&self.real)) {
+            return Ok(Some(Obstacle::WorkedIn));
+        }
+        for name in list(&self.real).map_err(io::Error::other)? {
+            let path = self.path.join(OsStr::from_bytes(&name));
+            if std::fs::symlink_metadata(&path)?.is_dir() {
+                return Ok(Some(Obstacle::Folder(path)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.made {
+            // It stays when something else was put there meanwhile.
+            let _ = std::fs::remove_dir(&self.path);
+            forget(&self.path);
+        }
+    }
+}
+
+/// The folder that is not named yet. Whatever has its name goes with it.
+struct Fresh {
+    path: PathBuf,
+    lock: File,
+}
+
+impl Fresh {
+    /// Makes it, in place of what a killed process left. The lock on the folder that it will replace is held, and one
+    /// on itself until the other is gone.
+    fn make(path: PathBuf) -> io::Result<Fresh> {
+        let make = || DirBuilder::new().mode(0o700).create(&path);
+        match make() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let found = std::fs::symlink_metadata(&path)?;
+                if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+                    let problem = format!("{} is no folder of this user", path.display());
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+                }
+                let left = File::open(&path)?;
+                flock(&left, FlockOperation::NonBlockingLockExclusive)?;
+                std::fs::remove_dir_all(&path)?;
+                make()?;
+            }
+            made => made?,
+        }
+        let lock = File::open(&path)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Fresh { path, lock })
+    }
+
+    /// Gives it the owner and the mode of the folder that it replaces, and waits until it is on the disk.
+    fn resemble(&self, old: &std::fs::Metadata) -> io::Result<()> {
+        let meta = self.lock.metadata()?;
+        if (meta.uid(), meta.gid()) != (old.uid(), old.gid()) {
+            chown(&self.path, Some(old.uid()), Some(old.gid()))?;
+        }
+        std::fs::set_permissions(&self.path, Permissions::from_mode(old.mode() & 0o7777))?;
+        self.lock.sync_all()
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        // What has the name now: the new folder when it failed, the old one when it did not. If it cannot be removed,
+        // the next build removes it.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Gives files their names one after the other.
+fn one_by_one(written: Vec<Written>, stale: &[PathBuf]) -> Result<()> {
+    let last = written.last().map(|last| last.path().to_path_buf());
+    for path in stale.iter().chain(&last) {
+        match std::fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                let path = path.clone();
+                return Err(Error::Write { path, source });
+            }
+            _ => {}
+        }
+    }
+    written.into_iter().try_for_each(Written::rename)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extents::{Image, Layout};
+    use crate::progress::Silent;
+
+    fn image(text: &str) -> Image {
+        let mut layout = Layout::new();
+        layout.put(0, "text", text.as_bytes().to_vec());
+        layout.finish(text.len() as u64).unwrap()
+    }
+
+    fn keep(folder: Folder, files: &[(&str, &str)], stale: &[&str]) -> Option<Obstacle> {
+        let write = |(name, text): &(&str, &str)| {
+            super::super::write(&folder.path().join(name), &image(text), &Silent).unwrap()
+        };
+        let written = files.iter().map(write).collect();
+        let stale: Vec<PathBuf> = stale.iter().map(|name| folder.path().join(name)).collect();
+        folder.keep(written, &stale).unwrap()
+    }
+
+    /// Names and texts; a folder's text is its first name.
+    fn found(folder: &Path) -> Vec<(String, String)> {
+        let text = |path: &Path| match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(_) => list(path).unwrap().iter().map(|name| crate::show(name)).collect(),
+        };
+        let names = list(folder).unwrap();
+        let names = names.iter().map(|name| crate::show(name));
+        names
+            .map(|name| (name.clone(), text(&folder.join(name))))
+            .collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).into(), (*text).into()))
+            .collect()
+    }
+
+    #[test]
+    fn all_files_come_together_and_the_rest_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        // A folder that was not there.
+        assert_eq!(
+            keep(Folder::claim(&out).unwrap(), &[("a", "1"), ("z", "1")], &[]),
+            None
+        );
+        assert_eq!(found(&out), pairs(&[("a", "1"), ("z", "1")]));
+        std::fs::write(out.join("others"), "stays").unwrap();
+        std::os::unix::fs::symlink("nowhere", out.join("link")).unwrap();
+        std::fs::set_permissions(&out, Permissions::from_mode(0o2751)).unwrap();
+        let inode = std::fs::metadata(&out).unwrap().ino();
+        let claimed = Folder::claim(&out).unwrap();
+        assert!(matches!(Folder::claim(&out), Err(Error::Busy { .. })));
+        // What a killed process left beside it.
+        std::fs::create_dir(dir.path().join(".out.kiln-new")).unwrap();
+        std::fs::write(dir.path().join(".out.kiln-new/a"), "left").unwrap();
+        assert_eq!(keep(claimed, &[("a", "2"), ("b", "2")], &["z"]), None);
+        assert_eq!(
+            std::fs::read_link(out.join("link")).unwrap(),
+            Path::new("nowhere")
+        );
+        std::fs::remove_file(out.join("link")).unwrap();
+        assert_eq!(found(&out), pairs(&[("a", "2"), ("b", "2"), ("others", "stays")]));
+        let meta = std::fs::metadata(&out).unwrap();
+        assert_eq!(meta.mode() & 0o7777, 0o2751);
+        assert_ne!(meta.ino(), inode, "it was exchanged");
+        assert_eq!(found(dir.path()), pairs(&[("out", "abothers")]));
+    }
+
+    #[test]
+    fn what_cannot_be_exchanged_changes_file_by_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        std::fs::create_dir_all(out.join("folder/deep")).unwrap();
+        std::fs::write(out.join("old"), "0").unwrap();
+        let obstacle = keep(
+            Folder::claim(&out).unwrap(),
+            &[("a", "1"), ("last", "1")],
+            &["old"],
+        );
+        assert_eq!(obstacle, Some(Obstacle::Folder(out.join("folder"))));
+        assert_eq!(
+            found(&out),
+            pairs(&[("a", "1"), ("folder", "deep"), ("last", "1")])
+        );
+        assert_eq!(found(dir.path()), pairs(&[("out", "afolderlast")]));
+        std::fs::remove_dir_all(&out).unwrap();
+        // Somebody else's, so to speak.
+        std::fs::write(dir.path().join(".out.kiln-new"), "precious").unwrap();
+        let obstacle = keep(Folder::claim(&out).unwrap(), &[("a", "1")], &[]);
+        assert!(matches!(obstacle, Some(Obstacle::Refused(_))), "{obstacle:?}");
+        assert_eq!(found(&out), pairs(&[("a", "1")]));
+        assert_eq!(
+            std::fs::read(dir.path().join(".out.kiln-new")).unwrap(),
+            b"precious"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_got_nothing_goes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        drop(Folder::claim(&out).unwrap());
+        assert!(!out.exists());
+        std::fs::create_dir(&out).unwrap();
+        drop(Folder::claim(&out).unwrap());
+        assert!(out.exists());
+        assert!(matches!(
+            Folder::claim(&out.join("deep/er")),
+            Err(Error::Write { .. })
+        ));
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(matches!(
+            Folder::claim(&dir.path().join("file")),
+            Err(Error::Write { .. })
+        ));
+    }
+}
