@@ -1,11 +1,12 @@
 //! A folder of segments.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use image::Nameless;
 use rustix::fs::{FlockOperation, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, futimens};
 
 use crate::key::Key;
@@ -14,7 +15,7 @@ use crate::{Error, Found, Made, Segments, entry};
 
 /// Complete segments, in folders of their keys' first two digits.
 pub(crate) const SEGMENTS: &str = "segments";
-/// Segments that are being written.
+/// Segments that are being written, where files cannot be without names.
 pub(crate) const GROWING: &str = "growing";
 
 /// A folder of segments, for any number of processes at once.
@@ -85,17 +86,17 @@ impl Cache {
         if path.exists() {
             return Ok(());
         }
-        let growing = tempfile::Builder::new()
-            .prefix("")
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(self.folder.join(GROWING))?;
-        // Where a file cannot be locked, somebody may clear it away: then it is not kept, and nothing else happens.
-        let _ = flock(growing.as_file(), FlockOperation::NonBlockingLockExclusive);
-        entry::write(growing.as_file(), key, made)?;
+        let growing = self.folder.join(GROWING).join(key.to_string());
+        let growing = match Nameless::create(&growing, 0o644) {
+            // Another process is making the same.
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(()),
+            growing => growing?,
+        };
+        entry::write(growing.file(), key, made)?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        growing.persist(&path).map_err(|error| error.error)?;
+        growing.replace(&path)?;
         self.kept.fetch_add(entry::size(made), Ordering::Relaxed);
         Ok(())
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use image::{Content, Progress as _, Target, Written};
+use image::{Content, Folder, Progress as _, Target, Written};
 use spec::{Detail, Plan, Spec, Squashing, Transport, Work};
 use transport::Method;
 
 use crate::access::access;
 use crate::args::build::{Build, Paths};
 use crate::failure::Failure;
-use crate::folder::OutFolder;
+use crate::folder;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, write};
 use crate::places::Places;
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     spec::check_only(&spec, &args.only)?;
     spec::transports(&spec)?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let out = OutFolder::lock(out)?;
+    let out = folder::claim(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder)?;
     let places = Places::open(&args.making.caching, ui)?;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         args,
         spec: &spec,
         folder,
-        out: &out,
+        out,
         signing: &signing,
         threads,
         ui,
@@ -53,24 +53,25 @@ struct Job<'a> {
     spec: &'a Spec,
     /// Where relative paths start.
     folder: &'a Path,
-    out: &'a OutFolder,
+    out: Folder,
     signing: &'a Signing,
     threads: usize,
     ui: &'a Ui,
 }
 
 impl Job<'_> {
-    fn make(&self, places: &Places) -> Result<(), Failure> {
-        let (spec, out, threads, ui) = (self.spec, self.out, self.threads, self.ui);
+    fn make(self, places: &Places) -> Result<(), Failure> {
+        let (spec, threads, ui) = (self.spec, self.threads, self.ui);
+        let out = self.out.path();
         // Gather: store paths become a tree, checked against their registration.
         let gathering = &self.args.making.gathering;
-        let access = access(&gathering.fetch, self.folder, &out.path, threads, ui)?;
+        let access = access(&gathering.fetch, self.folder, out, threads, ui)?;
         let gathered = gather(spec, gathering.rehash(), &access, ui)?;
         // Plan: trees become images, images become a disk. Only the spool is written to.
         let near = places.near();
         let work = Work {
             folder: self.folder,
-            squashing: Squashing::Spool(&out.path),
+            squashing: Squashing::Spool(out),
             threads,
             progress: ui,
             segments: Some(cache::Places {
@@ -81,8 +82,8 @@ impl Job<'_> {
         };
         let plan = plan(spec, &gathered, &work, ui)?;
         // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
-        let bundle = self.signing.sign(&plan, &out.path, threads, ui)?;
-        // Write: every output grows under a temporary name; when all are complete, they get their own.
+        let bundle = self.signing.sign(&plan, out, threads, ui)?;
+        // Write: every output grows without a name; when all are complete, they get their names together.
         let transports = spec::transports(spec)?;
         let mut outputs = outputs(&plan, &transports);
         for (file, content) in &bundle {
@@ -96,18 +97,22 @@ impl Job<'_> {
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
         let manifest = Manifest::new(&gathered, spec, &plan, files);
-        let manifest_file = self.args.only.is_empty().then(|| spec::manifest(&gathered));
-        let manifest_written = match &manifest_file {
-            None => None,
-            Some(file) => Some(write_manifest(&manifest, &out.path.join(file), ui)?),
+        let manifest_file = spec::manifest(&gathered);
+        let manifest_path = out.join(&manifest_file);
+        // A part alone has no manifest, and the one that is there describes another set from now on.
+        let (seal, stale) = if self.args.only.is_empty() {
+            (Some(write_manifest(&manifest, &manifest_path, ui)?), None)
+        } else {
+            (None, Some(manifest_path))
         };
-        keep_all(written, manifest_written)?;
+        let shown = out.to_path_buf();
+        self.out.keep(written, seal, stale.as_slice())?;
         if ui.json() {
             return ui.print_json(&manifest);
         }
-        let mut summary = summary(&manifest, manifest_file.as_deref());
+        let mut summary = summary(&manifest, self.args.only.is_empty().then_some(&*manifest_file));
         if let Some(disk) = outputs.iter().find(|output| output.part == "disk") {
-            summary.push_str(&how_to_flash(disk, &out.path));
+            summary.push_str(&how_to_flash(disk, &shown));
         }
         ui.print(&summary)
     }
@@ -116,25 +121,6 @@ impl Job<'_> {
 fn write_manifest(manifest: &Manifest, file: &Path, ui: &Ui) -> Result<Written, Failure> {
     let text = serde_json::to_vec_pretty(manifest).map_err(|error| Failure::usage(error.to_string()))?;
     Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
-}
-
-/// Gives all outputs their names. Files cannot be renamed together, so the manifest says when they are complete: the
-/// old one goes first, and the new one comes last.
-fn keep_all(written: Vec<Written>, manifest: Option<Written>) -> Result<(), Failure> {
-    if let Some(manifest) = &manifest
-        && let Err(source) = std::fs::remove_file(manifest.path())
-        && source.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(image::Error::Write {
-            path: manifest.path().to_path_buf(),
-            source,
-        }
-        .into());
-    }
-    for written in written.into_iter().chain(manifest) {
-        written.keep()?;
-    }
-    Ok(())
 }
 
 /// A file that will be made.
@@ -182,10 +168,10 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
     outputs
 }
 
-/// Writes all outputs under temporary names.
+/// Writes all outputs, without their names.
 fn write_all(
     outputs: &[Output],
-    out: &OutFolder,
+    out: &Path,
     threads: usize,
     ui: &Ui,
 ) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
@@ -194,7 +180,7 @@ fn write_all(
         let Output { part, file, .. } = *output;
         let image = alone(&output.content)?;
         ui.begin(&format!("writing {file}"), image.mapped_len());
-        let target = Target::claim(&out.path.join(file))?;
+        let target = Target::claim(&out.join(file))?;
         let (done, bmap) = write(target, &image, output.transport, threads, ui)?;
         files.push(FileEntry {
             id: output.id.clone(),
@@ -202,7 +188,7 @@ fn write_all(
         });
         written.push(done);
         if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
-            let done = image::write(&out.path.join(&file), &alone(&Content::from(bmap))?, ui)?;
+            let done = image::write(&out.join(&file), &alone(&Content::from(bmap))?, ui)?;
             files.push(FileEntry::new(part, &file, &done));
             written.push(done);
         }

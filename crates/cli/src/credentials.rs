@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::args::signing as args;
 use crate::failure::Failure;
+use crate::stop;
 
 /// Everything that a signature needs.
 pub(crate) struct Credentials {
@@ -86,7 +87,10 @@ pub(crate) fn credentials(
     let signer: Box<dyn Signer> = match (&args.signer_cmd, key) {
         (Some(command), _) => {
             let timeout = Duration::from_secs(args.signer_timeout);
-            Box::new(signature::Command::shell(command, timeout))
+            Box::new(signature::Command {
+                stop: stop::flag(),
+                ..signature::Command::shell(command, timeout)
+            })
         }
         (None, Some(key)) => Box::new(self::key(&key, args.passphrase_file.as_deref())?),
         (None, None) => {

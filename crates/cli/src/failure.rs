@@ -34,6 +34,11 @@ impl Failure {
         Failure::new(Fault::Input, message)
     }
 
+    /// The user has asked for it.
+    pub(crate) fn stopped() -> Failure {
+        Failure::new(Fault::Cancelled, "stopped")
+    }
+
     pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Failure {
         Failure {
             message: message.into(),

@@ -1,44 +1,26 @@
-//! The folder that receives outputs, locked while they are made.
+//! The folders that receive outputs.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::Path;
 
-use rustix::fs::FlockOperation;
+use image::Folder;
 
 use crate::failure::Failure;
 
-/// A folder that nobody else builds into. The lock ends with the value, or with the process.
-#[derive(Debug)]
-pub(crate) struct OutFolder {
-    pub(crate) path: PathBuf,
-    _lock: File,
-}
-
-impl OutFolder {
-    pub(crate) fn lock(path: &Path) -> Result<OutFolder, Failure> {
-        let shown = path.display();
-        if !path.is_dir() {
-            return Err(missing(path));
+/// Claims a folder for outputs; it is made where only its parent is there.
+pub(crate) fn claim(path: &Path) -> Result<Folder, Failure> {
+    Folder::claim(path).map_err(|error| match &error {
+        image::Error::Busy { .. } => Failure::output(
+            format!("{}: another kiln is building into this folder", path.display()),
+            Some("wait for it, or choose another --out".into()),
+        ),
+        image::Error::Write { source, .. }
+            if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+        {
+            missing(path)
         }
-        let lock = File::open(path).map_err(|error| Failure::output(format!("{shown}: {error}"), None))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(OutFolder {
-                path: path.to_path_buf(),
-                _lock: lock,
-            }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let hint = Some("wait for it, or choose another --out".to_string());
-                Err(Failure::output(
-                    format!("{shown}: another kiln is building into this folder"),
-                    hint,
-                ))
-            }
-            Err(error) => Err(Failure::output(
-                format!("{shown}: cannot be locked: {error}"),
-                None,
-            )),
-        }
-    }
+        _ => error.into(),
+    })
 }
 
 /// The folder of an output.

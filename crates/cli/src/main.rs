@@ -19,6 +19,7 @@ mod reuse;
 mod segments;
 mod signing;
 mod steps;
+mod stop;
 mod ui;
 
 use std::process::ExitCode;
@@ -35,6 +36,12 @@ fn main() -> ExitCode {
     match run(&args, &ui) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            // What fails because a signal has reached others too is no failure.
+            let failure = if stop::is_asked() {
+                Failure::stopped()
+            } else {
+                failure
+            };
             ui.failure(&failure);
             ExitCode::from(failure.code())
         }

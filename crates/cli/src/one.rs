@@ -189,9 +189,13 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let described = described
         .map(|file| describe(file, out, &part.detail, ui))
         .transpose()?;
-    written.keep()?;
     if let Some(described) = described {
+        // Never does a description stand beside an image that it does not describe.
+        described.clear()?;
+        written.keep()?;
         described.keep()?;
+    } else {
+        written.keep()?;
     }
     if ui.json() {
         return ui.print_json(&made);

@@ -1,46 +1,39 @@
 //! Everything that is printed: results to stdout, progress and failures to stderr.
 
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use image::{Cancelled, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::SIGXFSZ;
 
 use crate::failure::Failure;
+use crate::stop;
 
-/// The terminal, the pipes, and the user's wish to stop.
+/// The terminal and the pipes. Clones speak for the same.
+#[derive(Clone)]
 pub(crate) struct Ui {
     json: bool,
     terminal: bool,
-    bar: Mutex<Option<ProgressBar>>,
-    stop: Arc<AtomicBool>,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Ui {
-    /// Signals stop the work in good order; the second one ends the process at once.
+    /// Signals stop the work from now on.
     pub(crate) fn new(json: bool) -> Ui {
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP]
-            .into_iter()
-            .filter(|signal| !is_ignored(*signal))
-        {
-            // Without a handler a signal still ends the process, only less tidily.
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&stop));
-            let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
-        }
-        // With a handler, writing more than `ulimit -f` allows is an error like any other.
-        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
         let terminal = std::io::stderr().is_terminal() && !json;
-        Ui {
+        let ui = Ui {
             json,
             terminal,
-            bar: Mutex::new(None),
-            stop,
-        }
+            bar: Arc::default(),
+        };
+        let other = ui.clone();
+        stop::listen(move || other.failure(&Failure::stopped()));
+        // With a handler, writing more than `ulimit -f` allows is an error like any other.
+        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+        ui
     }
 
     pub(crate) fn json(&self) -> bool {
@@ -122,7 +115,7 @@ impl Progress for Ui {
     }
 
     fn advance(&self, bytes: u64) -> Result<(), Cancelled> {
-        if self.stop.load(Ordering::Relaxed) {
+        if stop::is_asked() {
             return Err(Cancelled);
         }
         if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
@@ -130,16 +123,6 @@ impl Progress for Ui {
         }
         Ok(())
     }
-}
-
-/// Whether a signal was ignored when the process began, as `nohup` does with SIGHUP. It stays so then.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
 }
 
 /// A line on stderr; nobody can be told when that fails.

@@ -1,9 +1,10 @@
 //! Objects that are files in a folder.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use image::Nameless;
 
 use crate::error::{Error, Result};
 use crate::{Object, Open, Stream};
@@ -57,17 +58,14 @@ impl Folder {
         let folder = path.parent().unwrap_or(&self.path);
         let put = || {
             std::fs::create_dir_all(folder)?;
-            let mut partial = tempfile::Builder::new()
-                .prefix(".partial-")
-                .permissions(Permissions::from_mode(0o644))
-                .tempfile_in(folder)?;
-            let copied = io::copy(&mut open()?.take(len), partial.as_file_mut())?;
+            let growing = Nameless::create(&path, 0o644)?;
+            let copied = io::copy(&mut open()?.take(len), &mut growing.file())?;
             if copied < len {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
-            partial.persist(&path).map_err(|error| error.error)
+            growing.replace(&path)
         };
-        put().map(drop).map_err(|source| self.failed(key, source))
+        put().map_err(|source| self.failed(key, source))
     }
 
     fn open(&self, key: &str) -> Result<Option<(File, u64)>> {

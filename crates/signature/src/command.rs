@@ -5,7 +5,9 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,6 +48,8 @@ pub struct Command {
     pub args: Vec<OsString>,
     /// How long it may take, at most a day.
     pub timeout: Duration,
+    /// When this becomes true, it is killed.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Command {
@@ -56,6 +60,7 @@ impl Command {
             program: "sh".into(),
             args: vec!["-c".into(), line.into()],
             timeout,
+            stop: Arc::default(),
         }
     }
 
@@ -94,6 +99,7 @@ impl Command {
         let mut running = Running {
             child: command.spawn().map_err(not_run)?,
             deadline,
+            stop: Arc::clone(&self.stop),
             is_over: false,
         };
         let (stdout, stderr) = running.connect(input);
@@ -107,6 +113,9 @@ impl Command {
         }
         // What it has to say is there already, or never comes.
         let stderr = stderr.recv_timeout(ASK_EVERY * 10).unwrap_or_default();
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
         match (output, status) {
             (Some(output), _) if output.len() > OUTPUT_MAX => Err(Error::CommandOutput {
                 command: self.name(),
@@ -163,6 +172,7 @@ impl fmt::Debug for Command {
 struct Running {
     child: Child,
     deadline: Instant,
+    stop: Arc<AtomicBool>,
     /// Whether somebody has waited for its end: from then on its number may be another's.
     is_over: bool,
 }
@@ -193,12 +203,23 @@ impl Running {
         )
     }
 
+    /// How long it may still take: no time, when it shall stop.
     fn left(&self) -> Duration {
+        if self.stop.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
         self.deadline.saturating_duration_since(Instant::now())
     }
 
     fn wait_for(&self, output: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
-        output.recv_timeout(self.left()).ok()
+        loop {
+            let left = self.left();
+            match output.recv_timeout(ASK_EVERY.min(left)) {
+                Ok(output) => return Some(output),
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Waits for its end, at most to the deadline.
@@ -325,6 +346,7 @@ mod tests {
         drop(Running {
             child,
             deadline: Instant::now(),
+            stop: Arc::default(),
             is_over: false,
         });
         assert!(!std::fs::exists(&status).unwrap(), "neither running nor a zombie");

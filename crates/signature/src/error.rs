@@ -93,6 +93,9 @@ pub enum Error {
         /// How long it was waited for.
         timeout: Duration,
     },
+    /// The user asked to stop while a command was waited for.
+    #[error("stopped")]
+    Stopped,
     /// A command that signs and wrote something else than a signature.
     #[error("{command}: {problem}")]
     CommandOutput {
@@ -288,6 +291,7 @@ impl Error {
             | Error::CommandTimeout { .. }
             | Error::CommandOutput { .. }
             | Error::ForeignSignature { .. } => Fault::Input,
+            Error::Stopped => Fault::Cancelled,
             Error::TooLong { .. } => Fault::Limit,
             Error::Malformed { .. } => Fault::Damaged,
             _ => Fault::Untrusted,

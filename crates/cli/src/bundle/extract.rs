@@ -1,5 +1,5 @@
 //! `kiln bundle extract`: everything is checked, then the files are unpacked, and have to be what was checked. They get
-//! their names when all are there.
+//! their names together, when all are there.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::open::{read_failure, signed, work};
 use crate::args::bundle::Extract;
 use crate::credentials;
 use crate::failure::Failure;
-use crate::folder::OutFolder;
+use crate::folder;
 use crate::outputs::alone;
 use crate::ui::{Ui, hex, size};
 
@@ -24,8 +24,8 @@ struct Unpacked {
 
 pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust_now(&args.trust)?;
-    let out = OutFolder::lock(&args.out)?;
-    refuse_full(&out.path)?;
+    let out = folder::claim(&args.out)?;
+    refuse_full(out.path())?;
     let bundle = signed(&args.bundle)?;
     let (_, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
         .map_err(|error| read_failure(&args.bundle, &error))?;
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
             continue;
         };
         let path = out
-            .path
+            .path()
             .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(
                 name,
             ));
@@ -59,9 +59,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
         });
         written.push(done);
     }
-    for done in written {
-        done.keep()?;
-    }
+    out.keep(written, None, &[])?;
     if ui.json() {
         return ui.print_json(&files);
     }

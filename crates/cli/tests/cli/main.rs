@@ -11,6 +11,7 @@ mod cache;
 mod changes;
 mod ext4;
 mod inputs;
+mod kills;
 mod layouts;
 mod limits;
 #[path = "../../../../tests/zoo/oracle.rs"]
@@ -25,4 +26,5 @@ mod stops;
 mod transports;
 mod verbs;
 mod verity;
+mod waits;
 mod world;

@@ -22,8 +22,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::Written;
 use super::nameless::{forget, naming, remember};
+use super::{Written, remove};
 use crate::error::{Error, Result};
 use crate::scan::list;
 
@@ -111,20 +111,22 @@ impl Folder {
     /// Gives all files their names, in place of the files that had them, and takes the names of `stale` from what
     /// has them, all in one moment. Everything else in the folder stays.
     ///
-    /// Where that cannot be, says why, and does it one after the other: first goes what is `stale`, and the file that is
-    /// last in the list, then the others come, and that one last, so that it says when all are there.
+    /// Where that cannot be, says why, and does it one after the other: what is `stale` and what has the name of the
+    /// `seal` go first, and the seal comes last, so that it is there when all are.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn keep(mut self, written: Vec<Written>, stale: &[PathBuf]) -> Result<Option<Obstacle>> {
+    pub fn keep(
+        mut self,
+        written: Vec<Written>,
+        seal: Option<Written>,
+        stale: &[PathBuf],
+    ) -> Result<Option<Obstacle>> {
         let _naming = naming();
-        let obstacle = match self.exchange(&written, stale)? {
-            Ok(()) => None,
-            Err(obstacle) => {
-                one_by_one(written, stale)?;
-                Some(obstacle)
-            }
-        };
+        let obstacle = self.exchange(written.iter().chain(&seal), stale)?.err();
+        if obstacle.is_some() {
+            one_by_one(written, seal, stale)?;
+        }
         if std::mem::take(&mut self.made) {
             forget(&self.path);
         }
@@ -132,7 +134,11 @@ impl Folder {
     }
 
     /// Puts all files into a new folder, and exchanges the two. Nothing has changed when something is in the way.
-    fn exchange(&self, written: &[Written], stale: &[PathBuf]) -> Result<Result<(), Obstacle>> {
+    fn exchange<'w>(
+        &self,
+        written: impl Iterator<Item = &'w Written>,
+        stale: &[PathBuf],
+    ) -> Result<Result<(), Obstacle>> {
         let failed = |source| Error::Write {
             path: self.path.clone(),
             source,
@@ -284,18 +290,14 @@ impl Drop for Fresh {
 }
 
 /// Gives files their names one after the other.
-fn one_by_one(written: Vec<Written>, stale: &[PathBuf]) -> Result<()> {
-    let last = written.last().map(|last| last.path().to_path_buf());
-    for path in stale.iter().chain(&last) {
-        match std::fs::remove_file(path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                let path = path.clone();
-                return Err(Error::Write { path, source });
-            }
-            _ => {}
-        }
+fn one_by_one(written: Vec<Written>, seal: Option<Written>, stale: &[PathBuf]) -> Result<()> {
+    if let Some(seal) = &seal {
+        seal.clear()?;
     }
-    written.into_iter().try_for_each(Written::rename)
+    for path in stale {
+        remove(path)?;
+    }
+    written.into_iter().chain(seal).try_for_each(Written::rename)
 }
 
 #[cfg(test)]
@@ -314,9 +316,10 @@ mod tests {
         let write = |(name, text): &(&str, &str)| {
             super::super::write(&folder.path().join(name), &image(text), &Silent).unwrap()
         };
-        let written = files.iter().map(write).collect();
+        let mut written: Vec<Written> = files.iter().map(write).collect();
+        let seal = written.pop();
         let stale: Vec<PathBuf> = stale.iter().map(|name| folder.path().join(name)).collect();
-        folder.keep(written, &stale).unwrap()
+        folder.keep(written, seal, &stale).unwrap()
     }
 
     /// Names and texts; a folder's text is its first name.

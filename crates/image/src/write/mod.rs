@@ -81,6 +81,14 @@ impl Written {
             })
     }
 
+    /// Removes what has the file's name now, so that nothing has it for a while.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn clear(&self) -> Result<()> {
+        remove(self.path())
+    }
+
     /// Gives the file its name, in place of what had it.
     ///
     /// # Errors
@@ -98,6 +106,17 @@ impl Written {
             .and_then(|()| File::open(nameless::folder(&path)))
             .and_then(|folder| folder.sync_all());
         named.map_err(|source| Error::Write { path, source })
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Write {
+            path: path.to_path_buf(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 

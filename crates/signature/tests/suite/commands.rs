@@ -1,5 +1,6 @@
 //! Keys that live elsewhere.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use signature::{Command, Error, Identity, Result, sign, verify};
@@ -80,6 +81,7 @@ fn openssl_signs_the_digest() {
             program: "sh".into(),
             args: vec![world.write("script", script.as_bytes()).into()],
             timeout: PATIENCE,
+            stop: Arc::default(),
         };
         check(kind, &program);
     }
@@ -227,6 +229,7 @@ fn commands_that_go_wrong() {
         program: "/nonexistent/signer".into(),
         args: Vec::new(),
         timeout: PATIENCE,
+        stop: Arc::default(),
     };
     let error = sign_with("p256", &missing).unwrap_err();
     assert_eq!(

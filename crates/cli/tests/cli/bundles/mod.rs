@@ -63,7 +63,7 @@ printf 'sesame\n' > right; printf 'open\n' > wrong
 ";
 
 /// The usual world with a bundle and keys.
-fn world() -> Option<World> {
+pub(crate) fn world() -> Option<World> {
     if !installed("openssl") {
         return None;
     }
