@@ -14,6 +14,7 @@ const KEEP: Keep = Keep {
     times: true,
     xattrs: true,
     hard_links: true,
+    follow_links: false,
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -19,6 +19,7 @@ const ALL: Keep = Keep {
     times: true,
     xattrs: true,
     hard_links: true,
+    follow_links: false,
 };
 
 /// Everything about a tree; hard links show the first name.

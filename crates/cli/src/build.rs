@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{Content, Folder, Progress as _, Target, Written};
 use spec::{Detail, Plan, Spec, Squashing, Transport, Work};
@@ -12,9 +12,10 @@ use crate::access::access;
 use crate::args::build::{Build, Paths};
 use crate::failure::Failure;
 use crate::folder;
+use crate::inputs;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, write};
-use crate::places::Places;
+use crate::places::{self, Places};
 use crate::signing::Signing;
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
@@ -29,6 +30,10 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     spec::check_only(&spec, &args.only)?;
     spec::transports(&spec)?;
     let folder = file.parent().unwrap_or(Path::new(""));
+    let mut written = places::written(&args.making.caching);
+    written.extend(args.making.gathering.fetch.download_dir.clone());
+    written.push(out.clone());
+    inputs::check(&spec, folder, written.iter().map(PathBuf::as_path))?;
     let out = folder::claim(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder)?;

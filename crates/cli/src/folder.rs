@@ -1,7 +1,7 @@
 //! The folders that receive outputs.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::Folder;
 
@@ -21,6 +21,21 @@ pub(crate) fn claim(path: &Path) -> Result<Folder, Failure> {
         }
         _ => error.into(),
     })
+}
+
+/// As many links as Linux follows.
+const LINKS_MAX: usize = 40;
+
+/// The file that a name leads to, which need not be there: a link that the user gives is followed, and stays.
+pub(crate) fn followed(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = std::fs::read_link(&path) else {
+            break;
+        };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
 }
 
 /// The folder of an output.

@@ -9,6 +9,7 @@ mod credentials;
 mod environment;
 mod failure;
 mod folder;
+mod inputs;
 mod layouts;
 mod manifest;
 mod one;

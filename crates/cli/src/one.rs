@@ -2,7 +2,7 @@
 //!
 //! Each makes a specification of one part out of its arguments, so that there is one way to make a part.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::Content;
 use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, Squashing, Work};
@@ -13,9 +13,10 @@ use crate::args::one::{Ext4, Fat, Script, Squashfs};
 use crate::args::source::{self, Fetch, Source};
 use crate::failure::Failure;
 use crate::folder;
+use crate::inputs;
 use crate::manifest::Made;
 use crate::outputs::{alone, write};
-use crate::places::Places;
+use crate::places::{self, Places};
 use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
 use crate::steps::{gather, plan};
 use crate::ui::Ui;
@@ -31,6 +32,8 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
     };
     let mut spec = args.source.spec(fs, None);
     spec.profile = args.blocks.profile.map(Effort::lower);
+    let caching = places::written(&args.caching);
+    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
     let places = Places::open(&args.caching, ui)?;
     let one = One {
         spec: &spec,
@@ -80,7 +83,7 @@ pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> 
 pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Fat,
-        tree: args.tree.clone(),
+        tree: tree(&args.tree),
         files: args
             .file
             .iter()
@@ -97,7 +100,7 @@ pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
         sector_size: Some(args.sector_size),
         compress: args.output.compress(),
         compress_level: args.output.compress_level,
-        ..FileSystem::default()
+        ..args.files.lower(FileSystem::default())
     };
     let seed = Some(args.label.clone().unwrap_or_default());
     let mut spec = Spec {
@@ -159,6 +162,11 @@ struct One<'a> {
 
 fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let One { spec, part, out, .. } = *one;
+    let segments = one.squashfs.and_then(|args| args.segments.as_deref());
+    let download = one.fetch.and_then(|fetch| fetch.download_dir.as_deref());
+    let written = [out].into_iter().chain(segments).chain(download);
+    inputs::check(spec, Path::new(""), written)?;
+    let out = &folder::followed(out);
     let folder = folder::of(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
     let transport = spec::transports(spec).map_err(|error| unnamed(error.into()))?;
@@ -225,6 +233,11 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
     Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
 }
 
+/// What `--tree` says.
+fn tree(said: &[String]) -> Option<Sources> {
+    (!said.is_empty()).then(|| Sources(said.to_vec()))
+}
+
 impl Source {
     /// A file system of this content, of any format.
     fn lower(&self) -> FileSystem {
@@ -233,11 +246,11 @@ impl Source {
             layout: self.layout.map(source::Layout::lower),
             env: self.env.clone(),
             merge_usr: self.merge_usr,
-            tree: self.tree.clone(),
+            tree: tree(&self.tree),
             keep: self.keep.iter().map(|kept| kept.lower()).collect(),
             symlinks: self.symlink.iter().cloned().collect(),
             directories: self.directory.clone(),
-            ..FileSystem::default()
+            ..self.files.lower(FileSystem::default())
         }
     }
 

@@ -117,6 +117,18 @@ impl Places {
     }
 }
 
+/// The folders that caching writes to.
+pub(crate) fn written(args: &Caching) -> Vec<PathBuf> {
+    let cache = args
+        .folder
+        .cache
+        .clone()
+        .or_else(usual_folder)
+        .filter(|_| !args.no_cache);
+    let shared = args.cache_to.as_ref().and_then(|url| url.strip_prefix("file://"));
+    cache.into_iter().chain(shared.map(PathBuf::from)).collect()
+}
+
 /// The user's own cache folder. There is none where a build must see nothing but its inputs.
 pub(crate) fn usual_folder() -> Option<PathBuf> {
     let home = variable("HOME").filter(|home| home != "/homeless-shelter");

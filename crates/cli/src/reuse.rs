@@ -10,6 +10,7 @@ use image::{Kind, ReadAt, Tree};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::folder;
 
 /// A longer description is none.
 const DESCRIPTION_MAX: u64 = 256 << 20;
@@ -88,6 +89,7 @@ impl SegmentEntry {
 
 /// The segments of an earlier output, or of those that a description lies beside.
 pub(crate) fn open(path: &Path) -> Result<Vec<Earlier>, Failure> {
+    let path = &folder::followed(path);
     let mut earlier = Vec::new();
     for description in descriptions(path)? {
         for entry in &description.segments {

@@ -20,6 +20,7 @@ const EVERYTHING: Keep = Keep {
     times: true,
     xattrs: true,
     hard_links: false,
+    follow_links: false,
 };
 
 fn odd() -> Tree {

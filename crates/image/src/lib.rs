@@ -37,7 +37,7 @@ pub use content::{Content, HostFile, ReadAt, Reader, Spooled};
 pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};
 pub use progress::{Cancelled, Progress, Silent};
-pub use scan::{Keep, scan, scan_path};
+pub use scan::{Keep, scan, scan_path, scan_without};
 pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};

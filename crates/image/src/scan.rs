@@ -19,7 +19,7 @@ use crate::tree::{Device, Directory, Kind, Meta, Node, NodeId, Tree, Xattr};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent switches, named where they are set"
+    reason = "independent switches, named where they are set"
 )]
 pub struct Keep {
     /// Permission bits.
@@ -32,18 +32,20 @@ pub struct Keep {
     pub xattrs: bool,
     /// Several names of one file.
     pub hard_links: bool,
+    /// Not the links, but what they lead to.
+    pub follow_links: bool,
 }
 
-/// A folder of the host as a tree.
+/// A folder of the host as a tree. A link to one stands for it.
 ///
 /// # Errors
 /// When something in it cannot be looked up, or the path is no folder.
 pub fn scan(path: &Path, keep: Keep) -> Result<Tree> {
-    let tree = scan_path(path, keep)?;
-    match tree.node(NodeId::ROOT).kind {
-        Kind::Directory(_) => Ok(tree),
-        _ => Err(read_error(path, io::ErrorKind::NotADirectory.into())),
+    let meta = std::fs::metadata(path).map_err(|source| read_error(path, source))?;
+    if !meta.is_dir() {
+        return Err(read_error(path, io::ErrorKind::NotADirectory.into()));
     }
+    below(path, &meta, keep, &|_| false)
 }
 
 /// A file, link or folder of the host as a tree, whose root it is. A link is not followed.
@@ -52,29 +54,85 @@ pub fn scan(path: &Path, keep: Keep) -> Result<Tree> {
 /// When something in it cannot be looked up.
 pub fn scan_path(path: &Path, keep: Keep) -> Result<Tree> {
     let meta = std::fs::symlink_metadata(path).map_err(|source| read_error(path, source))?;
-    let mut tree = Tree::new(node(path, &meta, keep)?);
+    below(path, &meta, keep, &|_| false)
+}
+
+/// A file or folder of the host, or what a link leads to, as a tree, without what `excluded` says of paths in it,
+/// which begin with `/`.
+///
+/// # Errors
+/// When something that is not left out cannot be looked up.
+pub fn scan_without(path: &Path, keep: Keep, excluded: &dyn Fn(&[u8]) -> bool) -> Result<Tree> {
+    let meta = std::fs::metadata(path).map_err(|source| read_error(path, source))?;
+    below(path, &meta, keep, excluded)
+}
+
+/// A folder that is to be listed.
+struct Open {
+    path: PathBuf,
+    /// Its path in the tree.
+    inside: Vec<u8>,
+    id: NodeId,
+    /// Its own device and inode and those of the folders that it lies in, when links are followed.
+    trail: Vec<(u64, u64)>,
+}
+
+fn below(path: &Path, meta: &Metadata, keep: Keep, excluded: &dyn Fn(&[u8]) -> bool) -> Result<Tree> {
+    let mut tree = Tree::new(node(path, meta, keep)?);
     if !meta.is_dir() {
         return Ok(tree);
     }
     // Maps the host's device and inode to the node that was made for it; only looked up, never listed.
     let mut seen: HashMap<(u64, u64), NodeId> = HashMap::new();
-    let mut folders = vec![(path.to_path_buf(), NodeId::ROOT)];
-    while let Some((folder, parent)) = folders.pop() {
-        for name in list(&folder)? {
-            let path = folder.join(std::ffi::OsStr::from_bytes(&name));
-            let meta = std::fs::symlink_metadata(&path).map_err(|source| read_error(&path, source))?;
+    let mut open = vec![Open {
+        path: path.to_path_buf(),
+        inside: Vec::new(),
+        id: NodeId::ROOT,
+        trail: vec![(meta.dev(), meta.ino())],
+    }];
+    while let Some(folder) = open.pop() {
+        for name in list(&folder.path)? {
+            let inside = [&folder.inside[..], b"/", &name].concat();
+            if excluded(&inside) {
+                continue;
+            }
+            let path = folder.path.join(std::ffi::OsStr::from_bytes(&name));
+            let failed = |source| read_error(&path, source);
+            let (path, meta) = if keep.follow_links {
+                let real = std::fs::canonicalize(&path).map_err(failed)?;
+                let meta = std::fs::metadata(&real).map_err(failed)?;
+                (real, meta)
+            } else {
+                let meta = std::fs::symlink_metadata(&path).map_err(failed)?;
+                (path, meta)
+            };
             let inode = (meta.dev(), meta.ino());
             let linked = keep.hard_links && !meta.is_dir() && meta.nlink() > 1;
             if let Some(target) = seen.get(&inode).filter(|_| linked) {
-                tree.link(parent, &name, *target)?;
+                tree.link(folder.id, &name, *target)?;
                 continue;
             }
-            let id = tree.add(parent, &name, node(&path, &meta, keep)?)?;
+            if meta.is_dir() && folder.trail.contains(&inode) {
+                return Err(read_error(
+                    &path,
+                    io::Error::other("leads back to a folder that it lies in"),
+                ));
+            }
+            let id = tree.add(folder.id, &name, node(&path, &meta, keep)?)?;
             if linked {
                 seen.insert(inode, id);
             }
             if meta.is_dir() {
-                folders.push((path, id));
+                let mut trail = Vec::new();
+                if keep.follow_links {
+                    trail = [&folder.trail[..], &[inode]].concat();
+                }
+                open.push(Open {
+                    path,
+                    inside,
+                    id,
+                    trail,
+                });
             }
         }
     }

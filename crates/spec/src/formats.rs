@@ -13,7 +13,7 @@ use crate::{Amount, Spec, hash_trees};
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     use Format::{Ext4, Fat, Squashfs};
-    let keys: [(&str, bool, &[Format]); 18] = [
+    let keys: [(&str, bool, &[Format]); 20] = [
         ("compression", fs.compression.is_some(), &[Squashfs]),
         ("level", fs.level.is_some(), &[Squashfs]),
         ("block-size", fs.block_size.is_some(), &[Squashfs]),
@@ -32,6 +32,8 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4]),
         ("layout", fs.layout.is_some(), &[Squashfs, Ext4]),
         ("database", fs.database, &[Squashfs, Ext4]),
+        ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4]),
+        ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4]),
     ];
     let foreign = keys
         .iter()

@@ -67,8 +67,9 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
     };
     for (key, fs) in &spec.fs {
         crate::formats::check_keys(key, fs)?;
+        crate::attributes::check(key, fs)?;
     }
-    gathered.archives = crate::trees::archives(spec, access.folder, access.spool, access.progress)?;
+    gathered.archives = crate::host::archives(spec, access.folder, access.spool, access.progress)?;
     match &spec.closure {
         Some(source) => sources::take(&mut gathered, source, spec, rehash, access)?,
         None => gathered.settle(spec, access.folder)?,

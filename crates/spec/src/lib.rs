@@ -12,8 +12,10 @@
 //! is made once, and has the same bytes everywhere.
 
 mod amount;
+mod attributes;
 mod boot_tree;
 mod bundles;
+mod capabilities;
 mod devices;
 mod disks;
 mod error;
@@ -22,8 +24,10 @@ mod file_systems;
 mod formats;
 mod gather;
 mod hash_trees;
+mod host;
 mod id;
 mod layouts;
+mod links;
 mod outputs;
 mod parts;
 mod schema;
@@ -36,13 +40,14 @@ pub use amount::Amount;
 pub use bundles::PlannedBundle;
 pub use error::{Error, Result};
 pub use gather::{Gathered, Rehash, gather};
+pub use host::{inputs, is_excluded};
 pub use outputs::{Transport, manifest, transports, unsigned_bundle};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{
-    Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device, DeviceBoot,
-    DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType, Disk, Effort,
-    Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy, Profile, Region, Script,
-    Signing, Sources, Spec, Table, Verity,
+    Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device,
+    DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType,
+    Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy, Profile,
+    Region, Script, Signing, Sources, Spec, Table, Verity,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use image::{Keep, Kind, Meta, Node, NodeId, Progress, Spool, Tree, show};
+use image::{Kind, Meta, Node, NodeId, Tree, show};
 
 use crate::Spec;
-use crate::boot_tree;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::{CLOSURE_VALUES, Gathered};
-use crate::layouts;
-use crate::schema::{FileSystem, Kept};
+use crate::schema::FileSystem;
+use crate::{attributes, boot_tree, host, layouts, links};
 
 /// Whether any value in the specification needs the toplevel.
 pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
@@ -79,10 +78,13 @@ pub(crate) fn tree(
         let problem = "closure-at means nothing without closure = true".to_string();
         return Err(Error::BadValue { place: part, problem });
     }
-    if let Some(source) = &fs.tree {
-        let host = match gathered.archives.get(name) {
-            Some(unpacked) => unpacked.clone(),
-            None => image::scan(&folder.join(source), keep(&fs.keep)).map_err(failed)?,
+    if let Some(sources) = &fs.tree {
+        let host = match (gathered.archives.get(name), &sources.0[..]) {
+            (Some(unpacked), _) => unpacked.clone(),
+            (None, sources) => {
+                let source = sources.first().map(String::as_str).unwrap_or_default();
+                host::folder(fs, &folder.join(source)).map_err(failed)?
+            }
         };
         merge(&mut tree, "/", &host, NodeId::ROOT).map_err(failed)?;
     }
@@ -128,32 +130,9 @@ pub(crate) fn tree(
         let at = options.at.as_deref().unwrap_or(boot_tree::USUAL_FOLDER);
         fill(&mut tree, at, &boot, NodeId::ROOT).map_err(failed)?;
     }
+    attributes::add_nodes(&mut tree, &part, fs)?;
+    attributes::apply(&mut tree, &part, fs)?;
     Ok(tree)
-}
-
-/// Unpacks the archives that file systems come out of.
-pub(crate) fn archives(
-    spec: &Spec,
-    folder: &Path,
-    scratch: &Path,
-    progress: &dyn Progress,
-) -> Result<BTreeMap<String, Tree>> {
-    let mut unpacked = BTreeMap::new();
-    for (key, fs) in &spec.fs {
-        let path = fs.tree.as_ref().map(|source| folder.join(source));
-        let Some(path) = path.filter(|path| path.is_file()) else {
-            continue;
-        };
-        let spool = Spool::create(scratch)?;
-        let failed = |source| Error::Archive {
-            part: format!("fs.{key}"),
-            source,
-        };
-        let packed = archive::Packed::open(&path).map_err(failed)?;
-        let tree = archive::tar(packed, keep(&fs.keep), &spool, progress).map_err(failed)?;
-        unpacked.insert(key.clone(), tree);
-    }
-    Ok(unpacked)
 }
 
 /// The store paths in another folder.
@@ -190,6 +169,12 @@ fn file(
     let source = expand(source, place, |key| values.text(key, place))?;
     if in_closure(&source, &gathered.closure) {
         let id = gathered.find(&source, place)?;
+        if fs.follow_links {
+            return links::followed(&gathered.tree, source.as_bytes()).map_err(|problem| Error::BadValue {
+                place: place.to_string(),
+                problem,
+            });
+        }
         if gathered.content(id).is_some() {
             return Ok(Tree::new(gathered.tree.node(id).clone()));
         }
@@ -209,7 +194,7 @@ fn file(
     // A link on the host stands for what it leads to.
     let host =
         std::fs::canonicalize(&host).map_err(|source| failed(image::Error::Read { path: host, source }))?;
-    image::scan_path(&host, keep(&fs.keep)).map_err(failed)
+    host::file(fs, &host).map_err(failed)
 }
 
 /// Whether a source is one in the closure: in a store path of it, or in one that this host has not either.
@@ -300,16 +285,6 @@ fn at(error: image::Error, path: &str) -> image::Error {
             len,
         },
         other => other,
-    }
-}
-
-fn keep(kept: &[Kept]) -> Keep {
-    Keep {
-        modes: kept.contains(&Kept::Modes),
-        owners: kept.contains(&Kept::Owners),
-        times: kept.contains(&Kept::Times),
-        xattrs: kept.contains(&Kept::Xattrs),
-        hard_links: kept.contains(&Kept::HardLinks),
     }
 }
 

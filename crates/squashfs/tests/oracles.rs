@@ -20,6 +20,7 @@ const EVERYTHING: Keep = Keep {
     times: true,
     xattrs: true,
     hard_links: true,
+    follow_links: false,
 };
 
 /// Only root can unpack devices and owners. In CI the tests run as root.

@@ -17,6 +17,7 @@ pub(crate) const ALL: Keep = Keep {
     times: true,
     xattrs: true,
     hard_links: true,
+    follow_links: false,
 };
 
 /// Who unpacks.

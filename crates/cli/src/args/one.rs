@@ -7,6 +7,7 @@ use spec::Amount;
 
 use super::blocks::Blocks;
 use super::caching::Caching;
+use super::files::Files;
 use super::output::Output;
 use super::source::Source;
 use super::values::{journal, pair};
@@ -91,12 +92,15 @@ impl Profile {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fat {
-    /// A folder for the root, or a tar archive (also .gz, .xz, .zst)
+    /// A folder for the root, or a tar archive (also .gz, .bz2, .xz, .zst; - for standard input); several archives are the
+    /// layers of an OCI image, the lowest first
     #[arg(long, value_name = "PATH")]
-    pub(crate) tree: Option<PathBuf>,
+    pub(crate) tree: Vec<String>,
     /// A file or folder, as PATH=SOURCE; can be repeated
     #[arg(long, value_name = "PATH=SOURCE", value_parser = pair)]
     pub(crate) file: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) files: Files,
     /// The volume's label, up to eleven characters
     #[arg(long)]
     pub(crate) label: Option<String>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use spec::Rehash;
 
+use super::files::Files;
 use super::values::pair;
 
 /// What a file system holds that is made without a specification.
@@ -37,9 +38,10 @@ pub(crate) struct Source {
     /// With --layout fhs: programs, libraries and data lie in /usr
     #[arg(long, requires = "layout")]
     pub(crate) merge_usr: bool,
-    /// A folder for the root, or a tar archive (also .gz, .xz, .zst)
+    /// A folder for the root, or a tar archive (also .gz, .bz2, .xz, .zst; - for standard input); several archives are the
+    /// layers of an OCI image, the lowest first
     #[arg(long, value_name = "PATH")]
-    pub(crate) tree: Option<PathBuf>,
+    pub(crate) tree: Vec<String>,
     /// What of the host's metadata is kept: modes, owners, times, xattrs, hard-links
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) keep: Vec<Kept>,
@@ -49,6 +51,8 @@ pub(crate) struct Source {
     /// A directory to make; can be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) directory: Vec<String>,
+    #[command(flatten)]
+    pub(crate) files: Files,
     #[command(flatten)]
     pub(crate) gathering: Gathering,
 }

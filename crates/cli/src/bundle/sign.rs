@@ -72,6 +72,7 @@ fn check(path: &Path, bundle: &Unsigned, threads: usize, ui: &Ui) -> Result<(), 
 /// Writes a bundle whose payload was checked, unless its signature is not good for the devices.
 fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let (verified, _) = ::bundle::verify_signature(signed, trust)?;
+    let out = &folder::followed(out);
     folder::of(out)?;
     let target = Target::claim(out)?;
     let image = signed.image()?;

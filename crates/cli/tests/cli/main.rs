@@ -14,6 +14,7 @@ mod inputs;
 mod kills;
 mod layouts;
 mod limits;
+mod names;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;

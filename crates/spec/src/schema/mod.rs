@@ -2,6 +2,7 @@
 
 mod bundle;
 mod device;
+mod tree;
 mod verity;
 
 pub use bundle::{Bundle, BundleHooks, BundleImage, BundleProgram, Signing};
@@ -9,14 +10,13 @@ pub use device::{
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, PartitionsBy,
 };
+pub use tree::{Attributes, Sources};
 pub use verity::Verity;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
-use serde::de::{self, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::amount::Amount;
 
@@ -123,8 +123,15 @@ pub struct FileSystem {
     pub database: bool,
     /// A boot menu for U-Boot, and the kernels that it names.
     pub extlinux: Option<Extlinux>,
-    /// A folder of the host that is copied to the root, or a tar archive of one.
-    pub tree: Option<PathBuf>,
+    /// A folder of the host that is copied to the root, a tar archive of one, `-` for one that comes on standard input, or
+    /// a list of archives: the layers of an OCI image.
+    pub tree: Option<Sources>,
+    /// What is left out of trees that come from the host: patterns of paths.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// Whether links in trees and files are replaced by what they lead to.
+    #[serde(default)]
+    pub follow_links: bool,
     /// What of the host's metadata is kept for what comes from the host.
     #[serde(default)]
     pub keep: Vec<Kept>,
@@ -140,6 +147,15 @@ pub struct FileSystem {
     /// Directories that are made.
     #[serde(default)]
     pub directories: Vec<String>,
+    /// Devices and pipes: `char 5:1`, `block 8:0`, `fifo`, `socket`.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, String>,
+    /// Patterns of the extended attributes that stay; all of them when not given.
+    #[serde(default)]
+    pub xattrs: Vec<String>,
+    /// What files have in place of what they bring, rule by rule.
+    #[serde(default)]
+    pub attributes: Vec<Attributes>,
     /// More bytes than this are an error.
     pub max_size: Option<Amount>,
     /// The time of the file system itself, in seconds since 1970.
@@ -191,36 +207,6 @@ pub enum Layout {
     Copies,
     /// The whole closure joined, and no store.
     Fhs,
-}
-
-/// Where the bytes at a path come from: one source, or a list of folders that become one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(pub Vec<String>);
-
-impl<'de> Deserialize<'de> for Sources {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMany;
-        impl<'de> Visitor<'de> for OneOrMany {
-            type Value = Sources;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a source or a list of sources")
-            }
-
-            fn visit_str<E: de::Error>(self, one: &str) -> Result<Sources, E> {
-                Ok(Sources(vec![one.to_string()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Sources, A::Error> {
-                let mut sources = Vec::new();
-                while let Some(source) = list.next_element()? {
-                    sources.push(source);
-                }
-                Ok(Sources(sources))
-            }
-        }
-        deserializer.deserialize_any(OneOrMany)
-    }
 }
 
 /// A boot menu for U-Boot, as nixpkgs' `generic-extlinux-compatible` makes it.
