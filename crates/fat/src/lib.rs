@@ -197,6 +197,16 @@ pub enum Error {
         /// What it is.
         what: &'static str,
     },
+    /// A time that FAT cannot hold. 0 and 1 are none, as of store paths, and become the first that it holds.
+    #[error(
+        "{path}: its time is {time} seconds since 1970; FAT holds 315532800 to 4354819199 (1980 to 2107)"
+    )]
+    Time {
+        /// The path in the tree.
+        path: String,
+        /// Its time.
+        time: i64,
+    },
     /// A name that FAT cannot hold.
     #[error("{path}: {problem}")]
     BadName {
@@ -319,6 +329,7 @@ impl Error {
             Error::BadOption { .. }
             | Error::RootIsNoDirectory { .. }
             | Error::Unsupported { .. }
+            | Error::Time { .. }
             | Error::BadName { .. }
             | Error::CaseClash { .. } => Fault::Request,
             Error::FileTooLarge { .. }

@@ -41,6 +41,11 @@ impl Stamp {
     }
 }
 
+/// Whether a time is one that FAT can express, but for an odd second, or none.
+pub(crate) fn holds(seconds: i64) -> bool {
+    matches!(seconds, 0 | 1 | FIRST..=LAST)
+}
+
 /// Seconds since 1970 of a date and time. What is out of range counts as the nearest that is in range.
 pub(crate) fn seconds(date: u16, time: u16) -> i64 {
     let (date, time) = (i64::from(date), i64::from(time));

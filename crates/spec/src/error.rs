@@ -264,6 +264,28 @@ impl Error {
             }
             Error::Nix(error) => error.hint(),
             Error::Disk(error) => error.hint(),
+            Error::Squashfs {
+                source: squashfs::Error::Xattr { .. },
+                ..
+            } => Some(
+                "name those that stay with the key `xattrs` (--keep-xattr), such as \"security.*\"; or do not keep any".into(),
+            ),
+            Error::Squashfs {
+                source: squashfs::Error::Time { .. },
+                ..
+            }
+            | Error::Ext4 {
+                source: ext4::Error::TimeOutOfRange { .. },
+                ..
+            }
+            | Error::Fat {
+                source: fat::Error::Time { .. },
+                ..
+            } => Some("give it another time with `attributes`, or do not keep times".into()),
+            Error::Fat {
+                source: fat::Error::Unsupported { .. },
+                ..
+            } => Some("leave it out with `exclude`; `follow-links` puts what links lead to in their place".into()),
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))
             }

@@ -7,7 +7,7 @@ use squashfs::Compression;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Profile};
+use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Kept, Profile};
 use crate::{Amount, Spec, hash_trees};
 
 /// Refuses keys that mean nothing for a format.
@@ -35,6 +35,13 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4]),
         ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4]),
     ];
+    let unheld = fs.keep.iter().find(|kept| **kept != Kept::Times);
+    if let (Fat, Some(kept)) = (fs.format, unheld) {
+        return Err(Error::BadValue {
+            place: format!("fs.{key}.keep"),
+            problem: format!("{}: a FAT has times alone", kept.name()),
+        });
+    }
     let foreign = keys
         .iter()
         .find(|(_, given, formats)| *given && !formats.contains(&fs.format));

@@ -146,6 +146,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A time that 32 bits do not hold.
+    #[error("{path}: its time is {time} seconds since 1970; SquashFS holds 0 to 4294967295 (1970 to 2106)")]
+    Time {
+        /// The file.
+        path: String,
+        /// Its time.
+        time: i64,
+    },
     /// A symbolic link that Linux cannot follow.
     #[error("{path}: the link's target is {len} bytes long, the limit is 4095")]
     TargetTooLong {
@@ -212,7 +220,9 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::BlockSize(_) | Error::Level { .. } | Error::RootNotADirectory => Fault::Request,
+            Error::BlockSize(_) | Error::Level { .. } | Error::RootNotADirectory | Error::Time { .. } => {
+                Fault::Request
+            }
             Error::Xattr { .. }
             | Error::TargetTooLong { .. }
             | Error::DeviceNumber { .. }

@@ -18,14 +18,14 @@ const SHARED_MAX: u32 = 1024;
 /// Behind the last entry.
 const END: usize = 4;
 
-/// What the longer names are shortened to, in the order in which they are tried.
-const PREFIXES: [(&[u8], u8); 6] = [
+/// What the longer names are shortened to, in the order in which they are tried. Of `system.` there is more in the
+/// format, which Linux shows to nobody and keeps its own data under.
+const PREFIXES: [(&[u8], u8); 5] = [
     (b"system.posix_acl_access", 2),
     (b"system.posix_acl_default", 3),
     (b"user.", 1),
     (b"trusted.", 4),
     (b"security.", 6),
-    (b"system.", 7),
 ];
 
 /// The attributes of an inode.
@@ -195,7 +195,7 @@ fn stored(xattr: &Xattr, place: &dyn Fn() -> String) -> Result<Stored> {
         _ => xattr.name.starts_with(prefix) && xattr.name.len() > prefix.len(),
     });
     let Some((prefix, index)) = prefix else {
-        let problem = "the name must begin with user., trusted., security. or system.".to_string();
+        let problem = "the name must begin with user., trusted. or security., or be that of an access list".to_string();
         return Err(bad(xattr, place, problem));
     };
     let name = &xattr.name[prefix.len()..];

@@ -6,7 +6,7 @@ use super::size::{CLUSTER_SIZES, Needs};
 use crate::format::SLOT_SIZE;
 use crate::geometry::{DEPTH_MAX, DIRECTORY_SLOTS_MAX};
 use crate::names::{self, Name};
-use crate::{Error, LargeFile};
+use crate::{Error, LargeFile, time};
 
 /// The directories level by level, and the files in the order of their directories.
 #[derive(Debug)]
@@ -106,6 +106,12 @@ impl<'a> Survey<'a> {
         let mut children = Vec::with_capacity(names.len());
         for ((raw, id), name) in raw.into_iter().zip(ids).zip(names) {
             let (node, path) = (tree.node(id), join(path, raw));
+            if !time::holds(node.meta.mtime) {
+                return Err(Error::Time {
+                    path: show(&path),
+                    time: node.meta.mtime,
+                });
+            }
             let target = match &node.kind {
                 image::Kind::Directory(_) => self.directory(path, parent, node, id, level + 1)?,
                 image::Kind::File(content) => self.file(path, content)?,

@@ -281,6 +281,19 @@ pub enum Kept {
     HardLinks,
 }
 
+impl Kept {
+    /// What specifications call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kept::Modes => "modes",
+            Kept::Owners => "owners",
+            Kept::Times => "times",
+            Kept::Xattrs => "xattrs",
+            Kept::HardLinks => "hard-links",
+        }
+    }
+}
+
 /// A compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

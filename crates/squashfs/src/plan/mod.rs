@@ -12,6 +12,7 @@ mod alone;
 mod bound;
 mod duplicates;
 mod fetch;
+mod fits;
 mod keys;
 mod lift;
 mod metadata;
@@ -96,8 +97,6 @@ pub struct UnitUsage {
 
 /// Makes an image of a tree.
 ///
-/// Times before 1970 become 1970, those after 2106 become 2106: the format counts seconds in 32 bits.
-///
 /// # Errors
 /// When the options are outside the format's limits, the tree holds what the format cannot, or a file cannot be
 /// read or the spool written.
@@ -139,6 +138,7 @@ fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
 /// Checks what can be checked before any work.
 fn check(tree: &Tree, options: &Options) -> Result<(), Error> {
     options.check()?;
+    fits::check(tree)?;
     stored::check(tree, options)?;
     match tree.node(NodeId::ROOT).kind {
         image::Kind::Directory(_) => Ok(()),

@@ -11,9 +11,6 @@ use crate::format::{
 };
 use crate::plan::stored::Blocks;
 
-/// Linux has no room for a longer target, with the zero byte behind it, and kernels from 6.9 on refuse it.
-const TARGET_MAX: u32 = 4095;
-
 /// What follows an inode's header.
 pub(super) struct Body {
     pub(super) extended: bool,
@@ -125,12 +122,6 @@ impl Writer<'_> {
 
     pub(super) fn symlink(&self, id: NodeId, target: &[u8]) -> Result<Body, Error> {
         let target_size = u32::try_from(target.len()).unwrap_or(u32::MAX);
-        if target_size > TARGET_MAX {
-            return Err(Error::TargetTooLong {
-                path: path(self.tree, id),
-                len: target.len(),
-            });
-        }
         let nlink = self.links[id.index()].into();
         let body = Symlink {
             nlink,
@@ -143,13 +134,6 @@ impl Writer<'_> {
 
     pub(super) fn device(&self, id: NodeId, device: Device) -> Result<Body, Error> {
         let Device { major, minor } = device;
-        if major > 0xfff || minor > 0xf_ffff {
-            return Err(Error::DeviceNumber {
-                path: path(self.tree, id),
-                major,
-                minor,
-            });
-        }
         // Linux's "new" encoding: the minor number's upper bits stand above the major number.
         let rdev = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
         let body = DeviceInode {

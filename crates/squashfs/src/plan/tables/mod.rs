@@ -129,7 +129,7 @@ impl Writer<'_> {
             mode: (node.meta.mode & 0o7777).into(),
             uid_index: self.ids.get(&node.meta.uid).copied().unwrap_or(0).into(),
             gid_index: self.ids.get(&node.meta.gid).copied().unwrap_or(0).into(),
-            mtime: u32::try_from(node.meta.mtime.max(0)).unwrap_or(u32::MAX).into(),
+            mtime: u32::try_from(node.meta.mtime).unwrap_or(u32::MAX).into(),
             inode_number: self.order.number(id).into(),
         };
         self.positions[id.index()] = self.inodes.position();
@@ -175,7 +175,7 @@ impl Writer<'_> {
 }
 
 /// The path of a node, for errors.
-pub(super) fn path(tree: &Tree, id: NodeId) -> String {
+pub(in crate::plan) fn path(tree: &Tree, id: NodeId) -> String {
     tree.walk()
         .find(|entry| entry.id == id)
         .map(|entry| show(&entry.path))

@@ -1,0 +1,75 @@
+//! What of a tree the format cannot hold: said before any work, and never changed or left out instead.
+
+use std::collections::BTreeSet;
+
+use image::{Device, Kind, NodeId, Tree, show};
+
+use super::tables::path;
+use crate::Error;
+use crate::format::{XATTR_NAME_MAX, XATTR_PREFIXES, XATTR_VALUE_MAX};
+
+/// The longest target that Linux follows: a page, with a zero at its end.
+const TARGET_MAX: usize = 4095;
+
+/// The most numbers of users and groups together.
+const IDS_MAX: usize = 65_535;
+
+/// # Errors
+/// What the format or Linux has no room for, and where it is.
+pub(super) fn check(tree: &Tree) -> Result<(), Error> {
+    let mut ids = BTreeSet::new();
+    for (id, node) in tree.nodes() {
+        ids.extend([node.meta.uid, node.meta.gid]);
+        let time = node.meta.mtime;
+        if u32::try_from(time).is_err() {
+            let path = path(tree, id);
+            return Err(Error::Time { path, time });
+        }
+        xattrs(tree, id)?;
+        match &node.kind {
+            Kind::Symlink(target) if target.len() > TARGET_MAX => {
+                return Err(Error::TargetTooLong {
+                    path: path(tree, id),
+                    len: target.len(),
+                });
+            }
+            Kind::CharDevice(device) | Kind::BlockDevice(device) => {
+                let Device { major, minor } = *device;
+                if major > 0xfff || minor > 0xf_ffff {
+                    let path = path(tree, id);
+                    return Err(Error::DeviceNumber { path, major, minor });
+                }
+            }
+            _ => {}
+        }
+    }
+    if ids.len() > IDS_MAX {
+        return Err(Error::TooManyIds(ids.len()));
+    }
+    Ok(())
+}
+
+fn xattrs(tree: &Tree, id: NodeId) -> Result<(), Error> {
+    for xattr in &tree.node(id).meta.xattrs {
+        let bad = |problem: String| {
+            Err(Error::Xattr {
+                path: path(tree, id),
+                name: show(&xattr.name),
+                problem,
+            })
+        };
+        let Some(name) = XATTR_PREFIXES
+            .iter()
+            .find_map(|prefix| xattr.name.strip_prefix(*prefix))
+        else {
+            return bad("SquashFS holds only user., trusted. and security. ones".into());
+        };
+        if xattr.name.len() > XATTR_NAME_MAX || xattr.value.len() > XATTR_VALUE_MAX {
+            let (name, value) = (name.len(), xattr.value.len());
+            return bad(format!(
+                "a name of {name} and a value of {value} bytes; the limits are {XATTR_NAME_MAX} and {XATTR_VALUE_MAX}"
+            ));
+        }
+    }
+    Ok(())
+}
