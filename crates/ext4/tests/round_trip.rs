@@ -126,12 +126,7 @@ fn compare(view: &Ext4, path: &[u8], node: &Node) {
 }
 
 fn xattrs() -> impl Strategy<Value = Vec<Xattr>> {
-    let prefix = prop_oneof![
-        Just("user."),
-        Just("trusted."),
-        Just("security."),
-        Just("system.")
-    ];
+    let prefix = prop_oneof![Just("user."), Just("trusted."), Just("security.")];
     let name = proptest::collection::vec(1u8..=255, 1..12);
     let value = proptest::collection::vec(any::<u8>(), 0..120);
     let xattrs = proptest::collection::vec((prefix, name, value), 0..5);

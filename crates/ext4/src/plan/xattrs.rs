@@ -195,7 +195,8 @@ fn stored(xattr: &Xattr, place: &dyn Fn() -> String) -> Result<Stored> {
         _ => xattr.name.starts_with(prefix) && xattr.name.len() > prefix.len(),
     });
     let Some((prefix, index)) = prefix else {
-        let problem = "the name must begin with user., trusted. or security., or be that of an access list".to_string();
+        let problem =
+            "the name must begin with user., trusted. or security., or be that of an access list".to_string();
         return Err(bad(xattr, place, problem));
     };
     let name = &xattr.name[prefix.len()..];

@@ -62,14 +62,25 @@ fn newest_first(one: &Choice, other: &Choice) -> Ordering {
     other.generation.cmp(&one.generation).then(specialisations)
 }
 
+/// `COMMAND_LINE_SIZE` of arm64, x86 and riscv without the zero at its end; arm has half of it.
+const COMMAND_LINE_MAX: usize = 2047;
+
 fn entry(menu: &Menu, entry: &Entry, tag: &str, shown: &str) -> Result<String> {
+    let command_line = format!("init={}/init {}", entry.system, entry.kernel_params);
+    if command_line.len() > COMMAND_LINE_MAX {
+        return Err(Error::CommandLineTooLong {
+            system: entry.system.clone(),
+            len: command_line.len(),
+            limit: COMMAND_LINE_MAX,
+        });
+    }
     let mut lines = vec![
         String::new(),
         format!("LABEL nixos-{tag}"),
         format!("  MENU LABEL NixOS - {shown}"),
         format!("  LINUX {}", path(&entry.kernel)),
         format!("  INITRD {}", path(&entry.initrd)),
-        format!("  APPEND init={}/init {}", entry.system, entry.kernel_params),
+        format!("  APPEND {command_line}"),
     ];
     match (&menu.device_tree, &entry.device_trees) {
         (DeviceTree::Folder, Some(folder)) => lines.push(format!("  FDTDIR {}", path(folder))),
@@ -292,6 +303,16 @@ mod tests {
         let mut broken = menu();
         broken.others = vec![choice(1, Some("a\nb"), 1)];
         assert!(matches!(text(&broken), Err(Error::LineBreak { .. })));
+        let mut long = menu();
+        let room = 2047 - "init=/nix/store/s/init ".len();
+        long.default.kernel_params = "x".repeat(room);
+        assert!(text(&long).is_ok());
+        long.default.kernel_params.push('x');
+        let error = text(&long).unwrap_err().to_string();
+        assert!(
+            error.contains("has 2048 bytes, and Linux takes no more than 2047"),
+            "{error}"
+        );
         for time in [i64::MIN, TIMES.start - 1, TIMES.end, i64::MAX] {
             broken.others = vec![choice(1, None, time)];
             assert!(matches!(text(&broken), Err(Error::Time { .. })));

@@ -106,6 +106,18 @@ pub struct File {
 /// An error of boot menus.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A command line that the kernel would cut off.
+    #[error(
+        "{system}: the kernel's command line has {len} bytes, and Linux takes no more than {limit}: the rest would be cut off"
+    )]
+    CommandLineTooLong {
+        /// The system.
+        system: String,
+        /// The line's bytes.
+        len: usize,
+        /// The most that there may be.
+        limit: usize,
+    },
     /// A text that would end its line in the menu.
     #[error("{system}: {line:?} has a line break, which a boot menu cannot hold")]
     LineBreak {
@@ -146,7 +158,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> image::Fault {
         match self {
-            Error::LineBreak { .. } => image::Fault::Input,
+            Error::CommandLineTooLong { .. } | Error::LineBreak { .. } => image::Fault::Input,
             Error::NoDeviceTree { .. } | Error::Time { .. } | Error::LabelTwice { .. } => {
                 image::Fault::Request
             }
