@@ -29,6 +29,9 @@ pub(crate) const DIRECTORY_EXTRA: u32 = 3;
 /// The longest name.
 pub(crate) const NAME_MAX: usize = 256;
 
+/// `compressor` of the superblock, for xz.
+pub(crate) const XZ: u16 = 4;
+
 /// `flags` of the superblock.
 pub(crate) mod flag {
     pub(crate) const UNCOMPRESSED_INODES: u16 = 0x0001;
@@ -250,6 +253,15 @@ pub(crate) struct GzipOptions {
     pub(crate) strategies: I16,
 }
 
+/// Options of xz.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct XzOptions {
+    pub(crate) dictionary_size: U32,
+    /// A bit for each branch filter that blocks may have.
+    pub(crate) flags: U32,
+}
+
 /// Options of zstd.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -275,5 +287,6 @@ const _: () = {
     assert!(size_of::<XattrKey>() == 4);
     assert!(size_of::<XattrValue>() == 4);
     assert!(size_of::<GzipOptions>() == 8);
+    assert!(size_of::<XzOptions>() == 8);
     assert!(size_of::<ZstdOptions>() == 4);
 };

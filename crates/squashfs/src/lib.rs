@@ -32,6 +32,7 @@
 //! [`read`] goes the other way and expects the worst of its input.
 
 mod compress;
+mod decompress;
 mod format;
 mod plan;
 mod probe;
