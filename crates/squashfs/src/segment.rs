@@ -11,7 +11,7 @@ use crate::{BLOCK_SIZE_MAX, Error};
 /// # Errors
 /// What is wrong, when it has blocks that Linux does not read or that Kiln does not make.
 pub fn check_segment(segment: &Found) -> Result<(), String> {
-    let mut decompressor: Option<Decompressor> = None;
+    let mut decompressor: Option<(Decompressor, usize)> = None;
     let mut stored = Vec::new();
     let mut start = segment.start;
     for word in &segment.sizes {
@@ -26,11 +26,11 @@ pub fn check_segment(segment: &Found) -> Result<(), String> {
         if len == 0 || word & DATA_RAW != 0 {
             continue;
         }
-        let decompressor = match &mut decompressor {
+        let (decompressor, max) = match &mut decompressor {
             Some(decompressor) => decompressor,
             none => none.insert(Decompressor::of_segment(&stored).map_err(text)?),
         };
-        check(decompressor, &stored).map_err(text)?;
+        check(decompressor, &stored, *max).map_err(text)?;
     }
     if start != segment.start + segment.len {
         return Err(format!(
@@ -41,8 +41,8 @@ pub fn check_segment(segment: &Found) -> Result<(), String> {
     Ok(())
 }
 
-fn check(decompressor: &mut Decompressor, stored: &[u8]) -> Result<(), Error> {
-    let bytes = decompressor.decompress(stored, BLOCK_SIZE_MAX as usize)?;
+fn check(decompressor: &mut Decompressor, stored: &[u8], max: usize) -> Result<(), Error> {
+    let bytes = decompressor.decompress(stored, max)?;
     if bytes.len() <= stored.len() {
         return Err(Error::Damaged(
             "a block that compressing has not made smaller".into(),

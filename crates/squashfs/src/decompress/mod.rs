@@ -81,8 +81,9 @@ impl Decompressor {
         Ok(Decompressor { state, limits })
     }
 
-    /// A decompressor for blocks of this kind, as far as their first bytes tell.
-    pub(crate) fn of_segment(block: &[u8]) -> Result<Decompressor, Error> {
+    /// A decompressor for a segment's blocks, as far as the first bytes of one of them tell, and the most bytes that the
+    /// blocks can have.
+    pub(crate) fn of_segment(block: &[u8]) -> Result<(Decompressor, usize), Error> {
         let (number, block_size) = if block.starts_with(&zstd::MAGIC) {
             (6, BLOCK_SIZE_MAX)
         } else if block.starts_with(&xz::MAGIC) {
@@ -93,7 +94,8 @@ impl Decompressor {
         } else {
             (1, BLOCK_SIZE_MAX)
         };
-        Decompressor::new(number, Limits::segment(block_size))
+        let decompressor = Decompressor::new(number, Limits::segment(block_size))?;
+        Ok((decompressor, block_size as usize))
     }
 
     /// Decompresses a block of at most `max` bytes.

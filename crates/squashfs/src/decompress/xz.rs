@@ -47,11 +47,22 @@ pub(super) fn look(input: &[u8], limits: &Limits) -> Result<u32, String> {
     let index_start = index_size
         .and_then(|size| body.len().checked_sub(size))
         .ok_or_else(cut_off)?;
-    // An index begins with a zero, then it has the number of its blocks.
-    if !body[index_start..].starts_with(&[0, 1]) {
+    // An index begins with a zero, then it has the number of its blocks, and the size of each.
+    let (block, index) = body.split_at(index_start);
+    let [0, 1, sizes @ ..] = index else {
         return Err("the xz stream has not exactly one block".into());
+    };
+    if number(sizes).map(|size| size.next_multiple_of(4)) != Some(block.len() as u64) {
+        return Err("the xz stream has a block of another size, or a stream before it".into());
     }
     Ok(dictionary)
+}
+
+/// A number of 7 bits a byte, of which all but the last one have their highest bit set.
+fn number(bytes: &[u8]) -> Option<u64> {
+    let len = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)? + 1;
+    let step = |number: u64, byte: &u8| number << 7 | u64::from(byte & 0x7f);
+    Some(bytes[..len].iter().rev().fold(0, step))
 }
 
 /// Checks the header of a stream's first block, and answers with the dictionary's size.
