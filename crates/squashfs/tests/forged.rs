@@ -1,11 +1,17 @@
 //! Blocks that others may have made: what Linux does not read is refused, wherever it comes from.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 #[path = "support/compressors.rs"]
 mod compressors;
 #[path = "support/forgeries.rs"]
 mod forgeries;
+#[path = "support/mount.rs"]
+mod mount;
 #[expect(dead_code, reason = "each test file uses its own part")]
 #[path = "support/segments.rs"]
 mod segments;
@@ -16,7 +22,6 @@ mod tiny;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use cache::{Cache, Checksum, Found, Key, Places, Shared, Shelf};
@@ -26,7 +31,6 @@ use segments::{bytes, cold, entries, plan, plan_with};
 use squashfs::read::Archive;
 use squashfs::{Compression, Options};
 use support::options;
-use support::oracle::installed;
 use tiny::Tiny;
 
 /// An image with the block in it.
@@ -101,9 +105,10 @@ fn segments_are_checked_as_strictly() {
         squashfs::check_segment(&segment).map(|()| forgery.content.clone())
     };
     compare(check, |forgery| {
-        match forgery.needs_block_size || !forgery.options.is_empty() {
-            true => Verdict::Depends,
-            false => forgery.in_segments,
+        if forgery.needs_block_size || !forgery.options.is_empty() {
+            Verdict::Depends
+        } else {
+            forgery.in_segments
         }
     });
 }
@@ -203,9 +208,8 @@ fn what_was_let_in_once_is_found_and_goes_no_further() {
         let dir = tempfile::tempdir().unwrap();
         forged_segments(forgery, dir.path());
         let cache = Cache::open(dir.path(), 1 << 30).unwrap();
-        if forgery.inside && !is_sound {
-            // Builds believe what is in their own cache, as far as it does not speak against itself.
-        } else {
+        // Builds believe what is in their own cache, as far as it does not speak against itself.
+        if is_sound || !forgery.inside {
             let places = Places {
                 near: &[&cache],
                 shared: &[],
@@ -235,34 +239,15 @@ fn what_was_let_in_once_is_found_and_goes_no_further() {
     }
 }
 
-/// What Linux reads of a file in an image.
-fn mounted(image: &[u8], dir: &Path) -> Result<Vec<u8>, String> {
-    let (path, folder) = (dir.join("image"), dir.join("mounted"));
-    std::fs::write(&path, image).unwrap();
-    std::fs::create_dir_all(&folder).unwrap();
-    let mut mount = Command::new("mount");
-    mount
-        .args(["-t", "squashfs", "-o", "loop,ro"])
-        .arg(&path)
-        .arg(&folder);
-    let output = mount.output().unwrap();
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    let read = std::fs::read(folder.join("file"));
-    let unmounted = Command::new("umount").arg(&folder).status().unwrap();
-    assert!(unmounted.success());
-    read.map_err(|error| error.to_string())
-}
-
 #[test]
 fn linux_agrees() {
-    if !installed("mount") || !installed("/dev/loop-control") {
+    if !mount::is_possible() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
+    let read = |folder: &Path| std::fs::read(folder.join("file"));
     compare(
-        |forgery| mounted(&image(forgery), dir.path()),
+        |forgery| mount::with(&image(forgery), dir.path(), read),
         |forgery| forgery.linux,
     );
 }

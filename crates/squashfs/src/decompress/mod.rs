@@ -43,7 +43,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// Those of an image with blocks of this size: Linux has this much memory for them.
     pub(crate) fn image(block_size: u32) -> Limits {
-        let most = block_size.max(METADATA_SIZE as u32);
+        let most = block_size.max(u32::try_from(METADATA_SIZE).unwrap_or(u32::MAX));
         Limits {
             window_max: most.into(),
             dictionary: 0..=most,
@@ -108,7 +108,7 @@ impl Decompressor {
         }
         .map_err(damaged)?;
         if output.is_empty() {
-            return Err(damaged("it is empty".into()));
+            return Err(damaged("it is empty"));
         }
         Ok(output)
     }
@@ -127,6 +127,6 @@ impl Decompressor {
     }
 }
 
-fn damaged(problem: String) -> Error {
+fn damaged(problem: impl std::fmt::Display) -> Error {
     Error::Damaged(format!("a block that Linux does not read: {problem}"))
 }

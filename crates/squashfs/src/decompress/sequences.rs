@@ -123,7 +123,9 @@ fn literals(block: &[u8]) -> Read<(u64, &[u8])> {
 fn count(section: &[u8]) -> Read<(usize, &[u8])> {
     match section {
         [255, low, high, rest @ ..] => Ok((usize::from(*low) + (usize::from(*high) << 8) + 0x7f00, rest)),
-        [high @ 128..=254, low, rest @ ..] => Ok(((usize::from(*high) - 128 << 8) + usize::from(*low), rest)),
+        [high @ 128..=254, low, rest @ ..] => {
+            Ok((((usize::from(*high) - 128) << 8) + usize::from(*low), rest))
+        }
         [count @ 0..128, rest @ ..] => Ok(((*count).into(), rest)),
         _ => Err(CUT_OFF),
     }

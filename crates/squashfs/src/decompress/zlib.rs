@@ -43,9 +43,10 @@ pub(super) fn decompress(inflate: &mut Inflate, input: &[u8], max: usize) -> Res
     let [read, written] =
         [inflate.total_in(), inflate.total_out()].map(|count| usize::try_from(count).unwrap_or(0));
     if status != Status::StreamEnd {
-        return Err(match written == max {
-            true => format!("the zlib stream holds more than {max} bytes"),
-            false => "the zlib stream does not end".into(),
+        return Err(if written == max {
+            format!("the zlib stream holds more than {max} bytes")
+        } else {
+            "the zlib stream does not end".into()
         });
     }
     if read != input.len() {
