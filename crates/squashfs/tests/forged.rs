@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cache::{Cache, Checksum, Found, Key, Places, Shared, Shelf};
+use compressors::{Zstd, zstd};
 use forgeries::{Forgery, Verdict, forgeries};
 use image::{Content, Kind, Node, Tree};
 use segments::{bytes, cold, entries, plan, plan_with};
@@ -111,6 +112,63 @@ fn segments_are_checked_as_strictly() {
             forgery.in_segments
         }
     });
+}
+
+/// A zstd frame without a length, whose window is as large as its window's byte says.
+fn with_window(frame: &[u8], byte: u8) -> Vec<u8> {
+    assert_eq!(frame[4], 0);
+    [&frame[..5], &[byte], &frame[6..]].concat()
+}
+
+fn decompresses(block: &[u8], content: &[u8]) -> bool {
+    let tiny = Tiny {
+        compressor: forgeries::ZSTD,
+        block_size: 128 << 10,
+        options: &[],
+        block,
+        len: content.len(),
+        start: 0,
+    };
+    read(tiny.image("file")).is_ok_and(|bytes| bytes == content)
+}
+
+#[test]
+fn honest_frames_with_small_windows_are_read() {
+    // Random words, runs and noise, so that blocks have all kinds of literals, tables and distances.
+    let words = forgeries::words(60_000);
+    let mixed: Vec<u8> = [
+        &words[..20_000],
+        &[7; 9000],
+        &forgeries::echo(8000),
+        &words[..30_000],
+    ]
+    .concat();
+    let binary = std::fs::read(std::env::current_exe().unwrap()).unwrap()[..100_000].to_vec();
+    for content in [words, mixed, binary] {
+        for level in [-5, 1, 2, 3, 6, 9, 13, 16, 19] {
+            for window in [10, 11, 13, 15, 16] {
+                let parameters = [Zstd::Level(level), Zstd::Window(window), Zstd::Streamed];
+                let frame = zstd(&content, &parameters);
+                assert!(decompresses(&frame, &content), "level {level}, window {window}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_farthest_match_is_what_the_window_has_to_have() {
+    for distance in [1100, 2049, 3000, 5121, 20_000, 30_000, 40_000] {
+        let content = forgeries::echo(distance);
+        let frame = zstd(&content, &[Zstd::Streamed, Zstd::Window(17), Zstd::Blocks(1024)]);
+        let window = |byte: u8| {
+            let base = 1_usize << (10 + (byte >> 3));
+            base + base / 8 * usize::from(byte & 7)
+        };
+        let large_enough = (0..=56).find(|byte| window(*byte) >= distance).unwrap();
+        let with_window = |byte| decompresses(&with_window(&frame, byte), &content);
+        assert!(with_window(large_enough), "{distance}");
+        assert!(!with_window(large_enough - 1), "{distance}");
+    }
 }
 
 /// A tree with a file of these bytes, and how it is packed.

@@ -143,7 +143,7 @@ pub(crate) fn words(len: usize) -> Vec<u8> {
 }
 
 /// Noise that comes a second time, so that all matches have this distance.
-fn echo(distance: usize) -> Vec<u8> {
+pub(crate) fn echo(distance: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
