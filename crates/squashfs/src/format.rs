@@ -56,6 +56,20 @@ pub(crate) mod inode_type {
     pub(crate) const SOCKET: u16 = 7;
     /// An extended inode's type is the basic one plus this.
     pub(crate) const EXTENDED: u16 = 7;
+
+    /// The bits of the mode that stand for a basic type.
+    pub(crate) fn mode(basic_type: u16) -> u16 {
+        match basic_type {
+            DIRECTORY => 0o040_000,
+            FILE => 0o100_000,
+            SYMLINK => 0o120_000,
+            BLOCK_DEVICE => 0o060_000,
+            CHAR_DEVICE => 0o020_000,
+            FIFO => 0o010_000,
+            SOCKET => 0o140_000,
+            _ => 0,
+        }
+    }
 }
 
 /// The first bytes of the image.

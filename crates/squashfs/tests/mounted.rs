@@ -51,7 +51,7 @@ fn open(image: &[u8]) -> Result<(), String> {
 }
 
 /// One byte after the other of what Linux looks at when it mounts an image, with other bits.
-fn changed(image: &[u8]) -> Vec<(usize, u8)> {
+fn changed(image: &[u8], is_plain: bool) -> Vec<(usize, u8)> {
     let mut places: Vec<usize> = (0..SUPERBLOCK).collect();
     places.extend(SUPERBLOCK..SUPERBLOCK + 4);
     for list in LISTS {
@@ -60,6 +60,10 @@ fn changed(image: &[u8]) -> Vec<(usize, u8)> {
     }
     let attributes = number(image, LISTS[1]);
     places.extend(attributes + 8..attributes + 24);
+    if is_plain {
+        // The inodes, of which Linux reads the root's.
+        places.extend(number(image, 64)..number(image, 72));
+    }
     let change = |place: usize| [1, 8, 0x80].map(|bits| (place, image[place] ^ bits));
     places.into_iter().flat_map(change).collect()
 }
@@ -74,7 +78,7 @@ fn compare(compression: Compression) {
     assert_eq!(mounted(&image), Ok(()));
     assert_eq!(open(&image), Ok(()));
     let (mut wrong, mut refused) = (String::new(), 0);
-    for (place, byte) in changed(&image) {
+    for (place, byte) in changed(&image, compression == Compression::None) {
         let mut image = image.clone();
         image[place] = byte;
         let Err(problem) = mounted(&image) else { continue };
@@ -90,6 +94,11 @@ fn compare(compression: Compression) {
 #[test]
 fn what_linux_does_not_mount_is_not_opened() {
     compare(Compression::Zstd { level: 3 });
+}
+
+#[test]
+fn inodes_that_linux_does_not_mount_are_not_opened() {
+    compare(Compression::None);
 }
 
 #[test]

@@ -169,6 +169,13 @@ impl Reader {
         } else {
             inode_type
         };
+        // Linux adds the type to what is there, which makes another type of it when there is one already.
+        if header.mode.get() & !0o7777 & !inode_type::mode(basic_type) != 0 {
+            return Err(Error::Damaged(format!(
+                "an inode of type {inode_type} with the mode {:o}",
+                header.mode.get()
+            )));
+        }
         self.budget.take(NODE_COST)?;
         let mut directory = None;
         let (kind, xattr) = match basic_type {
