@@ -42,7 +42,7 @@ fn escaped(bytes: &[u8]) -> String {
     })
 }
 
-fn sha256(hasher: Sha256) -> String {
+pub(crate) fn sha256(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest
         .iter()

@@ -14,6 +14,7 @@ mod boots;
 mod caches;
 mod demo;
 mod ext4;
+mod forged;
 mod instructions;
 mod layouts;
 mod listing;

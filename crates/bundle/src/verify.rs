@@ -3,7 +3,7 @@
 //! Nothing is used before what vouches for it was checked: the end's sizes, then the signature and whom it is from, then
 //! the manifest, then the tree over all blocks, then what is in the SquashFS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use image::{Content, Kind, NodeId, Progress, ReadAt, Tree, show};
@@ -63,6 +63,7 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     }
     let tree = archive.tree()?;
     check_entries(&tree)?;
+    check_names(&tree, &manifest)?;
     check_inner(&tree, &manifest)?;
     let mut digests = BTreeMap::new();
     for image in &manifest.images {
@@ -146,14 +147,31 @@ fn check_entries(tree: &Tree) -> Result<(), Error> {
             _ => return Err(bad("is neither a file nor a folder")),
         }
     }
-    for (name, _) in tree.children(NodeId::ROOT) {
-        if name.first() == Some(&b'.') {
-            let path = show(name);
-            return Err(Error::Entry {
-                path,
-                problem: "is hidden",
-            });
-        }
+    Ok(())
+}
+
+/// What stands at the top is what the manifest names. Editors leave hidden files behind, which RAUC packs too.
+fn check_names(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
+    let mut named = BTreeSet::from([manifest::FILE.to_string()]);
+    for image in &manifest.images {
+        named.insert(image.filename.clone());
+        named.extend(image.has_index().then(|| image.index_file()));
+    }
+    named.extend(manifest.hooks.iter().map(|hooks| hooks.filename.clone()));
+    named.extend(manifest.handler.iter().map(|handler| handler.filename.clone()));
+    let named: BTreeSet<&[u8]> = named.iter().map(String::as_bytes).collect();
+    for (name, id) in tree.children(NodeId::ROOT) {
+        let is_file = matches!(tree.node(id).kind, Kind::File(_));
+        let problem = match name.first() {
+            _ if named.contains(name) => continue,
+            Some(b'.') if is_file => continue,
+            Some(b'.') => "is hidden, and no file",
+            _ => "is in the bundle, and the manifest does not name it",
+        };
+        return Err(Error::Entry {
+            path: show(name),
+            problem,
+        });
     }
     Ok(())
 }

@@ -139,6 +139,10 @@ fn touch(file: &File) {
 }
 
 impl Segments for Cache {
+    fn is_own(&self) -> bool {
+        true
+    }
+
     fn find(&self, key: &Key) -> Option<Found> {
         let file = match open(&self.path(key)) {
             Ok(file) => file,

@@ -12,7 +12,9 @@
 //!
 //! Nothing here is believed. A segment comes with a digest over its key, its blocks and their sizes, and whoever takes
 //! it computes that digest over the very bytes that it goes on to use. What does not match is [rejected], removed, and
-//! made anew: a cache can save work, and can never change a byte.
+//! made anew: a cache can save work, and can never change a byte. What a digest cannot say, whether blocks are such that
+//! every reader understands them, is up to whoever knows the format: as a [`Look`] at all entries, and at each segment that
+//! comes from a place that is not [one's own](Segments::is_own).
 //!
 //! Entries grow under names of their own and get their key as a name when they are complete, so processes need not
 //! wait for each other, and one that is killed leaves nothing that looks like an entry. Entries are not forced to the
@@ -53,7 +55,15 @@ pub trait Segments: Sync {
     fn reject(&self, key: &Key, problem: &str);
     /// Keeps a segment that was made. Failing to do so is no failure of the build.
     fn keep(&self, key: &Key, made: &Made);
+    /// Whether only Kiln puts segments here, each of them looked at before. Those of others are decompressed before they
+    /// are used.
+    fn is_own(&self) -> bool {
+        false
+    }
 }
+
+/// Looks at the blocks of a segment, which this crate knows nothing about, and says what is wrong with them.
+pub type Look<'a> = &'a (dyn Fn(&Found) -> Result<(), String> + Sync);
 
 /// All places that a build knows.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use remote::{Options, Remote};
 
 use crate::folder::{Cache, object};
 use crate::upkeep::{Damage, Listed, Usage};
-use crate::{Error, folder, upkeep};
+use crate::{Error, Look, folder, upkeep};
 
 /// How many segments are sent at once.
 const THREADS: usize = 8;
@@ -26,7 +26,7 @@ pub struct Pushed {
 }
 
 impl Cache {
-    /// Sends every segment to an address that does not have it. `seen` hears of each segment's bytes; when it answers
+    /// Sends every sound segment to an address that does not have it; `look` is asked about its blocks. `seen` hears of each segment's bytes; when it answers
     /// false, the rest is not sent.
     ///
     /// # Errors
@@ -35,6 +35,7 @@ impl Cache {
         &self,
         address: &str,
         options: &Options,
+        look: Look,
         seen: &(dyn Fn(u64) -> bool + Sync),
     ) -> Result<Pushed, Error> {
         let remote = Remote::open(address, options)?;
@@ -50,7 +51,7 @@ impl Cache {
                 let Some(entry) = next.filter(|_| lock().is_ok()) else {
                     return;
                 };
-                let one = push(&remote, &entry);
+                let one = push(&remote, &entry, look);
                 let mut all = lock();
                 match (&mut *all, one) {
                     (Ok(all), Ok(One::Sent)) => all.sent.add(entry.len),
@@ -88,7 +89,7 @@ enum One {
     Gone,
 }
 
-fn push(remote: &Remote, entry: &Listed) -> Result<One, Error> {
+fn push(remote: &Remote, entry: &Listed, look: Look) -> Result<One, Error> {
     let key = match upkeep::key(&entry.path) {
         Ok(key) => key,
         Err(problem) => return Ok(One::Damaged(problem)),
@@ -97,7 +98,7 @@ fn push(remote: &Remote, entry: &Listed) -> Result<One, Error> {
     if remote.has(&object)? {
         return Ok(One::Present);
     }
-    match upkeep::check(&entry.path) {
+    match upkeep::check(&entry.path, look) {
         Ok(()) => {}
         Err(None) => return Ok(One::Gone),
         Err(Some(problem)) => return Ok(One::Damaged(problem)),

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::folder::{Cache, GROWING, SEGMENTS, open};
 use crate::key::Key;
-use crate::{Error, entry};
+use crate::{Error, Look, entry};
 
 /// What a cache takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,15 +102,15 @@ impl Cache {
         Ok(pruned)
     }
 
-    /// Reads every segment, and removes those that are damaged. `seen` hears of each segment's bytes; when it answers
+    /// Reads every segment, has a look at its blocks, and removes those that are damaged. `seen` hears of each segment's bytes; when it answers
     /// false, the rest stays unread.
     ///
     /// # Errors
     /// When its folder cannot be listed.
-    pub fn verify(&self, seen: &mut dyn FnMut(u64) -> bool) -> Result<Verified, Error> {
+    pub fn verify(&self, look: Look, seen: &mut dyn FnMut(u64) -> bool) -> Result<Verified, Error> {
         let mut verified = Verified::default();
         for entry in self.entries()? {
-            match check(&entry.path) {
+            match check(&entry.path, look) {
                 Ok(()) => verified.sound.add(entry.len),
                 Err(None) => {}
                 Err(Some(problem)) => {
@@ -166,14 +166,16 @@ pub(crate) fn key(path: &Path) -> Result<Key, String> {
 }
 
 /// Checks one file. Nothing is wrong with one that has gone.
-pub(crate) fn check(path: &Path) -> Result<(), Option<String>> {
+pub(crate) fn check(path: &Path, look: Look) -> Result<(), Option<String>> {
     let key = key(path).map_err(Some)?;
     let file = open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => None,
         _ => Some(error.to_string()),
     })?;
     let found = entry::open(file, &key).map_err(Some)?;
-    entry::verify(&found, &key).map_err(Some)
+    entry::verify(&found, &key)
+        .and_then(|()| look(&found))
+        .map_err(Some)
 }
 
 /// Something in a folder of the cache.

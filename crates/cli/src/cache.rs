@@ -142,7 +142,9 @@ fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
         sent,
         present,
         damaged,
-    } = opened.cache.push(to, &access::remote()?, &seen)?;
+    } = opened
+        .cache
+        .push(to, &access::remote()?, &squashfs::check_segment, &seen)?;
     if stopped.into_inner() {
         return Err(Failure::new(Fault::Cancelled, "stopped"));
     }
@@ -192,7 +194,7 @@ impl From<Damage> for DamageEntry {
 fn verify(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
     ui.begin("verifying segments", opened.cache.usage()?.bytes);
     let mut stopped = false;
-    let Verified { sound, damaged } = opened.cache.verify(&mut |bytes| {
+    let Verified { sound, damaged } = opened.cache.verify(&squashfs::check_segment, &mut |bytes| {
         stopped = ui.advance(bytes).is_err();
         !stopped
     })?;
@@ -215,7 +217,7 @@ fn verify(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
     if count > 0 {
         let s = if count == 1 { " was" } else { "s were" };
         let message = format!("{}: {count} segment{s} damaged", report.folder.display());
-        let hint = "nothing is lost: what was damaged is removed, and made anew when it is needed; a disk or memory may be failing";
+        let hint = "nothing is lost: what was damaged is removed, and made anew when it is needed; a disk or memory may be failing, or a shared cache had it";
         return Err(Failure::new(Fault::Damaged, message).hint(hint));
     }
     if ui.json() {

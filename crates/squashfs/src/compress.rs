@@ -196,55 +196,6 @@ impl Compression {
     }
 }
 
-/// Decompresses blocks by the compressor's number in the superblock.
-pub(crate) enum Decompressor {
-    Gzip(Box<libdeflater::Decompressor>),
-    Xz,
-    Zstd(Box<zstd_safe::DCtx<'static>>),
-}
-
-/// More memory than any stream of a 1 MiB dictionary needs.
-const XZ_MEMORY_MAX: u64 = 16 << 20;
-
-impl Decompressor {
-    pub(crate) fn new(number: u16) -> Result<Decompressor, Error> {
-        match number {
-            1 => Ok(Decompressor::Gzip(Box::new(libdeflater::Decompressor::new()))),
-            4 => Ok(Decompressor::Xz),
-            6 => Ok(Decompressor::Zstd(Box::new(zstd_safe::DCtx::create()))),
-            2 => Err(Error::Unsupported("lzma compression".into())),
-            3 => Err(Error::Unsupported("lzo compression".into())),
-            5 => Err(Error::Unsupported("lz4 compression".into())),
-            _ => Err(Error::Damaged(format!("compressor number {number}"))),
-        }
-    }
-
-    /// Decompresses a block of at most `max` bytes.
-    pub(crate) fn decompress(&mut self, input: &[u8], max: usize) -> Result<Vec<u8>, Error> {
-        let damaged = |problem: &str| Error::Damaged(format!("a block does not decompress: {problem}"));
-        let mut output = vec![0; max];
-        let len = match self {
-            Decompressor::Gzip(gzip) => gzip
-                .zlib_decompress(input, &mut output)
-                .map_err(|error| damaged(&error.to_string()))?,
-            Decompressor::Zstd(context) => context
-                .decompress(&mut output[..], input)
-                .map_err(|code| damaged(zstd_safe::get_error_name(code)))?,
-            Decompressor::Xz => {
-                let mut stream = Stream::new_stream_decoder(XZ_MEMORY_MAX, 0)
-                    .map_err(|error| damaged(&error.to_string()))?;
-                match stream.process(input, &mut output, Action::Finish) {
-                    Ok(Status::StreamEnd) => usize::try_from(stream.total_out()).unwrap_or(0),
-                    Ok(_) => return Err(damaged("the xz stream does not end")),
-                    Err(error) => return Err(damaged(&error.to_string())),
-                }
-            }
-        };
-        output.truncate(len);
-        Ok(output)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;

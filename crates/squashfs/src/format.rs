@@ -29,6 +29,9 @@ pub(crate) const DIRECTORY_EXTRA: u32 = 3;
 /// The longest name.
 pub(crate) const NAME_MAX: usize = 256;
 
+/// `compressor` of the superblock, for xz.
+pub(crate) const XZ: u16 = 4;
+
 /// `flags` of the superblock.
 pub(crate) mod flag {
     pub(crate) const UNCOMPRESSED_INODES: u16 = 0x0001;
@@ -53,6 +56,20 @@ pub(crate) mod inode_type {
     pub(crate) const SOCKET: u16 = 7;
     /// An extended inode's type is the basic one plus this.
     pub(crate) const EXTENDED: u16 = 7;
+
+    /// The bits of the mode that stand for a basic type.
+    pub(crate) fn mode(basic_type: u16) -> u16 {
+        match basic_type {
+            DIRECTORY => 0o040_000,
+            FILE => 0o100_000,
+            SYMLINK => 0o120_000,
+            BLOCK_DEVICE => 0o060_000,
+            CHAR_DEVICE => 0o020_000,
+            FIFO => 0o010_000,
+            SOCKET => 0o140_000,
+            _ => 0,
+        }
+    }
 }
 
 /// The first bytes of the image.
@@ -250,6 +267,15 @@ pub(crate) struct GzipOptions {
     pub(crate) strategies: I16,
 }
 
+/// Options of xz.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct XzOptions {
+    pub(crate) dictionary_size: U32,
+    /// A bit for each branch filter that blocks may have.
+    pub(crate) flags: U32,
+}
+
 /// Options of zstd.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
@@ -275,5 +301,6 @@ const _: () = {
     assert!(size_of::<XattrKey>() == 4);
     assert!(size_of::<XattrValue>() == 4);
     assert!(size_of::<GzipOptions>() == 8);
+    assert!(size_of::<XzOptions>() == 8);
     assert!(size_of::<ZstdOptions>() == 4);
 };

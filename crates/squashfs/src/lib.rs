@@ -32,12 +32,15 @@
 //! [`read`] goes the other way and expects the worst of its input.
 
 mod compress;
+mod decompress;
 mod format;
 mod plan;
 mod probe;
 pub mod read;
+mod segment;
 
 pub use plan::{Outline, Planned, Reuse, UnitUsage, Work, at_most, make_segments, outlines, plan};
+pub use segment::check_segment;
 
 use std::collections::BTreeSet;
 

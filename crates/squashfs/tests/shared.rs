@@ -259,7 +259,12 @@ fn uploads_are_what_a_cache_has() {
     fs::write(&all[1], b"damaged").unwrap();
     let push = || {
         cache
-            .push(&address(pushed_to.path()), &impatient(), &|_| true)
+            .push(
+                &address(pushed_to.path()),
+                &impatient(),
+                &squashfs::check_segment,
+                &|_| true,
+            )
             .unwrap()
     };
     let pushed = push();

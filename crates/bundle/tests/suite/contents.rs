@@ -18,6 +18,19 @@ fn payloads_that_are_no_squashfs() {
     refuse(payloads);
 }
 
+#[test]
+fn hidden_files_are_no_harm() {
+    if !crate::installed("openssl") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::new(dir.path());
+    let pieces = Pieces::new(dir.path());
+    let left = (".hook.sh.swp".to_string(), Node::file(&b"left behind"[..]));
+    let file = pieces.pack(dir.path(), |files| files.push(left)).signed(&pki);
+    crate::verdict(&file, &pki.trust(), dir.path()).unwrap();
+}
+
 type Files = Vec<(String, Node)>;
 
 /// The content of a file, to be changed.
@@ -194,6 +207,42 @@ fn files(pieces: &Pieces, pki: &Pki, dir: &Path) -> Vec<Case> {
             "is hidden",
             Takes,
         ),
+        case(
+            "a hidden link",
+            pack(&|files| set(files, ".link", Node::symlink("boot.vfat"))),
+            "is hidden",
+            Takes,
+        ),
+        case(
+            "a file that nobody names",
+            pack(&|files| set(files, "extra", Node::file(&b"more"[..]))),
+            "extra: is in the bundle, and the manifest does not name it",
+            Takes,
+        ),
+        case(
+            "an index that nobody names",
+            pack(&|files| set(files, "hook.sh.block-hash-index", Node::file(&b"more"[..]))),
+            "the manifest does not name it",
+            Takes,
+        ),
+        case(
+            "a folder that nobody names",
+            pack(&|files| set(files, "extra", Node::directory())),
+            "the manifest does not name it",
+            Takes,
+        ),
+        case(
+            "a file in a folder that nobody names",
+            pack(&|files| files.push(("extra/file".into(), Node::file(&b"more"[..])))),
+            "the manifest does not name it",
+            Takes,
+        ),
+        case(
+            "a link that nobody names",
+            pack(&|files| set(files, "link", Node::symlink("boot.vfat"))),
+            "the manifest does not name it",
+            Takes,
+        ),
     ]
 }
 
@@ -233,6 +282,18 @@ fn payloads(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {
             "another version of SquashFS",
             change(&|bytes| bytes[28] = 9),
             "version 9",
+            Takes,
+        ),
+        case(
+            "a SquashFS whose exported inodes are elsewhere",
+            change(&|bytes| bytes[88] ^= 8),
+            "exported inodes",
+            Takes,
+        ),
+        case(
+            "a SquashFS without owners",
+            change(&|bytes| bytes[26..28].fill(0)),
+            "ids is empty",
             Takes,
         ),
         case(

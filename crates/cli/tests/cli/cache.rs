@@ -163,7 +163,7 @@ fn damaged_entries_are_found_told_and_made_anew() {
     warning: cache/segments/[..]/[key]: damaged, and removed: 5 bytes are too few
     warning: cache/segments/stranger: damaged, and removed: its name is no key
     error: cache: 2 segments were damaged
-    hint: nothing is lost: what was damaged is removed, and made anew when it is needed; a disk or memory may be failing
+    hint: nothing is lost: what was damaged is removed, and made anew when it is needed; a disk or memory may be failing, or a shared cache had it
     ");
     verified(&world);
     build(&world, "warm", &["--cache", "cache"]);

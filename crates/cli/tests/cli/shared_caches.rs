@@ -1,7 +1,9 @@
 //! Caches that machines share: pushing, taking, and what is said of addresses that are none.
 
 use std::fs;
+use std::path::Path;
 
+use cache::{Checksum, Key};
 use insta::assert_snapshot;
 
 use crate::cache::{SQUASHFS, build, bytes, entries, large};
@@ -32,6 +34,66 @@ fn a_cache_is_pushed_and_another_machine_takes_from_it() {
     assert!(bytes(&world, "third") == bytes(&world, "cold"));
     assert_eq!(entries(&world.path("more")).len(), count);
     assert_eq!(entries(&world.path("team")).len(), count);
+}
+
+/// Adds a byte behind the last block of a segment, and vouches for it. Every decompressor but the strictest one reads the
+/// files as they are.
+fn lengthen(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let key: Key = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    let (body, trailer) = bytes.split_at(bytes.len() - 88);
+    let number = |at: usize| u64::from_le_bytes(trailer[at..at + 8].try_into().unwrap());
+    let (blocks, words) = body.split_at(usize::try_from(number(16)).unwrap());
+    let blocks = [blocks, &[0]].concat();
+    let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
+    let mut words: Vec<u32> = words.chunks_exact(4).map(word).collect();
+    *words.last_mut().unwrap() += 1;
+    let mut checksum = Checksum::new(&key);
+    checksum.add(&blocks);
+    let forged = [
+        blocks.clone(),
+        words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        trailer[..16].to_vec(),
+        (blocks.len() as u64).to_le_bytes().to_vec(),
+        key.0.to_vec(),
+        checksum.finish(&words).to_vec(),
+    ];
+    fs::write(path, forged.concat()).unwrap();
+}
+
+#[test]
+fn segments_that_linux_does_not_read_go_nowhere() {
+    let world = large(3);
+    build(&world, "cold", &["--cache", "forged"]);
+    let forged = entries(&world.path("forged"));
+    let all = || forged.iter().for_each(|path| lengthen(path));
+    all();
+    let problem = ": a block that Linux does not read: 1 bytes follow the zstd frame";
+    let from = format!("file://{}", world.path("forged").display());
+    for words in [
+        &["--cache", "taken", "--cache-from", &from][..],
+        &["--no-cache", "--reuse", "forged"],
+        &["--cache", "forged"],
+    ] {
+        let stderr = build(&world, "warm", words);
+        assert_eq!(stderr.matches(problem).count(), forged.len(), "{stderr}");
+        assert!(stderr.contains("made anew"), "{stderr}");
+        assert!(bytes(&world, "warm") == bytes(&world, "cold"), "{words:?}");
+    }
+    world.done(&["cache", "verify", "--cache", "taken"]);
+    // The last build has replaced them.
+    world.done(&["cache", "verify", "--cache", "forged"]);
+    all();
+    let to = format!("file://{}", world.path("team").display());
+    let said = world.run(&["cache", "push", "--cache", "forged", "--to", &to]);
+    assert_eq!(
+        said.stderr.matches("damaged, and not pushed").count(),
+        forged.len()
+    );
+    let said = world.run(&["cache", "verify", "--cache", "forged"]);
+    assert_eq!(said.code, Some(6));
+    assert_eq!(said.stderr.matches(problem).count(), forged.len());
+    assert_eq!(entries(&world.path("forged")).len(), 0);
 }
 
 #[test]

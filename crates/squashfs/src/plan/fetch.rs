@@ -10,7 +10,7 @@ use super::lift::{Spooled, fits, keep};
 use super::pack::{Making, is_zero, read};
 use super::segments::Job;
 use crate::Error;
-use crate::compress::Decompressor;
+use crate::decompress::{Decompressor, Limits};
 use crate::format::DATA_RAW;
 
 /// How many segments are fetched at once.
@@ -96,7 +96,10 @@ fn confirm(making: &Making, jobs: &[Job], spooled: &Spooled) -> Result<Result<()
     if !fits(jobs, &spooled.sizes, spooled.len) {
         return Ok(Err("its blocks are not those that belong here".into()));
     }
-    let mut decompressor = Decompressor::new(making.options.compression.number())?;
+    let mut decompressor = Decompressor::new(
+        making.options.compression.number(),
+        Limits::segment(making.options.block_size),
+    )?;
     let blocks = making.work.spool.span(spooled.start, spooled.len);
     let (mut wanted, mut stored) = (Vec::new(), Vec::new());
     let mut position = 0;
@@ -113,7 +116,10 @@ fn confirm(making: &Making, jobs: &[Job], spooled: &Spooled) -> Result<Result<()
         let is_right = match *word {
             0 => is_zero(&wanted),
             word if word & DATA_RAW != 0 => stored == wanted,
-            _ => match decompressor.decompress(&stored, wanted.len()) {
+            _ => match decompressor
+                .look(&stored, wanted.len())
+                .and_then(|()| decompressor.decompress(&stored, wanted.len()))
+            {
                 Ok(bytes) => bytes == wanted,
                 Err(error) => return Ok(Err(error.to_string())),
             },

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 
 use super::segments::{Job, Segment, Segments};
 use super::{ALIGNMENT, Reuse, Work};
-use crate::Error;
+use crate::decompress::{Decompressor, Limits};
 use crate::format::DATA_RAW;
+use crate::{Error, Options};
 
 /// A segment whose blocks are in the spool.
 #[derive(Clone)]
@@ -29,30 +30,54 @@ pub(super) struct Spooled {
 pub(super) fn lift(
     segments: &Segments,
     keys: &[Option<Key>],
+    options: &Options,
     reuse: &Reuse,
     work: &Work,
     end: &AtomicU64,
 ) -> Result<Vec<Option<Spooled>>, Error> {
+    let lifting = Lifting {
+        options,
+        reuse,
+        work,
+        end,
+    };
     let one = |(segment, key): (&Segment, &Option<Key>)| match key {
-        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, reuse, work, end),
+        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, &lifting),
         None => Ok(None),
     };
     work.pool()?
         .install(|| segments.list.par_iter().zip(keys).map(one).collect())
 }
 
+/// What lifting needs for each segment.
+struct Lifting<'a> {
+    options: &'a Options,
+    reuse: &'a Reuse<'a>,
+    work: &'a Work<'a>,
+    end: &'a AtomicU64,
+}
+
+/// How closely blocks are looked at.
+#[derive(Clone, Copy)]
+enum Depth {
+    /// What they say of themselves.
+    Outside,
+    /// They are decompressed.
+    Inside,
+}
+
 /// Looks for one segment, in one place after the other.
-fn find(
-    jobs: &[Job],
-    key: &Key,
-    reuse: &Reuse,
-    work: &Work,
-    end: &AtomicU64,
-) -> Result<Option<Spooled>, Error> {
+fn find(jobs: &[Job], key: &Key, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
+    let Lifting { reuse, work, .. } = lifting;
     for (number, place) in reuse.places.near.iter().enumerate() {
         work.progress.advance(0)?;
         let Some(found) = place.find(key) else { continue };
-        match take(jobs, key, &found, work, end)? {
+        let depth = if place.is_own() {
+            Depth::Outside
+        } else {
+            Depth::Inside
+        };
+        match take(jobs, key, &found, depth, lifting)? {
             Ok(spooled) => {
                 keep(key, &spooled, &reuse.places.near[..number], work);
                 return Ok(Some(spooled));
@@ -83,9 +108,12 @@ fn take(
     jobs: &[Job],
     key: &Key,
     found: &Found,
-    work: &Work,
-    end: &AtomicU64,
+    depth: Depth,
+    lifting: &Lifting,
 ) -> Result<Result<Spooled, String>, Error> {
+    let Lifting {
+        options, work, end, ..
+    } = lifting;
     let part_end = found.start.checked_add(found.len);
     let Some(part_end) = part_end.filter(|_| fits(jobs, &found.sizes, found.len)) else {
         return Ok(Err("its blocks are not those that belong here".into()));
@@ -100,21 +128,30 @@ fn take(
     }
     let copy = work.spool.span(start, found.len);
     let mut checksum = Checksum::new(key);
-    let mut chunk = vec![0; 256 << 10];
+    let limits = Limits::segment(options.block_size);
+    let mut decompressor = Decompressor::new(options.compression.number(), limits)?;
+    let mut stored = Vec::new();
+    let mut looked = Ok(());
     let mut position = 0;
-    while position < found.len {
-        let len = usize::try_from(found.len - position).map_or(chunk.len(), |left| left.min(chunk.len()));
-        let chunk = &mut chunk[..len];
-        copy.read_exact_at(chunk, position)
+    for (job, word) in jobs.iter().zip(&found.sizes) {
+        let len = word & !DATA_RAW;
+        stored.resize(len as usize, 0);
+        copy.read_exact_at(&mut stored, position)
             .map_err(|source| image::Error::ReadSource {
                 what: "spool".into(),
                 source,
             })?;
-        checksum.add(chunk);
-        position += len as u64;
+        checksum.add(&stored);
+        position += u64::from(len);
+        if looked.is_ok() && word & DATA_RAW == 0 && len > 0 {
+            looked = look(&mut decompressor, &stored, job, depth);
+        }
     }
     if checksum.finish(&found.sizes) != found.digest {
         return Ok(Err("its bytes do not have the digest that it states".into()));
+    }
+    if let Err(error) = looked {
+        return Ok(Err(error.to_string()));
     }
     Ok(Ok(Spooled {
         start,
@@ -122,6 +159,17 @@ fn take(
         sizes: found.sizes.clone(),
         digest: Some(found.digest),
     }))
+}
+
+/// Looks at a block that was compressed.
+fn look(decompressor: &mut Decompressor, stored: &[u8], job: &Job, depth: Depth) -> Result<(), Error> {
+    let wanted = job.len() as usize;
+    decompressor.look(stored, wanted)?;
+    match depth {
+        Depth::Outside => Ok(()),
+        Depth::Inside if decompressor.decompress(stored, wanted)?.len() == wanted => Ok(()),
+        Depth::Inside => Err(Error::Damaged("a block holds less than belongs there".into())),
+    }
 }
 
 /// Whether sizes can be those of these blocks.

@@ -83,7 +83,7 @@ pub(super) fn pack(
 ) -> Result<Packed, Error> {
     let end = AtomicU64::new(0);
     let lifted = match &work.reuse {
-        Some(reuse) => lift(segments, keys, reuse, work, &end)?,
+        Some(reuse) => lift(segments, keys, options, reuse, work, &end)?,
         None => vec![None; segments.list.len()],
     };
     let missing: Vec<usize> = (0..lifted.len())

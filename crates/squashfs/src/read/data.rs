@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use image::ReadAt;
 
-use super::Source;
+use super::{Coding, Source};
 use crate::Error;
-use crate::compress::Decompressor;
+use crate::decompress::Decompressor;
 use crate::format::{DATA_RAW, FragmentEntry};
 
 /// What all files of an image share.
 pub(super) struct Data {
     pub(super) source: Source,
-    pub(super) compressor: u16,
+    pub(super) coding: Coding,
     pub(super) block_size: u32,
     pub(super) fragments: Vec<FragmentEntry>,
     /// The block that was unpacked last, by its first byte and size word: small files come one after the other
@@ -80,7 +80,7 @@ impl Data {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut decompressor = match idle {
             Some(decompressor) => decompressor,
-            None => Decompressor::new(self.compressor)?,
+            None => self.coding.decompressor()?,
         };
         let bytes = decompressor.decompress(stored, max);
         self.idle
@@ -130,7 +130,16 @@ impl FileData {
         if word == 0 {
             return Ok(None);
         }
-        self.data.unpack(start, word, max).map(Some)
+        let bytes = self.data.unpack(start, word, max)?;
+        // Linux reads no block that holds more than its part of the file.
+        let wanted = (self.len - number * u64::from(self.data.block_size)).min(max as u64);
+        if bytes.len() as u64 != wanted {
+            return Err(Error::Damaged(format!(
+                "a data block of {} bytes at byte {start}, and not of {wanted}",
+                bytes.len()
+            )));
+        }
+        Ok(Some(bytes))
     }
 
     fn fill(&self, buffer: &mut [u8], start: u64) -> Result<(), Error> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use zerocopy::FromBytes;
 
-use super::{Budget, Source};
+use super::{Budget, Coding, Source};
 use crate::Error;
-use crate::compress::Decompressor;
+use crate::decompress::Decompressor;
 use crate::format::{METADATA_RAW, METADATA_SIZE};
 
 /// How many unpacked blocks are kept.
@@ -46,8 +46,8 @@ impl Position {
 
 impl Metadata {
     /// The blocks from `start` to `end`.
-    pub(super) fn new(source: &Source, compressor: u16, start: u64, end: u64) -> Result<Metadata, Error> {
-        let decompressor = Decompressor::new(compressor)?;
+    pub(super) fn new(source: &Source, coding: &Coding, start: u64, end: u64) -> Result<Metadata, Error> {
+        let decompressor = coding.decompressor()?;
         Ok(Metadata {
             source: source.clone(),
             decompressor,
@@ -129,7 +129,7 @@ impl Metadata {
 /// Reads a table of `count` entries that is found by a list of the places of its blocks.
 pub(super) fn list<T: FromBytes>(
     source: &Source,
-    compressor: u16,
+    coding: &Coding,
     places: u64,
     count: usize,
     budget: &mut Budget,
@@ -138,7 +138,7 @@ pub(super) fn list<T: FromBytes>(
     budget.take(left as u64)?;
     let blocks = source.read(places, left.div_ceil(METADATA_SIZE).saturating_mul(8))?;
     let mut entries = Vec::with_capacity(count);
-    let mut metadata = Metadata::new(source, compressor, 0, places)?;
+    let mut metadata = Metadata::new(source, coding, 0, places)?;
     for block in blocks.chunks_exact(8) {
         let block = u64::from_le_bytes(block.try_into().unwrap_or_default());
         let len = left.min(METADATA_SIZE);

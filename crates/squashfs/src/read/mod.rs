@@ -3,6 +3,7 @@
 
 mod data;
 mod metadata;
+mod mount;
 mod tree;
 
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use image::{ReadAt, Tree};
 use zerocopy::FromBytes;
 
-use crate::compress::Decompressor;
-use crate::format::{self, NO_TABLE, Superblock};
+use crate::decompress::{Decompressor, Limits};
+use crate::format::{self, Superblock};
 use crate::{BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, Error};
 
 /// An image that is open.
@@ -19,6 +20,20 @@ use crate::{BLOCK_SIZE_MAX, BLOCK_SIZE_MIN, Error};
 pub struct Archive {
     source: Source,
     superblock: Superblock,
+    coding: Coding,
+}
+
+/// How an image's blocks are compressed.
+#[derive(Clone, Debug)]
+struct Coding {
+    compressor: u16,
+    limits: Limits,
+}
+
+impl Coding {
+    fn decompressor(&self) -> Result<Decompressor, Error> {
+        Decompressor::new(self.compressor, self.limits.clone())
+    }
 }
 
 /// What the superblock says.
@@ -61,12 +76,13 @@ impl Source {
 }
 
 impl Archive {
-    /// Opens an image of `size` bytes and checks its superblock.
+    /// Opens an image of `size` bytes and checks its superblock and the places of its tables, as Linux does when it
+    /// mounts one.
     ///
     /// Reading its tree will take at most 64 MiB and 64 times the image's size of memory.
     ///
     /// # Errors
-    /// When it cannot be read, is no SquashFS 4.0, or its superblock makes no sense.
+    /// When it cannot be read, is no SquashFS 4.0, or Linux would not mount it.
     pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Archive, Error> {
         let mut source = Source { bytes, size };
         let head = source.read(0, size_of::<Superblock>())?;
@@ -76,10 +92,11 @@ impl Archive {
         if superblock.magic.get() != format::MAGIC {
             return Err(damaged("it does not begin with \"hsqs\""));
         }
-        if superblock.version_major.get() != format::VERSION_MAJOR {
+        let version = [superblock.version_major.get(), superblock.version_minor.get()];
+        if version != [format::VERSION_MAJOR, 0] {
             return Err(Error::Unsupported(format!(
-                "version {}",
-                superblock.version_major
+                "version {}.{}",
+                version[0], version[1]
             )));
         }
         let block_size = superblock.block_size.get();
@@ -96,21 +113,17 @@ impl Archive {
             )));
         }
         source.size = used;
-        let tables = [
-            superblock.inode_table_start,
-            superblock.directory_table_start,
-            superblock.id_table_start,
-            superblock.fragment_table_start,
-            superblock.xattr_table_start,
-        ];
-        if tables
-            .iter()
-            .any(|start| start.get() != NO_TABLE && start.get() > used)
-        {
-            return Err(damaged("a table lies behind its end"));
-        }
-        Decompressor::new(superblock.compressor.get())?;
-        Ok(Archive { source, superblock })
+        let coding = Coding {
+            compressor: superblock.compressor.get(),
+            limits: mount::limits(&source, &superblock)?,
+        };
+        coding.decompressor()?;
+        mount::check(&source, &superblock)?;
+        Ok(Archive {
+            source,
+            superblock,
+            coding,
+        })
     }
 
     /// What the superblock says.

@@ -101,15 +101,18 @@ struct Listing {
 
 impl Reader {
     fn new(archive: &Archive) -> Result<Reader, Error> {
-        let Archive { source, superblock } = archive;
-        let compressor = superblock.compressor.get();
+        let Archive {
+            source,
+            superblock,
+            coding,
+        } = archive;
         let mut budget = Budget::of(source);
         let inode_start = superblock.inode_table_start.get();
         let directory_start = superblock.directory_table_start.get();
         let id_start = superblock.id_table_start.get();
         let ids = list(
             source,
-            compressor,
+            coding,
             id_start,
             superblock.id_count.get().into(),
             &mut budget,
@@ -118,7 +121,7 @@ impl Reader {
             0 => Vec::new(),
             count => list(
                 source,
-                compressor,
+                coding,
                 superblock.fragment_table_start.get(),
                 count as usize,
                 &mut budget,
@@ -131,30 +134,24 @@ impl Reader {
                 let short = |_| Error::Damaged("the table of extended attributes is too short".into());
                 let head = XattrTable::read_from_bytes(&head).map_err(short)?;
                 let places = start + size_of::<XattrTable>() as u64;
-                let ids = list(
-                    source,
-                    compressor,
-                    places,
-                    head.id_count.get() as usize,
-                    &mut budget,
-                )?;
+                let ids = list(source, coding, places, head.id_count.get() as usize, &mut budget)?;
                 Some(Xattrs {
                     ids,
-                    values: Metadata::new(source, compressor, head.xattr_start.get(), start)?,
+                    values: Metadata::new(source, coding, head.xattr_start.get(), start)?,
                 })
             }
         };
         let data = Data {
             source: source.clone(),
-            compressor,
+            coding: coding.clone(),
             block_size: superblock.block_size.get(),
             fragments,
             last: Mutex::new(None),
             idle: Mutex::new(Vec::new()),
         };
         Ok(Reader {
-            inodes: Metadata::new(source, compressor, inode_start, directory_start)?,
-            directories: Metadata::new(source, compressor, directory_start, source.size)?,
+            inodes: Metadata::new(source, coding, inode_start, directory_start)?,
+            directories: Metadata::new(source, coding, directory_start, source.size)?,
             ids,
             data: Arc::new(data),
             xattrs,
@@ -172,6 +169,13 @@ impl Reader {
         } else {
             inode_type
         };
+        // Linux adds the type to what is there, which makes another type of it when there is one already.
+        if header.mode.get() & !0o7777 & !inode_type::mode(basic_type) != 0 {
+            return Err(Error::Damaged(format!(
+                "an inode of type {inode_type} with the mode {:o}",
+                header.mode.get()
+            )));
+        }
         self.budget.take(NODE_COST)?;
         let mut directory = None;
         let (kind, xattr) = match basic_type {
