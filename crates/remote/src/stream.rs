@@ -32,6 +32,8 @@ struct Transfer<'a> {
     key: String,
     /// The object's next byte.
     position: u64,
+    /// The bytes before it that the connection brings once more.
+    before: u64,
     total: Option<u64>,
     encoding: Option<String>,
     body: Option<BodyReader<'static>>,
@@ -60,6 +62,7 @@ impl<'a> Stream<'a> {
             http,
             key: key.to_string(),
             position: start,
+            before: 0,
             total: answer.total,
             encoding: answer.encoding.clone(),
             body: None,
@@ -126,7 +129,7 @@ impl Transfer<'_> {
             if self.body.is_none() {
                 self.connect()?;
             }
-            let problem = match self.receive(buffer) {
+            let problem = match self.skip().and_then(|()| self.receive(buffer)) {
                 Ok(0) if self.total.is_some_and(|total| self.position < total) => ENDS_EARLY.to_string(),
                 Ok(len) => {
                     self.position += len as u64;
@@ -159,14 +162,14 @@ impl Transfer<'_> {
         }
     }
 
-    /// Reads what the object has before its next byte again.
-    fn skip(&mut self, mut len: u64) -> Result<(), String> {
+    /// Leaves out what stands before the object's next byte: a server without ranges begins anew.
+    fn skip(&mut self) -> Result<(), String> {
         let mut buffer = [0; 1 << 13];
-        while len > 0 {
-            let part = usize::try_from(len).map_or(buffer.len(), |len| len.min(buffer.len()));
+        while self.before > 0 {
+            let part = usize::try_from(self.before).map_or(buffer.len(), |len| len.min(buffer.len()));
             match self.receive(&mut buffer[..part])? {
                 0 => return Err(ENDS_EARLY.to_string()),
-                read => len -= read as u64,
+                read => self.before -= read as u64,
             }
         }
         Ok(())
@@ -183,16 +186,7 @@ impl Transfer<'_> {
                         let object = self.http.name(&self.key);
                         return Err(Error::Changed { object, before, now }.into());
                     }
-                    let skipped = self.position - answer.start;
                     self.take(answer);
-                    // A server without ranges begins anew.
-                    if let Err(problem) = self.skip(skipped) {
-                        self.body = None;
-                        if self.retry.again() {
-                            continue;
-                        }
-                        return Err(self.http.broken(&self.key, &problem, self.retry.failed).into());
-                    }
                     return Ok(());
                 }
                 Tried::Nothing | Tried::Beyond => {
@@ -216,6 +210,7 @@ impl Transfer<'_> {
 
     fn take(&mut self, answer: Answer) {
         self.body = Some(answer.body.into_with_config().limit(u64::MAX).reader());
+        self.before = self.position.saturating_sub(answer.start);
         self.pace = Pace::new(self.http.slow());
     }
 }

@@ -1,7 +1,6 @@
 //! What boards' boot ROMs find in an image made for them.
 
 use disk::{Attributes, Board, Gpt, Mbr, Options, Partition, PartitionType, Planned, Region, Table, plan};
-use image::Content;
 use insta::assert_snapshot;
 
 use crate::{MIB, gpt, options, partition, raw, refused};
