@@ -177,6 +177,21 @@ fn an_unknown_attribute() {
 }
 
 #[test]
+fn a_field_of_a_chromebook_that_cannot_be() {
+    let attributes = "type = \"chromeos-kernel\"\nattributes = [\"priority=16\"]";
+    let world = World::with("type = \"root-arm64\"", attributes);
+    assert_snapshot!(world.build_refused(2), @r#"
+    error: disk.region "rootfs".attributes: priority=16: must be a number from 0 to 15
+    "#);
+    let attributes = "type = \"chromeos-kernel\"\nattributes = [\"prority=15\"]";
+    let world = World::with("type = \"root-arm64\"", attributes);
+    assert_snapshot!(world.build_refused(2), @r#"
+    error: disk.region "rootfs".attributes: there is no attribute "prority=15"
+    hint: did you mean "priority"?
+    "#);
+}
+
+#[test]
 fn an_unknown_part_in_only() {
     let world = World::new();
     let only = ["build", "spec.toml", "--out", "out", "--only", "fs.root"];

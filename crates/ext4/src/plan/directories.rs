@@ -324,12 +324,14 @@ mod tests {
             let pages = Pages { seed };
             for count in [0, 1, 9, 250] {
                 let names: Vec<String> = (0..count).map(|number| format!("n{number}")).collect();
-                let child = |name: &String| Child {
-                    name: name.as_bytes(),
-                    number: 12,
-                    file_type: 1,
-                };
-                let children: Vec<Child> = names.iter().map(|name| child(name)).collect();
+                let children: Vec<Child> = names
+                    .iter()
+                    .map(|name| Child {
+                        name: name.as_bytes(),
+                        number: 12,
+                        file_type: 1,
+                    })
+                    .collect();
                 let whole = pages.leaf(children.iter());
                 let content = pages.sparse(&whole);
                 assert_eq!(content.to_vec().unwrap(), whole);

@@ -28,9 +28,9 @@ fn closure(count: usize) -> Closure {
             number + 1,
             references.len()
         );
-        references
-            .iter()
-            .for_each(|reference| text.push_str(&format!("{reference}\n")));
+        for reference in references {
+            let _ = writeln!(text, "{reference}");
+        }
     }
     Closure::from_registration(Path::new("registration"), text.as_bytes()).unwrap()
 }
