@@ -48,13 +48,15 @@ pub fn read_database(database: &Path, roots: &[StorePath]) -> Result<Closure> {
         .prepare("select hash, narSize from ValidPaths where id = ?")
         .map_err(failed)?;
 
-    let ids: BTreeMap<&str, i64> = paths.iter().map(|(id, path)| (path.as_str(), *id)).collect();
-    let bad = |problem: Error| damaged(database, problem.to_string());
-    let parse = |id: i64| {
-        let path = paths.get(&id).map_or("", String::as_str);
-        path.parse::<StorePath>().map_err(bad)
+    let own = |id: i64| {
+        let from = references.partition_point(|(referrer, _)| *referrer < id);
+        let own = references[from..]
+            .iter()
+            .take_while(move |(referrer, _)| *referrer == id);
+        own.map(|(_, reference)| *reference)
     };
-    let mut known: BTreeMap<i64, PathInfo> = BTreeMap::new();
+    let bad = |problem: Error| damaged(database, problem.to_string());
+    let ids: BTreeMap<&str, i64> = paths.iter().map(|(id, path)| (path.as_str(), *id)).collect();
     let mut wanted = Vec::new();
     for root in roots {
         let id = ids.get(root.as_str()).ok_or_else(|| Error::NotValid {
@@ -63,32 +65,33 @@ pub fn read_database(database: &Path, roots: &[StorePath]) -> Result<Closure> {
         })?;
         wanted.push(*id);
     }
+    let mut reached: BTreeMap<i64, StorePath> = BTreeMap::new();
     while let Some(id) = wanted.pop() {
-        if known.contains_key(&id) {
-            continue;
+        if !reached.contains_key(&id) {
+            let path = paths.get(&id).map_or("", String::as_str);
+            reached.insert(id, path.parse().map_err(bad)?);
+            wanted.extend(own(id));
         }
+    }
+
+    let info = |(id, path): (&i64, &StorePath)| {
         let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
         let (hash, nar_size): (String, Option<i64>) = hash_row.query_row([id], row).map_err(failed)?;
-        let from = references.partition_point(|(referrer, _)| *referrer < id);
-        let own = references[from..]
-            .iter()
-            .take_while(|(referrer, _)| *referrer == id);
-        let own: Vec<i64> = own.map(|(_, reference)| *reference).collect();
-        let mut names = own.iter().map(|id| parse(*id)).collect::<Result<Vec<_>>>()?;
-        names.sort_unstable();
-        wanted.extend(own);
-        let info = PathInfo {
-            path: parse(id)?,
+        let mut references: Vec<StorePath> = own(*id)
+            .filter_map(|reference| reached.get(&reference).cloned())
+            .collect();
+        references.sort_unstable();
+        Ok(PathInfo {
+            path: path.clone(),
             nar_hash: Some(hash.parse().map_err(bad)?),
             // Old stores did not know it.
             nar_size: nar_size
                 .and_then(|size| u64::try_from(size).ok())
                 .filter(|size| *size > 0),
-            references: Some(names),
-        };
-        known.insert(id, info);
-    }
-    Closure::of(known.into_values().collect())
+            references: Some(references),
+        })
+    };
+    Closure::of(reached.iter().map(info).collect::<Result<_>>()?)
 }
 
 /// An error of the library, which is damage where the file is to blame.

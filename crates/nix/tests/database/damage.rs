@@ -139,10 +139,10 @@ fn what_leads_nowhere_is_refused() {
         ),
         (
             "update ValidPaths set path = '/tmp/x' where id = 2",
-            "\"/tmp/x\": ",
+            "DB: is damaged: /tmp/x: not a store path",
         ),
         (
-            "update Refs set reference = 'x' where referrer = 3",
+            "update Refs set reference = 'x' where referrer = 3 and reference = 3",
             "DB: is damaged: Invalid column type Text",
         ),
         (
