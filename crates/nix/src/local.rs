@@ -1,6 +1,7 @@
 //! The database of a local store, read while Nix goes on using it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use rusqlite::limits::Limit;
@@ -67,9 +68,9 @@ pub fn read_database(database: &Path, roots: &[StorePath]) -> Result<Closure> {
     }
     let mut reached: BTreeMap<i64, StorePath> = BTreeMap::new();
     while let Some(id) = wanted.pop() {
-        if !reached.contains_key(&id) {
+        if let Entry::Vacant(place) = reached.entry(id) {
             let path = paths.get(&id).map_or("", String::as_str);
-            reached.insert(id, path.parse().map_err(bad)?);
+            place.insert(path.parse().map_err(bad)?);
             wanted.extend(own(id));
         }
     }

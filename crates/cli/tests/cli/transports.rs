@@ -50,6 +50,16 @@ fn a_compressed_disk_with_a_block_map() {
         "format = \"fat\"\ncompress = \"xz\"\ncompress-level = 0",
     );
     let stdout = world.done(&BUILD);
+    // Where a Rockchip's boot ROM looks for copies of its loader, 512 KiB apart, zeros are written.
+    let map = fs::read_to_string(world.path("out/demo-25.11.img.bmap")).unwrap();
+    for block in [8, 136, 264, 392, 520] {
+        assert!(
+            map.contains(&format!(">{block}<"))
+                || map.contains(&format!("-{block}<"))
+                || map.contains(&format!(">{block}-")),
+            "{block}: {map}"
+        );
+    }
     assert_snapshot!(without_digests(&stdout), @r"
     boot.vfat.xz             9.1 KiB  sha256 [digest]
     rootfs.squashfs           12 KiB  sha256 [digest]
