@@ -176,6 +176,29 @@ fn an_unknown_attribute() {
     "#);
 }
 
+/// A kernel of a Chromebook boots when nothing is said of it.
+#[test]
+fn how_a_chromebook_chooses() {
+    for (attributes, wanted) in [
+        ("", "\"priority=10 tries=5, successful\""),
+        (
+            "attributes = [\"priority=15\", \"successful=0\"]",
+            "\"priority=15 tries=5\"",
+        ),
+        (
+            "attributes = [\"priority=0\", \"tries=0\", \"successful=0\", \"read-only\"]",
+            "\"read-only\"",
+        ),
+    ] {
+        let world = World::with(
+            "type = \"root-arm64\"",
+            &format!("type = \"chromeos-kernel\"\n{attributes}"),
+        );
+        let plan = world.done(&["plan", "spec.toml", "--json"]);
+        assert!(plan.contains(&format!("\"attributes\": {wanted}")), "{plan}");
+    }
+}
+
 #[test]
 fn a_field_of_a_chromebook_that_cannot_be() {
     let attributes = "type = \"chromeos-kernel\"\nattributes = [\"priority=16\"]";
