@@ -124,13 +124,16 @@ fn bucket(text: &str, url: &Url) -> Result<BucketAddress, String> {
             "region" => region = Some(value.into_owned()),
             "endpoint" => endpoint = Some(value.into_owned()).filter(|value| !value.is_empty()),
             "scheme" if value == "http" || value == "https" => scheme = value.into_owned(),
-            "scheme" => return Err(format!("scheme={value}: must be http or https")),
+            "scheme" => return Err(format!("scheme={}: must be http or https", shown(&value))),
             "addressing-style" => {
                 style = match value.as_ref() {
                     "path" => Some(UrlStyle::Path),
                     "virtual" => Some(UrlStyle::VirtualHost),
                     "auto" => None,
-                    _ => return Err(format!("addressing-style={value}: must be path, virtual or auto")),
+                    _ => {
+                        let value = shown(&value);
+                        return Err(format!("addressing-style={value}: must be path, virtual or auto"));
+                    }
                 }
             }
             // Nix's other settings are about writing caches, or its own.
@@ -252,6 +255,8 @@ mod tests {
             "s3://b?scheme=http&endpoint=me:secret@h:99999",
             "s3://b?endpoint=https://me:secret@h:99999",
             "s3://b?endpoint=https://secret@h&scheme=ftp",
+            "s3://b?scheme=https://me:secret@h",
+            "s3://b?addressing-style=https://me:secret@h",
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
