@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::DownloadDir;
-use remote::{Credentials, Options};
+use remote::{Credentials, Options, Slow};
 use spec::Access;
 
 use crate::args::source::Fetch;
@@ -36,9 +36,15 @@ pub(crate) fn access<'a>(
 
 fn sources(args: &Fetch) -> Result<Options, Failure> {
     let usual = remote()?;
+    let stall = args.timeout.map_or(usual.stall, Duration::from_secs);
     Ok(Options {
         tries: args.tries.unwrap_or(usual.tries),
-        stall: args.timeout.map_or(usual.stall, Duration::from_secs),
+        stall,
+        // Who waits longer for a silent connection is patient with a slow one, too.
+        slow: Slow {
+            time: 2 * stall,
+            ..usual.slow
+        },
         ..usual
     })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cache::{Cache, Earlier, Segments, Shared, Shelf, Uploads};
-use remote::Options;
+use remote::{Options, Slow};
 
 use crate::access;
 use crate::args::caching::Caching;
@@ -62,6 +62,10 @@ impl Places {
         let options = Options {
             tries: 2,
             stall: PATIENCE,
+            slow: Slow {
+                time: 4 * PATIENCE,
+                ..Slow::default()
+            },
             ..access::remote()?
         };
         for address in &args.cache_from {

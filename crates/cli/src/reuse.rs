@@ -1,6 +1,5 @@
 //! `--reuse`: where segments are in an earlier output, as its manifest says, and as nobody has to believe.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -116,11 +115,9 @@ pub(crate) fn open(path: &Path) -> Result<Vec<Earlier>, Failure> {
 impl Place {
     fn open(&self, path: &Path, entry: &SegmentsEntry) -> Result<Earlier, Failure> {
         let unreadable = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
-        let file = File::open(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
-        let size = file
-            .metadata()
-            .map_err(|error| unreadable(error.to_string()))?
-            .len();
+        let (file, meta) =
+            image::open_regular(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        let size = meta.len();
         let records = entry
             .segments
             .iter()
@@ -184,7 +181,7 @@ fn manifests(path: &Path) -> Vec<PathBuf> {
 fn read(path: &Path) -> Result<Description, Failure> {
     let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
+    let (file, _) = image::open_regular(path).map_err(|error| failed(format!("cannot be read: {error}")))?;
     file.take(DESCRIPTION_MAX)
         .read_to_end(&mut bytes)
         .map_err(|error| failed(format!("cannot be read: {error}")))?;

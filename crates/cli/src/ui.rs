@@ -1,5 +1,6 @@
 //! Everything that is printed: results to stdout, progress and failures to stderr.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,9 +41,10 @@ impl Ui {
         self.json
     }
 
-    /// Prints a result. A reader that has gone away is no failure; a disk that is full is one.
+    /// Prints a result, with what is no text [escaped](escaped). A reader that has gone away is no failure; a disk that is full is one.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         self.clear();
+        let text = escaped(text);
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::output(
@@ -56,20 +58,30 @@ impl Ui {
     /// Prints a result for machines.
     pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        self.print(&(text + "\n"))
+        // What is left unescaped is inside of strings.
+        let text = replaced(&text, |character| format!("\\u{:04x}", u32::from(character)));
+        self.print(&(text.into_owned() + "\n"))
     }
 
     /// Says something that the user should know although nothing failed.
     pub(crate) fn warn(&self, message: &str) {
         self.clear();
-        say(&format!("{} {message}", self.colored("warning:", "33")));
+        say(&format!(
+            "{} {}",
+            self.colored("warning:", "33"),
+            escaped(message)
+        ));
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {
         self.clear();
-        say(&format!("{} {}", self.colored("error:", "31"), failure.message));
+        say(&format!(
+            "{} {}",
+            self.colored("error:", "31"),
+            escaped(&failure.message)
+        ));
         if let Some(hint) = &failure.hint {
-            say(&format!("{} {hint}", self.colored("hint:", "36")));
+            say(&format!("{} {}", self.colored("hint:", "36"), escaped(hint)));
         }
         if self.json {
             let code = failure.code();
@@ -100,7 +112,7 @@ impl Progress for Ui {
         self.clear();
         if !self.terminal {
             if !self.json {
-                say(&format!("{step}: {}", size(total)));
+                say(&format!("{}: {}", escaped(step), size(total)));
             }
             return;
         }
@@ -109,7 +121,7 @@ impl Progress for Ui {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_message(step.to_string());
+        bar.set_message(escaped(step).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar);
     }
@@ -123,6 +135,36 @@ impl Progress for Ui {
         }
         Ok(())
     }
+}
+
+/// A text without what a terminal would obey, or show elsewhere: names of files, texts of manifests and answers of servers
+/// are written by others. Lines stay lines.
+fn escaped(text: &str) -> Cow<'_, str> {
+    replaced(text, |character| match u32::from(character) {
+        code @ ..=0x7f => format!("\\x{code:02x}"),
+        code => format!("\\u{{{code:x}}}"),
+    })
+}
+
+/// A text with something in place of control characters, and of those that change the direction of others.
+fn replaced(text: &str, by: impl Fn(char) -> String) -> Cow<'_, str> {
+    let bad = |character: char| match character {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        character => character.is_control(),
+    };
+    if !text.contains(bad) {
+        return text.into();
+    }
+    let mut clean = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if bad(character) {
+            clean.push_str(&by(character));
+        } else {
+            clean.push(character);
+        }
+    }
+    clean.into()
 }
 
 /// A line on stderr; nobody can be told when that fails.
@@ -154,4 +196,27 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_told_nothing_by_others() {
+        for (text, wanted) in [
+            ("plain ä → 日本 …\n\tnext", "plain ä → 日本 …\n\tnext"),
+            ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+            ("a\rb\x08\0\x7f", "a\\x0db\\x08\\x00\\x7f"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("exe\u{202e}gpj", "exe\\u{202e}gpj"),
+        ] {
+            assert_eq!(escaped(text), wanted);
+        }
+        let json = replaced("\"\u{9b}\u{202e}\"", |character| {
+            format!("\\u{:04x}", u32::from(character))
+        });
+        assert_eq!(json, "\"\\u009b\\u202e\"");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "\u{9b}\u{202e}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Error, Result};
+use crate::{Error, PartitionType, Result, TYPES};
 
 /// The attribute bits of a partition. [UEFI](https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html)
 /// defines bits 0 to 2, the partition's type defines bits 48 to 63.
@@ -19,6 +19,24 @@ pub struct ChromeOs {
     /// Whether it has booted.
     pub successful: bool,
 }
+
+impl ChromeOs {
+    /// What a kernel partition has when nothing else is said: `cgpt add -P 10 -T 5 -S 1`, which boots.
+    pub const KERNEL: ChromeOs = ChromeOs {
+        priority: 10,
+        tries: 5,
+        successful: true,
+    };
+
+    /// Whether firmware boots it: it has a priority, and has tries left or has booted.
+    #[must_use]
+    pub fn boots(self) -> bool {
+        self.priority > 0 && (self.tries > 0 || self.successful)
+    }
+}
+
+/// The type whose partitions have [`ChromeOs`] attributes.
+const KERNEL_TYPE: &str = "chromeos-kernel";
 
 /// Names of single bits: those of UEFI, then those of the Discoverable Partitions Specification.
 const BITS: [(&str, u32); 6] = [
@@ -42,6 +60,64 @@ impl Attributes {
     /// The names that [`Attributes::named`] knows.
     pub fn names() -> impl Iterator<Item = &'static str> {
         BITS.iter().map(|(name, _)| *name)
+    }
+
+    /// What a partition of a type has when nothing else is said: the kernel of a Chromebook
+    /// [boots](ChromeOs::KERNEL), others have nothing.
+    #[must_use]
+    pub fn of_type(kind: PartitionType) -> Attributes {
+        let kernel = TYPES.iter().find(|known| known.name == KERNEL_TYPE);
+        match kernel {
+            Some(known) if kind.guid() == Some(known.guid) => {
+                Attributes::try_from(ChromeOs::KERNEL).unwrap_or_default()
+            }
+            _ => Attributes::default(),
+        }
+    }
+
+    /// These, and what a text says: a name, or a field of [`ChromeOs`] such as `priority=10`, `tries=5`, `successful`
+    /// or `successful=0`, which replaces what these have there.
+    ///
+    /// # Errors
+    /// When there is no such attribute, or it cannot have the value.
+    pub fn with(self, text: &str) -> Result<Attributes> {
+        let (field, value) = match text.split_once('=') {
+            Some((field, value)) => (field, Some(value)),
+            None => (text, None),
+        };
+        let bad = |field, wanted| Error::BadChromeOs {
+            field,
+            value: value.unwrap_or_default().to_owned(),
+            wanted,
+        };
+        let number = |field| {
+            let digits = value.filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
+            digits
+                .and_then(|digits| digits.parse().ok())
+                .filter(|number| *number <= 15)
+                .ok_or_else(|| bad(field, "a number from 0 to 15"))
+        };
+        let fields = self.chromeos();
+        let fields = match field {
+            "priority" => ChromeOs {
+                priority: number("priority")?,
+                ..fields
+            },
+            "tries" => ChromeOs {
+                tries: number("tries")?,
+                ..fields
+            },
+            "successful" => ChromeOs {
+                successful: match value {
+                    None | Some("1") => true,
+                    Some("0") => false,
+                    Some(_) => return Err(bad("successful", "0 or 1")),
+                },
+                ..fields
+            },
+            _ => return Attributes::named(text).map(|named| self.and(named)),
+        };
+        Ok(Attributes(self.0 & !CHROMEOS_MASK).and(Attributes::try_from(fields)?))
     }
 
     /// The attribute called `name`.
@@ -163,16 +239,49 @@ mod tests {
     /// `cgpt add -S 1 -T 5 -P 10`.
     #[test]
     fn chromeos_has_fields() {
-        let fields = ChromeOs {
-            priority: 10,
-            tries: 5,
-            successful: true,
-        };
+        let fields = ChromeOs::KERNEL;
         let attributes = Attributes::try_from(fields).unwrap();
         assert_eq!(attributes.0, 0x015a_0000_0000_0000);
         assert_eq!(attributes.chromeos(), fields);
         assert_eq!(attributes.to_string(), "priority=10 tries=5, successful");
         let error = Attributes::try_from(ChromeOs { tries: 16, ..fields }).unwrap_err();
         assert_eq!(error.to_string(), "tries: 16 is above the limit of 15");
+    }
+
+    #[test]
+    fn a_kernel_of_a_chromebook_boots_unless_it_shall_not() {
+        let of = |name| Attributes::of_type(PartitionType::parse(name).unwrap());
+        let kernel = of("chromeos-kernel");
+        assert_eq!(kernel.0, 0x015a_0000_0000_0000);
+        assert_eq!(of("FE3A2A5D-4F32-41A7-B725-ACCC3285A309"), kernel);
+        assert_eq!(of("chromeos-root"), Attributes(0));
+        let with = |texts: &[&str]| {
+            let all = texts.iter().try_fold(kernel, |all, text| all.with(text));
+            all.map_or_else(|error| error.to_string(), |all| all.to_string())
+        };
+        assert_eq!(
+            with(&["priority=15", "growfs"]),
+            "growfs, priority=15 tries=5, successful"
+        );
+        assert_eq!(with(&["tries=15", "successful=0"]), "priority=10 tries=15");
+        assert_eq!(with(&["successful=0", "successful"]), kernel.to_string());
+        assert_eq!(with(&["priority=0", "tries=0", "successful=0"]), "none");
+        for text in [
+            "priority",
+            "priority=",
+            "priority=16",
+            "priority=+1",
+            "priority=256",
+        ] {
+            let (_, value) = text.split_once('=').unwrap_or_default();
+            assert_eq!(
+                with(&[text]),
+                format!("priority={value}: must be a number from 0 to 15")
+            );
+        }
+        assert_eq!(with(&["successful=2"]), "successful=2: must be 0 or 1");
+        assert_eq!(with(&["growfs=1"]), "growfs=1: is no attribute of partitions");
+        let boots = |text| kernel.with(text).unwrap().chromeos().boots();
+        assert!(boots("tries=0") && boots("successful=0") && !boots("priority=0"));
     }
 }

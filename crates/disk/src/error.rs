@@ -6,7 +6,7 @@ use image::Fault;
 use uuid::Uuid;
 
 use crate::map::MapEntry;
-use crate::{Attributes, Bytes, MbrType, PartitionType, Range, type_of_guid, type_of_number};
+use crate::{Attributes, Bytes, MbrType, PartitionType, Range, TypeId};
 
 /// An error of disks.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,16 @@ pub enum Error {
         field: &'static str,
         /// Its value.
         value: u8,
+    },
+    /// A field of a `ChromeOS` partition with a value that it cannot have.
+    #[error("{field}={value}: must be {wanted}")]
+    BadChromeOs {
+        /// `priority`, `tries` or `successful`.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it can be.
+        wanted: &'static str,
     },
     /// An option of the disk that makes no sense.
     #[error("{option}: {value} {problem}")]
@@ -333,16 +343,40 @@ pub enum Error {
         max_end: u64,
     },
     /// A first partition that the board does not look at.
-    #[error("{name}: the partition's type in the MBR is {kind}, {board} boots from a first partition of the type {}", list(.wanted))]
+    #[error("{name}: the partition's type in the {table} is {kind}, {board} boots from a first partition of the type {}", list(.wanted))]
     BoardType {
         /// The partition's name.
         name: String,
-        /// Its type.
-        kind: MbrType,
+        /// The table that the board reads: `MBR` or `GPT`.
+        table: &'static str,
+        /// The partition's type there.
+        kind: TypeId,
         /// The board's name.
         board: &'static str,
         /// The types that the board knows.
-        wanted: &'static [MbrType],
+        wanted: Vec<String>,
+    },
+    /// A blob that the board finds by the type of its partition, which it has not.
+    #[error("{name}: is {}, {board} finds it as a partition of the type {wanted}", .kind.map_or_else(|| "no partition".to_owned(), |kind| format!("of the type {kind}")))]
+    BlobType {
+        /// The region's name.
+        name: String,
+        /// The partition's type; none: it is no partition.
+        kind: Option<TypeId>,
+        /// The board's name.
+        board: &'static str,
+        /// The type that the board looks for.
+        wanted: &'static str,
+    },
+    /// No partition that the board would boot.
+    #[error(
+        "the disk: {board} boots from a partition of the type {kind} whose priority is not 0, and that has tries left or is successful; there is none"
+    )]
+    NothingBoots {
+        /// The board's name.
+        board: &'static str,
+        /// The type that the board looks for.
+        kind: &'static str,
     },
     /// The image cannot be put together.
     #[error(transparent)]
@@ -408,79 +442,11 @@ impl Error {
             _ => Fault::Request,
         }
     }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Error::Overlap { hint, .. } => Some(hint.clone()),
-            Error::BeyondEnd { needed, .. } => Some(larger_disk(*needed)),
-            Error::Empty { name } => Some(format!("give {name} a size or a content")),
-            Error::ContentTooLarge { name, len, .. } => Some(format!(
-                "give {name} at least {len} bytes, or make its content smaller"
-            )),
-            Error::NotAligned { what, at, sector, .. } => {
-                let before = at - at % sector;
-                let verb = what.trim_end_matches('s');
-                Some(format!(
-                    "let it {verb} at byte {before} or {}",
-                    before.saturating_add(*sector)
-                ))
-            }
-            Error::NotUsable { usable, .. } => Some(format!(
-                "place it between bytes {} and {}",
-                usable.start, usable.end
-            )),
-            Error::TooEarly { min, .. } => Some(format!("place it at {} or later", Bytes(*min))),
-            Error::WrongPlace { wanted, .. } => Some(format!(
-                "leave its place out, or say {wanted} bytes; or give the region another name"
-            )),
-            Error::NotInTable { kind, table, .. } => Some(other_type(*kind, table)),
-            Error::NoAttributes { .. } => Some("leave the other attributes out, or use a GPT".into()),
-            Error::NoGuid { .. } => {
-                Some("leave it out: the disk's signature and the number stand for it".into())
-            }
-            Error::NotHybrid { .. } => Some("leave it out, or make the table a hybrid".into()),
-            Error::BeyondReach { .. } => Some("use a GPT, or place it earlier".into()),
-            Error::BoardType { .. } => Some(
-                "let the FAT with the firmware be the first partition, of the type \"fat32\" in the MBR"
-                    .into(),
-            ),
-            Error::LogicalOrder { .. } => {
-                Some("number logical partitions in the order of their places".into())
-            }
-            Error::InsideExtended { .. } => Some("let the logical partitions lie side by side".into()),
-            Error::UnknownType { text } => MbrType::parse(&format!("0x{text}"))
-                .map(|number| format!("in an MBR, that is written {number}")),
-            _ => None,
-        }
-    }
 }
 
-/// What to write in place of a type that the table does not know.
-fn other_type(kind: PartitionType, table: &str) -> String {
-    let same = match kind {
-        PartitionType::Named(_) => None,
-        PartitionType::Guid(guid) => type_of_guid(guid).filter(|known| known.mbr.is_some()),
-        // The other number of a FAT32, for places that are no LBA.
-        PartitionType::Mbr(MbrType(0x0b)) => type_of_number(MbrType(0x0c)),
-        PartitionType::Mbr(number) => type_of_number(number),
-    };
-    match (same, kind) {
-        (Some(known), _) => format!("write {:?}, which every table knows", known.name),
-        (None, PartitionType::Mbr(_)) => format!("{table} knows names such as \"linux\", and GUIDs"),
-        (None, _) => format!("{table} knows names such as \"linux\" or \"fat32\", and numbers such as 0x83"),
-    }
-}
-
-fn list(types: &[MbrType]) -> String {
-    let types: Vec<String> = types.iter().map(ToString::to_string).collect();
+fn list(types: &[String]) -> String {
     match types.split_last() {
         Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
         _ => types.concat(),
     }
-}
-
-pub(crate) fn larger_disk(needed: u64) -> String {
-    format!("make the disk at least {needed} bytes large, or let it fit")
 }

@@ -53,6 +53,7 @@ mod bytes;
 mod error;
 mod format;
 mod guid;
+mod hint;
 mod ids;
 mod map;
 mod plan;
@@ -229,13 +230,13 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// A partition of a type.
+    /// A partition of a type, with the attributes that [its type](Attributes::of_type) has.
     #[must_use]
     pub fn new(kind: PartitionType) -> Partition {
         Partition {
             kind,
             guid: None,
-            attributes: Attributes::default(),
+            attributes: Attributes::of_type(kind),
             number: None,
             mbr_type: None,
         }

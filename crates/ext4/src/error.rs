@@ -160,18 +160,20 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::BadOption { .. }
-            | Error::NoDirectory { .. }
-            | Error::TargetEmpty { .. }
-            | Error::TimeOutOfRange { .. }
-            | Error::BadXattr { .. } => Fault::Request,
+            Error::BadOption { .. } | Error::NoDirectory { .. } | Error::TimeOutOfRange { .. } => {
+                Fault::Request
+            }
             Error::TooManyLinks { .. }
             | Error::TargetTooLong { .. }
             | Error::FileTooLarge { .. }
             | Error::DirectoryTooLarge { .. }
             | Error::TooManyInodes { .. }
             | Error::Full { .. } => Fault::Limit,
-            Error::NotExt4 { .. } | Error::Unsupported { .. } | Error::Read { .. } => Fault::Input,
+            Error::NotExt4 { .. }
+            | Error::Unsupported { .. }
+            | Error::Read { .. }
+            | Error::TargetEmpty { .. }
+            | Error::BadXattr { .. } => Fault::Input,
             Error::Damaged { .. } => Fault::Damaged,
             Error::Image(error) => error.fault(),
         }

@@ -223,3 +223,25 @@ fn contents_count_not_where_they_come_from() {
     assert_eq!(images[0], images[1]);
     assert_eq!(images[0], images[2]);
 }
+
+/// A block of a small folder is mostly zeros, which are not kept for each of a million folders.
+#[test]
+fn small_folders_take_little_memory() {
+    let mut tree = Tree::default();
+    for number in 0..2000 {
+        let path = format!("/{}/{number}", number / 50);
+        tree.add_at(path.as_bytes(), Node::directory()).unwrap();
+    }
+    let planned = ext4::plan(&tree, &options(PROFILES[0])).unwrap();
+    let kept: u64 = planned
+        .image
+        .extents()
+        .iter()
+        .map(|extent| match &extent.content {
+            Content::Bytes(bytes) if &*extent.label == "files" => bytes.len() as u64,
+            _ => 0,
+        })
+        .sum();
+    // That of lost+found, which has four blocks from the start.
+    assert_eq!(kept, 4 * 4096);
+}

@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -131,6 +132,11 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
         true
     }
 
+    /// What errors call it.
+    fn name(&self) -> String {
+        "an image".into()
+    }
+
     /// The file that it is, when it is one: the system can copy parts of files without this process.
     fn as_file(&self) -> Option<&File> {
         None
@@ -140,6 +146,13 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
 impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, start)
+    }
+
+    /// Its path, as the system knows it; a spool has none.
+    fn name(&self) -> String {
+        let known = std::fs::read_link(format!("/proc/self/fd/{}", self.as_raw_fd()));
+        let path = known.ok().filter(|path| std::fs::symlink_metadata(path).is_ok());
+        path.map_or_else(|| "a temporary file".into(), |path| path.display().to_string())
     }
 
     fn as_file(&self) -> Option<&File> {
@@ -173,6 +186,14 @@ impl ReadAt for Content {
             } => source.read_exact_at(buffer, first + start),
             Content::Spooled(file) => file.source.read_exact_at(buffer, file.start + start),
             Content::Image(image) => image.read_exact_at(buffer, start),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Content::File(host) => host.path().display().to_string(),
+            Content::Span { source, .. } | Content::Spooled(Spooled { source, .. }) => source.name(),
+            Content::Bytes(_) | Content::Zeros(_) | Content::Image(_) => "an image".into(),
         }
     }
 }
@@ -392,6 +413,11 @@ impl Reader<'_> {
     }
 
     fn failed(&self, source: io::Error) -> Error {
+        // What lies inside something else says by itself which file it is.
+        let source = match source.downcast::<Error>() {
+            Ok(error) => return error,
+            Err(source) => source,
+        };
         match self.content {
             Content::File(host) if source.kind() == io::ErrorKind::UnexpectedEof => {
                 let found = self
@@ -409,14 +435,8 @@ impl Reader<'_> {
                 path: host.path().to_path_buf(),
                 source,
             },
-            Content::Span { source: what, .. } | Content::Spooled(Spooled { source: what, .. }) => {
-                Error::ReadSource {
-                    what: format!("{what:?}"),
-                    source,
-                }
-            }
-            Content::Bytes(_) | Content::Zeros(_) | Content::Image(_) => Error::ReadSource {
-                what: "an image".into(),
+            content => Error::ReadSource {
+                what: content.name(),
                 source,
             },
         }
@@ -424,57 +444,4 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_changes_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        let original = || {
-            std::fs::write(&path, b"four").unwrap();
-            let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
-            File::options()
-                .write(true)
-                .open(&path)
-                .unwrap()
-                .set_modified(then)
-                .unwrap();
-        };
-        original();
-        let planned = || Content::host_file(&path).unwrap();
-        let changed = |content: &Content| matches!(content.to_vec(), Err(Error::Changed { planned: 4, .. }));
-        let content = planned();
-        assert_eq!(content.to_vec().unwrap(), b"four");
-        for bytes in [&b"five!"[..], b"two"] {
-            std::fs::write(&path, bytes).unwrap();
-            assert!(changed(&content), "another length");
-        }
-        std::fs::write(&path, b"FOUR").unwrap();
-        assert!(changed(&content), "other bytes of the same length");
-        original();
-        let content = planned();
-        std::fs::rename(&path, dir.path().join("kept")).unwrap();
-        std::fs::copy(dir.path().join("kept"), &path).unwrap();
-        assert!(changed(&content), "another file with the same bytes");
-        original();
-        let content = planned();
-        let mut reader = content.reader().unwrap();
-        std::fs::write(&path, b"fo").unwrap();
-        assert!(matches!(
-            reader.fill(&mut [0; 4]),
-            Err(Error::Changed { found: 2, .. })
-        ));
-        let content = planned();
-        std::fs::remove_file(&path).unwrap();
-        std::os::unix::fs::symlink(dir.path().join("kept"), &path).unwrap();
-        assert!(content.reader().is_err(), "a link in its place");
-    }
-
-    #[test]
-    fn reads_beyond_the_end_fail() {
-        let content = Content::from(&b"abc"[..]);
-        assert!(content.read_exact_at(&mut [0; 2], 2).is_err());
-        assert!(content.read_exact_at(&mut [0; 1], u64::MAX).is_err());
-    }
-}
+mod tests;

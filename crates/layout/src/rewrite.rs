@@ -57,6 +57,10 @@ impl ReadAt for Rewritten {
         }
         Ok(())
     }
+
+    fn name(&self) -> String {
+        self.content.name()
+    }
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ impl Closure {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| Error::Read {
+    image::read_regular(path).map_err(|source| Error::Read {
         path: path.into(),
         source,
     })

@@ -51,7 +51,7 @@ impl DownloadDir {
             .open(if is_complete { &path } else { &partial })
             .ok()?;
         file.try_lock().ok()?;
-        let len = file.metadata().ok()?.len();
+        let len = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
         Some(Kept {
             file,
             path,

@@ -9,7 +9,6 @@
 //! References come before those who refer to them. There is neither hash nor signature: the stream is believed.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::path::Path;
 
 use image::{Progress, Spool, Tree};
@@ -38,9 +37,8 @@ pub fn read_export(file: &Path, spool: &Spool, progress: &dyn Progress) -> Resul
         path: file.into(),
         source,
     };
-    let mut reader = File::open(file).map_err(failed)?;
-    let len = reader.metadata().map_err(failed)?.len();
-    progress.begin("reading exported store paths", len);
+    let (mut reader, meta) = image::open_regular(file).map_err(failed)?;
+    progress.begin("reading exported store paths", meta.len());
     let base = Cell::new(0);
     let mut tee = |bytes: &[u8], position: u64| {
         spool.write_at(bytes, base.get() + position)?;

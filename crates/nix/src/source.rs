@@ -1,6 +1,5 @@
 //! Which kind of source a text names.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +56,7 @@ fn of_path(path: &Path) -> Result<Source> {
         });
     }
     let mut head = Vec::new();
-    let file = File::open(path).map_err(failed)?;
+    let (file, _) = image::open_regular(path).map_err(failed)?;
     file.take(export::HEAD.len() as u64)
         .read_to_end(&mut head)
         .map_err(failed)?;

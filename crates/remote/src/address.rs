@@ -49,7 +49,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Address> {
         let failed = |problem: String| Error::BadAddress {
-            address: text.into(),
+            address: shown(text),
             problem,
         };
         if !Address::is_address(text) {
@@ -81,6 +81,39 @@ impl FromStr for Address {
     }
 }
 
+/// A text that may be an address, without what may be secret in it: a password, or a name without one, which then is a
+/// token. Where a password has characters of an address, more is left out than it.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        // A forgotten scheme makes no path of it.
+        return match text.split('/').next().unwrap_or(text).rsplit_once('@') {
+            Some((user, _)) if user.contains(':') => without_secret("", text, user.len()),
+            _ => text.to_string(),
+        };
+    };
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let end = if Url::parse(text).is_ok() && !query.contains('@') {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        authority.rfind('@')
+    } else {
+        rest.rfind('@')
+    };
+    match end {
+        Some(end) => without_secret(&format!("{scheme}://"), rest, end),
+        None => text.to_string(),
+    }
+}
+
+/// What stands before `end` is a name and a password, or a token.
+fn without_secret(scheme: &str, rest: &str, end: usize) -> String {
+    let (user, host) = rest.split_at(end);
+    match user.split_once(':') {
+        Some((name, _)) => format!("{scheme}{name}:…{host}"),
+        None => format!("{scheme}…{host}"),
+    }
+}
+
 /// A bucket of an address as [Nix](https://nix.dev/manual/nix/latest/store/types/s3-binary-cache-store) writes it.
 fn bucket(text: &str, url: &Url) -> Result<BucketAddress, String> {
     let name = url.host_str().filter(|name| !name.is_empty());
@@ -91,13 +124,16 @@ fn bucket(text: &str, url: &Url) -> Result<BucketAddress, String> {
             "region" => region = Some(value.into_owned()),
             "endpoint" => endpoint = Some(value.into_owned()).filter(|value| !value.is_empty()),
             "scheme" if value == "http" || value == "https" => scheme = value.into_owned(),
-            "scheme" => return Err(format!("scheme={value}: must be http or https")),
+            "scheme" => return Err(format!("scheme={}: must be http or https", shown(&value))),
             "addressing-style" => {
                 style = match value.as_ref() {
                     "path" => Some(UrlStyle::Path),
                     "virtual" => Some(UrlStyle::VirtualHost),
                     "auto" => None,
-                    _ => return Err(format!("addressing-style={value}: must be path, virtual or auto")),
+                    _ => {
+                        let value = shown(&value);
+                        return Err(format!("addressing-style={value}: must be path, virtual or auto"));
+                    }
                 }
             }
             // Nix's other settings are about writing caches, or its own.
@@ -117,7 +153,8 @@ fn bucket(text: &str, url: &Url) -> Result<BucketAddress, String> {
     } else {
         format!("{scheme}://{endpoint}")
     };
-    let endpoint = Url::parse(&endpoint).map_err(|error| format!("endpoint={endpoint}: {error}"))?;
+    let endpoint =
+        Url::parse(&endpoint).map_err(|error| format!("endpoint={}: {error}", shown(&endpoint)))?;
     let bucket = Bucket::new(endpoint, style, name, region).map_err(|error| error.to_string())?;
     let path = url.path().trim_matches('/');
     let prefix = if path.is_empty() {
@@ -125,7 +162,7 @@ fn bucket(text: &str, url: &Url) -> Result<BucketAddress, String> {
     } else {
         format!("{path}/")
     };
-    let text = text.split('?').next().unwrap_or(text).to_string();
+    let text = shown(text.split('?').next().unwrap_or(text));
     Ok(BucketAddress { bucket, prefix, text })
 }
 
@@ -133,13 +170,7 @@ impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Folder(path) => write!(formatter, "file://{}", path.display()),
-            Address::Web(url) => {
-                let mut shown = Url::clone(url);
-                if shown.password().is_some() {
-                    let _ = shown.set_password(Some("…"));
-                }
-                formatter.write_str(shown.as_str().trim_end_matches('/'))
-            }
+            Address::Web(url) => formatter.write_str(shown(url.as_str()).trim_end_matches('/')),
             Address::Bucket(bucket) => formatter.write_str(&bucket.text),
         }
     }
@@ -200,7 +231,43 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        let address: Address = "https://me:secret@h/x".parse().unwrap();
-        assert!(!address.name_of("key").contains("secret"));
+        for (text, wanted) in [
+            ("https://me:secret@h/x", "https://me:…@h/x/key"),
+            ("http://secret@h", "http://…@h/key"),
+            ("https://me:secret%40@h/a@b", "https://me:…@h/a@b/key"),
+            ("https://h/a@b", "https://h/a@b/key"),
+            ("s3://me:secret@bucket/x", "s3://me:…@bucket/x/key"),
+            ("s3://b?endpoint=http://me:secret@h:1", "s3://b/key"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.name_of("key"), wanted);
+        }
+        for text in [
+            "https://me:secret@",
+            "https://me:se/secret@h/x",
+            "https://me:secret#@h",
+            "https://me:secret@h:99999",
+            "http://secret@[h",
+            "htps://me:secret@h",
+            "me:secret@h/x",
+            "file://me:secret@h/srv",
+            "s3://me:secret@bucket?scheme=ftp",
+            "s3://b?scheme=http&endpoint=me:secret@h:99999",
+            "s3://b?endpoint=https://me:secret@h:99999",
+            "s3://b?endpoint=https://secret@h&scheme=ftp",
+            "s3://b?scheme=https://me:secret@h",
+            "s3://b?addressing-style=https://me:secret@h",
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+        for text in [
+            "/srv/me:x@h",
+            "https://h/x",
+            "s3://b?region=x&profile=y",
+            "file:///srv/a@b",
+        ] {
+            assert_eq!(shown(text), text);
+        }
     }
 }

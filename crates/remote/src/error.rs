@@ -4,6 +4,8 @@ use std::io;
 
 use image::Fault;
 
+use crate::pace::TOO_SLOW;
+
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -100,6 +102,10 @@ impl Error {
         match self {
             Error::Status { status: 401 | 403, .. } => Some(
                 "for a bucket, give credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and check region= and endpoint= in its address".into(),
+            ),
+            Error::Connection { problem, .. } if problem.starts_with(TOO_SLOW) => Some(
+                "try again later, or name another address that has it; what was fetched into --download-dir is used again"
+                    .into(),
             ),
             Error::Connection { .. } => {
                 Some("check the address and the network; what was fetched into --download-dir is used again".into())

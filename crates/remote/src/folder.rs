@@ -70,10 +70,8 @@ impl Folder {
 
     fn open(&self, key: &str) -> Result<Option<(File, u64)>> {
         let path = self.place(key)?;
-        let opened = File::open(path).and_then(|file| file.metadata().map(|meta| (file, meta)));
-        match opened {
-            Ok((file, meta)) if meta.is_file() => Ok(Some((file, meta.len()))),
-            Ok(_) => Err(self.failed(key, io::Error::new(ErrorKind::InvalidInput, "not a regular file"))),
+        match image::open_regular(&path) {
+            Ok((file, meta)) => Ok(Some((file, meta.len()))),
             Err(error) if error.kind() == ErrorKind::NotFound && self.path.is_dir() => Ok(None),
             Err(error) => Err(self.failed(key, error)),
         }

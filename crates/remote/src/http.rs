@@ -11,8 +11,9 @@ use ureq::{Agent, Body, SendBody};
 
 use crate::address::Address;
 use crate::error::{Error, Result};
+use crate::pace::Sent;
 use crate::retry::{Retry, may_pass};
-use crate::{Object, Open, Options, Stream};
+use crate::{Object, Open, Options, Slow, Stream};
 
 /// How long a signed request is good for.
 const SIGNED_FOR: Duration = Duration::from_mins(15);
@@ -61,7 +62,14 @@ impl Http {
             tls = tls.root_certs(roots(pem)?);
         }
         let stall = Some(options.stall);
+        let https = match address {
+            Address::Web(url) => url.scheme() == "https",
+            Address::Bucket(bucket) => bucket.bucket.base_url().scheme() == "https",
+            Address::Folder(_) => false,
+        };
         let config = Agent::config_builder()
+            // What was asked for over https shall not come, nor be asked for, over http.
+            .https_only(https)
             .http_status_as_error(false)
             .tls_config(tls.build())
             .timeout_resolve(stall)
@@ -99,7 +107,7 @@ impl Http {
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes);
         if let Err(error) = read {
-            return Err(stream.error(&error));
+            return Err(stream.error(error));
         }
         if bytes.len() as u64 > limit {
             let object = self.name(key);
@@ -190,7 +198,7 @@ impl Http {
     /// Makes an object of the `len` bytes that are read from what `open` opens.
     pub(crate) fn put(&self, key: &str, len: u64, open: &Open) -> Result<()> {
         let status = self.again(key, || {
-            let mut body = open()?.take(len);
+            let mut body = Sent::new(open()?.take(len), self.options.slow);
             let request = self.agent.put(self.url(key, Access::Write));
             // Buckets take no body in chunks.
             let request = request.header(header::CONTENT_LENGTH, len);
@@ -239,6 +247,11 @@ impl Http {
             problem: problem.to_string(),
             tries,
         }
+    }
+
+    /// How slow a connection may be.
+    pub(crate) fn slow(&self) -> Slow {
+        self.options.slow
     }
 
     pub(crate) fn name(&self, key: &str) -> String {
@@ -304,12 +317,21 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 
 /// Whether a failure may be over soon. A certificate that is not trusted will not be trusted in a second.
 fn passes(error: &ureq::Error) -> bool {
-    !matches!(error, ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData)
+    match error {
+        ureq::Error::RequireHttpsOnly(_) | ureq::Error::BadUri(_) | ureq::Error::TooManyRedirects => false,
+        ureq::Error::Io(error) => error.kind() != ErrorKind::InvalidData,
+        _ => true,
+    }
 }
 
-/// What happened, without the address, which the error has already.
+/// What happened, without the address, which the error has already, and which may have a password or a signature.
 fn describe(error: &ureq::Error) -> String {
     match error {
+        ureq::Error::RequireHttpsOnly(_) => {
+            "the server redirects from https to http, which is not followed: anybody could read and change it there"
+                .into()
+        }
+        ureq::Error::BadUri(_) => "the server is not at an address that can be asked, or redirects to none".into(),
         ureq::Error::Timeout(_) => "the connection is silent".into(),
         ureq::Error::HostNotFound => "there is no such host".into(),
         ureq::Error::Io(error) => error.to_string(),

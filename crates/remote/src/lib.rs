@@ -16,7 +16,9 @@
 //! What may pass is tried again, with growing pauses: connections that break or stall, answers of 408, 429 and 5xx.
 //! What will not pass is an error at once. A stream asks for the rest with a `Range`, and notices when the object is
 //! not the one that it began with. Nothing waits for ever: a connection that is silent for
-//! [`Options::stall`] is given up.
+//! [`Options::stall`], or slower than [`Options::slow`], is given up.
+//!
+//! What is asked for over https comes over https: a server that redirects to http is not followed.
 //!
 //! This crate reads no environment: credentials and certificates are arguments.
 
@@ -24,13 +26,14 @@ mod address;
 mod error;
 mod folder;
 mod http;
+mod pace;
 mod retry;
 mod stream;
 
 use std::io::{self, Read};
 use std::time::Duration;
 
-pub use address::Address;
+pub use address::{Address, shown};
 pub use error::{Error, Result};
 pub use stream::Stream;
 
@@ -46,6 +49,8 @@ pub struct Options {
     pub pause: Duration,
     /// How long a connection may be silent.
     pub stall: Duration,
+    /// How slow a connection may be.
+    pub slow: Slow,
     /// Who asks, for buckets; nobody in particular when not given.
     pub credentials: Option<Credentials>,
     /// Certificates in PEM to trust for https, in place of Mozilla's.
@@ -58,8 +63,28 @@ impl Default for Options {
             tries: 5,
             pause: Duration::from_millis(250),
             stall: Duration::from_secs(30),
+            slow: Slow::default(),
             credentials: None,
             certificates: None,
+        }
+    }
+}
+
+/// How slow a connection may be: fewer bytes in this time are as good as none.
+#[derive(Clone, Copy, Debug)]
+pub struct Slow {
+    /// The bytes of each second of it.
+    pub bytes_per_second: u64,
+    /// How long it is looked at.
+    pub time: Duration,
+}
+
+impl Default for Slow {
+    /// 1 KiB a second, for a minute.
+    fn default() -> Self {
+        Slow {
+            bytes_per_second: 1 << 10,
+            time: Duration::from_mins(1),
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::time::Instant;
 
 use ureq::BodyReader;
 
 use crate::error::Error;
 use crate::http::{Answer, Http, Tried};
+use crate::pace::Pace;
 use crate::retry::Retry;
 
 const ENDS_EARLY: &str = "the connection ends before the object does";
@@ -30,9 +32,12 @@ struct Transfer<'a> {
     key: String,
     /// The object's next byte.
     position: u64,
+    /// The bytes before it that the connection brings once more.
+    before: u64,
     total: Option<u64>,
     encoding: Option<String>,
     body: Option<BodyReader<'static>>,
+    pace: Pace,
     retry: Retry,
 }
 
@@ -57,9 +62,11 @@ impl<'a> Stream<'a> {
             http,
             key: key.to_string(),
             position: start,
+            before: 0,
             total: answer.total,
             encoding: answer.encoding.clone(),
             body: None,
+            pace: Pace::new(http.slow()),
             retry,
         };
         transfer.take(answer);
@@ -84,18 +91,20 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The error behind a failed read.
-    pub(crate) fn error(&self, error: &io::Error) -> Error {
-        let problem = error.to_string();
-        match &self.source {
-            Source::Http(transfer) => transfer
-                .http
-                .broken(&transfer.key, &problem, transfer.retry.failed),
-            Source::Empty | Source::File(_) => Error::File {
-                object: String::new(),
-                source: io::Error::other(problem),
-            },
-        }
+    /// The error behind a failed read, which mostly says all there is to say.
+    pub(crate) fn error(&self, error: io::Error) -> Error {
+        error
+            .downcast::<Error>()
+            .unwrap_or_else(|error| match &self.source {
+                Source::Http(transfer) => {
+                    let (http, retry) = (transfer.http, &transfer.retry);
+                    http.broken(&transfer.key, &error.to_string(), retry.failed)
+                }
+                Source::Empty | Source::File(_) => Error::File {
+                    object: String::new(),
+                    source: error,
+                },
+            })
     }
 }
 
@@ -117,27 +126,53 @@ impl Transfer<'_> {
             return Ok(0);
         }
         loop {
-            let Some(body) = &mut self.body else {
+            if self.body.is_none() {
                 self.connect()?;
-                continue;
-            };
-            let problem = match body.read(buffer) {
+            }
+            let problem = match self.skip().and_then(|()| self.receive(buffer)) {
                 Ok(0) if self.total.is_some_and(|total| self.position < total) => ENDS_EARLY.to_string(),
                 Ok(len) => {
                     self.position += len as u64;
                     return Ok(len);
                 }
-                Err(error) => match kind(&error) {
-                    io::ErrorKind::TimedOut => "the connection is silent".to_string(),
-                    io::ErrorKind::UnexpectedEof => ENDS_EARLY.to_string(),
-                    _ => error.to_string(),
-                },
+                Err(problem) => problem,
             };
             self.body = None;
             if !self.retry.again() {
                 return Err(self.http.broken(&self.key, &problem, self.retry.failed).into());
             }
         }
+    }
+
+    /// What the connection brings next, or what is wrong with it. What happens to the bytes takes its own time.
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, String> {
+        let Some(body) = &mut self.body else {
+            return Err(ENDS_EARLY.to_string());
+        };
+        let begun = Instant::now();
+        let len = body.read(buffer).map_err(|error| match kind(&error) {
+            io::ErrorKind::TimedOut => "the connection is silent".to_string(),
+            io::ErrorKind::UnexpectedEof => ENDS_EARLY.to_string(),
+            _ => error.to_string(),
+        })?;
+        match self.pace.note(len, begun.elapsed()) {
+            // The end is not waited for.
+            Some(problem) if len > 0 => Err(problem),
+            _ => Ok(len),
+        }
+    }
+
+    /// Leaves out what stands before the object's next byte: a server without ranges begins anew.
+    fn skip(&mut self) -> Result<(), String> {
+        let mut buffer = [0; 1 << 13];
+        while self.before > 0 {
+            let part = usize::try_from(self.before).map_or(buffer.len(), |len| len.min(buffer.len()));
+            match self.receive(&mut buffer[..part])? {
+                0 => return Err(ENDS_EARLY.to_string()),
+                read => self.before -= read as u64,
+            }
+        }
+        Ok(())
     }
 
     /// Asks for the rest.
@@ -151,19 +186,7 @@ impl Transfer<'_> {
                         let object = self.http.name(&self.key);
                         return Err(Error::Changed { object, before, now }.into());
                     }
-                    let skipped = self.position - answer.start;
                     self.take(answer);
-                    // A server without ranges begins anew.
-                    if skipped > 0
-                        && let Some(body) = &mut self.body
-                        && io::copy(&mut body.take(skipped), &mut io::sink())? < skipped
-                    {
-                        self.body = None;
-                        if self.retry.again() {
-                            continue;
-                        }
-                        return Err(self.http.broken(&self.key, ENDS_EARLY, self.retry.failed).into());
-                    }
                     return Ok(());
                 }
                 Tried::Nothing | Tried::Beyond => {
@@ -187,6 +210,8 @@ impl Transfer<'_> {
 
     fn take(&mut self, answer: Answer) {
         self.body = Some(answer.body.into_with_config().limit(u64::MAX).reader());
+        self.before = self.position.saturating_sub(answer.start);
+        self.pace = Pace::new(self.http.slow());
     }
 }
 

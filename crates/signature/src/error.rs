@@ -279,10 +279,9 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::UnsupportedKey { .. } | Error::KeyMismatch { .. } | Error::OutsideValidity { .. } => {
-                Fault::Request
-            }
-            Error::BadCertificate { .. }
+            Error::KeyMismatch { .. } | Error::OutsideValidity { .. } => Fault::Request,
+            Error::UnsupportedKey { .. }
+            | Error::BadCertificate { .. }
             | Error::BadKey { .. }
             | Error::PassphraseMissing
             | Error::PassphraseWrong

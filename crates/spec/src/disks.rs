@@ -246,9 +246,10 @@ fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
 
 fn partition(region: &Region, kind: &str) -> Result<Partition> {
     let place = place(region);
-    let mut attributes = Attributes::default();
-    for name in &region.attributes {
-        attributes = attributes.and(attribute(name, &place)?);
+    let kind = partition_type(kind, &format!("{place}.type"))?;
+    let mut attributes = Attributes::of_type(kind);
+    for text in &region.attributes {
+        attributes = attribute(attributes, text, &place)?;
     }
     if region.bootable {
         attributes = attributes.and(Attributes::BOOTABLE);
@@ -261,7 +262,7 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
         mbr_type: mbr_type
             .map(|kind| partition_type(kind, &format!("{place}.mbr-type")))
             .transpose()?,
-        ..Partition::new(partition_type(kind, &format!("{place}.type"))?)
+        ..Partition::new(kind)
     })
 }
 
@@ -291,14 +292,23 @@ fn guid(text: Option<&str>, place: &str) -> Result<Option<uuid::Uuid>> {
     text.map(disk::guid).transpose().map_err(bad)
 }
 
-fn attribute(name: &str, place: &str) -> Result<Attributes> {
-    Attributes::named(name).map_err(|error| match nearest(name, Attributes::names()) {
-        Some(near) => Error::Unknown {
-            place: format!("{place}.attributes"),
-            what: format!("attribute {name:?}"),
-            hint: Some(format!("did you mean {near:?}?")),
-        },
-        None => error.into(),
+/// What a partition has, and what a text says of it.
+fn attribute(attributes: Attributes, text: &str, place: &str) -> Result<Attributes> {
+    attributes.with(text).map_err(|error| {
+        let place = format!("{place}.attributes");
+        let known = Attributes::names().chain(["priority", "tries", "successful"]);
+        match (&error, nearest(text.split('=').next().unwrap_or(text), known)) {
+            (disk::Error::BadChromeOs { .. }, _) => Error::BadValue {
+                place,
+                problem: error.to_string(),
+            },
+            (_, Some(near)) => Error::Unknown {
+                place,
+                what: format!("attribute {text:?}"),
+                hint: Some(format!("did you mean {near:?}?")),
+            },
+            (_, None) => error.into(),
+        }
     })
 }
 

@@ -73,6 +73,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A file of the closure that is not what it should be.
+    #[error("{place}: {problem}")]
+    NotA {
+        /// Where it is asked for.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A part that is needed to make itself.
     #[error("{}: is needed to make itself: {}", way.first().map_or("", String::as_str), way.join(" → "))]
     Circle {
@@ -223,7 +231,7 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Unreadable { .. } | Error::NotInClosure { .. } => Fault::Input,
+            Error::Unreadable { .. } | Error::NotInClosure { .. } | Error::NotA { .. } => Fault::Input,
             Error::Text { .. }
             | Error::Schema { .. }
             | Error::Brace { .. }

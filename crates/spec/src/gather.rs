@@ -112,7 +112,7 @@ pub(crate) fn unknown(place: &str, key: &str, known: &[&str]) -> Error {
 }
 
 fn not_a(path: &str, found: &str, what: &str, place: &str) -> Error {
-    Error::BadValue {
+    Error::NotA {
         place: place.to_string(),
         problem: format!("{path} {found}, which is no {what}"),
     }
@@ -195,7 +195,8 @@ impl Gathered {
     fn version(&self, toplevel: &StorePath, place: &str) -> Result<String> {
         let path = format!("{toplevel}/nixos-version");
         let text = self.line(&path, "version", place)?;
-        if text.is_empty() || text.contains('/') {
+        // Outputs are called by it.
+        if text.is_empty() || text.contains('/') || text.contains(char::is_control) {
             return Err(not_a(&path, &format!("says {text:?}"), "version", place));
         }
         Ok(text)

@@ -70,7 +70,7 @@ pub(crate) fn in_store(source: &schema::Closure, folder: &Path) -> Result<(Closu
         Source::Database { database, root } => (nix::read_database(&database, &roots(source)?)?, root),
         Source::Export(_) | Source::Caches(_) => {
             return Err(Error::BadValue {
-                place: source.from.0.join(", "),
+                place: places(source),
                 problem: "is no closure in a store of this machine".to_string(),
             });
         }
@@ -130,10 +130,15 @@ fn roots(source: &schema::Closure) -> Result<Vec<StorePath>> {
         roots.push(text.parse().map_err(|error| bad("closure.toplevel", error))?);
     }
     if roots.is_empty() {
-        let from = source.from.0.join(", ");
-        return Err(nix::Error::NoRoots { from }.into());
+        return Err(nix::Error::NoRoots { from: places(source) }.into());
     }
     Ok(roots)
+}
+
+/// What errors call a source.
+fn places(source: &schema::Closure) -> String {
+    let places: Vec<String> = source.from.0.iter().map(|text| remote::shown(text)).collect();
+    places.join(", ")
 }
 
 fn trust(source: &schema::Closure) -> Result<Trust> {

@@ -7,7 +7,6 @@ mod sparse;
 mod stream;
 mod way;
 
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -39,10 +38,10 @@ impl<'a> Packed<'a> {
             archive: path.into(),
             source,
         };
-        let file = File::open(path).map_err(failed)?;
+        let (file, meta) = image::open_regular(path).map_err(failed)?;
         Ok(Packed {
             name: path,
-            len: file.metadata().map_err(failed)?.len(),
+            len: meta.len(),
             input: Box::new(file),
         })
     }

@@ -25,6 +25,7 @@ mod segments;
 mod shared_caches;
 mod sources;
 mod stops;
+mod texts;
 mod transports;
 mod verbs;
 mod verity;

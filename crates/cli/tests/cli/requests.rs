@@ -176,6 +176,44 @@ fn an_unknown_attribute() {
     "#);
 }
 
+/// A kernel of a Chromebook boots when nothing is said of it.
+#[test]
+fn how_a_chromebook_chooses() {
+    for (attributes, wanted) in [
+        ("", "\"priority=10 tries=5, successful\""),
+        (
+            "attributes = [\"priority=15\", \"successful=0\"]",
+            "\"priority=15 tries=5\"",
+        ),
+        (
+            "attributes = [\"priority=0\", \"tries=0\", \"successful=0\", \"read-only\"]",
+            "\"read-only\"",
+        ),
+    ] {
+        let world = World::with(
+            "type = \"root-arm64\"",
+            &format!("type = \"chromeos-kernel\"\n{attributes}"),
+        );
+        let plan = world.done(&["plan", "spec.toml", "--json"]);
+        assert!(plan.contains(&format!("\"attributes\": {wanted}")), "{plan}");
+    }
+}
+
+#[test]
+fn a_field_of_a_chromebook_that_cannot_be() {
+    let attributes = "type = \"chromeos-kernel\"\nattributes = [\"priority=16\"]";
+    let world = World::with("type = \"root-arm64\"", attributes);
+    assert_snapshot!(world.build_refused(2), @r#"
+    error: disk.region "rootfs".attributes: priority=16: must be a number from 0 to 15
+    "#);
+    let attributes = "type = \"chromeos-kernel\"\nattributes = [\"prority=15\"]";
+    let world = World::with("type = \"root-arm64\"", attributes);
+    assert_snapshot!(world.build_refused(2), @r#"
+    error: disk.region "rootfs".attributes: there is no attribute "prority=15"
+    hint: did you mean "priority"?
+    "#);
+}
+
 #[test]
 fn an_unknown_part_in_only() {
     let world = World::new();
@@ -242,7 +280,7 @@ fn kernel_parameters_on_several_lines() {
     );
     world.write_store(SYSTEM, "kernel-params", b"quiet\nloud\n");
     world.register(&world.hashed());
-    assert_snapshot!(world.build_refused(2), @r#"error: fs.boot.text."/loader.conf": /nix/store/ssssssssssssssssssssssssssssssss-system/kernel-params says "quiet\nloud", which is no line of parameters"#);
+    assert_snapshot!(world.build_refused(3), @r#"error: fs.boot.text."/loader.conf": /nix/store/ssssssssssssssssssssssssssssssss-system/kernel-params says "quiet\nloud", which is no line of parameters"#);
 }
 
 #[test]

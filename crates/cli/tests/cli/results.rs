@@ -91,7 +91,7 @@ fn a_build() {
     writing rootfs.squashfs: 8.0 KiB
     writing boot.scr: 110 B
     writing boot.cmd: 38 B
-    writing demo-25.11.img: 101.5 KiB
+    writing demo-25.11.img: 103.5 KiB
     ");
     assert_snapshot!(world.outputs().join("\n"), @r"
     boot.cmd

@@ -41,6 +41,30 @@ fn decompressed(world: &World, tool: &str, file: &str) -> Option<Vec<u8>> {
     Some(output.stdout)
 }
 
+/// Where a Rockchip's boot ROM looks for copies of its loader, 512 KiB apart, zeros are written.
+#[test]
+fn a_block_map_leaves_no_older_loader() {
+    let world = disk("bmap = true");
+    world.done(&BUILD);
+    let map = fs::read_to_string(world.path("out/demo-25.11.img.bmap")).unwrap();
+    let ranges: Vec<(u64, u64)> = map
+        .split("</Range>")
+        .filter_map(|line| {
+            let range = line.rsplit_once('>')?.1.trim();
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+        })
+        .collect();
+    for block in [8, 136, 264, 392, 520] {
+        let mapped = |range: &(u64, u64)| (range.0..=range.1).contains(&block);
+        assert!(ranges.iter().any(mapped), "{block}: {map}");
+    }
+    assert!(
+        !ranges.iter().any(|range| (range.0..=range.1).contains(&200)),
+        "{map}"
+    );
+}
+
 #[test]
 fn a_compressed_disk_with_a_block_map() {
     let world = disk("compress = \"zstd\"\nbmap = true");
@@ -56,7 +80,7 @@ fn a_compressed_disk_with_a_block_map() {
     boot.scr                   110 B  sha256 [digest]
     boot.cmd                    38 B  sha256 [digest]
     demo-25.11.img.zst      15.5 KiB  sha256 [digest]
-    demo-25.11.img.bmap        927 B  sha256 [digest]
+    demo-25.11.img.bmap      1.3 KiB  sha256 [digest]
     demo-25.11.manifest.json
 
     To flash it, with the device's name for DEVICE (everything on the device is lost):
@@ -115,7 +139,7 @@ fn a_compressed_disk_with_a_block_map() {
         "file": "demo-25.11.img.bmap",
         "part": "disk",
         "sha256": "[digest]",
-        "size": 927
+        "size": 1355
       }
     ]
     "#);

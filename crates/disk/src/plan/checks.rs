@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use super::Placed;
 use super::places::Room;
-use crate::error::larger_disk;
-use crate::{Board, Bytes, Entry, Error, Kind, MapEntry, Options, Range, Region, Result};
+use crate::hint::larger_disk;
+use crate::{
+    Board, Bytes, Entry, Error, Gpt, Kind, MapEntry, Options, PartitionType, Range, Region, Result, Table,
+    TypeId,
+};
 
 /// Names are there and are different.
 pub(super) fn names(regions: &[Region]) -> Result<()> {
@@ -31,21 +34,93 @@ pub(super) fn names(regions: &[Region]) -> Result<()> {
     Ok(())
 }
 
-/// The first partition in an MBR is what the board looks for.
-pub(super) fn first_type(options: &Options, regions: &[Region], entries: &[Option<Entry>]) -> Result<()> {
-    let Some(board) = options.board.filter(|board| !board.first_types.is_empty()) else {
+/// The board finds what it boots by the types of partitions.
+pub(super) fn board_types(options: &Options, regions: &[Region], entries: &[Option<Entry>]) -> Result<()> {
+    let Some(board) = options.board else {
         return Ok(());
     };
-    let in_mbr = regions.iter().zip(entries).filter_map(|(region, entry)| {
-        let entry = entry.as_ref()?;
-        Some((entry.number, entry.type_in_mbr()?, region))
-    });
-    match in_mbr.min_by_key(|(number, ..)| *number) {
-        Some((_, kind, region)) if !board.first_types.contains(&kind) => Err(Error::BoardType {
-            name: region.name.clone(),
-            kind,
+    first_type(board, regions, entries)?;
+    for (region, entry) in regions.iter().zip(entries) {
+        let wanted = board.blob(&region.name).and_then(|blob| blob.partition_type);
+        let kind = entry.map(|entry| entry.kind);
+        if let Some(wanted) = wanted.filter(|wanted| !kind.is_some_and(|kind| is(kind, wanted))) {
+            return Err(Error::BlobType {
+                name: region.name.clone(),
+                kind,
+                board: board.name,
+                wanted,
+            });
+        }
+    }
+    match board.boots_type {
+        Some(kind) => chosen_by_attributes(board, kind, &options.table, entries),
+        None => Ok(()),
+    }
+}
+
+/// Whether a type in a table is the one of this name.
+fn is(kind: TypeId, name: &str) -> bool {
+    let TypeId::Guid(guid) = kind else {
+        return false;
+    };
+    PartitionType::parse(name).is_ok_and(|known| known.guid() == Some(guid))
+}
+
+/// The first partition in the table that the board reads is what it looks for.
+fn first_type(board: &Board, regions: &[Region], entries: &[Option<Entry>]) -> Result<()> {
+    let error = |region: &Region, table, kind, wanted| Error::BoardType {
+        name: region.name.clone(),
+        table,
+        kind,
+        board: board.name,
+        wanted,
+    };
+    let all = || {
+        let all = regions.iter().zip(entries);
+        all.filter_map(|(region, entry)| Some((region, entry.as_ref()?)))
+    };
+    let in_mbr = all().filter_map(|(region, entry)| Some((entry.number, entry.type_in_mbr()?, region)));
+    if let Some((_, kind, region)) = in_mbr.min_by_key(|(number, ..)| *number) {
+        let wanted = board.first_types;
+        return if wanted.is_empty() || wanted.contains(&kind) {
+            Ok(())
+        } else {
+            let wanted = wanted.iter().map(ToString::to_string).collect();
+            Err(error(region, "MBR", TypeId::Mbr(kind), wanted))
+        };
+    }
+    let wanted = board.first_gpt_types;
+    match all().min_by_key(|(_, entry)| entry.number) {
+        Some((region, entry))
+            if !wanted.is_empty() && !wanted.iter().any(|wanted| is(entry.kind, wanted)) =>
+        {
+            let wanted = wanted.iter().map(ToString::to_string).collect();
+            Err(error(region, "GPT", entry.kind, wanted))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A partition of this type boots, and the firmware takes the table: it insists on the usual number of entries.
+fn chosen_by_attributes(
+    board: &Board,
+    kind: &'static str,
+    table: &Table,
+    entries: &[Option<Entry>],
+) -> Result<()> {
+    let mut all = entries.iter().flatten();
+    if !all.any(|entry| is(entry.kind, kind) && entry.attributes.chromeos().boots()) {
+        return Err(Error::NothingBoots {
             board: board.name,
-            wanted: board.first_types,
+            kind,
+        });
+    }
+    let usual = Gpt::default().entries;
+    match table {
+        Table::Gpt(gpt) | Table::Hybrid(gpt, _) if gpt.entries != usual => Err(Error::BadOption {
+            option: "entries",
+            value: gpt.entries.into(),
+            problem: format!("is not {usual}, the only number that {} takes", board.name),
         }),
         _ => Ok(()),
     }

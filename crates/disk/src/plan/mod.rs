@@ -9,6 +9,7 @@ mod places;
 mod records;
 mod table;
 mod warning;
+mod zeros;
 
 use image::{Content, Image, Layout};
 
@@ -93,6 +94,9 @@ pub fn plan(options: &Options, regions: &[Region]) -> Result<Planned> {
             layout.put(entry.start, entry.label(), content.clone());
         }
     }
+    if let Some(board) = options.board {
+        zeros::put(&mut layout, board, &map, size);
+    }
     Ok(Planned {
         image: layout.finish(size)?,
         warnings: warning::warnings(options, &map),
@@ -107,6 +111,6 @@ fn enter(options: &Options, regions: &[Region]) -> Result<(Vec<Role>, Vec<Option
     checks::names(regions)?;
     let roles = options.table.roles(regions)?;
     let entries = options.table.entries(&options.seed, regions, &roles)?;
-    checks::first_type(options, regions, &entries)?;
+    checks::board_types(options, regions, &entries)?;
     Ok((roles, entries))
 }

@@ -1,6 +1,7 @@
 //! What is planned, and what is refused and how.
 #![expect(clippy::unwrap_used, reason = "functions of tests")]
 
+mod boards;
 mod maps;
 mod mbr;
 mod refused;

@@ -47,7 +47,8 @@ fn the_map_of_a_rock64() {
     let labels: Vec<_> = planned.image.map().into_iter().map(|line| line.label).collect();
     assert_eq!(
         labels.join(", "),
-        "protective MBR, GPT header, GPT entries, raw idbloader, raw u-boot, \
+        "protective MBR, GPT header, GPT entries, raw idbloader, zeros for the boot ROM, \
+        zeros for the boot ROM, zeros for the boot ROM, zeros for the boot ROM, raw u-boot, \
         partition rootfs-a, backup GPT entries, backup GPT header"
     );
     assert_eq!(planned.map[8].slack(), None);

@@ -1,11 +1,15 @@
 //! The blocks of directories: a list of entries when one block holds them, a hash tree otherwise.
 
+use std::io;
+use std::sync::Arc;
+
+use image::{Content, ReadAt};
 use zerocopy::IntoBytes;
 
 use super::features::Features;
 use crate::checksum::crc32c;
 use crate::format::{
-    BLOCK_LEN, DIR_TAIL_TYPE, DirEntry, DirTail, HASH_HALF_MD4, HASH_NODE_ENTRIES, HASH_ROOT_ENTRIES,
+    BLOCK, BLOCK_LEN, DIR_TAIL_TYPE, DirEntry, DirTail, HASH_HALF_MD4, HASH_NODE_ENTRIES, HASH_ROOT_ENTRIES,
     HASH_ROOT_INFO, HashEntry, HashRootInfo, HashTail,
 };
 use crate::hash::{NameHash, half_md4};
@@ -33,7 +37,7 @@ const DIRECTORY_TYPE: u8 = 2;
 /// The blocks of a directory.
 pub(super) enum Blocks {
     /// Entries in any order, as the kernel reads through them.
-    List(Vec<u8>),
+    List(Content),
     /// A hash tree.
     HashTree(Vec<u8>),
 }
@@ -63,10 +67,13 @@ pub(super) fn blocks(
     let all = || dots.iter().chain(&directory.children);
     if all().map(record_len).sum::<usize>() <= pages.leaf_len() {
         let mut bytes = pages.leaf(all());
+        if directory.least_blocks == 1 {
+            return Ok(Blocks::List(pages.sparse(&bytes)));
+        }
         for _ in 1..directory.least_blocks {
             bytes.extend(pages.leaf([].iter()));
         }
-        return Ok(Blocks::List(bytes));
+        return Ok(Blocks::List(bytes.into()));
     }
     let fill = pages.leaf_len() * features.leaf_fill / 100;
     let leaves = leaves(&directory.children, fill, hash_seed);
@@ -114,6 +121,30 @@ fn leaves<'a>(children: &[Child<'a>], fill: usize, hash_seed: &[u8; 16]) -> Vec<
     leaves
 }
 
+/// A block with zeros amid it.
+#[derive(Debug)]
+struct Sparse {
+    head: Box<[u8]>,
+    tail: Box<[u8]>,
+}
+
+impl ReadAt for Sparse {
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        if start > BLOCK_LEN || buffer.len() > BLOCK_LEN - start {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer.fill(0);
+        for (place, bytes) in [(0, &self.head), (BLOCK_LEN - self.tail.len(), &self.tail)] {
+            let (from, to) = (place.max(start), (place + bytes.len()).min(start + buffer.len()));
+            if from < to {
+                buffer[from - start..to - start].copy_from_slice(&bytes[from - place..to - place]);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Makes the blocks of one directory.
 struct Pages {
     /// What checksums start from, if there are any.
@@ -124,6 +155,23 @@ impl Pages {
     /// Bytes of a leaf for entries.
     fn leaf_len(&self) -> usize {
         BLOCK_LEN - self.seed.map_or(0, |_| size_of::<DirTail>())
+    }
+
+    /// A leaf without the zeros that most of it is: a tree can have millions of small directories.
+    fn sparse(&self, leaf: &[u8]) -> Content {
+        let (entries, tail) = leaf.split_at(self.leaf_len());
+        let len = entries
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last + 1);
+        Content::Span {
+            source: Arc::new(Sparse {
+                head: entries[..len].into(),
+                tail: tail.into(),
+            }),
+            start: 0,
+            len: BLOCK,
+        }
     }
 
     fn leaf<'a>(&self, children: impl Iterator<Item = &'a Child<'a>>) -> Vec<u8> {
@@ -264,4 +312,40 @@ fn push_entry(bytes: &mut Vec<u8>, child: &Child, len: usize) {
 /// Lengths and counts inside a block.
 fn short(len: usize) -> u16 {
     u16::try_from(len).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparse_block_reads_as_the_whole() {
+        for seed in [Some(7), None] {
+            let pages = Pages { seed };
+            for count in [0, 1, 9, 250] {
+                let names: Vec<String> = (0..count).map(|number| format!("n{number}")).collect();
+                let children: Vec<Child> = names
+                    .iter()
+                    .map(|name| Child {
+                        name: name.as_bytes(),
+                        number: 12,
+                        file_type: 1,
+                    })
+                    .collect();
+                let whole = pages.leaf(children.iter());
+                let content = pages.sparse(&whole);
+                assert_eq!(content.to_vec().unwrap(), whole);
+                let Content::Span { source, .. } = content else {
+                    continue;
+                };
+                for (start, len) in [(0, 1), (3, 100), (4000, 96), (4083, 2), (4090, 6), (4096, 0)] {
+                    let mut part = vec![1; len];
+                    source.read_exact_at(&mut part, start as u64).unwrap();
+                    assert_eq!(part, whole[start..start + len]);
+                }
+                assert!(source.read_exact_at(&mut [0; 2], 4095).is_err());
+                assert!(source.read_exact_at(&mut [], 4097).is_err());
+            }
+        }
+    }
 }

@@ -104,8 +104,9 @@ fn hidden(context: &Context) -> Inode {
 fn len(item: &Item) -> u64 {
     match (&item.node.kind, &item.data) {
         (Kind::Symlink(target), _) => target.len() as u64,
+        (_, Data::Made(content)) => content.len(),
         (_, Data::File(content, _)) => content.len(),
-        (_, Data::Made(bytes) | Data::HashTree(bytes)) => bytes.len() as u64,
+        (_, Data::HashTree(bytes)) => bytes.len() as u64,
         (_, Data::None) => 0,
     }
 }

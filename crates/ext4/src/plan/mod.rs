@@ -252,9 +252,8 @@ fn put_data(layout: &mut Layout, context: &Context) {
         put_nodes(layout, item.number, place, context);
         match &item.data {
             Data::None => {}
-            Data::Made(bytes) | Data::HashTree(bytes) => {
-                put_runs(layout, item, place, &Content::Bytes(bytes.clone()));
-            }
+            Data::HashTree(bytes) => put_runs(layout, item, place, &Content::Bytes(bytes.clone())),
+            Data::Made(content) => put_runs(layout, item, place, content),
             Data::File(content, _) => put_runs(layout, item, place, content),
         }
     }

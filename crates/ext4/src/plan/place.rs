@@ -212,9 +212,8 @@ impl Search<'_> {
                 if wanted(item) {
                     *place = match &item.data {
                         Data::None => Blocks::default(),
-                        Data::Made(bytes) | Data::HashTree(bytes) => {
-                            let count = (bytes.len() as u64).div_ceil(BLOCK);
-                            blocks(free, std::iter::once(0..to_u32(count)))
+                        Data::Made(_) | Data::HashTree(_) => {
+                            blocks(free, std::iter::once(0..to_u32(item.block_count())))
                         }
                         Data::File(_, runs) => blocks(free, runs.iter().cloned()),
                     };

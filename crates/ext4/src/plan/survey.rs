@@ -38,7 +38,7 @@ pub(super) enum Data<'a> {
     /// There are none.
     None,
     /// Blocks made here: those of a directory, or a long link's target.
-    Made(Arc<[u8]>),
+    Made(Content),
     /// The blocks of a directory that is a hash tree.
     HashTree(Arc<[u8]>),
     /// A file's bytes, as ranges of blocks; what is between them is a hole.
@@ -50,7 +50,8 @@ impl Item<'_> {
     pub(super) fn block_count(&self) -> u64 {
         match &self.data {
             Data::None => 0,
-            Data::Made(bytes) | Data::HashTree(bytes) => (bytes.len() as u64).div_ceil(BLOCK),
+            Data::Made(content) => content.len().div_ceil(BLOCK),
+            Data::HashTree(bytes) => (bytes.len() as u64).div_ceil(BLOCK),
             Data::File(_, runs) => runs.iter().map(|run| u64::from(run.end - run.start)).sum(),
         }
     }
@@ -106,11 +107,11 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features)
                 };
                 let seed = options.hash_seed.as_bytes();
                 match directories::blocks(&directory, features, seed, &place)? {
-                    directories::Blocks::List(bytes) => Data::Made(bytes.into()),
+                    directories::Blocks::List(content) => Data::Made(content),
                     directories::Blocks::HashTree(bytes) => Data::HashTree(bytes.into()),
                 }
             }
-            Kind::Symlink(target) if target.len() >= INLINE => Data::Made(target[..].into()),
+            Kind::Symlink(target) if target.len() >= INLINE => Data::Made(target[..].to_vec().into()),
             Kind::File(content) => Data::File(content, data_runs(content)?),
             _ => Data::None,
         };

@@ -344,6 +344,14 @@ pub enum Error {
         /// What the library says.
         source: rusqlite::Error,
     },
+    /// A store's database that is damaged.
+    #[error("{}: is damaged: {problem}", database.display())]
+    StoreDatabaseDamaged {
+        /// The database.
+        database: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A path that a store does not have.
     #[error("{path}: is not valid in the store of {}", database.display())]
     NotValid {

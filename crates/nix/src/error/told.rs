@@ -59,6 +59,7 @@ impl Error {
             | Error::OtherStore { .. }
             | Error::NotInCaches { .. }
             | Error::StoreDatabase { .. }
+            | Error::StoreDatabaseDamaged { .. }
             | Error::NotValid { .. }
             | Error::Mismatch { .. } => Fault::Input,
         }
@@ -85,6 +86,9 @@ impl Error {
                 "the cache or the way to it is damaged: nothing was used of it; try another cache"
             }
             Error::NotACache { .. } => "give the folder or address that nix-cache-info lies under",
+            Error::StoreDatabaseDamaged { .. } => {
+                "nothing was used of it; `nix-store --verify` may find more, and a copy of the database may be whole"
+            }
             Error::NotValid { .. } => "build or fetch it with Nix first, or check the path",
             Error::Remote(error) => return error.hint(),
             _ => return None,

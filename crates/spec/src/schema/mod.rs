@@ -462,7 +462,7 @@ pub struct Region {
     /// Whether old firmware may boot it: the active flag of an MBR, the attribute `legacy-boot` of a GPT.
     #[serde(default)]
     pub bootable: bool,
-    /// The partition's attributes, by name.
+    /// The partition's attributes: names, and fields of `chromeos-kernel` partitions such as `priority=10`.
     #[serde(default)]
     pub attributes: Vec<String>,
 }
