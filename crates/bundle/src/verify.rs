@@ -51,6 +51,7 @@ pub fn verify(bundle: &Signed, trust: &Trust, work: &Work) -> Result<(Verified, 
 /// When the payload is not what the manifest says.
 pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     let manifest = bundle.manifest().clone();
+    manifest.check_installable()?;
     let squashfs_size = check_tree(bundle, work)?;
     let bytes: Arc<dyn ReadAt> = Arc::new(bundle.payload().clone());
     let archive = squashfs::read::Archive::open(bytes, squashfs_size)?;
@@ -66,8 +67,10 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     check_inner(&tree, &manifest)?;
     let mut digests = BTreeMap::new();
     for image in &manifest.images {
-        let sha256 = check_image(&tree, image, work.progress)?;
-        digests.insert(image.filename.as_bytes().into(), sha256);
+        if let Some(filename) = &image.filename {
+            let sha256 = check_image(&tree, image, filename, work.progress)?;
+            digests.insert(filename.as_bytes().into(), sha256);
+        }
     }
     let hooks = manifest.hooks.iter().map(|hooks| &hooks.filename);
     for program in hooks.chain(manifest.handler.iter().map(|handler| &handler.filename)) {
@@ -174,18 +177,23 @@ fn check_inner(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
 }
 
 /// Answers with the image's SHA-256.
-fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<[u8; 32], Error> {
-    let content = file(tree, &image.filename)?;
+fn check_image(
+    tree: &Tree,
+    image: &Image,
+    filename: &str,
+    progress: &dyn Progress,
+) -> Result<[u8; 32], Error> {
+    let content = file(tree, filename)?;
     if content.len() != image.size {
         return Err(Error::ImageSize {
-            file: image.filename.clone(),
+            file: filename.to_string(),
             found: content.len(),
             said: image.size,
         });
     }
-    progress.begin(&format!("checking {}", image.filename), content.len());
-    let index = image.has_index().then(|| image.index_file());
-    let index = index
+    progress.begin(&format!("checking {filename}"), content.len());
+    let index = image
+        .index_file()
         .map(|name| file(tree, &name).map(|content| (name, content)))
         .transpose()?;
     let sha256 = match index {
@@ -196,7 +204,7 @@ fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<[u
         return Ok(sha256);
     }
     Err(Error::ImageDigest {
-        file: image.filename.clone(),
+        file: filename.to_string(),
     })
 }
 

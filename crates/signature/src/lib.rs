@@ -52,6 +52,7 @@
 //! from who trusts, not from who wants to be trusted.
 
 mod algorithm;
+mod ber;
 mod certificate;
 mod command;
 mod crl;
@@ -74,7 +75,7 @@ pub use command::Command;
 pub use crl::Crl;
 pub use error::{Error, Result};
 pub use key::Key;
-pub use read::{Contents, content, read};
+pub use read::{Contents, Form, content, form, read};
 pub use sign::{Identity, Signer, sign};
 pub use time::Time;
 pub use trust::{At, ChainEnd, CrlCheck, Purpose, SigningTime, Trust, Verified, verify};

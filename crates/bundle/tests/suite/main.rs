@@ -4,6 +4,7 @@
 
 mod containers;
 mod contents;
+mod foreign;
 mod hostile;
 mod manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]

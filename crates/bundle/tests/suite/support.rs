@@ -200,11 +200,11 @@ pub(crate) fn options() -> Options {
     let image = |slot: &str, filename: &str, content: Vec<u8>, packing| ImageOptions {
         manifest: manifest::Image {
             slot: slot.into(),
-            filename: filename.into(),
+            filename: Some(filename.into()),
             adaptive: bundle::adaptive(),
             ..manifest::Image::default()
         },
-        content: content.into(),
+        content: Some(content.into()),
         packing,
     };
     let hooks = Hooks {
