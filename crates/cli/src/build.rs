@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let folder = file.parent().unwrap_or(Path::new(""));
     let out = OutFolder::lock(out)?;
     // Whoever cannot sign learns it before the work.
-    let signing = Signing::read(&spec, args, folder)?;
+    let signing = Signing::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, ui)?;
     let job = Job {
         args,

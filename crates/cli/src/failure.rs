@@ -116,8 +116,14 @@ impl From<bundle::Error> for Failure {
 
 impl From<signature::Error> for Failure {
     fn from(error: signature::Error) -> Self {
+        Failure::from(&error)
+    }
+}
+
+impl From<&signature::Error> for Failure {
+    fn from(error: &signature::Error) -> Self {
         use signature::Error;
-        let hint = match &error {
+        let hint = match error {
             Error::PassphraseMissing => "give --passphrase-file with a file whose first line it is",
             Error::KeyMismatch { .. } => "--key and --certificate have to belong together",
             Error::OutsideValidity { .. } => "choose another --signing-time, or renew the certificate",
@@ -125,6 +131,14 @@ impl From<signature::Error> for Failure {
             Error::IssuerMissing { .. } => {
                 "give the certificates between it and the keyring's with --intermediate when signing; or it is signed by \
                  somebody else"
+            }
+            Error::IssuerNotInKeyring { .. } => {
+                "a device looks for the issuers of a certificate in its keyring in the keyring only: put that issuer's \
+                 certificate into it, or take the first one out; on devices with `allow-partial-chain`, --partial-chain"
+            }
+            Error::IssuerAmbiguous { .. } => {
+                "leave only one certificate of that name and key in the keyring, the valid one; certificates with key \
+                 identifiers are told apart by them"
             }
             _ => return Failure::new(error.fault(), error.to_string()),
         };

@@ -14,9 +14,9 @@ mod pieces;
 mod share;
 mod store;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags};
@@ -167,6 +167,21 @@ impl Target {
         })
     }
 
+    /// Lets everybody run the file who may read it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn executable(self) -> Result<Target> {
+        let failed = |source| Error::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let mode = self.file.metadata().map_err(failed)?.mode();
+        let permissions = Permissions::from_mode(mode | (mode & 0o444) >> 2);
+        self.file.set_permissions(permissions).map_err(failed)?;
+        Ok(self)
+    }
+
     /// Writes an image under the temporary name, and waits until it is on the disk.
     ///
     /// # Errors
@@ -295,6 +310,18 @@ mod tests {
             write(&missing, &image(8 << 20), &Silent),
             Err(Error::Write { .. })
         ));
+    }
+
+    #[test]
+    fn programs_can_be_run_by_those_who_may_read_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().mode() & 0o777;
+        let target = |name: &str| Target::claim(&dir.path().join(name)).unwrap();
+        let write = |target: Target| target.write(&image(4 << 20), &Silent).unwrap().keep().unwrap();
+        write(target("plain"));
+        write(target("program").executable().unwrap());
+        assert_eq!(mode("plain") & 0o111, 0);
+        assert_eq!(mode("program"), mode("plain") | (mode("plain") & 0o444) >> 2);
     }
 
     #[test]
