@@ -191,10 +191,9 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Manifest(_)
-            | Error::TooNew { .. }
-            | Error::Unaligned { .. }
-            | Error::CasyncIndex(_) => Fault::Request,
+            Error::Manifest(_) | Error::TooNew { .. } | Error::Unaligned { .. } | Error::CasyncIndex(_) => {
+                Fault::Request
+            }
             Error::Format(_)
             | Error::NotRead(_)
             | Error::ManifestText { .. }

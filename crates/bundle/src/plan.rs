@@ -132,7 +132,11 @@ impl Options {
             names.extend(image.manifest.index_file());
         }
         let hooks = self.hooks.iter().map(|(hooks, _)| &hooks.filename);
-        names.extend(hooks.chain(self.handler.iter().map(|(handler, _)| &handler.filename)).cloned());
+        names.extend(
+            hooks
+                .chain(self.handler.iter().map(|(handler, _)| &handler.filename))
+                .cloned(),
+        );
         for name in self.files.keys() {
             manifest::check_filename(name)?;
             if names.contains(name) {

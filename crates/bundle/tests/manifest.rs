@@ -130,7 +130,10 @@ fn texts_that_are_no_manifest_are_refused() {
             "must be a number below 2^63",
         ),
         (text.replace("size=8192\n", ""), "[image.boot] has no size"),
-        (text.replace("filename=boot.vfat\n", ""), "[image.boot] has no filename"),
+        (
+            text.replace("filename=boot.vfat\n", ""),
+            "[image.boot] has no filename",
+        ),
         (
             text.replace("filename=boot.vfat", "filename=boot.vfat\nconvert=tar-extract;"),
             "[image.boot]: converted images cannot be read",
@@ -225,12 +228,18 @@ fn what_cannot_be_installed_is_shown_all_the_same() {
             text.replace("=boot.vfat", "=boot.vfat.caibx"),
             "boot.vfat.caibx: is an index of casync",
         ),
-        (text.replace("=boot.vfat", "=boot.caidx"), "boot.caidx: is an index of casync"),
+        (
+            text.replace("=boot.vfat", "=boot.caidx"),
+            "boot.caidx: is an index of casync",
+        ),
         (
             text.replace("filename=boot.vfat", "filename=boot\ntype=raw-caibx"),
             "boot: is an index of casync",
         ),
-        (text.replace("=boot.vfat", "=boot.bin"), "its ending does not tell RAUC what it is"),
+        (
+            text.replace("=boot.vfat", "=boot.bin"),
+            "its ending does not tell RAUC what it is",
+        ),
         (
             text.replace("filename=boot.vfat", "filename=boot.vfat\ntype=ubivol"),
             "type ubivol: must be one of raw, ext4,",
@@ -260,14 +269,30 @@ fn manifests_of_others_are_read() {
         ("size=0\nhooks=install\n", None, 0),
         ("type=emptyfs\n", None, 0),
         ("type=emptyfs\nhooks=post-install;\n", None, 0),
-        (&*format!("sha256={ab}\nfilename=boot\nhooks=install;\n"), Some("boot"), 0),
-        (&format!("{image}hooks=install;\ntype=own\n"), Some("boot.vfat"), 8192),
-        (&format!("{image}version=1\ndescription=\nbuild=2\n"), Some("boot.vfat"), 8192),
+        (
+            &*format!("sha256={ab}\nfilename=boot\nhooks=install;\n"),
+            Some("boot"),
+            0,
+        ),
+        (
+            &format!("{image}hooks=install;\ntype=own\n"),
+            Some("boot.vfat"),
+            8192,
+        ),
+        (
+            &format!("{image}version=1\ndescription=\nbuild=2\n"),
+            Some("boot.vfat"),
+            8192,
+        ),
     ] {
         let text = text.replace(&image, boot);
         let manifest = Manifest::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let image = &manifest.images[0];
-        assert_eq!((image.filename.as_deref(), image.size), (filename, size), "{boot}");
+        assert_eq!(
+            (image.filename.as_deref(), image.size),
+            (filename, size),
+            "{boot}"
+        );
         assert_eq!(installed(&manifest), Ok(()), "{boot}");
         assert_eq!(Manifest::read(manifest.write().as_bytes()).unwrap(), manifest);
     }

@@ -131,7 +131,8 @@ fn keyring(path: &Path) -> Result<Vec<Certificate>, Failure> {
     Certificate::read_keyring(&bytes, &path.to_string_lossy()).map_err(|error| {
         let failure = Failure::from(error);
         if Certificate::is_der(&bytes) {
-            let hint = format!("`openssl x509 -inform DER -in {shown} -out KEYRING.pem` makes one that they read");
+            let hint =
+                format!("`openssl x509 -inform DER -in {shown} -out KEYRING.pem` makes one that they read");
             return failure.hint(hint);
         }
         failure

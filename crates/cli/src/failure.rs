@@ -133,8 +133,7 @@ impl From<&signature::Error> for Failure {
                  somebody else"
             }
             Error::IssuerNotInKeyring { .. } => {
-                "a device looks for the issuers of a certificate in its keyring in the keyring only: put that issuer's \
-                 certificate into it, or take the first one out; on devices with `allow-partial-chain`, --partial-chain"
+                "put the certificate of that issuer into the keyring, too; for devices with that setting, give --partial-chain"
             }
             Error::IssuerAmbiguous { .. } => {
                 "leave only one certificate of that name and key in the keyring, the valid one; certificates with key \

@@ -102,7 +102,9 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
                 found = true;
                 match place.open(&file, entry)? {
                     Ok(opened) => earlier.push(opened),
-                    Err(problem) => ui.warn(&format!("{}: nothing of it is reused: {problem}", file.display())),
+                    Err(problem) => {
+                        ui.warn(&format!("{}: nothing of it is reused: {problem}", file.display()))
+                    }
                 }
             }
         }

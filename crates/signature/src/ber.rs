@@ -147,7 +147,13 @@ mod tests {
         assert_eq!(len_to_end(b"\0\0"), Some(0));
         assert_eq!(len_to_end(b"\x04\x02\0\0\0\0rest"), Some(4));
         assert_eq!(len_to_end(b"\x30\x80\x04\x01x\0\0\0\0"), Some(7));
-        for bad in [&b""[..], b"\0", b"\x04\x02\0\0", b"\x30\x80\0\0", b"\x04\x80\0\0\0\0"] {
+        for bad in [
+            &b""[..],
+            b"\0",
+            b"\x04\x02\0\0",
+            b"\x30\x80\0\0",
+            b"\x04\x80\0\0\0\0",
+        ] {
             assert_eq!(len_to_end(bad), None, "{bad:x?}");
         }
         let deep = |depth: usize| [b"\x30\x80".repeat(depth), b"\0\0".repeat(depth + 1)].concat();

@@ -86,7 +86,8 @@ impl Certificate {
                 }
                 "TRUSTED CERTIFICATE" => {
                     return Err(bad(
-                        "holds a certificate with OpenSSL's settings of trust, which are not supported".into(),
+                        "holds a certificate with OpenSSL's settings of trust, which are not supported"
+                            .into(),
                     ));
                 }
                 "X509 CRL" => drop(Crl::read(&block.der).map_err(bad)?),

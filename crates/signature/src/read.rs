@@ -387,10 +387,7 @@ fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
 }
 
 /// Parts the signer's certificate from the others: the first of its name, as OpenSSL takes it.
-fn split(
-    mut certificates: Vec<Certificate>,
-    id: &SignerId<'_>,
-) -> Parsed<(Certificate, Vec<Certificate>)> {
+fn split(mut certificates: Vec<Certificate>, id: &SignerId<'_>) -> Parsed<(Certificate, Vec<Certificate>)> {
     let named = |certificate: &Certificate| match id {
         SignerId::IssuerAndSerial { issuer, serial } => {
             certificate.issuer_der() == *issuer && certificate.serial_der() == *serial

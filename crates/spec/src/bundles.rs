@@ -167,13 +167,10 @@ fn check_without_file(slot: &str, image: &BundleImage) -> Result<()> {
     }
 }
 
-/// Whether devices find enough of an image in their slots to pay for the hashes of its blocks, and RAUC looks for it.
-fn is_worth_an_index(image: &manifest::Image, is_tree: bool, len: u64, target: Target) -> bool {
-    let kind = image.known_kind();
-    target >= Target::ADAPTIVE
-        && len.is_multiple_of(4096)
-        && !image.is_installed_by_hook()
-        && (is_tree || matches!(kind, Some("ext4" | "squashfs")))
+/// Whether RAUC looks for an image's blocks in the slots: it does where it writes whole blocks itself.
+fn is_sought_by_blocks(image: &manifest::Image, len: u64, target: Target) -> bool {
+    let blocks = matches!(image.known_kind(), Some("ext4" | "squashfs" | "vfat" | "raw"));
+    target >= Target::ADAPTIVE && len.is_multiple_of(4096) && blocks && !image.is_installed_by_hook()
 }
 
 fn image(
@@ -217,9 +214,8 @@ fn image(
         (Contents::Planned, Some(name), _) => planner.part(name)?.content.clone(),
         _ => Content::Zeros(size.unwrap_or(1 << 20)),
     };
-    let is_tree = image.content.is_some() && fs.is_none();
-    let worth = is_worth_an_index(&manifest, is_tree, content.len(), target);
-    if image.adaptive.unwrap_or(worth) {
+    let sought = is_sought_by_blocks(&manifest, content.len(), target);
+    if image.adaptive.unwrap_or(sought) {
         manifest.adaptive = bundle::adaptive();
     }
     Ok(ImageOptions {

@@ -248,7 +248,10 @@ fn image(slot: &str, mut group: Group) -> Result<Image, Error> {
     if slot.contains('/') {
         return Err(Error::NotRead(format!("[image.{slot}]: artifacts")));
     }
-    if ["convert", "converted"].iter().any(|key| group.keys.contains_key(*key)) {
+    if ["convert", "converted"]
+        .iter()
+        .any(|key| group.keys.contains_key(*key))
+    {
         return Err(Error::NotRead(format!("[image.{slot}]: converted images")));
     }
     // RAUC does so from 1.15 on; those before do not know them.

@@ -132,7 +132,9 @@ pub(super) fn check_installable(manifest: &Manifest) -> Result<(), Error> {
 fn check_installable_image(image: &Image, by_handler: bool) -> Result<(), Error> {
     let by_hook = image.is_installed_by_hook();
     match (&image.filename, image.known_kind()) {
-        (Some(file), kind) if file.ends_with(".caibx") || kind.is_some_and(|kind| CASYNC_KINDS.contains(&kind)) => {
+        (Some(file), kind)
+            if file.ends_with(".caibx") || kind.is_some_and(|kind| CASYNC_KINDS.contains(&kind)) =>
+        {
             return Err(Error::CasyncIndex(file.clone()));
         }
         (None, None | Some("emptyfs")) => {}
@@ -140,7 +142,10 @@ fn check_installable_image(image: &Image, by_handler: bool) -> Result<(), Error>
         (None, Some(kind)) => return Err(bad(image, format!("type {kind}: needs a file"))),
         (Some(_), Some(_)) if by_hook => {}
         (Some(_), Some(kind)) if !KINDS.contains(&kind) => {
-            return Err(bad(image, format!("type {kind}: must be one of {}", KINDS.join(", "))));
+            return Err(bad(
+                image,
+                format!("type {kind}: must be one of {}", KINDS.join(", ")),
+            ));
         }
         (Some(file), None) if !by_hook && !by_handler => {
             let problem = format!(
@@ -158,7 +163,10 @@ fn check_installable_image(image: &Image, by_handler: bool) -> Result<(), Error>
         return Err(bad(image, "the hook install takes the place of all others"));
     }
     if let Some(method) = image.adaptive.iter().find(|method| *method != BLOCK_HASH_INDEX) {
-        return Err(bad(image, format!("adaptive={method}: must be {BLOCK_HASH_INDEX}")));
+        return Err(bad(
+            image,
+            format!("adaptive={method}: must be {BLOCK_HASH_INDEX}"),
+        ));
     }
     if image.index_file().is_some() && !image.size.is_multiple_of(BLOCK_SIZE) {
         return Err(Error::Unaligned {

@@ -27,7 +27,9 @@ impl Theirs<'_> {
         let _ = std::fs::remove_dir_all(&input);
         let _ = std::fs::remove_file(&path);
         std::fs::create_dir(&input).unwrap();
-        let noise: Vec<u8> = (0..65_536_u32).map(|number| (number * number >> 7) as u8).collect();
+        let noise: Vec<u8> = (0..65_536_u32)
+            .map(|number| (number * number >> 7) as u8)
+            .collect();
         std::fs::write(input.join("root.img"), noise).unwrap();
         let hook = input.join("hook.sh");
         std::fs::write(&hook, "#!/bin/sh\n").unwrap();
@@ -102,8 +104,16 @@ fn formats_are_told_apart() {
         encrypt.arg("--to").arg(theirs.pki.path("device.pem"));
         run(encrypt.arg(&crypt).arg(&encrypted));
         let mut info = theirs.command("info");
-        run(info.arg("--key").arg(theirs.pki.path("device.key")).arg(&encrypted));
-        assert_eq!(refused(&encrypted, theirs.pki), wanted("crypt"), "{}", theirs.rauc);
+        run(info
+            .arg("--key")
+            .arg(theirs.pki.path("device.key"))
+            .arg(&encrypted));
+        assert_eq!(
+            refused(&encrypted, theirs.pki),
+            wanted("crypt"),
+            "{}",
+            theirs.rauc
+        );
     });
 }
 
@@ -120,7 +130,11 @@ fn images_without_files_are_shown() {
         run(theirs.command("info").arg(&path));
         let shown = info(&path, theirs.pki).unwrap();
         assert!(shown.contains("\n[image.own]\nhooks=install;\n"), "{shown}");
-        assert_eq!(shown.contains("[image.data]\ntype=emptyfs\n"), !emptyfs.is_empty(), "{shown}");
+        assert_eq!(
+            shown.contains("[image.data]\ntype=emptyfs\n"),
+            !emptyfs.is_empty(),
+            "{shown}"
+        );
         let bytes: Arc<[u8]> = std::fs::read(&path).unwrap().into();
         crate::verdict(&bytes, &theirs.pki.trust(), theirs.dir).unwrap();
     });
@@ -134,7 +148,10 @@ fn what_only_newer_raucs_have_is_named() {
         }
         let verity = "[bundle]\nformat=verity\n\n";
         for (images, wanted) in [
-            ("[image.root/app]\nfilename=root.img\n", "[image.root/app]: artifacts cannot be read"),
+            (
+                "[image.root/app]\nfilename=root.img\n",
+                "[image.root/app]: artifacts cannot be read",
+            ),
             (
                 "[image.root/app]\nfilename=root.img\nconvert=keep\n",
                 "[image.root/app]: artifacts cannot be read",

@@ -285,7 +285,11 @@ fn stored_images_lie_in_the_bundle_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options();
     let zeros = vec![0; 8 << 20];
-    let image = [&options.images[1].content.as_ref().unwrap().to_vec().unwrap()[..], &zeros].concat();
+    let image = [
+        &options.images[1].content.as_ref().unwrap().to_vec().unwrap()[..],
+        &zeros,
+    ]
+    .concat();
     options.images[1].content = Some(image.clone().into());
     assert_eq!(options.images[1].packing, Packing::Stored);
     let unsigned = bundle::plan(&options, &work(dir.path())).unwrap();

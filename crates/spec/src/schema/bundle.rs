@@ -67,9 +67,9 @@ pub struct BundleImage {
     /// What it is, for RAUC 1.15 and later.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Whether devices may reuse blocks that they have: it comes with the hashes of its blocks. When not given, they may
-    /// where it is worth its room: in an ext4, a squashfs or a hash tree that RAUC writes itself, with whole blocks of 4096
-    /// bytes.
+    /// Whether devices may reuse blocks that they have: it comes with the hashes of its blocks. When not given, it does where
+    /// RAUC looks for them: in an ext4, squashfs, vfat or raw image of whole blocks of 4096 bytes that no hook installs, from
+    /// RAUC 1.8 on.
     pub adaptive: Option<bool>,
     /// For which steps the bundle's program is called.
     #[serde(default)]
