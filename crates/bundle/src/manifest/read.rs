@@ -271,10 +271,9 @@ fn image(slot: &str, mut group: Group) -> Result<Image, Error> {
     if image.filename.is_some() {
         image.sha256 = group.digest("sha256")?;
         // RAUC before 1.5 wrote none for an empty file.
-        image.size = match group.keys.contains_key("size") {
-            false if image.is_installed_by_hook() => 0,
-            _ => group.number("size")?,
-        };
+        if group.keys.contains_key("size") || !image.is_installed_by_hook() {
+            image.size = group.number("size")?;
+        }
     }
     group.ignore(&["sha256", "size"]);
     group.finish()?;

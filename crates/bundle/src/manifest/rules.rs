@@ -1,6 +1,7 @@
 //! What a manifest may say, and since which RAUC.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::{BLOCK_HASH_INDEX, FILE, Image, Manifest};
 use crate::Error;
@@ -131,30 +132,11 @@ pub(super) fn check_installable(manifest: &Manifest) -> Result<(), Error> {
 
 fn check_installable_image(image: &Image, by_handler: bool) -> Result<(), Error> {
     let by_hook = image.is_installed_by_hook();
-    match (&image.filename, image.known_kind()) {
-        (Some(file), kind)
-            if file.ends_with(".caibx") || kind.is_some_and(|kind| CASYNC_KINDS.contains(&kind)) =>
-        {
-            return Err(Error::CasyncIndex(file.clone()));
-        }
-        (None, None | Some("emptyfs")) => {}
-        (None, Some(_)) if by_hook => {}
-        (None, Some(kind)) => return Err(bad(image, format!("type {kind}: needs a file"))),
-        (Some(_), Some(_)) if by_hook => {}
-        (Some(_), Some(kind)) if !KINDS.contains(&kind) => {
-            return Err(bad(
-                image,
-                format!("type {kind}: must be one of {}", KINDS.join(", ")),
-            ));
-        }
-        (Some(file), None) if !by_hook && !by_handler => {
-            let problem = format!(
-                "{file}: its ending does not tell RAUC what it is; the endings are .img, .ext4, .vfat, .squashfs, .ubifs, \
-                 .tar, and `type` says it to RAUC 1.15 and later"
-            );
-            return Err(bad(image, problem));
-        }
-        (Some(_), _) => {}
+    if let Some(file) = image.filename.as_ref().filter(|_| is_casync_index(image)) {
+        return Err(Error::CasyncIndex(file.clone()));
+    }
+    if !by_hook {
+        check_kind(image, by_handler)?;
     }
     if image.filename.is_some() && image.size == 0 && !by_hook {
         return Err(bad(image, "is empty"));
@@ -175,6 +157,35 @@ fn check_installable_image(image: &Image, by_handler: bool) -> Result<(), Error>
         });
     }
     Ok(())
+}
+
+fn is_casync_index(image: &Image) -> bool {
+    let file = image.filename.as_deref().map(Path::new);
+    let ending = file.and_then(Path::extension);
+    ending.is_some_and(|ending| ending == "caibx")
+        || image
+            .known_kind()
+            .is_some_and(|kind| CASYNC_KINDS.contains(&kind))
+}
+
+/// Whether RAUC knows what an image is that it installs itself.
+fn check_kind(image: &Image, by_handler: bool) -> Result<(), Error> {
+    match (&image.filename, image.known_kind()) {
+        (None, Some("emptyfs")) => Ok(()),
+        (None, _) => Err(bad(image, "needs a file")),
+        (Some(_), Some(kind)) if !KINDS.contains(&kind) => Err(bad(
+            image,
+            format!("type {kind}: must be one of {}", KINDS.join(", ")),
+        )),
+        (Some(file), None) if !by_handler => Err(bad(
+            image,
+            format!(
+                "{file}: its ending does not tell RAUC what it is; the endings are .img, .ext4, .vfat, .squashfs, \
+                 .ubifs, .tar, and `type` says it to RAUC 1.15 and later"
+            ),
+        )),
+        (Some(_), _) => Ok(()),
+    }
 }
 
 /// The name of a file at the top of the bundle.

@@ -28,7 +28,7 @@ impl Theirs<'_> {
         let _ = std::fs::remove_file(&path);
         std::fs::create_dir(&input).unwrap();
         let noise: Vec<u8> = (0..65_536_u32)
-            .map(|number| (number * number >> 7) as u8)
+            .map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0])
             .collect();
         std::fs::write(input.join("root.img"), noise).unwrap();
         let hook = input.join("hook.sh");
