@@ -8,7 +8,7 @@ use bundle::{Bundle, Error};
 use image::{Content, Fault};
 
 use crate::oracle::installed;
-use crate::support::{Pki, run};
+use crate::support::{Pki, bytes, run};
 
 /// The RAUCs that are asked: Debian 12's, and a newer one.
 const RAUCS: [&str; 2] = ["rauc", "rauc-newer"];
@@ -27,10 +27,7 @@ impl Theirs<'_> {
         let _ = std::fs::remove_dir_all(&input);
         let _ = std::fs::remove_file(&path);
         std::fs::create_dir(&input).unwrap();
-        let noise: Vec<u8> = (0..65_536_u32)
-            .map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes()[0])
-            .collect();
-        std::fs::write(input.join("root.img"), noise).unwrap();
+        std::fs::write(input.join("root.img"), bytes(65_536, 7)).unwrap();
         let hook = input.join("hook.sh");
         std::fs::write(&hook, "#!/bin/sh\n").unwrap();
         run(Command::new("chmod").arg("755").arg(&hook));
@@ -51,9 +48,9 @@ impl Theirs<'_> {
 
 /// What `kiln bundle info` does with a file: the manifest's text, or an error.
 fn info(path: &Path, pki: &Pki) -> Result<String, Error> {
-    let bytes: Arc<[u8]> = std::fs::read(path).unwrap().into();
-    let size = bytes.len() as u64;
-    match bundle::open(Arc::new(Content::Bytes(bytes)), size)? {
+    let file: Arc<[u8]> = std::fs::read(path).unwrap().into();
+    let size = file.len() as u64;
+    match bundle::open(Arc::new(Content::Bytes(file)), size)? {
         Bundle::Signed(signed) => {
             let (_, unsigned) = bundle::verify_signature(&signed, &pki.trust())?;
             Ok(unsigned.manifest().write())
@@ -135,8 +132,8 @@ fn images_without_files_are_shown() {
             !emptyfs.is_empty(),
             "{shown}"
         );
-        let bytes: Arc<[u8]> = std::fs::read(&path).unwrap().into();
-        crate::verdict(&bytes, &theirs.pki.trust(), theirs.dir).unwrap();
+        let file: Arc<[u8]> = std::fs::read(&path).unwrap().into();
+        crate::verdict(&file, &theirs.pki.trust(), theirs.dir).unwrap();
     });
 }
 
