@@ -12,6 +12,9 @@ const OCTET_STRING_IN_PIECES: u8 = OCTET_STRING | CONSTRUCTED;
 /// The bit of a type whose value holds other values.
 const CONSTRUCTED: u8 = 0x20;
 
+/// The bits of a type that goes on in the next bytes.
+pub(crate) const LONG_TAG: u8 = 0x1f;
+
 /// How deep values may lie in each other: OpenSSL goes no deeper.
 const DEPTH_MAX: usize = 30;
 
@@ -21,6 +24,7 @@ const END: &[u8] = &[0, 0];
 /// The type of a value, and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
+    /// The first byte of its type.
     pub(crate) tag: u8,
     /// The value's bytes; nothing when its end tells.
     pub(crate) len: Option<u64>,
@@ -33,16 +37,18 @@ pub(crate) struct Head {
 impl Head {
     /// Reads the head that bytes begin with. The error says what is wrong with it.
     pub(crate) fn read(bytes: &[u8]) -> Result<Head, &'static str> {
-        let [tag, first, after @ ..] = bytes else {
-            return Err("ends too early");
+        let (tag, after) = bytes.split_first().ok_or("ends too early")?;
+        let more_tag = if tag & LONG_TAG == LONG_TAG {
+            1 + after.iter().take_while(|byte| **byte > 0x7f).count()
+        } else {
+            0
         };
-        if tag & 0x1f == 0x1f {
-            return Err("has a tag of more than one byte");
-        }
+        let after = after.get(more_tag..).unwrap_or_default();
+        let (first, after) = after.split_first().ok_or("ends too early")?;
         let head = |len, more, shortest| Head {
             tag: *tag,
             len,
-            size: 2 + more,
+            size: 2 + more_tag + more,
             shortest,
         };
         match first {
@@ -170,6 +176,7 @@ mod tests {
             b"\x30\x80\0\0",
             b"\x30\x06\x30\x80\x30\0\0\0",
             b"\x30\x81\x03\x04\x81\0",
+            b"\x1f\x81\x01\x01x",
             b"\x30\x80\x30\x02\x04\0\x24\x80\x04\x01x\0\0\0\0",
         ] {
             assert!(is_whole(whole), "{whole:x?}");
@@ -183,7 +190,7 @@ mod tests {
             b"\x30\x80\0",
             b"\x30\x80\x30\x80\0\0",
             b"\x30\x03\x30\x80\0\0\0",
-            b"\x1f\x01\0",
+            b"\x1f\x81",
             b"\x30\x88\xff\xff\xff\xff\xff\xff\xff\xff",
         ] {
             assert!(!is_whole(cut), "{cut:x?}");

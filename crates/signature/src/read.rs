@@ -12,7 +12,7 @@ use crate::format::{
 };
 use crate::tlv::{
     self, CONTEXT_0, CONTEXT_0_BYTES, CONTEXT_1, Cursor, INTEGER, OCTET_STRING, OID, Parsed, SEQUENCE, SET,
-    Tlv,
+    Tlv, UTF8_STRING,
 };
 use crate::{Certificate, Error, LEN_MAX, Result, Time};
 
@@ -326,6 +326,10 @@ const ONCE: [der::asn1::ObjectIdentifier; 6] = [
     ID_RECEIPT_REQUEST,
 ];
 
+/// The types of values that OpenSSL reads and writes without looking at what they hold. It cuts bits off, and refuses some
+/// strings.
+const KEPT_AS_THEY_ARE: [u8; 5] = [SEQUENCE, SET, OCTET_STRING, INTEGER, UTF8_STRING];
+
 fn read_attributes(attributes: Tlv<'_>) -> Parsed<Attributes> {
     let (mut kind, mut digest, mut time) = (None, None, None);
     let mut seen = Vec::new();
@@ -340,7 +344,13 @@ fn read_attributes(attributes: Tlv<'_>) -> Parsed<Attributes> {
             ID_MESSAGE_DIGEST => digest = Some(of_type(value, OCTET_STRING, "message digest")?),
             ID_SIGNING_TIME => time = Some(Time::from_der(value.raw)?),
             ID_COUNTERSIGNATURE => return Err("it signs a countersignature of itself".into()),
-            _ => {}
+            _ if KEPT_AS_THEY_ARE.contains(&value.tag) => {}
+            _ => {
+                return Err(format!(
+                    "its signed attribute {oid} has a value of type {:#04x}, which OpenSSL does not keep as it is",
+                    value.tag
+                ));
+            }
         }
     }
     match (kind, digest) {

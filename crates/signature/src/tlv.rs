@@ -3,7 +3,7 @@
 //! The bytes that a signature covers have to be the very bytes that were read, so what is read stays a slice of its
 //! source. Nothing here calls itself, so no depth of nesting matters.
 
-use crate::ber::{self, Head};
+use crate::ber::{self, Head, LONG_TAG};
 
 /// What a reader of DER answers; the error says what is wrong.
 pub(crate) type Parsed<T> = Result<T, String>;
@@ -82,6 +82,9 @@ impl<'a> Cursor<'a> {
     pub(crate) fn any(&mut self) -> Parsed<Tlv<'a>> {
         let wrong = |problem: &str| format!("the {} {problem}", self.what);
         let head = Head::read(self.rest).map_err(wrong)?;
+        if head.tag & LONG_TAG == LONG_TAG {
+            return Err(wrong("has a tag of more than one byte"));
+        }
         if self.lengths == Lengths::Der && head.len.is_none() {
             return Err(wrong("has an indefinite length, which DER has not"));
         }

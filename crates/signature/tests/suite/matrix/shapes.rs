@@ -241,12 +241,35 @@ fn attributes() {
         ],
     );
     numbers_of_attributes(&mut table, &case);
+    for (what, value) in [
+        ("a text", &b"\x0c\x01x"[..]),
+        ("bytes", b"\x04\x01x"),
+        ("a number", b"\x02\x01\x05"),
+        ("a longer number", b"\x02\x02\0\x05"),
+        ("a set", b"\x31\0"),
+        ("a sequence of what is none", b"\x30\x02\x0c\x05"),
+        ("bits", b"\x03\x02\0\xff"),
+        ("bits, of which one counts", b"\x03\x02\x07\xff"),
+        ("characters of two bytes in one", b"\x1e\x01x"),
+        ("nothing", b"\x05\0"),
+        ("nothing with a byte", b"\x05\x01x"),
+        ("true", b"\x01\x01\x01"),
+        ("a name of nothing", b"\x06\0"),
+        ("a text without an end", b"\x2c\x80\x0c\x01x\0\0"),
+        ("a time", b"\x17\x0d270101000000Z"),
+        ("no time", b"\x17\x01x"),
+        ("a part of something else", b"\xa0\x02\x05\0"),
+        ("a long tag", b"\x1f\x81\x01\0"),
+    ] {
+        let what = format!("unknown ones: {what}");
+        let add: Change = &|shape| shape.attributes.push(attribute(UNKNOWN, &[value]));
+        ask(&mut table, &case, &[(&what, add)]);
+    }
     table.expect(include_str!("tables/attributes.txt"));
 }
 
 /// How often attributes are there, and with how many values.
 fn numbers_of_attributes(table: &mut Table, case: &Case) {
-    let null = &b"\x05\0"[..];
     let (one, two) = (&b"\x02\x01\x01"[..], &b"\x02\x01\x02"[..]);
     let empty = &b"\x30\0"[..];
     for (what, name) in [
@@ -266,7 +289,7 @@ fn numbers_of_attributes(table: &mut Table, case: &Case) {
             ask("one", &|shape| shape.attributes.push(attribute(name, &[empty])));
             ask("two", &|shape| {
                 shape.attributes.push(attribute(name, &[empty]));
-                shape.attributes.push(attribute(name, &[null]));
+                shape.attributes.push(attribute(name, &[one]));
             });
             ask("one of no values", &|shape| {
                 shape.attributes.push(attribute(name, &[]));
