@@ -103,7 +103,7 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
                 match place.open(&file, entry)? {
                     Ok(opened) => earlier.push(opened),
                     Err(problem) => {
-                        ui.warn(&format!("{}: nothing of it is reused: {problem}", file.display()))
+                        ui.warn(&format!("{}: nothing of it is reused: {problem}", file.display()));
                     }
                 }
             }

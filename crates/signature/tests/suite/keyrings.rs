@@ -6,9 +6,9 @@ use crate::case::Case;
 use crate::device::{Device, NEWER_RAUC, RAUC};
 use crate::matrix::theirs;
 use crate::oracle::installed;
-use crate::pki::{LEAF, VALID, World, openssl};
+use crate::pki::{LEAF, Party, VALID, World, openssl};
 
-/// What is said of a keyring here and by devices, and whether it is bytes of PEM that we refuse without need.
+/// What is said of a keyring here and by devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -19,14 +19,8 @@ enum Verdict {
 
 use Verdict::{Good, OursIsStricter, RefusedByAll};
 
-#[test]
-fn a_keyring_is_one_for_devices_too() {
-    if !installed("openssl") || !installed(RAUC) {
-        return;
-    }
-    let world = World::new();
-    let root = world.root("Root");
-    let leaf = world.leaf("Leaf", &root, LEAF);
+/// Keyrings with a root: what each is called, its bytes, and what is said of it.
+fn keyrings(world: &World, root: &Party) -> Vec<(&'static str, Vec<u8>, Verdict)> {
     world.crl("list", &root, &[], Some("v2"), VALID);
     let pem = std::fs::read_to_string(&root.pem).unwrap();
     let list = std::fs::read_to_string(world.path("list.crl")).unwrap();
@@ -34,9 +28,8 @@ fn a_keyring_is_one_for_devices_too() {
     openssl(&["x509", "-in", root_pem, "-trustout", "-out", &aux]);
     let aux = std::fs::read_to_string(aux).unwrap();
     let der = openssl(&["x509", "-in", root_pem, "-outform", "DER"]);
-    let signature = theirs(&Case::new(&world, &leaf, &[], &[&root]));
     let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
-    let cases: Vec<(&str, Vec<u8>, Verdict)> = vec![
+    vec![
         ("PEM", pem.clone().into(), Good),
         (
             "an old label",
@@ -96,9 +89,20 @@ fn a_keyring_is_one_for_devices_too() {
             format!("{pem}{}", std::fs::read_to_string(&root.key).unwrap()).into(),
             OursIsStricter,
         ),
-    ];
+    ]
+}
+
+#[test]
+fn a_keyring_is_one_for_devices_too() {
+    if !installed("openssl") || !installed(RAUC) {
+        return;
+    }
+    let world = World::new();
+    let root = world.root("Root");
+    let leaf = world.leaf("Leaf", &root, LEAF);
+    let signature = theirs(&Case::new(&world, &leaf, &[], &[&root]));
     let mut wrong = Vec::new();
-    for (what, bytes, verdict) in cases {
+    for (what, bytes, verdict) in keyrings(&world, &root) {
         let ours = Certificate::read_keyring(&bytes, "keyring").and_then(|anchors| {
             let trust = Trust {
                 anchors,
