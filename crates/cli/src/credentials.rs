@@ -149,7 +149,7 @@ fn warn_of_mode(path: &Path, ui: &Ui) {
     if meta.is_file() && others != 0 {
         let may = if others & 0o022 == 0 { "read" } else { "change" };
         ui.warn(&format!(
-            "{shown}: other users may {may} this private key, its mode is {mode:04o}: chmod 600 {shown}"
+            "{shown}: other users may {may} this private key: its mode is {mode:04o}, and a key's should be 0600"
         ));
     }
 }

@@ -21,7 +21,7 @@ use Verdict::{Good, OursIsStricter, RefusedByAll};
 
 /// Keyrings with a root: what each is called, its bytes, and what is said of it.
 fn keyrings(world: &World, root: &Party) -> Vec<(&'static str, Vec<u8>, Verdict)> {
-    world.crl("list", &root, &[], Some("v2"), VALID);
+    world.crl("list", root, &[], Some("v2"), VALID);
     let pem = std::fs::read_to_string(&root.pem).unwrap();
     let list = std::fs::read_to_string(world.path("list.crl")).unwrap();
     let (root_pem, aux) = (root.pem.to_str().unwrap(), world.text("aux"));

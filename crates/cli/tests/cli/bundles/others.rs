@@ -215,15 +215,15 @@ fn keys_that_others_can_read() {
     for (mode, wanted) in [
         (
             0o644,
-            "warning: keys/leaf.key: other users may read this private key, its mode is 0644: chmod 600 keys/leaf.key",
+            "warning: keys/leaf.key: other users may read this private key: its mode is 0644, and a key's should be 0600",
         ),
         (
             0o640,
-            "warning: keys/leaf.key: other users may read this private key, its mode is 0640: chmod 600 keys/leaf.key",
+            "warning: keys/leaf.key: other users may read this private key: its mode is 0640, and a key's should be 0600",
         ),
         (
             0o666,
-            "warning: keys/leaf.key: other users may change this private key, its mode is 0666: chmod 600 keys/leaf.key",
+            "warning: keys/leaf.key: other users may change this private key: its mode is 0666, and a key's should be 0600",
         ),
     ] {
         assert_eq!(warnings(mode), wanted);
