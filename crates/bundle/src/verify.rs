@@ -149,8 +149,9 @@ fn check_entries(tree: &Tree) -> Result<(), Error> {
             _ => return Err(bad("is neither a file nor a folder")),
         }
     }
-    for (name, _) in tree.children(NodeId::ROOT) {
-        if name.first() == Some(&b'.') {
+    for (name, id) in tree.children(NodeId::ROOT) {
+        // RAUC keeps such names of folders for itself; files may have them.
+        if name.first() == Some(&b'.') && matches!(tree.node(id).kind, Kind::Directory(_)) {
             let path = show(name);
             return Err(Error::Entry {
                 path,

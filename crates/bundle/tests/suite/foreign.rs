@@ -31,6 +31,8 @@ impl Theirs<'_> {
         let hook = input.join("hook.sh");
         std::fs::write(&hook, "#!/bin/sh\n").unwrap();
         run(Command::new("chmod").arg("755").arg(&hook));
+        // What editors leave behind is a file like any other.
+        std::fs::write(input.join(".hook.sh.swp"), "#!/bin/\n").unwrap();
         std::fs::write(input.join("manifest.raucm"), manifest).unwrap();
         let mut rauc = self.command("bundle");
         rauc.arg("--cert").arg(self.pki.path("leaf.pem"));
