@@ -69,11 +69,11 @@ fn bundles() -> Seeds {
     let image = bundle::ImageOptions {
         manifest: bundle::manifest::Image {
             slot: "boot".into(),
-            filename: "boot.vfat".into(),
+            filename: Some("boot.vfat".into()),
             adaptive: bundle::adaptive(),
             ..bundle::manifest::Image::default()
         },
-        content: noise(8192, 9).into(),
+        content: Some(noise(8192, 9).into()),
         packing: bundle::Packing::Stored,
     };
     let options = bundle::Options {

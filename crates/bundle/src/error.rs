@@ -41,6 +41,12 @@ pub enum Error {
     /// A bundle of another format.
     #[error("a bundle of the format {0}: only verity can be read")]
     Format(String),
+    /// Something of RAUC that bundles have and nobody reads here.
+    #[error("{0} cannot be read")]
+    NotRead(String),
+    /// An index of casync, whose parts are not in the bundle.
+    #[error("{0}: is an index of casync, whose chunks lie outside of the bundle, so it cannot be checked")]
+    CasyncIndex(String),
     /// A file that is no bundle.
     #[error("{0} bytes are too few for a bundle")]
     TooShort(u64),
@@ -185,8 +191,17 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::Manifest(_) | Error::TooNew { .. } | Error::Unaligned { .. } => Fault::Request,
-            Error::Format(_) | Error::Read { .. } | Error::OtherManifest => Fault::Input,
+            Error::Manifest(_) | Error::TooNew { .. } | Error::Unaligned { .. } | Error::CasyncIndex(_) => {
+                Fault::Request
+            }
+            Error::Format(_)
+            | Error::NotRead(_)
+            | Error::ManifestText { .. }
+            | Error::NoTree
+            | Error::Entry { .. }
+            | Error::NotExecutable(_)
+            | Error::Read { .. }
+            | Error::OtherManifest => Fault::Input,
             Error::Signature(error) => error.fault(),
             Error::Verity(error) => error.fault(),
             Error::Squashfs(error) => error.fault(),
@@ -195,11 +210,12 @@ impl Error {
         }
     }
 
-    /// Whose fault it is, when a bundle was read: nobody asked for anything.
+    /// Whose fault it is, when a bundle was read: nobody asked for anything. What its signer has signed is not damaged,
+    /// whatever it says.
     #[must_use]
     pub fn fault_of_reading(&self) -> Fault {
         match self.fault() {
-            Fault::Request => Fault::Damaged,
+            Fault::Request => Fault::Input,
             other => other,
         }
     }

@@ -35,7 +35,7 @@ mod verify;
 
 pub use error::Error;
 pub use manifest::Manifest;
-pub use plan::{ImageOptions, Options, Packing, Work, adaptive, at_most, plan};
+pub use plan::{ExtraFile, ImageOptions, Options, Packing, Work, adaptive, at_most, plan};
 pub use read::{Bundle, open};
 pub use states::{Signed, Unsigned};
 pub use target::Target;

@@ -34,6 +34,8 @@ pub struct Options {
     pub hooks: Option<(Hooks, Content)>,
     /// A program that installs in RAUC's place: its manifest's part and its bytes.
     pub handler: Option<(Handler, Content)>,
+    /// What else lies in it, for its programs: by name.
+    pub files: BTreeMap<String, ExtraFile>,
     /// More about it, for other programs.
     pub meta: BTreeMap<String, BTreeMap<String, String>>,
     /// How what is not stored is compressed.
@@ -56,6 +58,7 @@ impl Default for Options {
             images: Vec::new(),
             hooks: None,
             handler: None,
+            files: BTreeMap::new(),
             meta: BTreeMap::new(),
             compression: Compression::Gzip { level: 9 },
             block_size: 16 << 10,
@@ -69,10 +72,19 @@ impl Default for Options {
 pub struct ImageOptions {
     /// Its part of the manifest; digest, size and index come from the content.
     pub manifest: manifest::Image,
-    /// Its bytes.
-    pub content: Content,
+    /// The bytes of its file, if it has one.
+    pub content: Option<Content>,
     /// How it lies in the SquashFS.
     pub packing: Packing,
+}
+
+/// A file that no image is.
+#[derive(Clone, Debug)]
+pub struct ExtraFile {
+    /// Its bytes.
+    pub content: Content,
+    /// Its permissions: `0o644` or `0o755`.
+    pub mode: u16,
 }
 
 /// How an image lies in a bundle's SquashFS.
@@ -103,7 +115,35 @@ impl Options {
     /// When the manifest makes no sense or is beyond the target, or the SquashFS cannot be made so.
     pub fn check(&self) -> Result<(), Error> {
         manifest(self).check(self.target)?;
+        self.check_names()?;
         Ok(self.squashing().check()?)
+    }
+
+    /// Each file has a name of its own, and each image that names a file has one.
+    fn check_names(&self) -> Result<(), Error> {
+        let mut names = BTreeSet::from([manifest::FILE.to_string()]);
+        for image in &self.images {
+            let slot = &image.manifest.slot;
+            if image.manifest.filename.is_some() != image.content.is_some() {
+                let problem = "a file needs a name, and a name needs a file";
+                return Err(Error::Manifest(format!("image {slot}: {problem}")));
+            }
+            names.extend(image.manifest.filename.clone());
+            names.extend(image.manifest.index_file());
+        }
+        let hooks = self.hooks.iter().map(|(hooks, _)| &hooks.filename);
+        names.extend(
+            hooks
+                .chain(self.handler.iter().map(|(handler, _)| &handler.filename))
+                .cloned(),
+        );
+        for name in self.files.keys() {
+            manifest::check_filename(name)?;
+            if names.contains(name) {
+                return Err(Error::Manifest(format!("{name}: two files of this name")));
+            }
+        }
+        Ok(())
     }
 
     fn squashing(&self) -> squashfs::Options {
@@ -125,18 +165,19 @@ pub fn at_most(options: &Options) -> Result<u64, Error> {
     let mut tree = Tree::default();
     let mut squashing = options.squashing();
     for image in &options.images {
-        let content = image.content.clone();
-        let len = content.len();
-        let id = add(&mut tree, &image.manifest.filename, content, 0o644)?;
+        let (Some(content), Some(filename)) = (&image.content, &image.manifest.filename) else {
+            continue;
+        };
+        let id = add(&mut tree, filename, content.clone(), 0o644)?;
         if image.packing == Packing::Stored {
             squashing.stored.insert(id);
         }
-        if image.manifest.has_index() {
-            let index = Content::Zeros(index_len(len));
-            add(&mut tree, &image.manifest.index_file(), index, 0o644)?;
+        if let Some(index_file) = image.manifest.index_file() {
+            let index = Content::Zeros(index_len(content.len()));
+            add(&mut tree, &index_file, index, 0o644)?;
         }
     }
-    add_programs(&mut tree, options)?;
+    add_files(&mut tree, options)?;
     let inner = Content::from(manifest(options).write().into_bytes());
     add(&mut tree, manifest::FILE, inner, 0o644)?;
     let squashfs = squashfs::at_most(&tree, &squashing)?;
@@ -156,28 +197,29 @@ pub fn plan(options: &Options, work: &Work) -> Result<Unsigned, Error> {
     let mut stored = BTreeSet::new();
     let mut digests = BTreeMap::new();
     for (image, options) in manifest.images.iter_mut().zip(&options.images) {
-        let id = add(&mut tree, &image.filename, options.content.clone(), 0o644)?;
+        let (Some(content), Some(filename)) = (&options.content, &image.filename) else {
+            continue;
+        };
+        let id = add(&mut tree, filename, content.clone(), 0o644)?;
         if options.packing == Packing::Stored {
             stored.insert(id);
         } else {
-            alone(&mut tree, id, &image.filename);
+            alone(&mut tree, id, filename);
         }
-        let step = format!("hashing {}", image.filename);
-        work.progress.begin(&step, options.content.len());
-        if image.has_index() {
+        work.progress.begin(&format!("hashing {filename}"), content.len());
+        if let Some(file) = image.index_file() {
             let spool = Spool::create(work.folder)?;
-            let (sha256, index) = digest_and_index(&options.content, &spool, work.progress)?;
+            let (sha256, index) = digest_and_index(content, &spool, work.progress)?;
             image.sha256 = sha256;
             // Blocks of zeros are common, and their hashes are equal.
-            let file = image.index_file();
             let index = add(&mut tree, &file, index, 0o644)?;
             alone(&mut tree, index, &file);
         } else {
-            image.sha256 = digest(&options.content, work.progress, None)?;
+            image.sha256 = digest(content, work.progress, None)?;
         }
         digests.insert(id, image.sha256);
     }
-    add_programs(&mut tree, options)?;
+    add_files(&mut tree, options)?;
     let inner = manifest.write();
     add(
         &mut tree,
@@ -198,7 +240,7 @@ pub fn plan(options: &Options, work: &Work) -> Result<Unsigned, Error> {
 
 fn manifest(options: &Options) -> Manifest {
     let image = |options: &ImageOptions| manifest::Image {
-        size: options.content.len(),
+        size: options.content.as_ref().map_or(0, Content::len),
         ..options.manifest.clone()
     };
     Manifest {
@@ -220,7 +262,8 @@ fn add(tree: &mut Tree, name: &str, content: Content, mode: u16) -> Result<NodeI
     Ok(tree.add(NodeId::ROOT, name.as_bytes(), node)?)
 }
 
-fn add_programs(tree: &mut Tree, options: &Options) -> Result<(), Error> {
+/// Adds the programs, and what else there is.
+fn add_files(tree: &mut Tree, options: &Options) -> Result<(), Error> {
     let handler = options.handler.iter();
     let handler = handler.map(|(handler, program)| (&handler.filename, program));
     let hooks = options
@@ -231,6 +274,9 @@ fn add_programs(tree: &mut Tree, options: &Options) -> Result<(), Error> {
         if tree.lookup(file.as_bytes()).is_none() {
             add(tree, file, program.clone(), 0o755)?;
         }
+    }
+    for (name, file) in &options.files {
+        add(tree, name, file.content.clone(), file.mode)?;
     }
     Ok(())
 }

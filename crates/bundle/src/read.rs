@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use image::{Content, ReadAt};
+use signature::Form;
 
 use crate::{Error, Signed, Unsigned};
 
@@ -21,7 +22,8 @@ pub enum Bundle {
 /// Opens a bundle of `size` bytes. What is in it is not checked.
 ///
 /// # Errors
-/// When it cannot be read, or its end is none of a bundle.
+/// When it cannot be read, its end is none of a bundle, or it is a bundle of another format: a detached signature is
+/// that of the format `plain`, an enveloped one that of the format `crypt`.
 pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
     let Some(trailer_start) = size.checked_sub(TRAILER as u64) else {
         return Err(Error::TooShort(size));
@@ -52,7 +54,11 @@ pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
     };
     match end.first() {
         // A SEQUENCE.
-        Some(0x30) => Ok(Bundle::Signed(Signed::new(payload, end))),
+        Some(0x30) => match signature::form(&end) {
+            Some(Form::Detached) => Err(Error::Format("plain".into())),
+            Some(Form::Enveloped) => Err(Error::Format("crypt".into())),
+            Some(Form::Signed) | None => Ok(Bundle::Signed(Signed::new(payload, end))),
+        },
         Some(b'[') => Unsigned::new(payload, end).map(|unsigned| Bundle::Unsigned(Box::new(unsigned))),
         _ => Err(Error::NoBundle),
     }

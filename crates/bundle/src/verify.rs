@@ -51,6 +51,7 @@ pub fn verify(bundle: &Signed, trust: &Trust, work: &Work) -> Result<(Verified, 
 /// When the payload is not what the manifest says.
 pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     let manifest = bundle.manifest().clone();
+    manifest.check_installable()?;
     let squashfs_size = check_tree(bundle, work)?;
     let bytes: Arc<dyn ReadAt> = Arc::new(bundle.payload().clone());
     let archive = squashfs::read::Archive::open(bytes, squashfs_size)?;
@@ -67,8 +68,10 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     check_inner(&tree, &manifest)?;
     let mut digests = BTreeMap::new();
     for image in &manifest.images {
-        let sha256 = check_image(&tree, image, work.progress)?;
-        digests.insert(image.filename.as_bytes().into(), sha256);
+        if let Some(filename) = &image.filename {
+            let sha256 = check_image(&tree, image, filename, work.progress)?;
+            digests.insert(filename.as_bytes().into(), sha256);
+        }
     }
     let hooks = manifest.hooks.iter().map(|hooks| &hooks.filename);
     for program in hooks.chain(manifest.handler.iter().map(|handler| &handler.filename)) {
@@ -150,15 +153,17 @@ fn check_entries(tree: &Tree) -> Result<(), Error> {
     Ok(())
 }
 
-/// What stands at the top is what the manifest names. Editors leave hidden files behind, which RAUC packs too.
+/// What stands at the top is what the manifest names, and what a program that it names may use. Editors leave hidden files
+/// behind, which RAUC packs too; hidden folders it keeps for itself.
 fn check_names(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
     let mut named = BTreeSet::from([manifest::FILE.to_string()]);
     for image in &manifest.images {
-        named.insert(image.filename.clone());
+        named.extend(image.filename.clone());
         named.extend(image.has_index().then(|| image.index_file()));
     }
     named.extend(manifest.hooks.iter().map(|hooks| hooks.filename.clone()));
     named.extend(manifest.handler.iter().map(|handler| handler.filename.clone()));
+    let has_program = manifest.hooks.is_some() || manifest.handler.is_some();
     let named: BTreeSet<&[u8]> = named.iter().map(String::as_bytes).collect();
     for (name, id) in tree.children(NodeId::ROOT) {
         let is_file = matches!(tree.node(id).kind, Kind::File(_));
@@ -166,6 +171,7 @@ fn check_names(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
             _ if named.contains(name) => continue,
             Some(b'.') if is_file => continue,
             Some(b'.') => "is hidden, and no file",
+            _ if has_program => continue,
             _ => "is in the bundle, and the manifest does not name it",
         };
         return Err(Error::Entry {
@@ -192,18 +198,23 @@ fn check_inner(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
 }
 
 /// Answers with the image's SHA-256.
-fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<[u8; 32], Error> {
-    let content = file(tree, &image.filename)?;
+fn check_image(
+    tree: &Tree,
+    image: &Image,
+    filename: &str,
+    progress: &dyn Progress,
+) -> Result<[u8; 32], Error> {
+    let content = file(tree, filename)?;
     if content.len() != image.size {
         return Err(Error::ImageSize {
-            file: image.filename.clone(),
+            file: filename.to_string(),
             found: content.len(),
             said: image.size,
         });
     }
-    progress.begin(&format!("checking {}", image.filename), content.len());
-    let index = image.has_index().then(|| image.index_file());
-    let index = index
+    progress.begin(&format!("checking {filename}"), content.len());
+    let index = image
+        .index_file()
         .map(|name| file(tree, &name).map(|content| (name, content)))
         .transpose()?;
     let sha256 = match index {
@@ -214,7 +225,7 @@ fn check_image(tree: &Tree, image: &Image, progress: &dyn Progress) -> Result<[u
         return Ok(sha256);
     }
     Err(Error::ImageDigest {
-        file: image.filename.clone(),
+        file: filename.to_string(),
     })
 }
 

@@ -9,7 +9,7 @@ fn image(slot: &str, filename: &str) -> Image {
         slot: slot.into(),
         sha256: [0xab; 32],
         size: 8192,
-        filename: filename.into(),
+        filename: Some(filename.into()),
         ..Image::default()
     }
 }
@@ -75,7 +75,7 @@ fn texts_that_are_no_manifest_are_refused() {
         ),
         (
             text.replace("compatible=rock64", "compatible="),
-            "line 2: compatible is empty",
+            "line 1: [update] has no compatible",
         ),
         (
             text.replace("version=1.0", "verzion=1.0"),
@@ -93,7 +93,7 @@ fn texts_that_are_no_manifest_are_refused() {
         ),
         (
             text.replace("[image.rootfs]", "[image.root/fs]"),
-            "image \"root/fs\": must be letters",
+            "[image.root/fs]: artifacts cannot be read",
         ),
         (
             text.replace("[image.rootfs]", "[image.]"),
@@ -129,10 +129,23 @@ fn texts_that_are_no_manifest_are_refused() {
             text.replace("size=8192", "size=9223372036854775808"),
             "must be a number below 2^63",
         ),
-        (text.replace("size=8192", "size=0"), "image boot: is empty"),
+        (text.replace("size=8192\n", ""), "[image.boot] has no size"),
         (
-            text.replace("size=8192", "size=8193"),
-            "8193 bytes, which is not a multiple of 4096",
+            text.replace("filename=boot.vfat\n", ""),
+            "[image.boot] has no filename",
+        ),
+        (
+            text.replace("filename=boot.vfat", "filename=boot.vfat\nconvert=tar-extract;"),
+            "[image.boot]: converted images cannot be read",
+        ),
+        (
+            text.replace("filename=boot.vfat", "filename=boot.vfat\ntype=emptyfs"),
+            "type emptyfs: has a file, boot.vfat",
+        ),
+        (text.replace("filename=hook.sh\n", ""), "[hooks] has no filename"),
+        (
+            text.replace("[hooks]\nfilename=hook.sh\nhooks=install-check;\n", ""),
+            "has a hook, and there is no program",
         ),
         (
             text.replace(&ab, &ab.to_uppercase()),
@@ -165,14 +178,6 @@ fn texts_that_are_no_manifest_are_refused() {
         ),
         (text.replace("pre-install;", "before;"), "there is no hook before"),
         (
-            text.replace("pre-install;", "install;"),
-            "takes the place of all others",
-        ),
-        (
-            text.replace("=block-hash-index", "=magic"),
-            "adaptive=magic: must be block-hash-index",
-        ),
-        (
             text.replace("[meta.note]", "[meta.no te]"),
             "meta \"no te\": must be letters",
         ),
@@ -199,6 +204,108 @@ fn texts_that_are_no_manifest_are_refused() {
         assert!(error.contains(wanted), "{wanted}: {error}\n{text}");
     }
     assert!(Manifest::read(b"[update]\ncompatible=\xff\n").is_err());
+}
+
+/// What `rauc info` shows, and no device installs, or nobody can check.
+#[test]
+fn what_cannot_be_installed_is_shown_all_the_same() {
+    let text = manifest().write();
+    let cases = [
+        (text.replace("size=8192", "size=0"), "image boot: is empty"),
+        (
+            text.replace("size=8192", "size=8193"),
+            "8193 bytes, which is not a multiple of 4096",
+        ),
+        (
+            text.replace("pre-install;", "install;"),
+            "takes the place of all others",
+        ),
+        (
+            text.replace("=block-hash-index", "=magic"),
+            "adaptive=magic: must be block-hash-index",
+        ),
+        (
+            text.replace("=boot.vfat", "=boot.vfat.caibx"),
+            "boot.vfat.caibx: is an index of casync",
+        ),
+        (
+            text.replace("=boot.vfat", "=boot.caidx"),
+            "boot.caidx: is an index of casync",
+        ),
+        (
+            text.replace("filename=boot.vfat", "filename=boot\ntype=raw-caibx"),
+            "boot: is an index of casync",
+        ),
+        (
+            text.replace("=boot.vfat", "=boot.bin"),
+            "its ending does not tell RAUC what it is",
+        ),
+        (
+            text.replace("filename=boot.vfat", "filename=boot.vfat\ntype=ubivol"),
+            "type ubivol: must be one of raw, ext4,",
+        ),
+        (
+            text.split("[image.").next().unwrap().to_string(),
+            "there is no image, and no handler either",
+        ),
+    ];
+    for (text, wanted) in cases {
+        let manifest = Manifest::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let error = manifest.check_installable().unwrap_err();
+        assert!(error.to_string().contains(wanted), "{wanted}: {error}\n{text}");
+        assert_eq!(error.fault_of_reading(), image::Fault::Input, "{error}");
+    }
+}
+
+/// What other versions of RAUC write, or let pass.
+#[test]
+fn manifests_of_others_are_read() {
+    let text = manifest().write();
+    let ab = "ab".repeat(32);
+    let image = format!("sha256={ab}\nsize=8192\nfilename=boot.vfat\n");
+    let installed = |manifest: &Manifest| manifest.check_installable().map_err(|error| error.to_string());
+    for (boot, filename, size) in [
+        ("hooks=install;\n", None, 0),
+        ("size=0\nhooks=install\n", None, 0),
+        ("type=emptyfs\n", None, 0),
+        ("type=emptyfs\nhooks=post-install;\n", None, 0),
+        (
+            &*format!("sha256={ab}\nfilename=boot\nhooks=install;\n"),
+            Some("boot"),
+            0,
+        ),
+        (
+            &format!("{image}hooks=install;\ntype=own\n"),
+            Some("boot.vfat"),
+            8192,
+        ),
+        (
+            &format!("{image}version=1\ndescription=\nbuild=2\n"),
+            Some("boot.vfat"),
+            8192,
+        ),
+    ] {
+        let text = text.replace(&image, boot);
+        let manifest = Manifest::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let image = &manifest.images[0];
+        assert_eq!(
+            (image.filename.as_deref(), image.size),
+            (filename, size),
+            "{boot}"
+        );
+        assert_eq!(installed(&manifest), Ok(()), "{boot}");
+        assert_eq!(Manifest::read(manifest.write().as_bytes()).unwrap(), manifest);
+    }
+    for (old, new) in [
+        ("version=1.0", "version="),
+        ("[meta.note]", "[rollout]\nanything=else\n\n[meta.note]"),
+        ("[meta.note]", "[handler]\nargs=1\n\n[meta.note]"),
+        ("adaptive=block-hash-index;", "adaptive=block-hash-index"),
+    ] {
+        let manifest = Manifest::read(text.replace(old, new).as_bytes()).unwrap();
+        assert_eq!(installed(&manifest), Ok(()), "{new}");
+        assert_eq!(manifest.handler, None);
+    }
 }
 
 #[test]
@@ -261,7 +368,7 @@ prop_compose! {
             hooks: None,
             images: images
                 .into_iter()
-                .map(|(slot, (sha256, size, filename))| Image { slot, sha256, size, filename, ..Image::default() })
+                .map(|(slot, (sha256, size, filename))| Image { slot, sha256, size, filename: Some(filename), ..Image::default() })
                 .collect(),
             meta,
         }

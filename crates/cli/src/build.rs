@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     inputs::check(&spec, folder, written.iter().map(PathBuf::as_path))?;
     let out = folder::claim(out)?;
     // Whoever cannot sign learns it before the work.
-    let signing = Signing::read(&spec, args, folder)?;
+    let signing = Signing::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, ui)?;
     let job = Job {
         args,

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::args::signing as args;
 use crate::failure::Failure;
 use crate::stop;
+use crate::ui::Ui;
 
 /// Everything that a signature needs.
 pub(crate) struct Credentials {
@@ -53,6 +55,7 @@ pub(crate) fn credentials(
     args: &args::Credentials,
     said: &spec::Signing,
     folder: &Path,
+    ui: &Ui,
 ) -> Result<Credentials, Failure> {
     let from_spec = |path: &PathBuf| folder.join(path);
     let certificate = args
@@ -92,7 +95,11 @@ pub(crate) fn credentials(
                 ..signature::Command::shell(command, timeout)
             })
         }
-        (None, Some(key)) => Box::new(self::key(&key, args.passphrase_file.as_deref())?),
+        (None, Some(path)) => {
+            let key = self::key(&path, args.passphrase_file.as_deref())?;
+            warn_of_mode(&path, ui);
+            Box::new(key)
+        }
         (None, None) => {
             let hint = "give --key, --signer-cmd for a key that lives elsewhere, or --unsigned";
             return Err(Failure::usage("nobody signs the bundle: there is no key").hint(hint));
@@ -119,6 +126,36 @@ fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
     let bytes = read(path)?;
     Certificate::read_pem_or_der(&bytes, &path.to_string_lossy()).map_err(Failure::from)
+}
+
+/// The certificates of a keyring, which has to be one that devices can read.
+fn keyring(path: &Path) -> Result<Vec<Certificate>, Failure> {
+    let bytes = read(path)?;
+    let shown = path.display();
+    Certificate::read_keyring(&bytes, &path.to_string_lossy()).map_err(|error| {
+        let failure = Failure::from(error);
+        if Certificate::is_der(&bytes) {
+            let hint =
+                format!("`openssl x509 -inform DER -in {shown} -out KEYRING.pem` makes one that they read");
+            return failure.hint(hint);
+        }
+        failure
+    })
+}
+
+/// Says so when a key can be read or written by others.
+fn warn_of_mode(path: &Path, ui: &Ui) {
+    let Ok(meta) = std::fs::metadata(path) else {
+        return;
+    };
+    let mode = meta.mode() & 0o777;
+    let (shown, others) = (path.display(), mode & 0o077);
+    if meta.is_file() && others != 0 {
+        let may = if others & 0o022 == 0 { "read" } else { "change" };
+        ui.warn(&format!(
+            "{shown}: other users may {may} this private key: its mode is {mode:04o}, and a key's should be 0600"
+        ));
+    }
 }
 
 fn at(path: &Path, error: signature::Error) -> Failure {
@@ -222,7 +259,7 @@ pub(crate) fn trust(args: &args::Trust, said: &spec::Signing, folder: &Path) -> 
         at,
         chain_end,
         allowed_signers: args.allowed_signer.clone(),
-        anchors: certificates(&keyring)?,
+        anchors: self::keyring(&keyring)?,
         ..Trust::default()
     })
 }

@@ -121,8 +121,14 @@ impl From<bundle::Error> for Failure {
 
 impl From<signature::Error> for Failure {
     fn from(error: signature::Error) -> Self {
+        Failure::from(&error)
+    }
+}
+
+impl From<&signature::Error> for Failure {
+    fn from(error: &signature::Error) -> Self {
         use signature::Error;
-        let hint = match &error {
+        let hint = match error {
             Error::PassphraseMissing => "give --passphrase-file with a file whose first line it is",
             Error::KeyMismatch { .. } => "--key and --certificate have to belong together",
             Error::OutsideValidity { .. } => "choose another --signing-time, or renew the certificate",
@@ -130,6 +136,13 @@ impl From<signature::Error> for Failure {
             Error::IssuerMissing { .. } => {
                 "give the certificates between it and the keyring's with --intermediate when signing; or it is signed by \
                  somebody else"
+            }
+            Error::IssuerNotInKeyring { .. } => {
+                "put the certificate of that issuer into the keyring, too; for devices with that setting, give --partial-chain"
+            }
+            Error::IssuerAmbiguous { .. } => {
+                "leave only one certificate of that name and key in the keyring, the valid one; certificates with key \
+                 identifiers are told apart by them"
             }
             _ => return Failure::new(error.fault(), error.to_string()),
         };

@@ -182,7 +182,8 @@ fn places(part: &str, spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry])
     let bundled = spec.bundle.iter().flat_map(|bundle| &bundle.image);
     for (slot, _) in bundled.filter(|(_, image)| image.content.as_deref() == Some(part)) {
         let planned = plan.bundle.iter().flat_map(|bundle| &bundle.images);
-        if let Some((_, file, _)) = planned.into_iter().find(|(name, ..)| name == slot) {
+        let planned = planned.into_iter().find(|(name, _)| name == slot);
+        if let Some((_, Some((file, _)))) = planned {
             put("bundle", 0, Some(file));
         }
     }

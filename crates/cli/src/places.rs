@@ -46,7 +46,7 @@ impl Places {
             if path.is_dir() {
                 shelves.push(Shelf::open(path)?);
             } else {
-                earlier.extend(reuse::open(path)?);
+                earlier.extend(reuse::open(path, ui)?);
             }
         }
         let mut places = Places {

@@ -100,16 +100,17 @@ struct BundleEntry<'a> {
 #[derive(Serialize)]
 struct BundleImageEntry<'a> {
     slot: &'a str,
-    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     size: u64,
 }
 
 impl<'a> BundleEntry<'a> {
     fn new(bundle: &'a spec::PlannedBundle) -> BundleEntry<'a> {
-        let image = |(slot, file, size): &'a (String, String, u64)| BundleImageEntry {
+        let image = |(slot, file): &'a (String, Option<(String, u64)>)| BundleImageEntry {
             slot,
-            file,
-            size: *size,
+            file: file.as_ref().map(|(name, _)| name.as_str()),
+            size: file.as_ref().map_or(0, |(_, size)| *size),
         };
         BundleEntry {
             output: &bundle.file,
@@ -133,13 +134,10 @@ impl<'a> BundleEntry<'a> {
             version.unwrap_or_default()
         );
         for image in &self.images {
-            let _ = writeln!(
-                text,
-                "  {:>12}  {} → slot {}",
-                size(image.size),
-                image.file,
-                image.slot
-            );
+            let _ = match image.file {
+                Some(file) => writeln!(text, "  {:>12}  {file} → slot {}", size(image.size), image.slot),
+                None => writeln!(text, "  {:>12}  no file → slot {}", "", image.slot),
+            };
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::folder;
+use crate::ui::Ui;
 
 /// A longer description is none.
 const DESCRIPTION_MAX: u64 = 256 << 20;
@@ -86,10 +87,11 @@ impl SegmentEntry {
     }
 }
 
-/// The segments of an earlier output, or of those that a description lies beside.
-pub(crate) fn open(path: &Path) -> Result<Vec<Earlier>, Failure> {
+/// The segments of an earlier output, or of those that a description lies beside. A bundle that is damaged has none, and
+/// the user is told.
+pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
     let path = &folder::followed(path);
-    let mut earlier = Vec::new();
+    let (mut earlier, mut found) = (Vec::new(), false);
     for description in descriptions(path)? {
         for entry in &description.segments {
             let place = entry.places.iter().find_map(|place| {
@@ -98,10 +100,16 @@ pub(crate) fn open(path: &Path) -> Result<Vec<Earlier>, Failure> {
                 wanted.then_some((place, file))
             });
             if let Some((place, file)) = place {
-                earlier.push(place.open(&file, entry)?);
+                found = true;
+                match place.open(&file, entry)? {
+                    Ok(opened) => earlier.push(opened),
+                    Err(problem) => {
+                        ui.warn(&format!("{}: nothing of it is reused: {problem}", file.display()));
+                    }
+                }
             }
         }
-        if !earlier.is_empty() {
+        if found {
             return Ok(earlier);
         }
     }
@@ -113,7 +121,8 @@ pub(crate) fn open(path: &Path) -> Result<Vec<Earlier>, Failure> {
 }
 
 impl Place {
-    fn open(&self, path: &Path, entry: &SegmentsEntry) -> Result<Earlier, Failure> {
+    /// Opens the file; the inner error says what is wrong with what it holds.
+    fn open(&self, path: &Path, entry: &SegmentsEntry) -> Result<Result<Earlier, String>, Failure> {
         let unreadable = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
         let (file, meta) =
             image::open_regular(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
@@ -127,13 +136,17 @@ impl Place {
             None => Arc::new(file),
             Some(image) => {
                 let archive = squashfs::read::Archive::open(Arc::new(file), size);
-                let tree = archive.and_then(|archive| archive.tree());
-                let tree = tree.map_err(|error| unreadable(error.to_string()))?;
-                let content = content(&tree, image);
-                Arc::new(content.ok_or_else(|| unreadable(format!("there is no {image} in it")))?)
+                let tree = match archive.and_then(|archive| archive.tree()) {
+                    Ok(tree) => tree,
+                    Err(error) => return Ok(Err(error.to_string())),
+                };
+                match content(&tree, image) {
+                    Some(content) => Arc::new(content),
+                    None => return Ok(Err(format!("there is no {image} in it"))),
+                }
             }
         };
-        Ok(Earlier::new(path, source, records))
+        Ok(Ok(Earlier::new(path, source, records)))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum Signing {
 
 impl Signing {
     /// Reads keys and certificates, if the build has a bundle.
-    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path) -> Result<Signing, Failure> {
+    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Signing, Failure> {
         let asked = args.only.is_empty() || args.only.iter().any(|only| only == "bundle");
         let Some(bundle) = spec.bundle.as_ref().filter(|_| asked) else {
             return Ok(Signing::NoBundle);
@@ -34,7 +34,7 @@ impl Signing {
         }
         let signature = &signing.signature;
         let trust = credentials::trust(&signature.trust, &bundle.sign, folder)?;
-        let credentials = credentials::credentials(&signature.credentials, &bundle.sign, folder)?;
+        let credentials = credentials::credentials(&signature.credentials, &bundle.sign, folder, ui)?;
         if signature.credentials.signer_cmd.is_none() {
             credentials.rehearse(&trust)?;
         }

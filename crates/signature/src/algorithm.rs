@@ -233,7 +233,8 @@ impl Family {
 /// The parameters of RSASSA-PSS, which have to be the usual ones.
 fn read_pss(parameters: Option<Tlv<'_>>) -> Parsed<Scheme> {
     let unusual = |_| {
-        "its RSA-PSS has other parameters than one digest of SHA-2 and a salt of the digest's length"
+        "its RSA-PSS has other parameters than one digest of SHA-2 and a salt of the digest's length, which `openssl cms` \
+         makes with `-keyopt rsa_pss_saltlen:digest`"
             .to_string()
     };
     let read = || -> Parsed<(Hash, Hash, Vec<u8>)> {

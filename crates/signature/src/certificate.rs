@@ -11,7 +11,7 @@ use x509_cert::certificate::Version;
 use crate::algorithm::{Family, PublicKey, RSA_BITS_MIN, Scheme};
 use crate::extensions::{Extensions, KeyId};
 use crate::tlv::{self, BIT_STRING, CONTEXT_0, Cursor, INTEGER, Parsed, SEQUENCE};
-use crate::{Error, Result, Time, names, pem};
+use crate::{Crl, Error, Result, Time, names, pem};
 
 /// The most bytes that a certificate may have.
 const CERTIFICATE_LEN_MAX: usize = 64 << 10;
@@ -65,6 +65,48 @@ impl Certificate {
             return Err(bad("holds no certificate".into()));
         }
         Ok(certificates)
+    }
+
+    /// Reads the certificates of a keyring, as OpenSSL reads the file that a device has: blocks of PEM, of which those
+    /// that are certificates count, and each of the others that it knows has to be good. `what` is what messages call the
+    /// file.
+    pub fn read_keyring(bytes: &[u8], what: &str) -> Result<Vec<Certificate>> {
+        let bad = |problem: String| Error::BadCertificate {
+            what: what.to_owned(),
+            problem,
+        };
+        if !pem::is_pem(bytes) {
+            return Err(bad("is no PEM, and devices read keyrings in PEM only".into()));
+        }
+        let mut certificates = Vec::new();
+        for block in pem::read(bytes).map_err(bad)? {
+            match block.label.as_str() {
+                "CERTIFICATE" | "X509 CERTIFICATE" => {
+                    certificates.push(Certificate::read(&block.der).map_err(bad)?);
+                }
+                "TRUSTED CERTIFICATE" => {
+                    return Err(bad(
+                        "holds a certificate with OpenSSL's settings of trust, which are not supported"
+                            .into(),
+                    ));
+                }
+                "X509 CRL" => drop(Crl::read(&block.der).map_err(bad)?),
+                label if label.ends_with("PRIVATE KEY") => {
+                    return Err(bad("holds a private key, and every device has its keyring".into()));
+                }
+                _ => {}
+            }
+        }
+        if certificates.is_empty() {
+            return Err(bad("holds no certificate".into()));
+        }
+        Ok(certificates)
+    }
+
+    /// Whether bytes are a certificate in DER.
+    #[must_use]
+    pub fn is_der(bytes: &[u8]) -> bool {
+        Certificate::read(bytes).is_ok()
     }
 
     /// Reads one certificate in DER.

@@ -81,7 +81,7 @@ impl Crl {
         Ok(lists)
     }
 
-    fn read(der: &[u8]) -> Parsed<Crl> {
+    pub(crate) fn read(der: &[u8]) -> Parsed<Crl> {
         let mut outer = tlv::only(der, SEQUENCE, "list of revoked certificates")?;
         let tbs = outer.one(SEQUENCE, "signed part")?;
         let algorithm = outer.one(SEQUENCE, "algorithm")?;

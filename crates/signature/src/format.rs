@@ -9,9 +9,16 @@ const fn oid(text: &str) -> ObjectIdentifier {
 // [RFC 5652](https://www.rfc-editor.org/rfc/rfc5652): Cryptographic Message Syntax.
 pub(crate) const ID_DATA: ObjectIdentifier = oid("1.2.840.113549.1.7.1");
 pub(crate) const ID_SIGNED_DATA: ObjectIdentifier = oid("1.2.840.113549.1.7.2");
+pub(crate) const ID_ENVELOPED_DATA: ObjectIdentifier = oid("1.2.840.113549.1.7.3");
 pub(crate) const ID_CONTENT_TYPE: ObjectIdentifier = oid("1.2.840.113549.1.9.3");
 pub(crate) const ID_MESSAGE_DIGEST: ObjectIdentifier = oid("1.2.840.113549.1.9.4");
 pub(crate) const ID_SIGNING_TIME: ObjectIdentifier = oid("1.2.840.113549.1.9.5");
+pub(crate) const ID_COUNTERSIGNATURE: ObjectIdentifier = oid("1.2.840.113549.1.9.6");
+
+// [RFC 5035](https://www.rfc-editor.org/rfc/rfc5035): Enhanced Security Services.
+pub(crate) const ID_RECEIPT_REQUEST: ObjectIdentifier = oid("1.2.840.113549.1.9.16.2.1");
+pub(crate) const ID_SIGNING_CERTIFICATE: ObjectIdentifier = oid("1.2.840.113549.1.9.16.2.12");
+pub(crate) const ID_SIGNING_CERTIFICATE_V2: ObjectIdentifier = oid("1.2.840.113549.1.9.16.2.47");
 
 // [RFC 5754](https://www.rfc-editor.org/rfc/rfc5754): SHA-2.
 pub(crate) const ID_SHA256: ObjectIdentifier = oid("2.16.840.1.101.3.4.2.1");

@@ -46,12 +46,17 @@
 //! root has to say that it is a CA unless it is the signer itself, and certificates that constrain names or addresses are
 //! refused. The tests' tables have all that is refused and a device takes.
 //!
+//! It reads what OpenSSL reads: around the content, lengths as BER has them, which `openssl cms -stream` writes; certificates
+//! and attributes in any order. What a signature covers has to be DER. A signature that is all there and of another form
+//! is [`Error::Unsupported`], which is not trusted; only one that is not all there is [`Error::Malformed`], which is damaged.
+//!
 //! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
 //! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so
 //! anybody could put into them what makes a good bundle unreadable for OpenSSL; and lists of revoked certificates come
 //! from who trusts, not from who wants to be trusted.
 
 mod algorithm;
+mod ber;
 mod certificate;
 mod command;
 mod crl;
@@ -74,7 +79,7 @@ pub use command::Command;
 pub use crl::Crl;
 pub use error::{Error, Result};
 pub use key::Key;
-pub use read::{Contents, content, read};
+pub use read::{Contents, Form, content, form, read};
 pub use sign::{Identity, Signer, sign};
 pub use time::Time;
 pub use trust::{At, ChainEnd, CrlCheck, Purpose, SigningTime, Trust, Verified, verify};

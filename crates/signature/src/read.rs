@@ -1,12 +1,18 @@
 //! Taking a signature apart, without trusting anybody.
 
+use std::borrow::Cow;
+
 use data_encoding::HEXLOWER;
 
 use crate::algorithm::{Hash, Scheme, read_oid};
-use crate::format::{ID_CONTENT_TYPE, ID_DATA, ID_MESSAGE_DIGEST, ID_SIGNED_DATA, ID_SIGNING_TIME};
+use crate::ber;
+use crate::format::{
+    ID_CONTENT_TYPE, ID_COUNTERSIGNATURE, ID_DATA, ID_ENVELOPED_DATA, ID_MESSAGE_DIGEST, ID_RECEIPT_REQUEST,
+    ID_SIGNED_DATA, ID_SIGNING_CERTIFICATE, ID_SIGNING_CERTIFICATE_V2, ID_SIGNING_TIME,
+};
 use crate::tlv::{
     self, CONTEXT_0, CONTEXT_0_BYTES, CONTEXT_1, Cursor, INTEGER, OCTET_STRING, OID, Parsed, SEQUENCE, SET,
-    Tlv,
+    Tlv, UTF8_STRING,
 };
 use crate::{Certificate, Error, LEN_MAX, Result, Time};
 
@@ -17,7 +23,7 @@ pub struct Contents {
     pub content: Vec<u8>,
     /// Who says to have signed it.
     pub signer: Certificate,
-    /// The other certificates that came along, in the order of their DER.
+    /// The other certificates that came along, in their order.
     pub others: Vec<Certificate>,
     /// When it says to have been signed.
     pub signing_time: Option<Time>,
@@ -44,12 +50,39 @@ pub fn content(der: &[u8]) -> Result<Vec<u8>> {
     Ok(open(der)?.content()?.to_vec())
 }
 
+/// What a CMS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A signature with what it signs.
+    Signed,
+    /// A signature about something else.
+    Detached,
+    /// Something that is encrypted for some people.
+    Enveloped,
+}
+
+/// What a CMS is, as its head says, and nothing if it says nothing of these. Nothing is checked.
+#[must_use]
+pub fn form(der: &[u8]) -> Option<Form> {
+    if let Ok(signed) = read_signed_data(der) {
+        return Some(match signed.content {
+            Some(_) => Form::Signed,
+            None => Form::Detached,
+        });
+    }
+    let mut info = Cursor::ber(der, "content info")
+        .inside(SEQUENCE, "content info")
+        .ok()?;
+    let kind = info.one(OID, "content type").and_then(read_oid).ok()?;
+    (kind == ID_ENVELOPED_DATA).then_some(Form::Enveloped)
+}
+
 /// Takes a signature apart.
 pub(crate) fn parts(der: &[u8]) -> Result<Parts> {
     let signed = open(der)?;
-    let content = signed.content()?;
-    let info = signed.signer()?;
-    let info = read_signer(info).map_err(malformed)?;
+    let content = signed.content()?.to_vec();
+    let refused = |problem| refused(der, problem);
+    let info = read_signer(signed.signer()?).map_err(refused)?;
     // Whoever passes a signature on could put in what others stumble over.
     if info.unsigned.is_some() {
         return Err(unsupported("it has attributes that are not signed".into()));
@@ -60,26 +93,27 @@ pub(crate) fn parts(der: &[u8]) -> Result<Parts> {
         1
     };
     if (signed.version, info.version) != (of_sender, of_sender) {
-        return Err(malformed(
-            "its version does not suit the way in which its signer is named".into(),
-        ));
+        let problem = "its version does not suit the way in which its signer is named";
+        return Err(refused(problem.into()));
     }
     let hash = Hash::read(info.digest_algorithm).map_err(unsupported)?;
-    if !matches!(signed.digest_algorithms[..], [only] if Hash::read(only) == Ok(hash)) {
-        return Err(malformed(
-            "its list of digests is not the one of its signer".into(),
-        ));
+    let hashes = signed.digest_algorithms.iter().map(|tlv| Hash::read(*tlv));
+    let hashes = hashes.collect::<Parsed<Vec<Hash>>>().map_err(unsupported)?;
+    if !hashes.contains(&hash) {
+        return Err(refused("its list of digests is not the one of its signer".into()));
     }
     let scheme = Scheme::read_with(info.signature_algorithm, hash).map_err(unsupported)?;
     let Some(attributes) = info.attributes else {
         return Err(unsupported("it has no signed attributes".into()));
     };
+    // OpenSSL hashes them in the order in which they came, too.
     let to_be_signed = [&[SET], attributes.raw.get(1..).unwrap_or_default()].concat();
-    let attributes = read_attributes(attributes)?;
-    let (signer, others) = split(read_certificates(&signed.certificates)?, &info.id)?;
+    let attributes = read_attributes(attributes).map_err(refused)?;
+    let certificates = read_certificates(&signed.certificates).map_err(refused)?;
+    let (signer, others) = split(certificates, &info.id).map_err(unsupported)?;
     Ok(Parts {
         contents: Contents {
-            content: content.to_vec(),
+            content,
             signer,
             others,
             signing_time: attributes.signing_time,
@@ -121,6 +155,15 @@ fn unsupported(problem: String) -> Error {
     Error::Unsupported { problem }
 }
 
+/// What to say of a signature whose form is not read. If all of it is there, it may be good for others.
+fn refused(der: &[u8], problem: String) -> Error {
+    if ber::is_whole(der) {
+        unsupported(problem)
+    } else {
+        malformed(problem)
+    }
+}
+
 fn bounded(der: &[u8]) -> Result<&[u8]> {
     match der.len() as u64 {
         0 => Err(malformed("it is empty".into())),
@@ -130,7 +173,7 @@ fn bounded(der: &[u8]) -> Result<&[u8]> {
 }
 
 fn open(der: &[u8]) -> Result<SignedData<'_>> {
-    let signed = read_signed_data(bounded(der)?).map_err(malformed)?;
+    let signed = read_signed_data(bounded(der)?).map_err(|problem| refused(der, problem))?;
     // They come from who trusts, not from who wants to be trusted. Nothing signs them here either.
     if signed.lists.is_some() {
         return Err(unsupported("it holds lists of revoked certificates".into()));
@@ -142,7 +185,7 @@ struct SignedData<'a> {
     version: u8,
     digest_algorithms: Vec<Tlv<'a>>,
     content_type: Tlv<'a>,
-    content: Option<&'a [u8]>,
+    content: Option<Cow<'a, [u8]>>,
     certificates: Vec<Tlv<'a>>,
     /// Lists of revoked certificates.
     lists: Option<Tlv<'a>>,
@@ -150,14 +193,15 @@ struct SignedData<'a> {
 }
 
 impl<'a> SignedData<'a> {
-    fn content(&self) -> Result<&'a [u8]> {
-        let kind = read_oid(self.content_type).map_err(malformed)?;
+    fn content(&self) -> Result<&[u8]> {
+        let kind = read_oid(self.content_type).map_err(unsupported)?;
         if kind != ID_DATA {
             return Err(unsupported(format!(
                 "what it signs is of the type {kind}, not {ID_DATA} (data)"
             )));
         }
         self.content
+            .as_deref()
             .ok_or_else(|| unsupported("it is detached from what it signs".into()))
     }
 
@@ -172,27 +216,27 @@ impl<'a> SignedData<'a> {
     }
 }
 
+/// Reads what is around the signed content, which OpenSSL writes with lengths of BER when it streams.
 fn read_signed_data(der: &[u8]) -> Parsed<SignedData<'_>> {
-    let mut info = tlv::only(der, SEQUENCE, "content info")?;
+    let mut info = Cursor::ber(der, "content info").only(SEQUENCE)?;
     let kind = read_oid(info.one(OID, "content type")?)?;
     if kind != ID_SIGNED_DATA {
         return Err(format!(
             "it is of the type {kind}, not {ID_SIGNED_DATA} (signed data)"
         ));
     }
-    let mut outer = info.inside(CONTEXT_0, "signed data")?;
+    let outer = info.inside(CONTEXT_0, "signed data")?;
     info.end()?;
-    let mut parts = outer.inside(SEQUENCE, "signed data")?;
-    outer.end()?;
+    let mut parts = outer.only(SEQUENCE)?;
     let version = small(parts.one(INTEGER, "version")?)?;
-    let digest_algorithms = parts.inside(SET, "digest algorithms")?.set()?;
+    let digest_algorithms = parts.inside(SET, "digest algorithms")?.all()?;
     let mut encapsulated = parts.inside(SEQUENCE, "encapsulated content")?;
     let content_type = encapsulated.one(OID, "content type")?;
     let content = match encapsulated.optional(CONTEXT_0)? {
         None => None,
         Some(tlv) => {
-            let mut inside = Cursor::new(tlv.value, "content");
-            let content = inside.one(OCTET_STRING, "bytes")?.value;
+            let mut inside = Cursor::ber(tlv.value, "content");
+            let content = ber::octets(&mut inside, "bytes")?;
             inside.end()?;
             Some(content)
         }
@@ -200,9 +244,9 @@ fn read_signed_data(der: &[u8]) -> Parsed<SignedData<'_>> {
     encapsulated.end()?;
     let certificates = parts.optional(CONTEXT_0)?;
     let certificates =
-        certificates.map_or(Ok(Vec::new()), |tlv| Cursor::new(tlv.value, "certificates").set())?;
+        certificates.map_or(Ok(Vec::new()), |tlv| Cursor::new(tlv.value, "certificates").all())?;
     let lists = parts.optional(CONTEXT_1)?;
-    let signers = parts.inside(SET, "signers")?.set()?;
+    let signers = Cursor::new(parts.one(SET, "signers")?.value, "signers").all()?;
     parts.end()?;
     Ok(SignedData {
         version,
@@ -272,30 +316,41 @@ struct Attributes {
     signing_time: Option<Time>,
 }
 
-fn read_attributes(attributes: Tlv<'_>) -> Result<Attributes> {
+/// The attributes that are there once and have one value, if they are there at all.
+const ONCE: [der::asn1::ObjectIdentifier; 6] = [
+    ID_CONTENT_TYPE,
+    ID_MESSAGE_DIGEST,
+    ID_SIGNING_TIME,
+    ID_SIGNING_CERTIFICATE,
+    ID_SIGNING_CERTIFICATE_V2,
+    ID_RECEIPT_REQUEST,
+];
+
+/// The types of values that OpenSSL reads and writes without looking at what they hold. It cuts bits off, and refuses some
+/// strings.
+const KEPT_AS_THEY_ARE: [u8; 5] = [SEQUENCE, SET, OCTET_STRING, INTEGER, UTF8_STRING];
+
+fn read_attributes(attributes: Tlv<'_>) -> Parsed<Attributes> {
     let (mut kind, mut digest, mut time) = (None, None, None);
     let mut seen = Vec::new();
-    for attribute in Cursor::new(attributes.value, "signed attributes")
-        .set()
-        .map_err(malformed)?
-    {
-        let (oid, value) = read_attribute(attribute).map_err(malformed)?;
-        if seen.contains(&oid) {
-            return Err(malformed(format!("its signed attribute {oid} is there twice")));
+    for attribute in Cursor::new(attributes.value, "signed attributes").all()? {
+        let (oid, value) = read_attribute(attribute)?;
+        if ONCE.contains(&oid) && seen.contains(&oid) {
+            return Err(format!("its signed attribute {oid} is there twice"));
         }
         seen.push(oid);
         match oid {
-            ID_CONTENT_TYPE => kind = Some(single(value, OID, "content type")?.value),
-            ID_MESSAGE_DIGEST => digest = Some(single(value, OCTET_STRING, "message digest")?.value),
-            ID_SIGNING_TIME => {
-                let mut value = Cursor::new(value, "signing time");
-                let read = value.any().and_then(|tlv| Time::from_der(tlv.raw));
-                time = Some(
-                    read.and_then(|time| value.end().map(|()| time))
-                        .map_err(malformed)?,
-                );
+            ID_CONTENT_TYPE => kind = Some(of_type(value, OID, "content type")?),
+            ID_MESSAGE_DIGEST => digest = Some(of_type(value, OCTET_STRING, "message digest")?),
+            ID_SIGNING_TIME => time = Some(Time::from_der(value.raw)?),
+            ID_COUNTERSIGNATURE => return Err("it signs a countersignature of itself".into()),
+            _ if KEPT_AS_THEY_ARE.contains(&value.tag) => {}
+            _ => {
+                return Err(format!(
+                    "its signed attribute {oid} has a value of type {:#04x}, which OpenSSL does not keep as it is",
+                    value.tag
+                ));
             }
-            _ => {}
         }
     }
     match (kind, digest) {
@@ -303,57 +358,56 @@ fn read_attributes(attributes: Tlv<'_>) -> Result<Attributes> {
             message_digest: digest.to_vec(),
             signing_time: time,
         }),
-        (Some(_), Some(_)) => Err(malformed(
-            "its signed content type is not that of its content".into(),
-        )),
-        _ => Err(malformed(
-            "it lacks the signed content type or the signed message digest".into(),
-        )),
+        (Some(_), Some(_)) => Err("its signed content type is not that of its content".into()),
+        _ => Err("it lacks the signed content type or the signed message digest".into()),
     }
 }
 
-fn read_attribute(attribute: Tlv<'_>) -> Parsed<(der::asn1::ObjectIdentifier, &[u8])> {
+/// The name and the only value of an attribute. Those of several values are hashed by OpenSSL in another order than they
+/// came.
+fn read_attribute(attribute: Tlv<'_>) -> Parsed<(der::asn1::ObjectIdentifier, Tlv<'_>)> {
     let mut parts = tlv::only(attribute.raw, SEQUENCE, "signed attribute")?;
     let oid = read_oid(parts.one(OID, "name")?)?;
-    let values = parts.one(SET, "values")?;
+    let values = parts.inside(SET, "values")?.all()?;
     parts.end()?;
-    if Cursor::new(values.value, "values").set()?.is_empty() {
-        return Err(format!("its signed attribute {oid} has no value"));
+    match values[..] {
+        [only] => Ok((oid, only)),
+        _ => Err(format!(
+            "its signed attribute {oid} has {} values instead of one",
+            values.len()
+        )),
     }
-    Ok((oid, values.value))
 }
 
-fn single<'a>(values: &'a [u8], tag: u8, name: &'static str) -> Result<Tlv<'a>> {
-    let mut values = Cursor::new(values, name);
-    let value = values.one(tag, "value").map_err(malformed)?;
-    values.end().map_err(malformed)?;
-    Ok(value)
+fn of_type<'a>(value: Tlv<'a>, tag: u8, name: &str) -> Parsed<&'a [u8]> {
+    if value.tag == tag {
+        return Ok(value.value);
+    }
+    Err(format!("its {name} has type {:#04x}, not {tag:#04x}", value.tag))
 }
 
-fn read_certificates(certificates: &[Tlv<'_>]) -> Result<Vec<Certificate>> {
+fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
     let read = certificates.iter().map(|tlv| match tlv.tag {
-        SEQUENCE => Certificate::read(tlv.raw).map_err(malformed),
-        tag => Err(unsupported(format!(
+        SEQUENCE => Certificate::read(tlv.raw),
+        tag => Err(format!(
             "it holds something of type {tag:#04x} among its certificates"
-        ))),
+        )),
     });
     read.collect()
 }
 
-/// Parts the signer's certificate from the others.
-fn split(certificates: Vec<Certificate>, id: &SignerId<'_>) -> Result<(Certificate, Vec<Certificate>)> {
-    let (mut signers, others): (Vec<_>, Vec<_>) =
-        certificates.into_iter().partition(|certificate| match id {
-            SignerId::IssuerAndSerial { issuer, serial } => {
-                certificate.issuer_der() == *issuer && certificate.serial_der() == *serial
-            }
-            SignerId::KeyId(id) => certificate.extensions().subject_key.as_deref() == Some(*id),
-        });
-    match (signers.pop(), signers.is_empty()) {
-        (Some(signer), true) => Ok((signer, others)),
-        (Some(_), false) => Err(malformed("two of its certificates may be its signer's".into())),
-        (None, _) => Err(unsupported("its signer's certificate is not in it".into())),
-    }
+/// Parts the signer's certificate from the others: the first of its name, as OpenSSL takes it.
+fn split(mut certificates: Vec<Certificate>, id: &SignerId<'_>) -> Parsed<(Certificate, Vec<Certificate>)> {
+    let named = |certificate: &Certificate| match id {
+        SignerId::IssuerAndSerial { issuer, serial } => {
+            certificate.issuer_der() == *issuer && certificate.serial_der() == *serial
+        }
+        SignerId::KeyId(id) => certificate.extensions().subject_key.as_deref() == Some(*id),
+    };
+    let signer = certificates.iter().position(named);
+    let signer = signer.ok_or("its signer's certificate is not in it")?;
+    let signer = certificates.remove(signer);
+    Ok((signer, certificates))
 }
 
 #[cfg(test)]
@@ -366,7 +420,7 @@ mod tests {
         write(SEQUENCE, &[&oid, &write_set(SET, values.to_vec())])
     }
 
-    fn attributes(attributes: &[Vec<u8>]) -> Result<Attributes> {
+    fn attributes(attributes: &[Vec<u8>]) -> Parsed<Attributes> {
         let set = write_set(CONTEXT_0, attributes.to_vec());
         read_attributes(Cursor::new(&set, "test").any().unwrap())
     }

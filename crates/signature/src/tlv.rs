@@ -3,6 +3,8 @@
 //! The bytes that a signature covers have to be the very bytes that were read, so what is read stays a slice of its
 //! source. Nothing here calls itself, so no depth of nesting matters.
 
+use crate::ber::{self, Head, LONG_TAG};
+
 /// What a reader of DER answers; the error says what is wrong.
 pub(crate) type Parsed<T> = Result<T, String>;
 
@@ -41,12 +43,34 @@ pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     /// What is being read, for messages.
     what: &'static str,
+    lengths: Lengths,
+}
+
+/// How lengths may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lengths {
+    /// As short as can be, the only way of DER.
+    Der,
+    /// In every way that BER has, also by what ends the value.
+    Ber,
 }
 
 impl<'a> Cursor<'a> {
     /// Reads the values that bytes hold.
     pub(crate) fn new(bytes: &'a [u8], what: &'static str) -> Cursor<'a> {
-        Cursor { rest: bytes, what }
+        Cursor {
+            rest: bytes,
+            what,
+            lengths: Lengths::Der,
+        }
+    }
+
+    /// Reads the values that bytes hold, with lengths as BER has them.
+    pub(crate) fn ber(bytes: &'a [u8], what: &'static str) -> Cursor<'a> {
+        Cursor {
+            lengths: Lengths::Ber,
+            ..Cursor::new(bytes, what)
+        }
     }
 
     /// Whether nothing is left.
@@ -57,35 +81,30 @@ impl<'a> Cursor<'a> {
     /// The next value, of any type.
     pub(crate) fn any(&mut self) -> Parsed<Tlv<'a>> {
         let wrong = |problem: &str| format!("the {} {problem}", self.what);
-        let [tag, first, after @ ..] = self.rest else {
-            return Err(wrong("ends too early"));
-        };
-        if tag & 0x1f == 0x1f {
+        let head = Head::read(self.rest).map_err(wrong)?;
+        if head.tag & LONG_TAG == LONG_TAG {
             return Err(wrong("has a tag of more than one byte"));
         }
-        let (len, after) = match first {
-            0..=0x7f => (u64::from(*first), after),
-            0x80 => return Err(wrong("has an indefinite length, which DER has not")),
-            _ => {
-                let (bytes, after) = after
-                    .split_at_checked(usize::from(first & 0x7f))
-                    .ok_or_else(|| wrong("ends within a length"))?;
-                (
-                    long_length(bytes).ok_or_else(|| wrong("has a length that is not DER's"))?,
-                    after,
-                )
-            }
+        if self.lengths == Lengths::Der && head.len.is_none() {
+            return Err(wrong("has an indefinite length, which DER has not"));
+        }
+        if self.lengths == Lengths::Der && !head.shortest {
+            return Err(wrong("has a length that is not DER's"));
+        }
+        let after = self.rest.get(head.size..).unwrap_or_default();
+        let (len, end) = match head.len {
+            Some(len) => (usize::try_from(len).ok(), 0),
+            None => (ber::len_to_end(after), 2),
         };
-        let split = usize::try_from(len)
-            .ok()
-            .and_then(|len| after.split_at_checked(len));
+        let split = len.and_then(|len| after.split_at_checked(len));
         let Some((value, after)) = split else {
-            return Err(wrong(&format!(
-                "has a part of {len} bytes, {} are there",
-                after.len()
-            )));
+            return Err(match head.len {
+                Some(len) => wrong(&format!("has a part of {len} bytes, {} are there", after.len())),
+                None => wrong("has a part without an end"),
+            });
         };
-        if *tag == INTEGER
+        let after = after.get(end..).unwrap_or_default();
+        if head.tag == INTEGER
             && !matches!(
                 value,
                 [_] | [0, 0x80..=0xff, ..] | [0xff, 0..=0x7f, ..] | [1..=0xfe, _, ..]
@@ -97,7 +116,7 @@ impl<'a> Cursor<'a> {
         let raw = self.rest.get(..self.rest.len() - after.len()).unwrap_or_default();
         self.rest = after;
         Ok(Tlv {
-            tag: *tag,
+            tag: head.tag,
             value,
             raw,
         })
@@ -126,7 +145,18 @@ impl<'a> Cursor<'a> {
 
     /// What is inside the next value, which has this type.
     pub(crate) fn inside(&mut self, tag: u8, name: &'static str) -> Parsed<Cursor<'a>> {
-        Ok(Cursor::new(self.one(tag, name)?.value, name))
+        Ok(Cursor {
+            rest: self.one(tag, name)?.value,
+            what: name,
+            lengths: self.lengths,
+        })
+    }
+
+    /// What is inside the only value, which has this type.
+    pub(crate) fn only(mut self, tag: u8) -> Parsed<Cursor<'a>> {
+        let inside = self.inside(tag, self.what)?;
+        self.end()?;
+        Ok(inside)
     }
 
     /// Nothing may follow.
@@ -137,34 +167,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// All values that are left, which have to stand in the order that DER gives a set, each once.
-    pub(crate) fn set(mut self) -> Parsed<Vec<Tlv<'a>>> {
+    /// All values that are left. Whoever signs a set sorts it; OpenSSL does not ask for that.
+    pub(crate) fn all(mut self) -> Parsed<Vec<Tlv<'a>>> {
         let mut values: Vec<Tlv<'a>> = Vec::new();
         while !self.is_empty() {
-            let value = self.any()?;
-            if values.last().is_some_and(|last| last.raw >= value.raw) {
-                return Err(format!("the {} are not in DER's order", self.what));
-            }
-            values.push(value);
+            values.push(self.any()?);
         }
         Ok(values)
     }
 }
 
-fn long_length(bytes: &[u8]) -> Option<u64> {
-    // The shortest form is the only one.
-    if bytes.len() > size_of::<u64>() || matches!(bytes, [] | [0, ..] | [0..=0x7f]) {
-        return None;
-    }
-    Some(bytes.iter().fold(0, |len, byte| len << 8 | u64::from(*byte)))
-}
-
 /// The only value in some bytes, which has this type.
 pub(crate) fn only<'a>(bytes: &'a [u8], tag: u8, what: &'static str) -> Parsed<Cursor<'a>> {
-    let mut cursor = Cursor::new(bytes, what);
-    let inside = cursor.inside(tag, what)?;
-    cursor.end()?;
-    Ok(inside)
+    Cursor::new(bytes, what).only(tag)
 }
 
 /// The bytes of a bit string that has whole bytes.
@@ -251,10 +266,24 @@ mod tests {
     fn sets_are_sorted() {
         let set = write_set(SET, vec![vec![2, 1, 5], vec![2, 1, 3], vec![2, 1, 5]]);
         assert_eq!(set, [SET, 6, 2, 1, 3, 2, 1, 5]);
-        let order = |values: &[u8]| Cursor::new(values, "values").set().map(|set| set.len());
-        assert_eq!(order(&[2, 1, 3, 2, 1, 5]), Ok(2));
-        assert!(order(&[2, 1, 5, 2, 1, 3]).is_err());
-        assert!(order(&[2, 1, 3, 2, 1, 3]).is_err(), "twice");
+    }
+
+    #[test]
+    fn lengths_of_ber_are_read_where_they_may_be() {
+        for (bytes, value) in [
+            (&b"\x30\x80\x04\x01x\0\0"[..], &b"\x04\x01x"[..]),
+            (b"\x30\x83\0\0\x03\x04\x01x", b"\x04\x01x"),
+            (b"\x30\x80\x30\x80\0\0\0\0", b"\x30\x80\0\0"),
+        ] {
+            let mut ber = Cursor::ber(bytes, "test");
+            let read = ber.any().unwrap();
+            assert_eq!((read.value, read.raw), (value, bytes));
+            assert!(ber.is_empty());
+            assert!(Cursor::new(bytes, "test").any().is_err(), "{bytes:x?}");
+        }
+        for wrong in [&b"\x30\x80\x04\x01x\0"[..], b"\x04\x80\0\0", b"\x30\x82\0"] {
+            assert!(Cursor::ber(wrong, "test").any().is_err(), "{wrong:x?}");
+        }
     }
 
     #[test]

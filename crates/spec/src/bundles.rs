@@ -1,8 +1,9 @@
 //! The update bundle: its keys become options, and file systems its images.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bundle::{ImageOptions, Options, Packing, Target, Unsigned, manifest};
+use bundle::{ExtraFile, ImageOptions, Options, Packing, Target, Unsigned, manifest};
 use image::Content;
 use squashfs::Compression;
 
@@ -26,8 +27,8 @@ pub struct PlannedBundle {
     pub compatible: String,
     /// The version of what it brings.
     pub version: Option<String>,
-    /// The slots that it fills, with the images' names and bytes.
-    pub images: Vec<(String, String, u64)>,
+    /// The slots that it fills, with the images' names and bytes, where they have files.
+    pub images: Vec<(String, Option<(String, u64)>)>,
 }
 
 /// Refuses what makes no sense before anything is read.
@@ -37,10 +38,14 @@ pub(crate) fn check(bundle: &Bundle, planner: &mut Planner) -> Result<()> {
         let content = match (&image.content, &image.raw) {
             (Some(content), None) => content,
             (None, Some(_)) => continue,
+            (None, None) if needs_no_file(image) => {
+                check_without_file(slot, image)?;
+                continue;
+            }
             _ => {
                 return Err(bad(
                     &format!("bundle.image.{slot}"),
-                    "needs either content or raw",
+                    "needs either content or raw; neither is needed with hooks = [\"install\"] or type = \"emptyfs\"",
                 ));
             }
         };
@@ -74,7 +79,7 @@ pub(crate) fn plan(bundle: &Bundle, planner: &mut Planner) -> Result<PlannedBund
     };
     let image = |image: &ImageOptions| {
         let manifest::Image { slot, filename, .. } = image.manifest.clone();
-        (slot, filename, image.content.len())
+        (slot, filename.zip(image.content.as_ref().map(Content::len)))
     };
     Ok(PlannedBundle {
         file: outputs::bundle(bundle, planner.gathered),
@@ -107,7 +112,7 @@ fn options(bundle: &Bundle, planner: &mut Planner, contents: Contents) -> Result
     let version = version.map(|text| expand(text, place, |key| planner.text(key, place)));
     let mut images = Vec::new();
     for (slot, image) in &bundle.image {
-        images.push(self::image(slot, image, planner, contents)?);
+        images.push(self::image(slot, image, target, planner, contents)?);
     }
     let sector_size = planner.sector_size();
     let block_size = bundle.block_size.map(|size| size.bytes(sector_size));
@@ -124,6 +129,7 @@ fn options(bundle: &Bundle, planner: &mut Planner, contents: Contents) -> Result
         images,
         hooks: hooks(bundle, planner.work.folder)?,
         handler: handler(bundle, planner.work.folder)?,
+        files: extra(bundle, planner.work.folder)?,
         meta: bundle.meta.clone(),
         compression: compression(bundle, planner)?,
         block_size: block_size.transpose()?.unwrap_or(16 << 10),
@@ -140,13 +146,59 @@ fn bad(place: &str, problem: impl Into<String>) -> Error {
     }
 }
 
-fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Contents) -> Result<ImageOptions> {
+/// Whether something else than a file's bytes comes into the slot.
+fn needs_no_file(image: &BundleImage) -> bool {
+    image.hooks.iter().any(|hook| hook == "install") || image.kind.as_deref() == Some("emptyfs")
+}
+
+/// Refuses keys that are about a file where there is none.
+fn check_without_file(slot: &str, image: &BundleImage) -> Result<()> {
+    let said = [
+        ("file", image.file.is_some()),
+        ("adaptive", image.adaptive == Some(true)),
+        ("compress", image.compress.is_some()),
+    ];
+    match said.into_iter().find(|(_, said)| *said) {
+        None => Ok(()),
+        Some((key, _)) => Err(bad(
+            &format!("bundle.image.{slot}.{key}"),
+            "there is no file: it has neither content nor raw",
+        )),
+    }
+}
+
+/// Whether RAUC looks for an image's blocks in the slots: it does where it writes whole blocks itself.
+fn is_sought_by_blocks(image: &manifest::Image, len: u64, target: Target) -> bool {
+    let blocks = matches!(image.known_kind(), Some("ext4" | "squashfs" | "vfat" | "raw"));
+    target >= Target::ADAPTIVE && len.is_multiple_of(4096) && blocks && !image.is_installed_by_hook()
+}
+
+fn image(
+    slot: &str,
+    image: &BundleImage,
+    target: Target,
+    planner: &mut Planner,
+    contents: Contents,
+) -> Result<ImageOptions> {
+    let mut manifest = manifest::Image {
+        slot: slot.to_string(),
+        kind: image.kind.clone(),
+        hooks: image.hooks.clone(),
+        ..manifest::Image::default()
+    };
+    if image.content.is_none() && image.raw.is_none() && needs_no_file(image) {
+        return Ok(ImageOptions {
+            manifest,
+            content: None,
+            packing: Packing::Stored,
+        });
+    }
     let fs = file_system(image, planner);
     let own = |raw: &PathBuf| Some(raw.file_name()?.to_string_lossy().into_owned());
     let file = image.file.clone().or_else(|| own(image.raw.as_ref()?));
     // RAUC takes the name's ending for what it is; of a hash tree it knows nothing.
     let ending = fs.map_or("img", |fs| outputs::ending(fs.format));
-    let filename = file.unwrap_or_else(|| format!("{}.{ending}", slot.replace('.', "-")));
+    manifest.filename = Some(file.unwrap_or_else(|| format!("{}.{ending}", slot.replace('.', "-"))));
     let dense = |fs: &FileSystem| fs.format == Format::Squashfs && fs.compression != Some(Compressor::None);
     let packing = if image.compress.unwrap_or(!fs.is_none_or(dense)) {
         Packing::Compressed
@@ -162,20 +214,13 @@ fn image(slot: &str, image: &BundleImage, planner: &mut Planner, contents: Conte
         (Contents::Planned, Some(name), _) => planner.part(name)?.content.clone(),
         _ => Content::Zeros(size.unwrap_or(1 << 20)),
     };
-    let adaptive = match image.adaptive {
-        Some(false) => Vec::new(),
-        _ => bundle::adaptive(),
-    };
+    let sought = is_sought_by_blocks(&manifest, content.len(), target);
+    if image.adaptive.unwrap_or(sought) {
+        manifest.adaptive = bundle::adaptive();
+    }
     Ok(ImageOptions {
-        manifest: manifest::Image {
-            slot: slot.to_string(),
-            filename,
-            kind: image.kind.clone(),
-            hooks: image.hooks.clone(),
-            adaptive,
-            ..manifest::Image::default()
-        },
-        content,
+        manifest,
+        content: Some(content),
         packing,
     })
 }
@@ -204,6 +249,15 @@ fn handler(bundle: &Bundle, folder: &Path) -> Result<Option<(manifest::Handler, 
     let (filename, content) = program("bundle.handler", &keys.source, keys.file.as_deref(), folder)?;
     let args = keys.args.clone();
     Ok(Some((manifest::Handler { filename, args }, content)))
+}
+
+fn extra(bundle: &Bundle, folder: &Path) -> Result<BTreeMap<String, ExtraFile>> {
+    let files = bundle.extra.iter().map(|(name, keys)| {
+        let content = host_file(&format!("bundle.extra.{name}"), &keys.source, folder)?;
+        let mode = if keys.executable { 0o755 } else { 0o644 };
+        Ok((name.clone(), ExtraFile { content, mode }))
+    });
+    files.collect()
 }
 
 /// A program of the host: its name in the bundle and its bytes.

@@ -7,6 +7,7 @@ mod sparse;
 mod stream;
 mod way;
 
+use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -38,10 +39,10 @@ impl<'a> Packed<'a> {
             archive: path.into(),
             source,
         };
-        let (file, meta) = image::open_regular(path).map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
         Ok(Packed {
             name: path,
-            len: meta.len(),
+            len: file.metadata().map_err(failed)?.len(),
             input: Box::new(file),
         })
     }

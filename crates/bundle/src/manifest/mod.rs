@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::Error;
 use crate::target::Target;
+pub(crate) use rules::check_filename;
 
 /// The manifest's name in a bundle's SquashFS.
 pub const FILE: &str = "manifest.raucm";
@@ -73,12 +74,12 @@ pub struct Hooks {
 pub struct Image {
     /// The slots' class, or class and variant with a dot between.
     pub slot: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file; zeros where there is none.
     pub sha256: [u8; 32],
-    /// Bytes of the file.
+    /// Bytes of the file; 0 where there is none.
     pub size: u64,
-    /// The file.
-    pub filename: String,
+    /// The file. With the hook `install` or the type `emptyfs`, none is needed.
+    pub filename: Option<String>,
     /// What it is, when its name does not say so.
     pub kind: Option<String>,
     /// For which steps the bundle's program is called: `pre-install`, `install`, `post-install`.
@@ -91,27 +92,39 @@ pub struct Image {
 pub const BLOCK_HASH_INDEX: &str = "block-hash-index";
 
 impl Image {
-    /// Whether it comes with the hashes of its blocks.
+    /// The name of the file of its blocks' hashes, if it comes with them.
     #[must_use]
-    pub fn has_index(&self) -> bool {
-        self.adaptive.iter().any(|method| method == BLOCK_HASH_INDEX)
+    pub fn index_file(&self) -> Option<String> {
+        let adaptive = self.adaptive.iter().any(|method| method == BLOCK_HASH_INDEX);
+        let filename = self.filename.as_ref().filter(|_| adaptive)?;
+        Some(format!("{filename}.{BLOCK_HASH_INDEX}"))
     }
 
-    /// The name of the file of its blocks' hashes.
+    /// Whether the bundle's program installs it in RAUC's place.
     #[must_use]
-    pub fn index_file(&self) -> String {
-        format!("{}.{BLOCK_HASH_INDEX}", self.filename)
+    pub fn is_installed_by_hook(&self) -> bool {
+        self.hooks.iter().any(|hook| hook == "install")
+    }
+
+    /// What RAUC takes it for, by its type or the ending of its file's name; nothing where that says nothing.
+    #[must_use]
+    pub fn known_kind(&self) -> Option<&str> {
+        match &self.kind {
+            Some(kind) => Some(kind),
+            None => rules::kind_of(self.filename.as_deref()?),
+        }
     }
 }
 
 impl Manifest {
-    /// Reads a manifest, and refuses what RAUC would refuse or read differently.
+    /// Reads a manifest, and refuses what RAUC would refuse or read differently. Whether a device can install what it
+    /// says is another question: see [`Manifest::check_installable`].
     ///
     /// # Errors
     /// When the text is none, or says what cannot be.
     pub fn read(text: &[u8]) -> Result<Manifest, Error> {
         let manifest = read::read(text)?;
-        rules::check(&manifest)?;
+        rules::check_said(&manifest)?;
         Ok(manifest)
     }
 
@@ -126,8 +139,17 @@ impl Manifest {
     /// # Errors
     /// When it does not.
     pub fn check(&self, target: Target) -> Result<(), Error> {
-        rules::check(self)?;
+        rules::check_said(self)?;
+        rules::check_installable(self)?;
         rules::check_target(self, target)
+    }
+
+    /// Checks that some device can install it: RAUC shows more than it installs.
+    ///
+    /// # Errors
+    /// When none can, or nobody can tell.
+    pub fn check_installable(&self) -> Result<(), Error> {
+        rules::check_installable(self)
     }
 
     /// The copy inside of the SquashFS, which cannot know the tree over it.

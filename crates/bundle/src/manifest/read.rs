@@ -19,8 +19,10 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, Error> {
                 seen_bundle = true;
                 manifest.verity = bundle(group)?;
             }
-            "handler" => manifest.handler = Some(handler(group)?),
-            "hooks" => manifest.hooks = Some(hooks(group)?),
+            "handler" => manifest.handler = handler(group)?,
+            "hooks" => manifest.hooks = hooks(group)?,
+            // RAUC keeps it for later, and reads nothing of it.
+            "rollout" => {}
             _ => {
                 if let Some(slot) = name.strip_prefix("image.") {
                     manifest.images.push(image(slot, group)?);
@@ -109,20 +111,26 @@ impl Group {
         self.keys.remove(key)
     }
 
+    /// A text; an empty one is none for RAUC.
     fn text(&mut self, key: &str) -> Result<Option<String>, Error> {
         let Some((line, value)) = self.take(key) else {
             return Ok(None);
         };
-        match plain(&value, None).map_err(|problem| at(line, problem))?.pop() {
-            Some(text) if !text.is_empty() => Ok(Some(text)),
-            _ => Err(at(line, format!("{key} is empty"))),
-        }
+        let text = plain(&value, None).map_err(|problem| at(line, problem))?.pop();
+        Ok(text.filter(|text| !text.is_empty()))
     }
 
     fn needed(&mut self, key: &str) -> Result<String, Error> {
         let (name, line) = (self.name.clone(), self.line);
         self.text(key)?
             .ok_or_else(|| at(line, format!("[{name}] has no {key}")))
+    }
+
+    /// Passes over keys that RAUC passes over.
+    fn ignore(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.take(key);
+        }
     }
 
     fn list(&mut self, key: &str) -> Result<Vec<String>, Error> {
@@ -202,7 +210,7 @@ fn update(mut group: Group, manifest: &mut Manifest) -> Result<(), Error> {
 }
 
 fn bundle(mut group: Group) -> Result<Option<Verity>, Error> {
-    let format = group.needed("format")?;
+    let format = group.text("format")?.unwrap_or_else(|| "plain".into());
     if format != "verity" {
         return Err(Error::Format(format));
     }
@@ -220,34 +228,54 @@ fn bundle(mut group: Group) -> Result<Option<Verity>, Error> {
     Ok(verity)
 }
 
-fn handler(mut group: Group) -> Result<Handler, Error> {
-    let handler = Handler {
-        filename: group.needed("filename")?,
-        args: group.text("args")?,
-    };
+fn handler(mut group: Group) -> Result<Option<Handler>, Error> {
+    let (filename, args) = (group.text("filename")?, group.text("args")?);
     group.finish()?;
-    Ok(handler)
+    Ok(filename.map(|filename| Handler { filename, args }))
 }
 
-fn hooks(mut group: Group) -> Result<Hooks, Error> {
-    let hooks = Hooks {
-        filename: group.needed("filename")?,
-        hooks: group.list("hooks")?,
-    };
+fn hooks(mut group: Group) -> Result<Option<Hooks>, Error> {
+    let line = group.line;
+    let (filename, hooks) = (group.text("filename")?, group.list("hooks")?);
     group.finish()?;
-    Ok(hooks)
+    if filename.is_none() && !hooks.is_empty() {
+        return Err(at(line, "[hooks] has no filename"));
+    }
+    Ok(filename.map(|filename| Hooks { filename, hooks }))
 }
 
 fn image(slot: &str, mut group: Group) -> Result<Image, Error> {
-    let image = Image {
+    if slot.contains('/') {
+        return Err(Error::NotRead(format!("[image.{slot}]: artifacts")));
+    }
+    if ["convert", "converted"]
+        .iter()
+        .any(|key| group.keys.contains_key(*key))
+    {
+        return Err(Error::NotRead(format!("[image.{slot}]: converted images")));
+    }
+    // RAUC does so from 1.15 on; those before do not know them.
+    group.ignore(&["version", "description", "build"]);
+    let mut image = Image {
         slot: slot.to_string(),
-        sha256: group.digest("sha256")?,
-        size: group.number("size")?,
-        filename: group.needed("filename")?,
+        filename: group.text("filename")?,
         kind: group.text("type")?,
         hooks: group.list("hooks")?,
         adaptive: group.list("adaptive")?,
+        ..Image::default()
     };
+    let without_file = image.is_installed_by_hook() || image.kind.as_deref() == Some("emptyfs");
+    if image.filename.is_none() && !without_file {
+        return Err(at(group.line, format!("[image.{slot}] has no filename")));
+    }
+    if image.filename.is_some() {
+        image.sha256 = group.digest("sha256")?;
+        // RAUC before 1.5 wrote none for an empty file.
+        if group.keys.contains_key("size") || !image.is_installed_by_hook() {
+            image.size = group.number("size")?;
+        }
+    }
+    group.ignore(&["sha256", "size"]);
     group.finish()?;
     Ok(image)
 }

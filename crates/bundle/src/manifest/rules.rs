@@ -1,30 +1,60 @@
 //! What a manifest may say, and since which RAUC.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::{BLOCK_HASH_INDEX, FILE, Image, Manifest};
 use crate::Error;
 use crate::target::Target;
 use verity::BLOCK_SIZE;
 
-/// The types that RAUC knows.
+/// The types of images that RAUC knows, without those of casync's indices.
 const KINDS: [&str; 8] = [
-    "raw",
-    "ext4",
-    "vfat",
-    "squashfs",
-    "ubifs",
-    "ubivol",
-    "tar",
-    "boot-emmc",
+    "raw", "ext4", "vfat", "squashfs", "ubifs", "tar", "catar", "emptyfs",
 ];
 
-pub(super) fn check(manifest: &Manifest) -> Result<(), Error> {
+/// The types that casync's indices have.
+const CASYNC_KINDS: [&str; 6] = [
+    "caidx",
+    "ext4-caibx",
+    "raw-caibx",
+    "vfat-caibx",
+    "squashfs-caibx",
+    "ubifs-caibx",
+];
+
+/// The type that the ending of a file's name says, as RAUC reads it.
+pub(super) fn kind_of(filename: &str) -> Option<&'static str> {
+    let ends = |ending: &str| filename.ends_with(ending);
+    let holds = |part: &str| filename.contains(part);
+    let casync = [
+        (".ext4.caibx", "ext4-caibx"),
+        (".vfat.caibx", "vfat-caibx"),
+        (".ubifs.caibx", "ubifs-caibx"),
+        (".img.caibx", "raw-caibx"),
+        (".squashfs.caibx", "squashfs-caibx"),
+    ];
+    if let Some((_, kind)) = casync.into_iter().find(|(ending, _)| ends(ending)) {
+        return Some(kind);
+    }
+    match filename {
+        _ if holds(".squashfs-") && ends(".caibx") => Some("squashfs-caibx"),
+        _ if ends(".catar") => Some("catar"),
+        _ if ends(".caidx") => Some("caidx"),
+        _ if holds(".tar") || ends(".tgz") => Some("tar"),
+        _ if ends(".ext4") => Some("ext4"),
+        _ if ends(".vfat") => Some("vfat"),
+        _ if ends(".img") => Some("raw"),
+        _ if ends(".squashfs") || holds(".squashfs-") => Some("squashfs"),
+        _ if ends(".ubifs") => Some("ubifs"),
+        _ => None,
+    }
+}
+
+/// Refuses what every RAUC refuses, or reads in another way, or what must not be taken for a name of a file.
+pub(super) fn check_said(manifest: &Manifest) -> Result<(), Error> {
     if manifest.compatible.is_empty() {
         return Err(Error::Manifest("compatible is empty".into()));
-    }
-    if manifest.images.is_empty() && manifest.handler.is_none() {
-        return Err(Error::Manifest("there is no image, and no handler either".into()));
     }
     if let Some(verity) = &manifest.verity
         && (verity.size == 0 || !verity.size.is_multiple_of(BLOCK_SIZE))
@@ -39,7 +69,7 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Error> {
         if !slots.insert(&image.slot) {
             return Err(Error::Manifest(format!("two images for {}", image.slot)));
         }
-        files.insert(image.filename.as_str());
+        files.extend(image.filename.as_deref());
     }
     let programs = manifest.hooks.iter().map(|hooks| &hooks.filename);
     for program in programs.chain(manifest.handler.iter().map(|handler| &handler.filename)) {
@@ -60,35 +90,67 @@ pub(super) fn check(manifest: &Manifest) -> Result<(), Error> {
     Ok(())
 }
 
+fn bad(image: &Image, problem: impl std::fmt::Display) -> Error {
+    Error::Manifest(format!("image {}: {problem}", image.slot))
+}
+
 fn check_image(image: &Image, manifest: &Manifest) -> Result<(), Error> {
-    let bad = |problem: String| Err(Error::Manifest(format!("image {}: {problem}", image.slot)));
-    check_filename(&image.filename)?;
     let (class, variant) = image.slot.split_once('.').unzip();
     check_word("image", class.unwrap_or(&image.slot))?;
     if let Some(variant) = variant {
         check_word("variant", variant)?;
     }
-    if image.size == 0 {
-        return bad("is empty".into());
-    }
-    if let Some(kind) = image.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
-        return bad(format!("type {kind}: must be one of {}", KINDS.join(", ")));
+    match &image.filename {
+        Some(filename) if image.kind.as_deref() == Some("emptyfs") => {
+            return Err(bad(image, format!("type emptyfs: has a file, {filename}")));
+        }
+        Some(filename) => check_filename(filename)?,
+        None => {}
     }
     for hook in &image.hooks {
         if !["pre-install", "install", "post-install"].contains(&hook.as_str()) {
-            return bad(format!("there is no hook {hook}"));
+            return Err(bad(image, format!("there is no hook {hook}")));
         }
     }
-    if image.hooks.len() > 1 && image.hooks.iter().any(|hook| hook == "install") {
-        return bad("the hook install takes the place of all others".into());
-    }
     if !image.hooks.is_empty() && manifest.hooks.is_none() {
-        return bad("has a hook, and there is no program in [hooks]".into());
+        return Err(bad(image, "has a hook, and there is no program in [hooks]"));
+    }
+    Ok(())
+}
+
+/// Refuses what RAUC shows and does not install, and what cannot be checked.
+pub(super) fn check_installable(manifest: &Manifest) -> Result<(), Error> {
+    if manifest.images.is_empty() && manifest.handler.is_none() {
+        return Err(Error::Manifest("there is no image, and no handler either".into()));
+    }
+    let by_handler = manifest.handler.is_some();
+    for image in &manifest.images {
+        check_installable_image(image, by_handler)?;
+    }
+    Ok(())
+}
+
+fn check_installable_image(image: &Image, by_handler: bool) -> Result<(), Error> {
+    let by_hook = image.is_installed_by_hook();
+    if let Some(file) = image.filename.as_ref().filter(|_| is_casync_index(image)) {
+        return Err(Error::CasyncIndex(file.clone()));
+    }
+    if !by_hook {
+        check_kind(image, by_handler)?;
+    }
+    if image.filename.is_some() && image.size == 0 && !by_hook {
+        return Err(bad(image, "is empty"));
+    }
+    if image.hooks.len() > 1 && by_hook {
+        return Err(bad(image, "the hook install takes the place of all others"));
     }
     if let Some(method) = image.adaptive.iter().find(|method| *method != BLOCK_HASH_INDEX) {
-        return bad(format!("adaptive={method}: must be {BLOCK_HASH_INDEX}"));
+        return Err(bad(
+            image,
+            format!("adaptive={method}: must be {BLOCK_HASH_INDEX}"),
+        ));
     }
-    if image.has_index() && !image.size.is_multiple_of(BLOCK_SIZE) {
+    if image.index_file().is_some() && !image.size.is_multiple_of(BLOCK_SIZE) {
         return Err(Error::Unaligned {
             image: image.slot.clone(),
             len: image.size,
@@ -97,8 +159,37 @@ fn check_image(image: &Image, manifest: &Manifest) -> Result<(), Error> {
     Ok(())
 }
 
+fn is_casync_index(image: &Image) -> bool {
+    let file = image.filename.as_deref().map(Path::new);
+    let ending = file.and_then(Path::extension);
+    ending.is_some_and(|ending| ending == "caibx")
+        || image
+            .known_kind()
+            .is_some_and(|kind| CASYNC_KINDS.contains(&kind))
+}
+
+/// Whether RAUC knows what an image is that it installs itself.
+fn check_kind(image: &Image, by_handler: bool) -> Result<(), Error> {
+    match (&image.filename, image.known_kind()) {
+        (None, Some("emptyfs")) => Ok(()),
+        (None, _) => Err(bad(image, "needs a file")),
+        (Some(_), Some(kind)) if !KINDS.contains(&kind) => Err(bad(
+            image,
+            format!("type {kind}: must be one of {}", KINDS.join(", ")),
+        )),
+        (Some(file), None) if !by_handler => Err(bad(
+            image,
+            format!(
+                "{file}: its ending does not tell RAUC what it is; the endings are .img, .ext4, .vfat, .squashfs, \
+                 .ubifs, .tar, and `type` says it to RAUC 1.15 and later"
+            ),
+        )),
+        (Some(_), _) => Ok(()),
+    }
+}
+
 /// The name of a file at the top of the bundle.
-fn check_filename(name: &str) -> Result<(), Error> {
+pub(crate) fn check_filename(name: &str) -> Result<(), Error> {
     let problem = match name {
         "" => "is empty",
         FILE => "is the manifest's own",

@@ -56,9 +56,11 @@ fn bundle(manifest: &Manifest) -> Group {
 fn image(image: &Image) -> Group {
     let mut group = Group::new(&format!("image.{}", image.slot));
     group.optional("type", image.kind.as_deref());
-    group.text("sha256", &HEXLOWER.encode(&image.sha256));
-    group.text("size", &image.size.to_string());
-    group.text("filename", &image.filename);
+    if let Some(filename) = &image.filename {
+        group.text("sha256", &HEXLOWER.encode(&image.sha256));
+        group.text("size", &image.size.to_string());
+        group.text("filename", filename);
+    }
     group.list("hooks", &image.hooks);
     group.list("adaptive", &image.adaptive);
     group

@@ -117,7 +117,7 @@ fn ends(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {
         case(
             "a byte behind the signature",
             with_cms(&[&cms[..], b"\0"].concat()),
-            "malformed",
+            "not accepted: the content info has 1 bytes behind its end",
             Takes,
         ),
         case(

@@ -121,10 +121,10 @@ fn rauc_unpacks_what_was_packed() {
             let out = dir.path().join("unpacked");
             run(rauc(&pki, "extract", &path).arg(&out));
             for image in images {
-                let found = std::fs::read(out.join(&image.manifest.filename)).unwrap();
+                let found = std::fs::read(out.join(image.manifest.filename.as_deref().unwrap())).unwrap();
                 assert_eq!(
                     found,
-                    image.content.to_vec().unwrap(),
+                    image.content.as_ref().unwrap().to_vec().unwrap(),
                     "{block_size}, {compression:?}"
                 );
             }
@@ -197,8 +197,8 @@ fn we_take_raucs_bundles() {
     let input = dir.path().join("input");
     std::fs::create_dir(&input).unwrap();
     for image in options().images {
-        let bytes = image.content.to_vec().unwrap();
-        std::fs::write(input.join(&image.manifest.filename), bytes).unwrap();
+        let bytes = image.content.as_ref().unwrap().to_vec().unwrap();
+        std::fs::write(input.join(image.manifest.filename.as_deref().unwrap()), bytes).unwrap();
     }
     let text = "[update]\ncompatible=rock64\nversion=2\ndescription= two \\\\ backslashes; and more\n\n\
                 [bundle]\nformat=verity\n\n[image.boot]\nfilename=boot.vfat\nadaptive=block-hash-index\n\n\
@@ -285,8 +285,12 @@ fn stored_images_lie_in_the_bundle_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options();
     let zeros = vec![0; 8 << 20];
-    let image = [&options.images[1].content.to_vec().unwrap()[..], &zeros].concat();
-    options.images[1].content = image.clone().into();
+    let image = [
+        &options.images[1].content.as_ref().unwrap().to_vec().unwrap()[..],
+        &zeros,
+    ]
+    .concat();
+    options.images[1].content = Some(image.clone().into());
     assert_eq!(options.images[1].packing, Packing::Stored);
     let unsigned = bundle::plan(&options, &work(dir.path())).unwrap();
     let payload = unsigned.payload().to_vec().unwrap();

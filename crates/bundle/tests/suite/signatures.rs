@@ -67,13 +67,7 @@ fn signers(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {
             "certificate",
             Refuses,
         ),
-        case("no content", with(""), "detached", Refuses),
-        case(
-            "lengths that are not definite",
-            with("-nodetach -stream"),
-            "malformed",
-            Takes,
-        ),
+        case("no content", with(""), "of the format plain", Refuses),
         case("a digest that is broken", with("-nodetach -md sha1"), "", Takes),
         case("another type of content", pieces.file(&encrypted), "", Refuses),
         case(

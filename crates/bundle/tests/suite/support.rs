@@ -186,7 +186,7 @@ pub(crate) struct Pieces {
     pub(crate) tree: Vec<u8>,
 }
 
-fn bytes(len: usize, seed: u32) -> Vec<u8> {
+pub(crate) fn bytes(len: usize, seed: u32) -> Vec<u8> {
     let mut state = seed;
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -200,11 +200,11 @@ pub(crate) fn options() -> Options {
     let image = |slot: &str, filename: &str, content: Vec<u8>, packing| ImageOptions {
         manifest: manifest::Image {
             slot: slot.into(),
-            filename: filename.into(),
+            filename: Some(filename.into()),
             adaptive: bundle::adaptive(),
             ..manifest::Image::default()
         },
-        content: content.into(),
+        content: Some(content.into()),
         packing,
     };
     let hooks = Hooks {

@@ -57,7 +57,7 @@ pub(crate) struct Credentials {
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
 pub(crate) struct Trust {
-    /// The certificates that devices trust, in PEM or DER
+    /// The certificates that devices trust, in PEM, which is all that devices read
     #[arg(long, value_name = "FILE")]
     pub(crate) keyring: Option<PathBuf>,
     /// What the signer's certificate must be good for; smimesign when nothing is said, as on devices

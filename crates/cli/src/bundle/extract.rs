@@ -43,7 +43,11 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
             ));
         let image = alone(content)?;
         ui.begin(&format!("unpacking {}", show(name)), content.len());
-        let done = Target::claim(&path)?.write(&image, ui)?;
+        let mut target = Target::claim(&path)?;
+        if checked.tree.node(id).meta.mode & 0o111 != 0 {
+            target = target.executable()?;
+        }
+        let done = target.write(&image, ui)?;
         if checked.digests.get(name) != Some(&done.sha256) {
             let problem = format!(
                 "{}: {} changed while it was unpacked",
@@ -72,7 +76,8 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
 /// What lies in the folder must not be mistaken for what was unpacked.
 fn refuse_full(path: &Path) -> Result<(), Failure> {
     let keep = image::Keep::default();
-    let tree = image::scan(path, keep)?;
+    // It may be a link to a folder.
+    let tree = image::scan(&path.join("."), keep)?;
     if tree.len() == 1 {
         return Ok(());
     }

@@ -70,10 +70,12 @@ struct ProgramEntry {
 #[derive(Serialize)]
 struct ImageEntry {
     slot: String,
-    filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<String>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
-    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     size: u64,
     hooks: Vec<String>,
     adaptive: Vec<String>,
@@ -184,9 +186,17 @@ fn describe(unsigned: &Unsigned) -> String {
 
 fn describe_image(image: &Image, text: &mut String) {
     let _ = writeln!(text, "  [{}]", image.slot);
-    let _ = writeln!(text, "    Filename:  {}", image.filename);
-    let _ = writeln!(text, "    Checksum:  {}", hex(&image.sha256));
-    let _ = writeln!(text, "    Size:      {}", image.size);
+    match &image.filename {
+        None => text.push_str("    (no image file)\n"),
+        Some(filename) => {
+            let _ = writeln!(text, "    Filename:  {filename}");
+            let _ = writeln!(text, "    Checksum:  {}", hex(&image.sha256));
+            let _ = writeln!(text, "    Size:      {}", image.size);
+        }
+    }
+    if let Some(kind) = &image.kind {
+        let _ = writeln!(text, "    Type:      {kind}");
+    }
     for (name, values) in [("Hooks", &image.hooks), ("Adaptive", &image.adaptive)] {
         if !values.is_empty() {
             let _ = writeln!(text, "    {:10} {}", format!("{name}:"), values.join(" "));
@@ -234,7 +244,7 @@ impl ManifestEntry {
             slot: image.slot.clone(),
             filename: image.filename.clone(),
             kind: image.kind.clone(),
-            sha256: hex(&image.sha256),
+            sha256: image.filename.as_ref().map(|_| hex(&image.sha256)),
             size: image.size,
             hooks: image.hooks.clone(),
             adaptive: image.adaptive.clone(),

@@ -64,7 +64,14 @@ pub(super) fn unsigned(path: &Path) -> Result<Unsigned, Failure> {
 
 /// What was wrong with a bundle that was read.
 pub(super) fn read_failure(path: &Path, error: &::bundle::Error) -> Failure {
-    Failure::new(error.fault_of_reading(), error.to_string()).at(path)
+    let failure = Failure::new(error.fault_of_reading(), error.to_string()).at(path);
+    match error {
+        ::bundle::Error::Signature(error) => Failure::from(error).at(path),
+        ::bundle::Error::Format(format) if format == "plain" => failure.hint(
+            "`rauc bundle` makes bundles of the format verity where the manifest has `format=verity` in [bundle]",
+        ),
+        _ => failure,
+    }
 }
 
 /// How a bundle is read.

@@ -19,7 +19,7 @@ use crate::manifest::Made;
 use crate::ui::Ui;
 
 pub(super) fn sign(args: &Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let (credentials, trust) = signature(&args.signature)?;
+    let (credentials, trust) = signature(&args.signature, ui)?;
     let bundle = unsigned(&args.bundle)?;
     check(&args.bundle, &bundle, threads, ui)?;
     let signed = bundle.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
@@ -37,7 +37,7 @@ pub(super) fn attach(args: &Attach, threads: usize, ui: &Ui) -> Result<(), Failu
 }
 
 pub(super) fn resign(args: &Resign, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let (credentials, trust) = signature(&args.signature)?;
+    let (credentials, trust) = signature(&args.signature, ui)?;
     let new = &args.signature.trust;
     // What is asked of the new signature is not asked of the old one.
     let old = credentials::trust_now(&signing::Trust {
@@ -56,10 +56,10 @@ pub(super) fn resign(args: &Resign, threads: usize, ui: &Ui) -> Result<(), Failu
 }
 
 /// What the options say: there is no specification here.
-fn signature(args: &signing::Signature) -> Result<(Credentials, Trust), Failure> {
+fn signature(args: &signing::Signature, ui: &Ui) -> Result<(Credentials, Trust), Failure> {
     let said = Signing::default();
     let here = Path::new("");
-    let credentials = credentials::credentials(&args.credentials, &said, here)?;
+    let credentials = credentials::credentials(&args.credentials, &said, here, ui)?;
     let trust = credentials::trust(&args.trust, &said, here)?;
     Ok((credentials, trust))
 }

@@ -43,8 +43,12 @@ pub(super) fn run(args: &Verify, threads: usize, ui: &Ui) -> Result<(), Failure>
     }
     let mut text = String::new();
     for image in &checked.manifest.images {
-        let index = if image.has_index() { ", with index" } else { "" };
-        let _ = writeln!(text, "{}: {}{index}: good", image.filename, size(image.size));
+        let Some(filename) = &image.filename else {
+            let _ = writeln!(text, "{}: has no file", image.slot);
+            continue;
+        };
+        let index = image.index_file().map_or("", |_| ", with index");
+        let _ = writeln!(text, "{filename}: {}{index}: good", size(image.size));
     }
     ui.print(&format!(
         "{text}{}: good, signed by {}\n",

@@ -228,7 +228,7 @@ fn help_of_a_build() {
               The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH` when not given
 
           --keyring <FILE>
-              The certificates that devices trust, in PEM or DER
+              The certificates that devices trust, in PEM, which is all that devices read
 
           --purpose <WHAT>
               What the signer's certificate must be good for; smimesign when nothing is said, as on

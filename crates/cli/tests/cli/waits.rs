@@ -115,7 +115,7 @@ fn for_a_pipe() {
     let made = Command::new("mkfifo").arg(world.path("pipe")).status().unwrap();
     assert!(made.success());
     for args in [
-        &["squashfs", "--closure", "pipe", "--out", "o"][..],
+        &["squashfs", "--tree", "pipe", "--out", "o"][..],
         &["build", "pipe", "--out", "out"],
         &["plan", "pipe"],
     ] {

@@ -16,8 +16,9 @@ mod pieces;
 mod share;
 mod store;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -155,6 +156,22 @@ impl Target {
         }
     }
 
+    /// Lets everybody run the file who may read it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn executable(self) -> Result<Target> {
+        let failed = |source| Error::Write {
+            path: self.path.clone(),
+            source,
+        };
+        let file = self.growing.file();
+        let mode = file.metadata().map_err(failed)?.mode();
+        let permissions = Permissions::from_mode(mode | (mode & 0o444) >> 2);
+        file.set_permissions(permissions).map_err(failed)?;
+        Ok(self)
+    }
+
     /// Writes an image, and waits until it is on the disk.
     ///
     /// # Errors
@@ -268,6 +285,18 @@ mod tests {
             write(&missing, &image(8 << 20), &Silent),
             Err(Error::Write { .. })
         ));
+    }
+
+    #[test]
+    fn programs_can_be_run_by_those_who_may_read_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().mode() & 0o777;
+        let target = |name: &str| Target::claim(&dir.path().join(name)).unwrap();
+        let write = |target: Target| target.write(&image(4 << 20), &Silent).unwrap().keep().unwrap();
+        write(target("plain"));
+        write(target("program").executable().unwrap());
+        assert_eq!(mode("plain") & 0o111, 0);
+        assert_eq!(mode("program"), mode("plain") | (mode("plain") & 0o444) >> 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use signature::{At, ChainEnd, Crl, CrlCheck, Error, Purpose, Time, Trust, Verified, sign, verify};
 
-use crate::device::Device;
+use crate::device::{Device, RAUC};
 use crate::oracle::installed;
 use crate::pki::{Party, World, now};
 
@@ -102,7 +102,13 @@ impl<'a> Case<'a> {
 
     /// What a device says that has RAUC: it takes the time of signing for the present.
     pub(crate) fn device(&self, der: &[u8], purpose: Purpose) -> bool {
+        self.device_with(RAUC, der, purpose)
+    }
+
+    /// What a device says that has this RAUC.
+    pub(crate) fn device_with(&self, rauc: &str, der: &[u8], purpose: Purpose) -> bool {
         let device = Device {
+            rauc,
             keyring: &self.keyring(),
             purpose: purpose.name(),
             check_crl: self.crls.is_some(),

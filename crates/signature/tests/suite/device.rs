@@ -11,8 +11,16 @@ verity-salt=0000000000000000000000000000000000000000000000000000000000000000\n\
 verity-size=4096\n\n[image.rootfs]\n\
 sha256=0000000000000000000000000000000000000000000000000000000000000000\nsize=4096\nfilename=rootfs.img\n";
 
+/// Debian 12's RAUC, which is asked about everything.
+pub(crate) const RAUC: &str = "rauc";
+
+/// A newer RAUC with a newer OpenSSL: what is good is good for it, too.
+pub(crate) const NEWER_RAUC: &str = "rauc-newer";
+
 /// What stands in a device's `system.conf` about its keyring.
 pub(crate) struct Device<'a> {
+    /// Its RAUC.
+    pub(crate) rauc: &'a str,
     pub(crate) keyring: &'a str,
     pub(crate) purpose: &'a str,
     pub(crate) check_crl: bool,
@@ -30,14 +38,16 @@ impl Device<'_> {
             self.keyring, self.purpose, self.check_crl, self.partial_chain
         );
         let config = world.write("system.conf", text.as_bytes());
-        let output = Command::new("rauc")
+        let output = Command::new(self.rauc)
             .args(["-c", &config, "info", &bundle])
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success()
+                || said.contains("failed to load CA file")
                 || said.contains("signature verification failed")
+                || said.contains("is no valid CMS")
                 || said.contains("verify X509"),
             "{output:?}"
         );

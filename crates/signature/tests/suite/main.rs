@@ -6,6 +6,7 @@ mod chains;
 mod commands;
 mod device;
 mod hostile;
+mod keyrings;
 mod keys;
 mod matrix;
 #[path = "../../../../tests/zoo/oracle.rs"]

@@ -33,6 +33,9 @@ pub struct Bundle {
     pub hooks: Option<BundleHooks>,
     /// A program that installs in RAUC's place.
     pub handler: Option<BundleProgram>,
+    /// What else lies in it, for its programs, by the names that the files have there.
+    #[serde(default)]
+    pub extra: BTreeMap<String, BundleFile>,
     /// More about it, for other programs.
     #[serde(default)]
     pub meta: BTreeMap<String, BTreeMap<String, String>>,
@@ -50,7 +53,7 @@ pub struct Bundle {
     pub sign: Signing,
 }
 
-/// An image of a bundle.
+/// An image of a bundle. With the hook `install` or the type `emptyfs` it needs neither content nor raw.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BundleImage {
@@ -64,7 +67,9 @@ pub struct BundleImage {
     /// What it is, for RAUC 1.15 and later.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Whether devices may reuse blocks that they have: it comes with the hashes of its blocks. They may when not given.
+    /// Whether devices may reuse blocks that they have: it comes with the hashes of its blocks. When not given, it does where
+    /// RAUC looks for them: in an ext4, squashfs, vfat or raw image of whole blocks of 4096 bytes that no hook installs, from
+    /// RAUC 1.8 on.
     pub adaptive: Option<bool>,
     /// For which steps the bundle's program is called.
     #[serde(default)]
@@ -96,6 +101,17 @@ pub struct BundleProgram {
     pub file: Option<String>,
     /// Its arguments.
     pub args: Option<String>,
+}
+
+/// A file that lies in a bundle beside images and programs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BundleFile {
+    /// A file of the host.
+    pub source: PathBuf,
+    /// Whether it can be run; it cannot when not given.
+    #[serde(default)]
+    pub executable: bool,
 }
 
 /// Who signs, and who checks that. Each can be said on the command line, too.

@@ -6,13 +6,16 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 
-use super::{BUILD, FILE, built, refused, world};
+use super::{BUILD, FILE, built, json, refused, world};
 use crate::world::World;
 
 #[test]
 fn keys_of_a_bundle_that_make_no_sense() {
     let cases = [
-        ("target-rauc = \"1.8\"", "target-rauc = \"1.7\""),
+        (
+            "target-rauc = \"1.8\"\n",
+            "target-rauc = \"1.7\"\nimage.x = { content = \"fs.rootfs\", adaptive = true }\n",
+        ),
         ("target-rauc = \"1.8\"", "target-rauc = \"new\""),
         ("[bundle.image.boot]\n", "[bundle.image.boot]\ntype = \"vfat\"\n"),
         (
@@ -38,6 +41,34 @@ fn keys_of_a_bundle_that_make_no_sense() {
         (
             "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
             "content = \"fs.boot\"\nraw = \"boot.cmd\"\n\n[bundle.image.rootfs]",
+        ),
+        (
+            "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
+            "hooks = [\"pre-install\"]\n\n[bundle.image.rootfs]",
+        ),
+        (
+            "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
+            "hooks = [\"install\"]\nadaptive = true\n\n[bundle.image.rootfs]",
+        ),
+        (
+            "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
+            "hooks = [\"install\"]\n\n[bundle.image.rootfs]",
+        ),
+        (
+            "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
+            "content = \"fs.boot\"\nfile = \"boot.bin\"\n\n[bundle.image.rootfs]",
+        ),
+        (
+            "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
+            "raw = \"boot.cmd\"\nfile = \"boot.img.caibx\"\n\n[bundle.image.rootfs]",
+        ),
+        (
+            "[bundle.sign]\n",
+            "[bundle.extra.\"boot.vfat\"]\nsource = \"boot.cmd\"\n\n[bundle.sign]\n",
+        ),
+        (
+            "[bundle.sign]\n",
+            "[bundle.extra.\"a/b\"]\nsource = \"boot.cmd\"\n\n[bundle.sign]\n",
         ),
     ];
     let mut errors = String::new();
@@ -66,7 +97,14 @@ fn keys_of_a_bundle_that_make_no_sense() {
     hint: give one of them another name with the key `file`
     error: bundle.version: there is no value {versoin}
     hint: did you mean version?
-    error: bundle.image.boot: needs either content or raw
+    error: bundle.image.boot: needs either content or raw; neither is needed with hooks = ["install"] or type = "emptyfs"
+    error: bundle.image.boot: needs either content or raw; neither is needed with hooks = ["install"] or type = "emptyfs"
+    error: bundle.image.boot.adaptive: there is no file: it has neither content nor raw
+    error: bundle: manifest: image boot: has a hook, and there is no program in [hooks]
+    error: bundle: manifest: image boot: boot.bin: its ending does not tell RAUC what it is; the endings are .img, .ext4, .vfat, .squashfs, .ubifs, .tar, and `type` says it to RAUC 1.15 and later
+    error: bundle: boot.img.caibx: is an index of casync, whose chunks lie outside of the bundle, so it cannot be checked
+    error: bundle: manifest: boot.vfat: two files of this name
+    error: bundle: manifest: file name "a/b" must be a name without folders
     "#);
 }
 
@@ -82,13 +120,16 @@ fn an_image_that_is_no_multiple_of_a_block() {
     let Some(world) = world() else { return };
     world.edit("spec.toml", "size = \"16MiB\"\n", "size = \"32769s\"\n");
     world.edit("spec.toml", "offset = \"32MiB\"", "offset = \"33MiB\"");
-    assert_snapshot!(refused(&world, 2, &["--only", "bundle"]), @"error: bundle: image boot: 16777728 bytes, which is not a multiple of 4096, as adaptive updates need it");
+    world.done(&BUILD);
+    let info = json(&world.done(&["bundle", "info", FILE, "--no-verify", "--json"]));
+    let adaptive = |index: usize| info["images"][index]["adaptive"].as_array().unwrap().len();
+    assert_eq!((adaptive(0), adaptive(1)), (0, 1), "{info}");
     world.edit(
         "spec.toml",
         "content = \"fs.boot\"\n\n[bundle.image.rootfs]",
-        "content = \"fs.boot\"\nadaptive = false\n\n[bundle.image.rootfs]",
+        "content = \"fs.boot\"\nadaptive = true\n\n[bundle.image.rootfs]",
     );
-    world.done(&BUILD);
+    assert_snapshot!(refused(&world, 2, &["--only", "bundle"]), @"error: bundle: image boot: 16777728 bytes, which is not a multiple of 4096, as adaptive updates need it");
 }
 
 #[test]
@@ -116,7 +157,10 @@ fn files_that_are_no_bundles() {
     assert_snapshot!(verify(7), @"error: bad: the signature was not made with the key of CN = leaf, or was changed");
     world.write("bad", &good);
     let foreign = ["bundle", "verify", "bad", "--keyring", "keys/other.pem"];
-    assert_snapshot!(world.refused(7, &foreign), @"error: bad: CN = leaf is not trusted: no certificate of its issuer, CN = root, is trusted or in the signature");
+    assert_snapshot!(world.refused(7, &foreign), @r"
+    error: bad: CN = leaf is not trusted: no certificate of its issuer, CN = root, is trusted or in the signature
+    hint: give the certificates between it and the keyring's with --intermediate when signing; or it is signed by somebody else
+    ");
     assert_snapshot!(world.refused(3, &["bundle", "verify", "none", "--keyring", "keys/root.pem"]), @"error: none: cannot be read: No such file or directory (os error 2)");
     assert_snapshot!(world.refused(3, &["bundle", "verify", "keys", "--keyring", "keys/root.pem"]), @"error: keys: is not a regular file");
     assert_snapshot!(world.refused(2, &["bundle", "verify", "bad"]), @r"

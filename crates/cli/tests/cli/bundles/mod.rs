@@ -1,6 +1,7 @@
 //! `kiln bundle`, and builds with a bundle: what comes out, and every input that must be refused.
 
 mod inputs;
+mod others;
 mod signers;
 
 use std::fs;

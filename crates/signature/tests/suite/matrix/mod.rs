@@ -1,15 +1,18 @@
 //! What we say of signatures beside what `openssl cms -verify` and `rauc info` say of them: what we call good, both
-//! take; what we refuse and a device takes is written down, and is refused as not trusted, never as damaged.
+//! take, and a newer RAUC with a newer OpenSSL, too; what we refuse and a device takes is written down, and is refused as not trusted, never as damaged.
 
 mod chains;
 mod extensions;
 mod lists;
+mod shape;
+mod shapes;
 
 use std::fmt::Write as _;
 
 use signature::{Error, Purpose, sign};
 
 use crate::case::{CONTENT, Case};
+use crate::device::NEWER_RAUC;
 use crate::oracle::installed;
 use crate::pki::{Party, now, openssl};
 
@@ -19,6 +22,8 @@ const PURPOSES: [Purpose; 3] = [Purpose::SmimeSign, Purpose::CodeSign, Purpose::
 /// stricter. One verdict stands for all purposes if it is the same.
 pub(crate) struct Table {
     purposes: Vec<Purpose>,
+    /// Whether a newer RAUC is here.
+    newer: bool,
     text: String,
     wrong: Vec<String>,
 }
@@ -28,6 +33,7 @@ impl Table {
     pub(crate) fn of_purposes() -> Table {
         Table {
             purposes: PURPOSES.to_vec(),
+            newer: installed(NEWER_RAUC),
             text: String::new(),
             wrong: Vec::new(),
         }
@@ -80,7 +86,13 @@ impl Table {
                 "{what} for {purpose}: openssl says {openssl}, rauc {device}"
             ));
         }
+        let newer = !self.newer || case.device_with(NEWER_RAUC, der, purpose);
         match ours {
+            Ok(_) if !newer => {
+                self.wrong
+                    .push(format!("{what} for {purpose}: good, and a newer RAUC refuses it"));
+                "KINDER".to_owned()
+            }
             Ok(_) if device && openssl => "good".to_owned(),
             Ok(_) => {
                 self.wrong
