@@ -159,7 +159,7 @@ fn check_names(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
     let mut named = BTreeSet::from([manifest::FILE.to_string()]);
     for image in &manifest.images {
         named.extend(image.filename.clone());
-        named.extend(image.has_index().then(|| image.index_file()));
+        named.extend(image.index_file());
     }
     named.extend(manifest.hooks.iter().map(|hooks| hooks.filename.clone()));
     named.extend(manifest.handler.iter().map(|handler| handler.filename.clone()));

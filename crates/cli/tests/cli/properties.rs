@@ -261,7 +261,6 @@ fn trees_come_in_layers_and_on_standard_input() {
 fn what_a_format_cannot_hold_is_refused_early() {
     let world = World::new();
     world.write("old/file", b"1");
-    world.write("acl/file", b"2");
     let touched = |path: &str, time: &str| {
         let touched = Command::new("touch")
             .args(["-d", time])
@@ -354,14 +353,13 @@ fn what_a_format_cannot_hold_is_refused_early() {
             "{said}"
         );
     }
-    // An access list stays out where only capabilities are kept.
-    let rule = [
-        "--attributes",
-        "/file xattr:system.posix_acl_access=x",
-        "--attributes",
-        "/file owner=3",
-    ];
-    world.done(&[&["ext4", "--tree", "acl", "--out", "o"], &rule[2..]].concat());
+}
+
+/// What a FAT is asked to keep and cannot.
+#[test]
+fn a_fat_keeps_times_alone() {
+    let world = World::new();
+    world.write("old/file", b"1");
     for kept in ["modes", "owners", "xattrs", "hard-links"] {
         let spec = format!(
             "schema = 1\nname = \"x\"\n[fs.a]\nformat = \"fat\"\ntree = \"old\"\nkeep = [\"{kept}\"]\n"

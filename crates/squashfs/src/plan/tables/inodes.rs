@@ -3,7 +3,7 @@
 use image::{Device, NodeId};
 use zerocopy::IntoBytes;
 
-use super::{Writer, narrow, path};
+use super::{Writer, narrow};
 use crate::Error;
 use crate::format::{
     BasicDirectory, BasicFile, DIRECTORY_EXTRA, DeviceInode, ExtendedDirectory, ExtendedFile, NO_FRAGMENT,
@@ -120,7 +120,7 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn symlink(&self, id: NodeId, target: &[u8]) -> Result<Body, Error> {
+    pub(super) fn symlink(&self, id: NodeId, target: &[u8]) -> Body {
         let target_size = u32::try_from(target.len()).unwrap_or(u32::MAX);
         let nlink = self.links[id.index()].into();
         let body = Symlink {
@@ -129,10 +129,10 @@ impl Writer<'_> {
         };
         let mut bytes = body.as_bytes().to_vec();
         bytes.extend_from_slice(target);
-        Ok(self.special(id, bytes))
+        self.special(id, bytes)
     }
 
-    pub(super) fn device(&self, id: NodeId, device: Device) -> Result<Body, Error> {
+    pub(super) fn device(&self, id: NodeId, device: Device) -> Body {
         let Device { major, minor } = device;
         // Linux's "new" encoding: the minor number's upper bits stand above the major number.
         let rdev = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
@@ -140,7 +140,7 @@ impl Writer<'_> {
             nlink: self.links[id.index()].into(),
             rdev: rdev.into(),
         };
-        Ok(self.special(id, body.as_bytes().to_vec()))
+        self.special(id, body.as_bytes().to_vec())
     }
 
     /// A body whose extended form has the attributes' index at its end.

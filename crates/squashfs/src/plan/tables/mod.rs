@@ -113,9 +113,9 @@ impl Writer<'_> {
         let (basic, body) = match &node.kind {
             Kind::Directory(_) => (inode_type::DIRECTORY, self.directory(id, parent)?),
             Kind::File(content) => (inode_type::FILE, self.file(id, content.len())),
-            Kind::Symlink(target) => (inode_type::SYMLINK, self.symlink(id, target)?),
-            Kind::BlockDevice(device) => (inode_type::BLOCK_DEVICE, self.device(id, *device)?),
-            Kind::CharDevice(device) => (inode_type::CHAR_DEVICE, self.device(id, *device)?),
+            Kind::Symlink(target) => (inode_type::SYMLINK, self.symlink(id, target)),
+            Kind::BlockDevice(device) => (inode_type::BLOCK_DEVICE, self.device(id, *device)),
+            Kind::CharDevice(device) => (inode_type::CHAR_DEVICE, self.device(id, *device)),
             Kind::Fifo => (inode_type::FIFO, self.special(id, nlink.to_le_bytes().to_vec())),
             Kind::Socket => (inode_type::SOCKET, self.special(id, nlink.to_le_bytes().to_vec())),
         };
