@@ -91,7 +91,8 @@ pub fn plan(options: &Options, regions: &[Region]) -> Result<Planned> {
     table.put(&mut layout, options, &room, &map, size);
     for (placed, entry) in placed.iter().zip(&regions) {
         if let Some(content) = &placed.region.content {
-            layout.put(entry.start, entry.label(), content.clone());
+            let content = zeros::within(content, options.board, entry.start)?;
+            layout.put(entry.start, entry.label(), content);
         }
     }
     if let Some(board) = options.board {

@@ -1,6 +1,7 @@
 //! What boards' boot ROMs find in an image made for them.
 
 use disk::{Attributes, Board, Gpt, Mbr, Options, Partition, PartitionType, Planned, Region, Table, plan};
+use image::{Content, Layout};
 use insta::assert_snapshot;
 
 use crate::{MIB, gpt, options, partition, raw, refused};
@@ -154,6 +155,42 @@ fn bytes_of_others_stay() {
         },
     );
     assert_eq!(zeros(&plan(&small, &[raw("a", 100, 1)]).unwrap()).len(), 2);
+}
+
+/// A file system has gaps of its own, and one may be where the boot ROM looks.
+#[test]
+fn nothing_old_stays_in_a_file_system_either() {
+    let file_system = |used: u64| {
+        let mut layout = Layout::new();
+        layout.put(0, "used", Content::Zeros(used));
+        layout.put(6 * MIB, "used", Content::Zeros(4096));
+        Content::from(layout.finish(8 * MIB).unwrap())
+    };
+    let region = |used| Region {
+        content: Some(file_system(used)),
+        ..partition("boot", Some(MIB), 8 * MIB)
+    };
+    let inner = |used: u64, board: &str| {
+        let planned = plan(&on(board, options()), &[region(used)]).unwrap();
+        let extents = planned.image.extents().iter();
+        let boot = extents.filter(|extent| &*extent.label == "partition boot");
+        let mut lines = Vec::new();
+        for extent in boot {
+            let Content::Image(image) = &extent.content else {
+                continue;
+            };
+            lines.extend(image.extents().iter().map(|extent| (extent.start, extent.end())));
+        }
+        lines
+    };
+    let (end, last) = (3 * MIB + 512, (6 * MIB, 6 * MIB + 4096));
+    assert_eq!(inner(4096, "imx8mp"), [(0, 4096), (3 * MIB, end), last]);
+    assert_eq!(
+        inner(3 * MIB + 100, "imx8mp"),
+        [(0, 3 * MIB + 100), (3 * MIB + 100, end), last]
+    );
+    assert_eq!(inner(3 * MIB + 512, "imx8mp"), [(0, end), last]);
+    assert_eq!(inner(4096, "imx8m"), [(0, 4096), last]);
 }
 
 #[test]
