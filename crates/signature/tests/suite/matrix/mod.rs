@@ -86,9 +86,9 @@ impl Table {
                 "{what} for {purpose}: openssl says {openssl}, rauc {device}"
             ));
         }
-        let newer = !self.newer || case.device_with(NEWER_RAUC, der, purpose);
+        let refused_by_newer = || self.newer && !case.device_with(NEWER_RAUC, der, purpose);
         match ours {
-            Ok(_) if !newer => {
+            Ok(_) if refused_by_newer() => {
                 self.wrong
                     .push(format!("{what} for {purpose}: good, and a newer RAUC refuses it"));
                 "KINDER".to_owned()
