@@ -14,6 +14,11 @@ fn files_that_are_not_what_the_manifest_says() {
 }
 
 #[test]
+fn files_that_nobody_names() {
+    refuse(unnamed);
+}
+
+#[test]
 fn payloads_that_are_no_squashfs() {
     refuse(payloads);
 }
@@ -213,37 +218,60 @@ fn files(pieces: &Pieces, pki: &Pki, dir: &Path) -> Vec<Case> {
             "is hidden",
             Takes,
         ),
+    ]
+}
+
+/// A program that the manifest names may use what else is in a bundle. Without one, nothing may be there.
+fn unnamed(pieces: &Pieces, pki: &Pki, dir: &Path) -> Vec<Case> {
+    let mut bare = pieces.clone();
+    bare.manifest.hooks = None;
+    bare.files.retain(|(name, _)| name != "hook.sh");
+    let alone = |change: &dyn Fn(&mut Files)| bare.pack(dir, |files| change(files)).signed(pki);
+    vec![
         case(
             "a file that nobody names",
-            pack(&|files| set(files, "extra", Node::file(&b"more"[..]))),
+            alone(&|files| set(files, "extra", Node::file(&b"more"[..]))),
             "extra: is in the bundle, and the manifest does not name it",
             Takes,
         ),
         case(
             "an index that nobody names",
-            pack(&|files| set(files, "hook.sh.block-hash-index", Node::file(&b"more"[..]))),
+            alone(&|files| set(files, "hook.sh.block-hash-index", Node::file(&b"more"[..]))),
             "the manifest does not name it",
             Takes,
         ),
         case(
             "a folder that nobody names",
-            pack(&|files| set(files, "extra", Node::directory())),
+            alone(&|files| set(files, "extra", Node::directory())),
             "the manifest does not name it",
             Takes,
         ),
         case(
             "a file in a folder that nobody names",
-            pack(&|files| files.push(("extra/file".into(), Node::file(&b"more"[..])))),
+            alone(&|files| files.push(("extra/file".into(), Node::file(&b"more"[..])))),
             "the manifest does not name it",
             Takes,
         ),
         case(
             "a link that nobody names",
-            pack(&|files| set(files, "link", Node::symlink("boot.vfat"))),
+            alone(&|files| set(files, "link", Node::symlink("boot.vfat"))),
             "the manifest does not name it",
             Takes,
         ),
     ]
+}
+
+#[test]
+fn programs_may_use_what_nobody_names() {
+    if !crate::installed("openssl") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::new(dir.path());
+    let pieces = Pieces::new(dir.path());
+    let extra = ("extra/file".to_string(), Node::file(&b"more"[..]));
+    let file = pieces.pack(dir.path(), |files| files.push(extra)).signed(&pki);
+    crate::verdict(&file, &pki.trust(), dir.path()).unwrap();
 }
 
 fn payloads(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {

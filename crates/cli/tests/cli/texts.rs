@@ -75,7 +75,7 @@ fn passwords_stay_out_of_errors() {
 #[test]
 fn pipes_are_not_waited_for() {
     let world = World::new();
-    for name in ["pipe", "pipe.tar", "pipe.segments.json"] {
+    for name in ["pipe", "pipe.segments.json"] {
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
         rustix::fs::mkfifoat(rustix::fs::CWD, world.path(name), mode).unwrap();
     }
@@ -96,7 +96,6 @@ fn pipes_are_not_waited_for() {
             "--out",
             "out/a.ext4",
         ],
-        &["ext4", "--tree", "pipe.tar", "--out", "out/a.ext4"],
         &[
             "squashfs",
             "--tree",
@@ -111,9 +110,7 @@ fn pipes_are_not_waited_for() {
         let stderr = world.refused(3, arguments);
         let said = |text| stderr.contains(text);
         assert!(
-            said("not a regular file")
-                || said("pipe.tar: cannot be read: not a directory")
-                || said("pipe: nothing beside it"),
+            said("not a regular file") || said("pipe: nothing beside it"),
             "{arguments:?}: {stderr}"
         );
     }
