@@ -90,6 +90,16 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
     Ok(tree)
 }
 
+/// Linux adds the type to the mode, which makes another type of it when there is one already.
+fn check_mode(mode: u16, basic_type: u16) -> Result<(), Error> {
+    if mode & !0o7777 & !inode_type::mode(basic_type) == 0 {
+        return Ok(());
+    }
+    Err(Error::Damaged(format!(
+        "an inode of type {basic_type} with the mode {mode:o}"
+    )))
+}
+
 /// Which inode has which number. Linux knows inodes by their numbers, so of two with the same number it would take the one
 /// for the other.
 #[derive(Default)]
@@ -213,13 +223,7 @@ impl Reader {
         } else {
             inode_type
         };
-        // Linux adds the type to what is there, which makes another type of it when there is one already.
-        if header.mode.get() & !0o7777 & !inode_type::mode(basic_type) != 0 {
-            return Err(Error::Damaged(format!(
-                "an inode of type {inode_type} with the mode {:o}",
-                header.mode.get()
-            )));
-        }
+        check_mode(header.mode.get(), basic_type)?;
         self.budget.take(NODE_COST)?;
         let mut directory = None;
         let (kind, xattr) = match basic_type {
