@@ -156,7 +156,7 @@ fn blocks<'a>(rest: &mut &'a [u8], block_max: usize) -> Result<Vec<Block<'a>>, S
             2 => Block::Compressed(take(rest, size)?),
             _ => return Err("the zstd frame has a block of an unknown type".into()),
         };
-        // Libraries before 1.5.4, which Linux has until 6.12, refuse compressed blocks of the full size and without anything.
+        // Libraries up to 1.5.2, as in Linux 6.1, refuse compressed blocks of the full size, and such without anything.
         match &block {
             Block::Compressed(_) if size >= BLOCK_MAX || block.is_empty() => {
                 return Err("the zstd frame has a block of a kind that not every Linux reads".into());
