@@ -23,6 +23,8 @@ pub struct Checked {
     pub tree: Tree,
     /// The SHA-256 of each file at its top, by name.
     pub digests: BTreeMap<Box<[u8]>, [u8; 32]>,
+    /// What is at its top although the manifest names neither it nor a program that may use it.
+    pub unnamed: Vec<String>,
 }
 
 /// Checks the signature alone.
@@ -64,7 +66,7 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     }
     let tree = archive.tree()?;
     check_entries(&tree)?;
-    check_names(&tree, &manifest)?;
+    let unnamed = unnamed(&tree, &manifest)?;
     check_inner(&tree, &manifest)?;
     let mut digests = BTreeMap::new();
     for image in &manifest.images {
@@ -92,6 +94,7 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
         manifest,
         tree,
         digests,
+        unnamed,
     })
 }
 
@@ -153,33 +156,30 @@ fn check_entries(tree: &Tree) -> Result<(), Error> {
     Ok(())
 }
 
-/// What stands at the top is what the manifest names, and what a program that it names may use. Editors leave hidden files
-/// behind, which RAUC packs too; hidden folders it keeps for itself.
-fn check_names(tree: &Tree, manifest: &Manifest) -> Result<(), Error> {
+/// What stands at the top although the manifest does not name it, and names no program that may use it. RAUC takes that;
+/// hidden folders it keeps for itself, and hidden files are left behind by editors.
+fn unnamed(tree: &Tree, manifest: &Manifest) -> Result<Vec<String>, Error> {
     let mut named = BTreeSet::from([manifest::FILE.to_string()]);
     for image in &manifest.images {
         named.extend(image.filename.clone());
         named.extend(image.index_file());
     }
-    named.extend(manifest.hooks.iter().map(|hooks| hooks.filename.clone()));
-    named.extend(manifest.handler.iter().map(|handler| handler.filename.clone()));
     let has_program = manifest.hooks.is_some() || manifest.handler.is_some();
     let named: BTreeSet<&[u8]> = named.iter().map(String::as_bytes).collect();
+    let mut unnamed = Vec::new();
     for (name, id) in tree.children(NodeId::ROOT) {
-        let is_file = matches!(tree.node(id).kind, Kind::File(_));
-        let problem = match name.first() {
-            _ if named.contains(name) => continue,
-            Some(b'.') if is_file => continue,
-            Some(b'.') => "is hidden, and no file",
-            _ if has_program => continue,
-            _ => "is in the bundle, and the manifest does not name it",
-        };
-        return Err(Error::Entry {
-            path: show(name),
-            problem,
-        });
+        let is_hidden = name.first() == Some(&b'.');
+        if is_hidden && !matches!(tree.node(id).kind, Kind::File(_)) {
+            return Err(Error::Entry {
+                path: show(name),
+                problem: "is hidden, and no file",
+            });
+        }
+        if !is_hidden && !has_program && !named.contains(name) {
+            unnamed.push(show(name));
+        }
     }
-    Ok(())
+    Ok(unnamed)
 }
 
 /// The manifest in the SquashFS says the same as the one that is signed.

@@ -7,7 +7,7 @@ mod support;
 
 use std::sync::{Arc, OnceLock};
 
-use image::{Content, Kind, ReadAt, Tree};
+use image::{Content, Kind, Node, ReadAt, Tree};
 use proptest::prelude::*;
 use squashfs::Compression;
 use squashfs::read::Archive;
@@ -74,6 +74,11 @@ fn a_directory_inside_itself_is_found() {
     let directories = usize::try_from(u64::from_le_bytes(bytes[72..80].try_into().unwrap())).unwrap();
     let entry = directories + 2 + 12;
     bytes[entry..entry + 2].copy_from_slice(&u16::try_from(root & 0xffff).unwrap().to_le_bytes());
+    // The entry names the root's number, too: its header is the base, and the root's own inode has it.
+    let inodes = usize::try_from(u64::from_le_bytes(bytes[64..72].try_into().unwrap())).unwrap();
+    let own = inodes + 2 + usize::try_from(root & 0xffff).unwrap() + 12;
+    bytes.copy_within(own..own + 4, directories + 2 + 8);
+    bytes[entry + 2..entry + 4].fill(0);
     let size = bytes.len() as u64;
     let error = Archive::open(Arc::new(Content::from(bytes)), size)
         .unwrap()
@@ -83,6 +88,49 @@ fn a_directory_inside_itself_is_found() {
         error.to_string().contains("a directory with two names"),
         "{error}"
     );
+}
+
+#[test]
+fn inodes_that_linux_would_mistake_are_refused() {
+    let mut tree = Tree::default();
+    for name in ["/one", "/two"] {
+        tree.add_at(name.as_bytes(), Node::file(name.as_bytes())).unwrap();
+    }
+    tree.add_at(b"/void", Node::file(&b""[..])).unwrap();
+    let image = plan(&tree, &options(Compression::None, 4096), 1).image;
+    let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
+    image.read_exact_at(&mut bytes, 0).unwrap();
+    let place =
+        |at: usize| usize::try_from(u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())).unwrap();
+    let (inodes, header) = (place(64) + 2, place(72) + 2);
+    // An entry has 8 bytes and its name.
+    let [one, two, void] = [12, 12 + 11, 12 + 22].map(|offset| header + offset);
+    let inode = |entry: usize| inodes + usize::from(u16::from_le_bytes([bytes[entry], bytes[entry + 1]]));
+    let problem = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = bytes.clone();
+        change(&mut bytes);
+        let size = bytes.len() as u64;
+        let archive = Archive::open(Arc::new(Content::from(bytes)), size).unwrap();
+        archive.tree().map(drop).unwrap_err().to_string()
+    };
+    let wrong = problem(&|bytes| bytes[two + 2] ^= 0x40);
+    assert!(
+        wrong.contains("two: the entry's inode number is not the inode's"),
+        "{wrong}"
+    );
+    // The second has the first's number, and its entry says so.
+    let twice = problem(&|bytes| {
+        bytes.copy_within(one + 2..one + 4, two + 2);
+        bytes.copy_within(inode(one) + 12..inode(one) + 16, inode(two) + 12);
+    });
+    assert!(twice.contains("two inodes with the number"), "{twice}");
+    let other_type = problem(&|bytes| bytes[inode(one) + 3] |= 0x40);
+    assert!(
+        other_type.contains("an inode of type 2 with the mode 40644"),
+        "{other_type}"
+    );
+    let lost = problem(&|bytes| bytes[inode(void) + 20..inode(void) + 24].fill(1));
+    assert!(lost.contains("a fragment block that does not exist"), "{lost}");
 }
 
 #[test]

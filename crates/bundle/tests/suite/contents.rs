@@ -14,11 +14,6 @@ fn files_that_are_not_what_the_manifest_says() {
 }
 
 #[test]
-fn files_that_nobody_names() {
-    refuse(unnamed);
-}
-
-#[test]
 fn payloads_that_are_no_squashfs() {
     refuse(payloads);
 }
@@ -221,57 +216,38 @@ fn files(pieces: &Pieces, pki: &Pki, dir: &Path) -> Vec<Case> {
     ]
 }
 
-/// A program that the manifest names may use what else is in a bundle. Without one, nothing may be there.
-fn unnamed(pieces: &Pieces, pki: &Pki, dir: &Path) -> Vec<Case> {
-    let mut bare = pieces.clone();
-    bare.manifest.hooks = None;
-    bare.files.retain(|(name, _)| name != "hook.sh");
-    let alone = |change: &dyn Fn(&mut Files)| bare.pack(dir, |files| change(files)).signed(pki);
-    vec![
-        case(
-            "a file that nobody names",
-            alone(&|files| set(files, "extra", Node::file(&b"more"[..]))),
-            "extra: is in the bundle, and the manifest does not name it",
-            Takes,
-        ),
-        case(
-            "an index that nobody names",
-            alone(&|files| set(files, "hook.sh.block-hash-index", Node::file(&b"more"[..]))),
-            "the manifest does not name it",
-            Takes,
-        ),
-        case(
-            "a folder that nobody names",
-            alone(&|files| set(files, "extra", Node::directory())),
-            "the manifest does not name it",
-            Takes,
-        ),
-        case(
-            "a file in a folder that nobody names",
-            alone(&|files| files.push(("extra/file".into(), Node::file(&b"more"[..])))),
-            "the manifest does not name it",
-            Takes,
-        ),
-        case(
-            "a link that nobody names",
-            alone(&|files| set(files, "link", Node::symlink("boot.vfat"))),
-            "the manifest does not name it",
-            Takes,
-        ),
-    ]
-}
-
+/// Devices take what nobody names, so it is told; a program that the manifest names may use it.
 #[test]
-fn programs_may_use_what_nobody_names() {
+fn what_nobody_names_is_told() {
     if !crate::installed("openssl") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let pki = Pki::new(dir.path());
-    let pieces = Pieces::new(dir.path());
-    let extra = ("extra/file".to_string(), Node::file(&b"more"[..]));
-    let file = pieces.pack(dir.path(), |files| files.push(extra)).signed(&pki);
-    crate::verdict(&file, &pki.trust(), dir.path()).unwrap();
+    let with_program = Pieces::new(dir.path());
+    let mut bare = with_program.clone();
+    bare.manifest.hooks = None;
+    bare.files.retain(|(name, _)| name != "hook.sh");
+    for (name, node) in [
+        ("extra", Node::file(&b"more"[..])),
+        ("hook.sh.block-hash-index", Node::file(&b"more"[..])),
+        ("extra", Node::directory()),
+        ("extra/file", Node::file(&b"more"[..])),
+        ("link", Node::symlink("boot.vfat")),
+    ] {
+        for (pieces, is_told) in [(&bare, true), (&with_program, false)] {
+            let file = pieces
+                .pack(dir.path(), |files| files.push((name.into(), node.clone())))
+                .signed(&pki);
+            let checked = crate::verdict(&file, &pki.trust(), dir.path()).unwrap();
+            let told: &[&str] = if is_told {
+                &[name.split('/').next().unwrap()]
+            } else {
+                &[]
+            };
+            assert_eq!(checked.unnamed, told, "{name}");
+        }
+    }
 }
 
 fn payloads(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {

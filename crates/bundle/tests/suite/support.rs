@@ -323,11 +323,11 @@ impl Pieces {
 }
 
 /// What `kiln bundle verify` says.
-pub(crate) fn verdict(file: &[u8], trust: &Trust, dir: &Path) -> Result<(), bundle::Error> {
+pub(crate) fn verdict(file: &[u8], trust: &Trust, dir: &Path) -> Result<bundle::Checked, bundle::Error> {
     let source: Arc<[u8]> = file.into();
     let size = file.len() as u64;
     match bundle::open(Arc::new(Content::Bytes(source)), size)? {
-        Bundle::Signed(signed) => bundle::verify(&signed, trust, &work(dir)).map(drop),
+        Bundle::Signed(signed) => bundle::verify(&signed, trust, &work(dir)).map(|(_, checked)| checked),
         Bundle::Unsigned(_) => Err(bundle::Error::Manifest("unsigned".into())),
     }
 }

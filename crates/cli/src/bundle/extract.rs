@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{Kind, NodeId, Progress as _, Target, Written, show};
 use serde::Serialize;
 
-use super::open::{read_failure, signed, work};
+use super::open::{read_failure, signed, warn_of_unnamed, work};
 use crate::args::bundle::Extract;
 use crate::credentials;
 use crate::failure::Failure;
@@ -29,6 +29,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
     let bundle = signed(&args.bundle)?;
     let (_, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
         .map_err(|error| read_failure(&args.bundle, &error))?;
+    warn_of_unnamed(&checked, ui);
     let mut written: Vec<Written> = Vec::new();
     let mut files = Vec::new();
     for (name, id) in checked.tree.children(NodeId::ROOT) {

@@ -84,3 +84,12 @@ pub(super) fn work(threads: usize, ui: &Ui) -> Work<'_> {
         segments: None,
     }
 }
+
+/// Says what is in a bundle that nobody has a use for, as far as the manifest tells.
+pub(super) fn warn_of_unnamed(checked: &::bundle::Checked, ui: &Ui) {
+    for name in &checked.unnamed {
+        ui.warn(&format!(
+            "{name}: is in the bundle, and the manifest names neither it nor a program that may use it"
+        ));
+    }
+}

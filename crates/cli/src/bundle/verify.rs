@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::info::{CertificateEntry, ManifestEntry, chain, signer};
-use super::open::{read_failure, signed, work};
+use super::open::{read_failure, signed, warn_of_unnamed, work};
 use crate::args::bundle::Verify;
 use crate::credentials;
 use crate::failure::Failure;
@@ -31,6 +31,7 @@ pub(super) fn run(args: &Verify, threads: usize, ui: &Ui) -> Result<(), Failure>
     let bundle = signed(&args.bundle)?;
     let (verified, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
         .map_err(|error| read_failure(&args.bundle, &error))?;
+    warn_of_unnamed(&checked, ui);
     if ui.json() {
         return ui.print_json(&Report {
             file: &args.bundle,

@@ -127,32 +127,7 @@ pub(super) fn look(input: &[u8], window_max: u64) -> Result<Frame<'_>, String> {
         ));
     }
     let block_max = usize::try_from(window).unwrap_or(BLOCK_MAX).min(BLOCK_MAX);
-    let mut blocks = Vec::new();
-    loop {
-        let header = number(take(&mut rest, 3)?);
-        let size = usize::try_from(header >> 3).unwrap_or(usize::MAX);
-        let block = match header >> 1 & 3 {
-            0 => Block::Plain(take(&mut rest, size)?.len()),
-            1 => take(&mut rest, 1).map(|_| Block::Plain(size))?,
-            2 => Block::Compressed(take(&mut rest, size)?),
-            _ => return Err("the zstd frame has a block of an unknown type".into()),
-        };
-        // Libraries before 1.5.4, which Linux has until 6.12, refuse compressed blocks of the full size and without anything.
-        match &block {
-            Block::Compressed(_) if size >= BLOCK_MAX || block.is_empty() => {
-                return Err("the zstd frame has a block of a kind that not every Linux reads".into());
-            }
-            _ if size > block_max => {
-                return Err(format!(
-                    "the zstd frame has a block of {size} bytes, and may have {block_max}"
-                ));
-            }
-            _ => blocks.push(block),
-        }
-        if header & 1 != 0 {
-            break;
-        }
-    }
+    let blocks = blocks(&mut rest, block_max)?;
     let has_checksum = descriptor & 0x04 != 0;
     if has_checksum {
         take(&mut rest, 4)?;
@@ -167,6 +142,36 @@ pub(super) fn look(input: &[u8], window_max: u64) -> Result<Frame<'_>, String> {
         goes_on,
         blocks,
     })
+}
+
+/// Goes from block to block until the last one.
+fn blocks<'a>(rest: &mut &'a [u8], block_max: usize) -> Result<Vec<Block<'a>>, String> {
+    let mut blocks = Vec::new();
+    loop {
+        let header = number(take(rest, 3)?);
+        let size = usize::try_from(header >> 3).unwrap_or(usize::MAX);
+        let block = match header >> 1 & 3 {
+            0 => Block::Plain(take(rest, size)?.len()),
+            1 => take(rest, 1).map(|_| Block::Plain(size))?,
+            2 => Block::Compressed(take(rest, size)?),
+            _ => return Err("the zstd frame has a block of an unknown type".into()),
+        };
+        // Libraries up to 1.5.2, as in Linux 6.1, refuse compressed blocks of the full size, and such without anything.
+        match &block {
+            Block::Compressed(_) if size >= BLOCK_MAX || block.is_empty() => {
+                return Err("the zstd frame has a block of a kind that not every Linux reads".into());
+            }
+            _ if size > block_max => {
+                return Err(format!(
+                    "the zstd frame has a block of {size} bytes, and may have {block_max}"
+                ));
+            }
+            _ => blocks.push(block),
+        }
+        if header & 1 != 0 {
+            return Ok(blocks);
+        }
+    }
 }
 
 /// Decompresses exactly one frame of at most `max` bytes.

@@ -28,10 +28,17 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
     let superblock = &archive.superblock;
     let mut reader = Reader::new(archive)?;
     let root = Position::of_reference(superblock.root_inode.get());
-    let Inode { node, directory, .. } = reader.inode(root)?;
+    let Inode {
+        node,
+        directory,
+        number,
+        ..
+    } = reader.inode(root)?;
     let Some(listing) = directory else {
         return Err(Error::Damaged("its root is no directory".into()));
     };
+    let mut numbers = Numbers::default();
+    numbers.claim(number, root)?;
     let mut tree = Tree::new(node);
     // Directories were seen when they are entered, other inodes when they get their first name.
     let mut directories = BTreeSet::from([root]);
@@ -42,7 +49,9 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
         if depth > DEPTH_MAX {
             return Err(Error::Damaged(format!("directories more than {DEPTH_MAX} deep")));
         }
-        for (name, position, entry_type) in reader.listing(&listing)? {
+        for entry in reader.listing(&listing)? {
+            let Entry { name, position, .. } = entry;
+            numbers.claim(entry.number, position)?;
             if let Some(id) = others.get(&position) {
                 tree.link(parent, &name, *id).map_err(damaged)?;
                 continue;
@@ -51,8 +60,15 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
                 node,
                 directory,
                 basic_type,
+                number,
             } = reader.inode(position)?;
-            if basic_type != entry_type {
+            if number != entry.number {
+                return Err(Error::Damaged(format!(
+                    "{}: the entry's inode number is not the inode's",
+                    show(&name)
+                )));
+            }
+            if basic_type != entry.basic_type {
                 return Err(Error::Damaged(format!(
                     "{}: the entry's type is not the inode's",
                     show(&name)
@@ -74,6 +90,33 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
     Ok(tree)
 }
 
+/// Linux adds the type to the mode, which makes another type of it when there is one already.
+fn check_mode(mode: u16, basic_type: u16) -> Result<(), Error> {
+    if mode & !0o7777 & !inode_type::mode(basic_type) == 0 {
+        return Ok(());
+    }
+    Err(Error::Damaged(format!(
+        "an inode of type {basic_type} with the mode {mode:o}"
+    )))
+}
+
+/// Which inode has which number. Linux knows inodes by their numbers, so of two with the same number it would take the one
+/// for the other.
+#[derive(Default)]
+struct Numbers(BTreeMap<u32, Position>);
+
+impl Numbers {
+    fn claim(&mut self, number: u32, position: Position) -> Result<(), Error> {
+        match self.0.insert(number, position) {
+            Some(other) if other != position => {
+                Err(Error::Damaged(format!("two inodes with the number {number}")))
+            }
+            _ if number == 0 => Err(Error::Damaged("an inode with the number 0".into())),
+            _ => Ok(()),
+        }
+    }
+}
+
 struct Reader {
     inodes: Metadata,
     directories: Metadata,
@@ -92,6 +135,17 @@ struct Inode {
     node: Node,
     directory: Option<Listing>,
     basic_type: u16,
+    number: u32,
+}
+
+/// An entry of a directory.
+struct Entry {
+    name: Vec<u8>,
+    /// Where its inode is.
+    position: Position,
+    basic_type: u16,
+    /// Its inode's number.
+    number: u32,
 }
 
 struct Listing {
@@ -169,13 +223,7 @@ impl Reader {
         } else {
             inode_type
         };
-        // Linux adds the type to what is there, which makes another type of it when there is one already.
-        if header.mode.get() & !0o7777 & !inode_type::mode(basic_type) != 0 {
-            return Err(Error::Damaged(format!(
-                "an inode of type {inode_type} with the mode {:o}",
-                header.mode.get()
-            )));
-        }
+        check_mode(header.mode.get(), basic_type)?;
         self.budget.take(NODE_COST)?;
         let mut directory = None;
         let (kind, xattr) = match basic_type {
@@ -230,6 +278,7 @@ impl Reader {
             node: Node { meta, kind },
             directory,
             basic_type,
+            number: header.inode_number.get(),
         })
     }
 
@@ -299,6 +348,11 @@ impl Reader {
         };
         let block_size = u64::from(self.data.block_size);
         let tail = (fragment.get() != NO_FRAGMENT).then_some((fragment.get(), offset.get()));
+        if tail.is_some_and(|(fragment, _)| fragment as usize >= self.data.fragments.len()) {
+            return Err(Error::Damaged(
+                "a file in a fragment block that does not exist".into(),
+            ));
+        }
         let count = if tail.is_some() {
             len / block_size
         } else {
@@ -324,9 +378,9 @@ impl Reader {
         Ok((Kind::File(content), xattr))
     }
 
-    /// The entries of a directory: names, where their inodes are, and their types.
-    fn listing(&mut self, listing: &Listing) -> Result<Vec<(Vec<u8>, Position, u16)>, Error> {
-        let mut entries: Vec<(Vec<u8>, Position, u16)> = Vec::new();
+    /// The entries of a directory.
+    fn listing(&mut self, listing: &Listing) -> Result<Vec<Entry>, Error> {
+        let mut entries: Vec<Entry> = Vec::new();
         let mut at = listing.position;
         let mut left = u64::from(listing.len);
         let mut spend = |bytes: usize| {
@@ -353,18 +407,21 @@ impl Reader {
                 }
                 self.budget.take(NODE_COST + 2 * len as u64)?;
                 let name = self.directories.read(&mut at, len)?;
-                if entries.last().is_some_and(|(last, _, _)| *last >= name) {
+                if entries.last().is_some_and(|last| last.name >= name) {
                     return Err(Error::Damaged(format!("{}: a name out of order", show(&name))));
                 }
-                let block = header.start_block.get().into();
-                entries.push((
+                entries.push(Entry {
                     name,
-                    Position {
-                        block,
+                    position: Position {
+                        block: header.start_block.get().into(),
                         offset: entry.offset.get().into(),
                     },
-                    entry.inode_type.get(),
-                ));
+                    basic_type: entry.inode_type.get(),
+                    number: header
+                        .inode_number
+                        .get()
+                        .wrapping_add_signed(entry.inode_delta.get().into()),
+                });
             }
         }
         Ok(entries)
