@@ -76,7 +76,7 @@ fn refuse(make: fn(&Pieces, &Pki, &std::path::Path) -> Vec<Case>) {
     let count = cases.len();
     for case in cases {
         match verdict(&case.file, &pki.trust(), dir.path()) {
-            Ok(()) => wrong.push(format!("{}: was taken", case.name)),
+            Ok(_) => wrong.push(format!("{}: was taken", case.name)),
             Err(error) if !error.to_string().contains(case.error) => {
                 wrong.push(format!("{}: {error}", case.name));
             }

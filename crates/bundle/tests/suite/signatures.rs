@@ -95,7 +95,7 @@ fn what_a_device_can_ask_for() {
         pieces.file(&signature::sign(&text, &identity, &pki.key_of(name), time).unwrap())
     };
     let says = |file: &[u8], trust: &Trust| match verdict(file, trust, dir.path()) {
-        Ok(()) => "good".to_string(),
+        Ok(_) => "good".to_string(),
         Err(error) => error.to_string(),
     };
     let trust = pki.trust();
