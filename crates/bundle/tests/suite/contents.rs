@@ -228,6 +228,8 @@ fn what_nobody_names_is_told() {
     let mut bare = with_program.clone();
     bare.manifest.hooks = None;
     bare.files.retain(|(name, _)| name != "hook.sh");
+    let inner = bare.manifest.inner().write().into_bytes();
+    set(&mut bare.files, "manifest.raucm", Node::file(inner));
     for (name, node) in [
         ("extra", Node::file(&b"more"[..])),
         ("hook.sh.block-hash-index", Node::file(&b"more"[..])),
