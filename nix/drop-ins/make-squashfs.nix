@@ -4,7 +4,7 @@
   lib,
   fileName ? "squashfs",
   storeContents ? [ ],
-  # Lines of mksquashfs: directories ("d") and links ("s") of root.
+  # Lines of mksquashfs: directories ("d"), links ("s"), devices ("c", "b"), pipes ("i … f"), and other modes and owners ("m").
   pseudoFiles ? [ ],
   # Whether paths keep their folder, as with mksquashfs' -no-strip.
   noStrip ? false,
@@ -24,29 +24,61 @@ let
     "zstd"
   ];
   at = path: if lib.hasPrefix "/" path then path else "/${path}";
+  # A line as mksquashfs has it: PATH KIND MODE OWNER GROUP, and what the kind needs.
   pseudo =
     line:
     let
       parts = words line;
-      kind = builtins.elemAt parts 1;
-      owner = lib.concatMapStrings (number: builtins.elemAt parts number + " ") [
-        3
-        4
-      ];
-      path = at (builtins.head parts);
-    in
-    if owner != "0 0 " && owner != "root root " then
-      throw "make-squashfs.nix: pseudoFiles ${line}: only root owns files here"
-    else if kind == "d" then
-      { directory = path; }
-    else if kind == "s" then
-      {
+      part = builtins.elemAt parts;
+      path = at (part 0);
+      kind = part 1;
+      number =
+        text:
+        if text == "root" then
+          0
+        else if builtins.match "[0-9]+" text != null then
+          builtins.fromJSON text
+        else
+          throw "make-squashfs.nix: pseudoFiles ${line}: owners are numbers or root";
+      attributes = {
         inherit path;
-        target = builtins.elemAt parts 5;
+        mode = part 2;
+        owner = number (part 3);
+        group = number (part 4);
+      };
+    in
+    if kind == "d" then
+      {
+        inherit attributes;
+        directory = path;
+      }
+    else if kind == "m" then
+      { inherit attributes; }
+    else if kind == "s" then
+      # Links have no modes.
+      {
+        attributes = removeAttrs attributes [ "mode" ];
+        symlink = lib.nameValuePair path (part 5);
+      }
+    else if kind == "c" then
+      {
+        inherit attributes;
+        node = lib.nameValuePair path "char ${part 5}:${part 6}";
+      }
+    else if kind == "b" then
+      {
+        inherit attributes;
+        node = lib.nameValuePair path "block ${part 5}:${part 6}";
+      }
+    else if kind == "i" && part 5 == "f" then
+      {
+        inherit attributes;
+        node = lib.nameValuePair path "fifo";
       }
     else
-      throw "make-squashfs.nix: pseudoFiles ${line}: only directories (d) and links (s) are known";
+      throw "make-squashfs.nix: pseudoFiles ${line}: the kinds d, s, m, c, b and i f are known";
   pseudos = map pseudo pseudoFiles;
+  all = key: map (pseudo: pseudo.${key}) (builtins.filter (pseudo: pseudo ? ${key}) pseudos);
 in
 assert lib.elem compressor known || throw "make-squashfs.nix: comp ${comp}: there are ${toString known}";
 images.mkSquashfs (
@@ -58,13 +90,10 @@ images.mkSquashfs (
     closure = storeContents;
     registration = "/nix-path-registration";
     compression = compressor;
-    directories = map (pseudo: pseudo.directory) (builtins.filter (pseudo: pseudo ? directory) pseudos);
-    symlinks = builtins.listToAttrs (
-      map (pseudo: {
-        name = pseudo.path;
-        value = pseudo.target;
-      }) (builtins.filter (pseudo: pseudo ? target) pseudos)
-    );
+    directories = all "directory";
+    symlinks = builtins.listToAttrs (all "symlink");
+    nodes = builtins.listToAttrs (all "node");
+    attributes = all "attributes";
   }
   # The root is mounted at /nix/store.
   // lib.optionalAttrs (!noStrip) { closure-at = "/"; }

@@ -228,6 +228,15 @@ fn what_an_iso_calls_for_its_store() {
     ] {
         assert!(listing.contains(&format!("{line}\n")), "{line} in {listing}");
     }
+    for (begin, end) in [
+        ("drwxrwxrwt 0/7 ", "/var"),
+        ("crw-rw-rw- 0/0 ", "/null"),
+        ("prw--w---- 5/6 ", "/queue"),
+    ] {
+        let mut lines = listing.lines();
+        let found = lines.any(|line| line.starts_with(begin) && line.ends_with(end));
+        assert!(found, "{begin} {end} in {listing}");
+    }
     assert!(!listing.contains(" squashfs-root/nix\n"), "{listing}");
 
     assert_eq!(names(&hydra), ["nix-support", "store.squashfs"]);

@@ -284,7 +284,9 @@ in
       storeContents = small;
       comp = "zstd -Xcompression-level 3";
       pseudoFiles = [
-        "/var d 755 0 0"
+        "/var d 1777 0 7"
+        "/null c 666 root root 1 3"
+        "/queue i 620 5 6 f"
         "current s 777 0 0 /run/current-system"
       ];
     };
