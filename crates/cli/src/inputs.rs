@@ -22,13 +22,11 @@ pub(crate) fn check<'a>(
     for path in written {
         let Some(real) = real(path) else { continue };
         for input in &inputs {
-            let Some(below) = below(input, &real) else {
-                continue;
-            };
-            if spec::is_excluded(spec, input, folder, &below) {
+            let below = below(&input.path, &real);
+            if !below.is_some_and(|below| input.takes(&below)) {
                 continue;
             }
-            let (shown, input) = (path.display(), input.display());
+            let (shown, input) = (path.display(), input.path.display());
             return Err(Failure::usage(format!(
                 "{shown}: would be written into {input}, whose files go into what is made"
             ))

@@ -162,11 +162,12 @@ struct One<'a> {
 
 fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let One { spec, part, out, .. } = *one;
-    let segments = one.squashfs.and_then(|args| args.segments.as_deref());
+    let out = &*folder::followed(out);
+    let described = one.squashfs.and_then(|args| args.segments.as_deref());
+    let described = described.map(folder::followed);
     let download = one.fetch.and_then(|fetch| fetch.download_dir.as_deref());
-    let written = [out].into_iter().chain(segments).chain(download);
+    let written = [out].into_iter().chain(described.as_deref()).chain(download);
     inputs::check(spec, Path::new(""), written)?;
-    let out = &folder::followed(out);
     let folder = folder::of(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
     let transport = spec::transports(spec).map_err(|error| unnamed(error.into()))?;
@@ -193,9 +194,8 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     };
     let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
     let made = Made::new(out, &written).of(&gathered);
-    let described = one.squashfs.and_then(|args| args.segments.as_deref());
     let described = described
-        .map(|file| describe(file, out, &part.detail, ui))
+        .map(|file| describe(&file, out, &part.detail, ui))
         .transpose()?;
     if let Some(described) = described {
         // Never does a description stand beside an image that it does not describe.

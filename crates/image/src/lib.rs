@@ -39,7 +39,7 @@ pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};
 pub use progress::{Cancelled, Progress, Silent};
 pub use regular::{open_regular, read_regular};
-pub use scan::{Keep, scan, scan_path, scan_without};
+pub use scan::{FOLLOWED_MAX, Keep, scan, scan_path, scan_without};
 pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};

@@ -36,6 +36,9 @@ pub struct Keep {
     pub follow_links: bool,
 }
 
+/// With links followed, a tree has at most so many files: links to folders of links can stand for any number.
+pub const FOLLOWED_MAX: usize = 4 << 20;
+
 /// A folder of the host as a tree. A link to one stands for it.
 ///
 /// # Errors
@@ -117,6 +120,10 @@ fn below(path: &Path, meta: &Metadata, keep: Keep, excluded: &dyn Fn(&[u8]) -> b
                     &path,
                     io::Error::other("leads back to a folder that it lies in"),
                 ));
+            }
+            if keep.follow_links && tree.len() >= FOLLOWED_MAX {
+                let problem = format!("is one of more than {FOLLOWED_MAX} files, links followed");
+                return Err(read_error(&path, io::Error::other(problem)));
             }
             let id = tree.add(folder.id, &name, node(&path, &meta, keep)?)?;
             if linked {

@@ -80,7 +80,7 @@ pub use hash::Hash;
 pub use local::read_database;
 pub use narinfo::Narinfo;
 pub use registration::registration;
-pub use resolve::{Found, resolve};
+pub use resolve::{Found, Unfollowable, Unfollowed, followed, resolve};
 pub use source::Source;
 pub use store::Store;
 pub use store_path::{STORE_DIR, StorePath};

@@ -12,10 +12,10 @@
 //!      └── <name>      ─► a toplevel of its own
 //! ```
 
-use image::{Kind, Node, NodeId, Tree};
+use image::{Kind, Tree};
 
 use crate::error::{Error, Result};
-use crate::resolve::{Found, resolve};
+use crate::resolve::{Found, Unfollowable, Unfollowed, followed, resolve};
 
 /// A NixOS system, as far as a boot loader is concerned.
 #[derive(Clone, Debug)]
@@ -133,70 +133,23 @@ fn line(tree: &Tree, path: &str) -> Result<String> {
     Ok(text.trim_end_matches('\n').to_string())
 }
 
-/// A folder whose copy is to be filled.
-struct Open {
-    into: NodeId,
-    from: Found,
-    /// The folders on the way to it, which it must not lead back to.
-    above: Vec<NodeId>,
-}
-
 /// A copy of what was found, in which every link has become what it leads to.
 fn copy(tree: &Tree, found: &Found) -> Result<Tree> {
-    let mut result = Tree::new(bare(tree.node(found.node)));
-    let mut open = vec![Open {
-        into: NodeId::ROOT,
-        from: found.clone(),
-        above: Vec::new(),
-    }];
-    while let Some(Open {
-        into,
-        from,
-        mut above,
-    }) = open.pop()
-    {
-        above.push(from.node);
-        for (name, _) in tree.children(from.node) {
-            let path = [&from.path, &b"/"[..], name].concat();
-            let shown = || image::show(&path);
-            let next =
-                resolve(tree, &path).ok_or_else(|| bad(&shown(), "leads to nothing in the closure"))?;
-            if above.contains(&next.node) {
-                return Err(bad(&shown(), "leads back to a folder that holds it"));
-            }
-            // Links to folders of links can stand for more than any disk holds.
-            if result.len() >= tree.len() {
-                return Err(bad(&shown(), "is one of more files than the closure has"));
-            }
-            let node = tree.node(next.node);
-            let added = result.add(into, name, bare(node))?;
-            if let Kind::Directory(_) = node.kind {
-                open.push(Open {
-                    into: added,
-                    from: next,
-                    above: above.clone(),
-                });
-            }
-        }
-    }
-    Ok(result)
-}
-
-/// A node without what is in it, when it is a folder.
-fn bare(node: &Node) -> Node {
-    match node.kind {
-        Kind::Directory(_) => Node {
-            meta: node.meta.clone(),
-            ..Node::directory()
-        },
-        _ => node.clone(),
-    }
+    // Links to folders of links can stand for more than any disk holds.
+    followed(tree, found, tree.len()).map_err(|Unfollowed { path, problem }| {
+        let problem = match problem {
+            Unfollowable::Nothing => "leads to nothing in the closure",
+            Unfollowable::Back => "leads back to a folder that holds it",
+            Unfollowable::TooMany => "is one of more files than the closure has",
+        };
+        bad(&path, problem)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Content, Fault};
+    use image::{Content, Fault, Node};
 
     const TOP: &str = "/nix/store/0023a8ppvzkvviq2887k7cpw39wzjibi-nixos-system";
     const LINUX: &str = "/nix/store/v83yia23qrmm0484d2fz9ak12pbfd5x8-linux";

@@ -73,7 +73,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A file of the closure that is not what it should be.
+    /// A file of the closure, or of a tree, that is not what it should be.
     #[error("{place}: {problem}")]
     NotA {
         /// Where it is asked for.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use archive::Packed;
-use image::{Keep, Node, NodeId, Progress, Spool, Tree};
+use image::{FOLLOWED_MAX, Keep, Node, NodeId, Progress, Spool, Tree, show};
+use nix::{Unfollowable, Unfollowed};
 
 use crate::error::{Error, Result};
 use crate::schema::{FileSystem, Kept};
-use crate::{Spec, attributes, links};
+use crate::{Spec, attributes};
 
 /// What stands for standard input.
 const STDIN: &str = "-";
@@ -44,39 +45,39 @@ fn keep(fs: &FileSystem) -> Keep {
     }
 }
 
-/// The folders of the host whose files go into file systems: whatever is written below them would be its own input.
-#[must_use]
-pub fn inputs(spec: &Spec, folder: &Path) -> Vec<PathBuf> {
-    let mut inputs = Vec::new();
-    for fs in spec.fs.values() {
-        let files = fs.files.values().flat_map(|sources| &sources.0);
-        let trees = fs.tree.iter().flat_map(|sources| &sources.0);
-        for source in files.chain(trees).filter(|source| !source.contains('{')) {
-            let path = folder.join(source);
-            if path.is_dir() {
-                inputs.push(path);
-            }
-        }
-    }
-    inputs
+/// A folder of the host whose files go into a file system: what is written below it would be its own input.
+pub struct Input {
+    /// Where it is.
+    pub path: PathBuf,
+    exclude: Vec<String>,
 }
 
-/// Whether a path below one of the [`inputs`] is left out of all trees that are made of it.
-#[must_use]
-pub fn is_excluded(spec: &Spec, input: &Path, folder: &Path, below: &Path) -> bool {
-    let uses = |fs: &&FileSystem| {
-        let files = fs.files.values().flat_map(|sources| &sources.0);
-        let mut sources = files.chain(fs.tree.iter().flat_map(|sources| &sources.0));
-        sources.any(|source| folder.join(source) == input)
-    };
-    let excluded = |fs: &FileSystem| {
-        let ancestors = below.ancestors().filter(|path| !path.as_os_str().is_empty());
-        ancestors.into_iter().any(|path| {
+impl Input {
+    /// Whether what lies at a path below the folder goes into the file system.
+    #[must_use]
+    pub fn takes(&self, below: &Path) -> bool {
+        let mut ancestors = below.ancestors().filter(|path| !path.as_os_str().is_empty());
+        !ancestors.any(|path| {
             let path = Path::new("/").join(path);
-            attributes::fits(&fs.exclude, path.as_os_str().as_encoded_bytes())
+            attributes::fits(&self.exclude, path.as_os_str().as_encoded_bytes())
         })
+    }
+}
+
+/// All folders of the host whose files go into file systems.
+#[must_use]
+pub fn inputs(spec: &Spec, folder: &Path) -> Vec<Input> {
+    let of = |fs: &FileSystem| -> Vec<Input> {
+        let files = fs.files.values().flat_map(|sources| &sources.0);
+        let sources = files.chain(fs.tree.iter().flat_map(|sources| &sources.0));
+        let paths = sources.map(|source| folder.join(source));
+        let input = |path| Input {
+            path,
+            exclude: fs.exclude.clone(),
+        };
+        paths.filter(|path| path.is_dir()).map(input).collect()
     };
-    spec.fs.values().filter(uses).all(excluded)
+    spec.fs.values().flat_map(of).collect()
 }
 
 /// Unpacks the archives that file systems come out of.
@@ -110,11 +111,28 @@ pub(crate) fn archives(
         let mut tree = layers(&sources.0, &part, fs, folder, scratch, progress)?;
         attributes::exclude(&mut tree, &fs.exclude);
         if fs.follow_links {
-            tree = links::followed(&tree, b"/").map_err(bad)?;
+            tree = followed(&tree, b"/", &format!("{part}.tree"))?;
         }
         unpacked.insert(key.clone(), tree);
     }
     Ok(unpacked)
+}
+
+/// What lies at a path of a tree, with every link in it replaced by what it leads to in that tree.
+pub(crate) fn followed(tree: &Tree, path: &[u8], place: &str) -> Result<Tree> {
+    let bad = |path: &str, problem: &str| Error::NotA {
+        place: place.to_string(),
+        problem: format!("{path}: {problem}"),
+    };
+    let found = nix::resolve(tree, path).ok_or_else(|| bad(&show(path), "leads to nothing"))?;
+    nix::followed(tree, &found, FOLLOWED_MAX).map_err(|Unfollowed { path, problem }| match problem {
+        Unfollowable::Nothing => bad(&path, "leads to nothing"),
+        Unfollowable::Back => bad(&path, "leads back to a folder that it lies in"),
+        Unfollowable::TooMany => bad(
+            &path,
+            &format!("is one of more than {FOLLOWED_MAX} files, links followed"),
+        ),
+    })
 }
 
 /// The only archive, or the layers of an image, one on top of the other.

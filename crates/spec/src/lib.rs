@@ -27,7 +27,6 @@ mod hash_trees;
 mod host;
 mod id;
 mod layouts;
-mod links;
 mod outputs;
 mod parts;
 mod schema;
@@ -40,7 +39,7 @@ pub use amount::Amount;
 pub use bundles::PlannedBundle;
 pub use error::{Error, Result};
 pub use gather::{Gathered, Rehash, gather};
-pub use host::{inputs, is_excluded};
+pub use host::{Input, inputs};
 pub use outputs::{Transport, manifest, transports, unsigned_bundle};
 pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
 pub use schema::{

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::{CLOSURE_VALUES, Gathered};
 use crate::schema::FileSystem;
-use crate::{attributes, boot_tree, host, layouts, links};
+use crate::{attributes, boot_tree, host, layouts};
 
 /// Whether any value in the specification needs the toplevel.
 pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
@@ -170,10 +170,7 @@ fn file(
     if in_closure(&source, &gathered.closure) {
         let id = gathered.find(&source, place)?;
         if fs.follow_links {
-            return links::followed(&gathered.tree, source.as_bytes()).map_err(|problem| Error::BadValue {
-                place: place.to_string(),
-                problem,
-            });
+            return host::followed(&gathered.tree, source.as_bytes(), place);
         }
         if gathered.content(id).is_some() {
             return Ok(Tree::new(gathered.tree.node(id).clone()));

@@ -226,8 +226,20 @@ fn no_output_is_its_own_input() {
     world.write("tree/a", b"a");
     fs::create_dir(world.path("tree/sub")).unwrap();
     symlink("../tree/sub", world.path("store/link")).unwrap();
+    // Nothing is there yet.
+    symlink("tree/new.sqfs", world.path("dangling")).unwrap();
     for args in [
-        &["squashfs", "--tree", "tree", "--out", "tree/o.sqfs"][..],
+        &["squashfs", "--tree", "tree", "--out", "dangling"][..],
+        &[
+            "squashfs",
+            "--tree",
+            "tree",
+            "--out",
+            "o",
+            "--segments",
+            "dangling",
+        ],
+        &["squashfs", "--tree", "tree", "--out", "tree/o.sqfs"],
         &["squashfs", "--tree", "tree/", "--out", "tree/sub/o.sqfs"],
         &["squashfs", "--tree", "tree", "--out", "store/link/o.sqfs"],
         &["squashfs", "--tree", ".", "--out", "o.sqfs"],
