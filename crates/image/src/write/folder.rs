@@ -81,19 +81,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(failed(error)),
         };
-        let lock = File::open(path).map_err(failed)?;
-        if !lock.metadata().map_err(failed)?.is_dir() {
-            return Err(failed(io::ErrorKind::NotADirectory.into()));
-        }
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(Error::Busy {
-                    path: path.to_path_buf(),
-                });
-            }
-            Err(errno) => return Err(failed(errno.into())),
-        }
+        let lock = lock(path)?;
         Ok(Folder {
             path: path.to_path_buf(),
             real: std::fs::canonicalize(path).map_err(failed)?,
@@ -228,6 +216,51 @@ impl Folder {
         }
         Ok(None)
     }
+}
+
+/// How often a folder is locked again while others exchange it.
+const CLAIMS_MAX: usize = 100;
+
+/// Opens a folder and locks it.
+fn lock(path: &Path) -> Result<File> {
+    let failed = |source| Error::Write {
+        path: path.to_path_buf(),
+        source,
+    };
+    for _ in 0..CLAIMS_MAX {
+        let opened = File::open(path).map_err(failed)?;
+        if let Some(locked) = locked(opened, path)? {
+            return Ok(locked);
+        }
+    }
+    Err(Error::Busy {
+        path: path.to_path_buf(),
+    })
+}
+
+/// Locks a folder that was opened by this path. Nothing, when another process has exchanged it meanwhile: then the one that
+/// was opened is going away, and its lock keeps nobody out.
+fn locked(opened: File, path: &Path) -> Result<Option<File>> {
+    let failed = |source| Error::Write {
+        path: path.to_path_buf(),
+        source,
+    };
+    let meta = opened.metadata().map_err(failed)?;
+    if !meta.is_dir() {
+        return Err(failed(io::ErrorKind::NotADirectory.into()));
+    }
+    match flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => {
+            return Err(Error::Busy {
+                path: path.to_path_buf(),
+            });
+        }
+        Err(errno) => return Err(failed(errno.into())),
+    }
+    let named = std::fs::metadata(path).map_err(failed)?;
+    let is_same = (named.dev(), named.ino()) == (meta.dev(), meta.ino());
+    Ok(is_same.then_some(opened))
 }
 
 impl Drop for Folder {
@@ -401,6 +434,19 @@ mod tests {
             std::fs::read(dir.path().join(".out.kiln-new")).unwrap(),
             b"precious"
         );
+    }
+
+    /// Between opening and locking, a folder may be exchanged: the lock would be on the one that goes away.
+    #[test]
+    fn the_folder_that_is_locked_is_the_one_that_has_the_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        let opened = File::open(&out).unwrap();
+        assert_eq!(keep(Folder::claim(&out).unwrap(), &[("a", "1")], &[]), None);
+        assert!(locked(opened, &out).unwrap().is_none());
+        assert!(locked(File::open(&out).unwrap(), &out).unwrap().is_some());
+        drop(Folder::claim(&out).unwrap());
     }
 
     #[test]
