@@ -26,8 +26,8 @@ pub struct Pushed {
 }
 
 impl Cache {
-    /// Sends every sound segment to an address that does not have it; `look` is asked about its blocks. `seen` hears of each segment's bytes; when it answers
-    /// false, the rest is not sent.
+    /// Sends every sound segment to an address that does not have it; `look` is asked about its blocks. `seen` hears of
+    /// each segment's bytes; when it answers false, the rest is not sent.
     ///
     /// # Errors
     /// When the address makes no sense or takes nothing, or the cache's folder cannot be listed.

@@ -102,8 +102,8 @@ impl Cache {
         Ok(pruned)
     }
 
-    /// Reads every segment, has a look at its blocks, and removes those that are damaged. `seen` hears of each segment's bytes; when it answers
-    /// false, the rest stays unread.
+    /// Reads every segment, has a look at its blocks, and removes those that are damaged. `seen` hears of each segment's
+    /// bytes; when it answers false, the rest stays unread.
     ///
     /// # Errors
     /// When its folder cannot be listed.

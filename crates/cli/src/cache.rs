@@ -146,7 +146,7 @@ fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
         .cache
         .push(to, &access::remote()?, &squashfs::check_segment, &seen)?;
     if stopped.into_inner() {
-        return Err(Failure::new(Fault::Cancelled, "stopped"));
+        return Err(Failure::stopped());
     }
     let report = PushReport {
         folder: opened.folder.clone(),
@@ -199,7 +199,7 @@ fn verify(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
         !stopped
     })?;
     if stopped {
-        return Err(Failure::new(Fault::Cancelled, "stopped"));
+        return Err(Failure::stopped());
     }
     let report = VerifyReport {
         folder: opened.folder.clone(),

@@ -4,9 +4,8 @@
 //! never ask again: the process ends without it after a second, or at the second signal. Nothing is left behind either
 //! way, because what is not complete has no name, and names do not change from [`image::abandon`] on.
 
-use std::sync::Arc;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 

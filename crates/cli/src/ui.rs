@@ -41,7 +41,8 @@ impl Ui {
         self.json
     }
 
-    /// Prints a result, with what is no text [`escaped`]. A reader that has gone away is no failure; a disk that is full is one.
+    /// Prints a result, with what is no text [`escaped`]. A reader that has gone away is no failure; a disk that is full
+    /// is one.
     pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
         self.clear();
         let text = escaped(text);

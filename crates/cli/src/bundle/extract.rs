@@ -77,8 +77,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
 /// What lies in the folder must not be mistaken for what was unpacked.
 fn refuse_full(path: &Path) -> Result<(), Failure> {
     let keep = image::Keep::default();
-    // It may be a link to a folder.
-    let tree = image::scan(&path.join("."), keep)?;
+    let tree = image::scan(path, keep)?;
     if tree.len() == 1 {
         return Ok(());
     }

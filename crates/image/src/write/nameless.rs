@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -237,23 +237,15 @@ pub(super) fn forget(path: &Path) {
 }
 
 /// Waits until no names change, and keeps it so.
-pub(super) fn naming() -> impl Drop {
-    struct Held {
-        _held: std::sync::MutexGuard<'static, ()>,
-    }
-    impl Drop for Held {
-        fn drop(&mut self) {}
-    }
-    Held {
-        _held: NAMING.lock().unwrap_or_else(PoisonError::into_inner),
-    }
+pub(super) fn naming() -> MutexGuard<'static, ()> {
+    NAMING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Before a process ends without waiting for its threads: waits until no names change, and removes what has a
 /// name and is not complete. From then on this process writes nothing.
 pub fn abandon() {
     // Never given back: whoever wants to change names from now on waits for the end of the process.
-    std::mem::forget(NAMING.lock().unwrap_or_else(PoisonError::into_inner));
+    std::mem::forget(naming());
     for path in NAMED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
     }

@@ -1,25 +1,20 @@
 //! What of a tree the format cannot hold: said before any work, and never changed or left out instead.
 
-use std::collections::BTreeSet;
-
 use image::{Device, Kind, NodeId, Tree, show};
 
-use super::tables::path;
+use super::tables::{ids, path};
 use crate::Error;
 use crate::format::{XATTR_NAME_MAX, XATTR_PREFIXES, XATTR_VALUE_MAX};
 
 /// The longest target that Linux follows: a page, with a zero at its end.
 const TARGET_MAX: usize = 4095;
 
-/// The most numbers of users and groups together.
-const IDS_MAX: usize = 65_535;
-
+/// Checks all that a tree holds but the bytes of its files.
+///
 /// # Errors
 /// What the format or Linux has no room for, and where it is.
 pub(super) fn check(tree: &Tree) -> Result<(), Error> {
-    let mut ids = BTreeSet::new();
     for (id, node) in tree.nodes() {
-        ids.extend([node.meta.uid, node.meta.gid]);
         let time = node.meta.mtime;
         if u32::try_from(time).is_err() {
             let path = path(tree, id);
@@ -43,10 +38,7 @@ pub(super) fn check(tree: &Tree) -> Result<(), Error> {
             _ => {}
         }
     }
-    if ids.len() > IDS_MAX {
-        return Err(Error::TooManyIds(ids.len()));
-    }
-    Ok(())
+    ids(tree).map(drop)
 }
 
 fn xattrs(tree: &Tree, id: NodeId) -> Result<(), Error> {

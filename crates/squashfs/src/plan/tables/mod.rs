@@ -75,7 +75,7 @@ impl Tables {
 }
 
 /// The different user and group numbers, sorted.
-fn ids(tree: &Tree) -> Result<BTreeMap<u32, u16>, Error> {
+pub(in crate::plan) fn ids(tree: &Tree) -> Result<BTreeMap<u32, u16>, Error> {
     let mut ids: BTreeMap<u32, u16> = BTreeMap::new();
     for (_, node) in tree.nodes() {
         ids.insert(node.meta.uid, 0);
