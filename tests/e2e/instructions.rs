@@ -25,27 +25,27 @@ const RECORDS: [(&str, &str, [u64; 2]); 6] = [
     (
         "lay out many small files in a squashfs",
         "squashfs --tree small --no-cache --compression none --out out",
-        [167_700, 71_100],
+        [163_000, 69_660],
     ),
     (
         "lay out an ext4",
         "ext4 --tree tree --label a --free 0B --free-inodes 0 --journal none --out out",
-        [17_900, 13_900],
+        [15_920, 11_800],
     ),
     (
         "lay out many small files in an ext4",
         "ext4 --tree small --label a --free 0B --free-inodes 0 --journal none --out out",
-        [154_900, 100_500],
+        [147_800, 94_730],
     ),
     (
         "lay out many small files in a FAT",
         "fat --tree small --label A --out out",
-        [399_500, 233_500],
+        [393_300, 230_750],
     ),
     (
         "lift segments out of a cache",
         "squashfs --tree tree --cache cache --level 3 --block-size 128KiB --out out",
-        [13_000, 7_940],
+        [12_260, 7_640],
     ),
 ];
 

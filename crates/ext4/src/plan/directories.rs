@@ -121,6 +121,10 @@ fn leaves<'a>(children: &[Child<'a>], fill: usize, hash_seed: &[u8; 16]) -> Vec<
     leaves
 }
 
+/// Zeros at the end of a block's entries are left out in parts of so many bytes.
+const PART: usize = 64;
+static ZEROS: [u8; PART] = [0; PART];
+
 /// A block with zeros amid it.
 #[derive(Debug)]
 struct Sparse {
@@ -160,10 +164,10 @@ impl Pages {
     /// A leaf without the zeros that most of it is: a tree can have millions of small directories.
     fn sparse(&self, leaf: &[u8]) -> Content {
         let (entries, tail) = leaf.split_at(self.leaf_len());
-        let len = entries
-            .iter()
-            .rposition(|byte| *byte != 0)
-            .map_or(0, |last| last + 1);
+        let full = entries
+            .chunks(PART)
+            .rposition(|part| part != &ZEROS[..part.len()]);
+        let len = full.map_or(0, |last| (last + 1) * PART).min(entries.len());
         Content::Span {
             source: Arc::new(Sparse {
                 head: entries[..len].into(),
