@@ -13,7 +13,8 @@ use super::source::{Fetch, Gathering};
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) paths: Paths,
-    /// Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest; can be repeated
+    /// Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest, of which an older one goes; can be
+    /// repeated
     #[arg(long, value_name = "PART")]
     pub(crate) only: Vec<String>,
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub(crate) struct Plan {
 pub(crate) struct Paths {
     /// The specification, TOML or JSON
     pub(crate) spec: PathBuf,
-    /// The folder that receives the outputs
+    /// The folder that receives the outputs, all in one moment; it is made when its parent is there
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }

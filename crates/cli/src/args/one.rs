@@ -92,8 +92,8 @@ impl Profile {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Fat {
-    /// A folder for the root, or a tar archive (also .gz, .bz2, .xz, .zst; - for standard input); several archives are the
-    /// layers of an OCI image, the lowest first
+    /// A folder for the root, or a tar archive (also .gz, .bz2, .xz, .zst; - for standard input); can be repeated with archives,
+    /// the layers of an OCI image, the lowest first
     #[arg(long, value_name = "PATH")]
     pub(crate) tree: Vec<String>,
     /// A file or folder, as PATH=SOURCE; can be repeated

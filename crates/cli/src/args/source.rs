@@ -38,8 +38,8 @@ pub(crate) struct Source {
     /// With --layout fhs: programs, libraries and data lie in /usr
     #[arg(long, requires = "layout")]
     pub(crate) merge_usr: bool,
-    /// A folder for the root, or a tar archive (also .gz, .bz2, .xz, .zst; - for standard input); several archives are the
-    /// layers of an OCI image, the lowest first
+    /// A folder for the root, or a tar archive (also .gz, .bz2, .xz, .zst; - for standard input); can be repeated with archives,
+    /// the layers of an OCI image, the lowest first
     #[arg(long, value_name = "PATH")]
     pub(crate) tree: Vec<String>,
     /// What of the host's metadata is kept: modes, owners, times, xattrs, hard-links

@@ -19,6 +19,7 @@ fn world() -> Option<World> {
         .status();
     assert!(packed.unwrap().success());
     world.write("pass", b"sesame\n");
+    world.write("hook.sh", b"#!/bin/sh\n");
     world.done(&["build", "spec.toml", "--out", "out", "--cache", "cache"]);
     world.done(&["build", "spec.toml", "--out", "unsigned", "--unsigned"]);
     for (number, name) in [
@@ -30,6 +31,7 @@ fn world() -> Option<World> {
         "store",
         "spec.toml",
         "boot.cmd",
+        "hook.sh",
         "idbloader.img",
         "out",
         "out/demo-25.11.raucb",
@@ -168,6 +170,10 @@ fn links_in_a_specification_are_followed() {
             .collect::<Vec<_>>()
     };
     world.edit("spec.toml", "[fs.rootfs]\n", "[fs.rootfs]\ntree = \"tree\"\n");
+    world.edit("spec.toml", "[disk]\n", "[disk]\nboot-code = \"boot.cmd\"\n");
+    let programs = "[bundle.image.own]\nraw = \"idbloader.img\"\n[bundle.hooks]\nsource = \"hook.sh\"\n\
+        hooks = [\"install-check\"]\n[bundle.extra.notes]\nsource = \"pass\"\n\n[bundle.sign]\n";
+    world.edit("spec.toml", "[bundle.sign]\n", programs);
     let direct = built("out");
     assert!(direct.len() >= 2);
     for (from, to) in [
@@ -175,7 +181,17 @@ fn links_in_a_specification_are_followed() {
         ("from = \"closure-info\"", "from = \"links/closure-info\""),
         ("store-root = \"store\"", "store-root = \"links/store\""),
         ("source = \"boot.cmd\"", "source = \"links/boot.cmd\""),
-        ("raw = \"idbloader.img\"", "raw = \"links/idbloader.img\""),
+        ("boot-code = \"boot.cmd\"", "boot-code = \"links/boot.cmd\""),
+        ("source = \"hook.sh\"", "source = \"links/hook.sh\""),
+        ("source = \"pass\"", "source = \"links/pass\""),
+        (
+            "[bundle.image.own]\nraw = \"idbloader.img\"",
+            "[bundle.image.own]\nraw = \"links/idbloader.img\"",
+        ),
+        (
+            "name = \"idbloader\"\nraw = \"idbloader.img\"",
+            "name = \"idbloader\"\nraw = \"links/idbloader.img\"",
+        ),
         ("key = \"keys/leaf.key\"", "key = \"links/leaf.key\""),
         (
             "certificate = \"keys/leaf.pem\"",

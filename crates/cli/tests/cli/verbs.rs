@@ -141,11 +141,12 @@ fn help_of_a_build() {
 
     Options:
           --out <DIR>
-              The folder that receives the outputs
+              The folder that receives the outputs, all in one moment; it is made when its parent is
+              there
 
           --only <PART>
-              Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest; can be
-              repeated
+              Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest, of which an
+              older one goes; can be repeated
 
           --seed <SEED>
               What all ids derive from, in place of the specification's seed
