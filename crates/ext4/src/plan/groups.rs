@@ -267,16 +267,15 @@ pub(super) fn reserved(context: &Context) -> (Vec<u8>, Vec<u8>) {
     let geometry = &context.placed.geometry;
     let copies = copies(context);
     let mut pointers = vec![0; BLOCK_LEN];
-    let mut blocks = Vec::new();
+    let mut blocks = vec![0; usize::try_from(geometry.reserved_blocks).unwrap_or(0) * BLOCK_LEN];
     let first = 1 + geometry.descriptor_blocks;
-    for (index, block) in (first..first + geometry.reserved_blocks).enumerate() {
+    let numbered = (first..first + geometry.reserved_blocks).zip(blocks.chunks_exact_mut(BLOCK_LEN));
+    for (index, (block, bytes)) in numbered.enumerate() {
         let slot = (usize::try_from(geometry.descriptor_blocks).unwrap_or(0) + index) % (BLOCK_LEN / 4);
         pointers[slot * 4..][..4].copy_from_slice(&halves(block)[0].to_le_bytes());
-        let mut bytes = vec![0; BLOCK_LEN];
         for (slot, group) in bytes.chunks_exact_mut(4).zip(&copies) {
             slot.copy_from_slice(&halves(geometry::start(*group) + block)[0].to_le_bytes());
         }
-        blocks.extend(bytes);
     }
     (pointers, blocks)
 }
