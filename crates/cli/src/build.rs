@@ -1,11 +1,10 @@
 //! `kiln build`: from a specification to the files that a factory needs.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use image::{Content, Folder, Progress as _, Target, Written};
-use spec::{Detail, Plan, Spec, Squashing, Transport, Work};
+use spec::{Detail, Plan, Spec, Squashing, Transport, Transports, Work};
 use transport::Method;
 
 use crate::access::access;
@@ -24,6 +23,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let Paths { spec: file, out } = &args.paths;
     let mut spec = spec::read(file)?;
     args.making.overrides.apply(&mut spec);
+    args.making.sums.apply(&mut spec);
     if spec.bundle.is_none() && args.only == ["bundle"] {
         return Err(Failure::usage(format!("{}: has no [bundle]", file.display())));
     }
@@ -97,7 +97,7 @@ impl Job<'_> {
                 file,
                 content: content.clone(),
                 id: None,
-                transport: Transport::default(),
+                transport: transports.of("bundle"),
             });
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
@@ -138,8 +138,7 @@ struct Output<'a> {
 }
 
 /// All files of a plan.
-fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<Output<'a>> {
-    let transport = |part: &str| transports.get(part).copied().unwrap_or_default();
+fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
     let mut outputs = Vec::new();
     for part in &plan.parts {
         let id = match &part.detail {
@@ -156,7 +155,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
                 file,
                 content: content.clone(),
                 id: id.clone(),
-                transport: transport(&part.name),
+                transport: transports.of(&part.name),
             });
         }
     }
@@ -167,7 +166,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
             file,
             content: planned.image.clone().into(),
             id,
-            transport: transport("disk"),
+            transport: transports.of("disk"),
         });
     }
     outputs
@@ -211,13 +210,8 @@ fn summary(manifest: &Manifest, manifest_file: Option<&str>) -> String {
         .max()
         .unwrap_or(0);
     for entry in &manifest.files {
-        let _ = writeln!(
-            text,
-            "{:width$}  {:>11}  sha256 {}",
-            entry.file,
-            size(entry.size),
-            entry.sha256
-        );
+        let (file, size, digest) = (&entry.file, size(entry.size), entry.digests.shown());
+        let _ = writeln!(text, "{file:width$}  {size:>11}  {digest}");
     }
     if let Some(file) = manifest_file {
         let _ = writeln!(text, "{file}");

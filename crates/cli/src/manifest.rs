@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image::Written;
+use image::{Digests, Written};
 use serde::Serialize;
 use spec::{Detail, Gathered};
 
@@ -35,11 +35,37 @@ pub(crate) struct FileEntry {
     pub(crate) part: String,
     pub(crate) file: String,
     pub(crate) size: u64,
-    pub(crate) sha256: String,
+    #[serde(flatten)]
+    pub(crate) digests: DigestsEntry,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uncompressed: Option<Uncompressed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
+}
+
+/// What a file is known by: as `fsverity digest` prints it and, where it is there, as `sha256sum` does.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DigestsEntry {
+    fsverity: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+impl DigestsEntry {
+    pub(crate) fn new(digests: &Digests) -> DigestsEntry {
+        DigestsEntry {
+            fsverity: hex(&digests.fsverity),
+            sha256: digests.sha256.map(|digest| hex(&digest)),
+        }
+    }
+
+    /// The one that most people can compare, for a line.
+    pub(crate) fn shown(&self) -> String {
+        match &self.sha256 {
+            Some(sha256) => format!("sha256 {sha256}"),
+            None => format!("fsverity {}", self.fsverity),
+        }
+    }
 }
 
 /// The only output of a command.
@@ -47,7 +73,8 @@ pub(crate) struct FileEntry {
 pub(crate) struct Made<'a> {
     file: &'a Path,
     size: u64,
-    sha256: String,
+    #[serde(flatten)]
+    digests: DigestsEntry,
     #[serde(skip_serializing_if = "Option::is_none")]
     uncompressed: Option<Uncompressed>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -58,14 +85,14 @@ impl Made<'_> {
     pub(crate) fn new<'a>(file: &'a Path, written: &Written) -> Made<'a> {
         let FileEntry {
             size,
-            sha256,
+            digests,
             uncompressed,
             ..
         } = FileEntry::new("", "", written);
         Made {
             file,
             size,
-            sha256,
+            digests,
             uncompressed,
             layouts: Vec::new(),
         }
@@ -82,10 +109,10 @@ impl Made<'_> {
     /// The same for people.
     pub(crate) fn line(&self) -> String {
         format!(
-            "{}  {}  sha256 {}\n",
+            "{}  {}  {}\n",
             self.file.display(),
             size(self.size),
-            self.sha256
+            self.digests.shown()
         )
     }
 }
@@ -94,7 +121,8 @@ impl Made<'_> {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Uncompressed {
     pub(crate) size: u64,
-    pub(crate) sha256: String,
+    #[serde(flatten)]
+    pub(crate) digests: DigestsEntry,
 }
 
 /// The disk's regions.
@@ -129,7 +157,7 @@ impl Manifest {
             nar_size: info.nar_size,
         };
         Manifest {
-            schema: 1,
+            schema: 2,
             kiln: env!("CARGO_PKG_VERSION"),
             name: gathered.name.clone(),
             segments: segments(spec, plan, &files),
@@ -192,17 +220,16 @@ fn places(part: &str, spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry])
 
 impl FileEntry {
     pub(crate) fn new(part: &str, file: &str, written: &Written) -> FileEntry {
-        let uncompressed = Uncompressed {
-            size: written.image_size,
-            sha256: hex(&written.image_sha256),
-        };
-        let sha256 = hex(&written.sha256);
+        let uncompressed = written.image.map(|(size, digests)| Uncompressed {
+            size,
+            digests: DigestsEntry::new(&digests),
+        });
         FileEntry {
             part: part.to_string(),
             file: file.to_string(),
             size: written.size,
-            uncompressed: (uncompressed.sha256 != sha256).then_some(uncompressed),
-            sha256,
+            digests: DigestsEntry::new(&written.digests),
+            uncompressed,
             id: None,
         }
     }

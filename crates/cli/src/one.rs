@@ -32,6 +32,7 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
     };
     let mut spec = args.source.spec(fs, None);
     spec.profile = args.blocks.profile.map(Effort::lower);
+    args.sums.apply(&mut spec);
     let caching = places::written(&args.caching);
     inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
     let places = Places::open(&args.caching, ui)?;
@@ -67,7 +68,8 @@ pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> 
         compress_level: args.output.compress_level,
         ..args.source.lower()
     };
-    let spec = args.source.spec(fs, args.label.as_deref());
+    let mut spec = args.source.spec(fs, args.label.as_deref());
+    args.output.sums.apply(&mut spec);
     let one = One {
         spec: &spec,
         part: "fs.image",
@@ -109,6 +111,7 @@ pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
         ..Spec::default()
     };
     spec.fs.insert("image".into(), fs);
+    args.output.sums.apply(&mut spec);
     let one = One {
         spec: &spec,
         part: "fs.image",
@@ -134,6 +137,7 @@ pub(crate) fn script(args: &Script, threads: usize, ui: &Ui) -> Result<(), Failu
         ..Spec::default()
     };
     spec.script.insert("image".into(), script);
+    args.sums.apply(&mut spec);
     let one = One {
         spec: &spec,
         part: "script.image",
@@ -171,7 +175,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let folder = folder::of(out)?;
     let unnamed = |failure: Failure| failure.without_part(part);
     let transport = spec::transports(spec).map_err(|error| unnamed(error.into()))?;
-    let transport = transport.get(part).copied().unwrap_or_default();
+    let transport = transport.of(part);
     let target = image::Target::claim(out)?;
     let nothing = Fetch::default();
     let access = access(one.fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;

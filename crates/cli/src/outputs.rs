@@ -22,6 +22,8 @@ pub(crate) fn write(
     let through = Through {
         encode: encoder.map(|encoder| Box::new(encoder) as Box<dyn Encode>),
         listen: bmap.as_mut().map(|bmap| bmap as &mut dyn Listen),
+        sha256: transport.sums,
+        threads,
     };
     let written = target.write_through(image, through, ui)?;
     Ok((written, bmap.map(Bmap::finish)))

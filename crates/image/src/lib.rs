@@ -14,7 +14,8 @@
 //!   (it is a hole in a sparse file); zeros that a reader relies on are extents.
 //! * [`Layout`]: collects extents and checks that no two of them overlap.
 //! * [`write()`]: the only code that makes files, each whole or not at all. On its way into a file an image can go
-//!   [`Through`] what makes other bytes of it ([`Encode`]) or listens ([`Listen`]).
+//!   [`Through`] what makes other bytes of it ([`Encode`]) or listens ([`Listen`]). Each file is known by its
+//!   [`FsVerity`] digest.
 //!
 //! * [`Spool`]: where a compressing format keeps its output until an image takes it from there.
 //!
@@ -25,6 +26,7 @@ mod content;
 mod copy;
 mod error;
 mod extents;
+mod fsverity;
 mod progress;
 mod regular;
 mod scan;
@@ -37,6 +39,7 @@ mod zeros;
 pub use content::{Content, HostFile, ReadAt, Reader, Spooled};
 pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};
+pub use fsverity::FsVerity;
 pub use progress::{Cancelled, Progress, Silent};
 pub use regular::{open_regular, read_regular};
 pub use scan::{FOLLOWED_MAX, Keep, scan, scan_path, scan_without};
@@ -44,6 +47,7 @@ pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
 pub use write::{
-    Encode, Folder, Listen, Nameless, Obstacle, Piece, Target, Through, Written, abandon, write,
+    Digests, Encode, Folder, Listen, Nameless, Obstacle, Piece, Sums, Target, Through, Written, abandon,
+    write,
 };
 pub use zeros::DataFinder;

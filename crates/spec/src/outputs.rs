@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use image::Sums;
 use transport::{Method, Options};
 
 use crate::error::{Error, Result};
-use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Script, Verity};
+use crate::schema::{Bundle, Compress, Disk, Effort, FileSystem, Format, Script, Sum, Verity};
 use crate::{Gathered, Spec, devices};
 
 /// How an output travels.
@@ -16,6 +17,25 @@ pub struct Transport {
     pub compress: Option<Options>,
     /// Whether it comes with a block map.
     pub bmap: bool,
+    /// What of it has a SHA-256.
+    pub sums: Sums,
+}
+
+/// How the outputs of a specification travel.
+#[derive(Clone, Debug, Default)]
+pub struct Transports {
+    /// By the names of their parts.
+    parts: BTreeMap<String, Transport>,
+    /// All others: as they are.
+    others: Transport,
+}
+
+impl Transports {
+    /// How an output of this part travels.
+    #[must_use]
+    pub fn of(&self, part: &str) -> Transport {
+        self.parts.get(part).copied().unwrap_or(self.others)
+    }
 }
 
 impl Transport {
@@ -32,7 +52,20 @@ impl Transport {
             (None, None) => None,
             (None, Some(level)) => return Err(bad(format!("{level}: means nothing without compress"))),
         };
-        Ok(Transport { compress, bmap })
+        let sums = Sums::default();
+        Ok(Transport { compress, bmap, sums })
+    }
+
+    /// The same with checksums: those that were asked for, and one of what is published, unless it is thrown away.
+    fn summed(self, spec: &Spec, published: bool) -> Transport {
+        let sums = if spec.digests.contains(&Sum::Sha256) {
+            Sums::All
+        } else if published && spec.profile != Some(Effort::Dev) {
+            Sums::File
+        } else {
+            Sums::None
+        };
+        Transport { sums, ..self }
     }
 
     /// The name of the block map of an output with this name: that of the image before it is compressed.
@@ -54,22 +87,28 @@ impl Compress {
     }
 }
 
-/// How outputs travel, by their parts' names. Parts that are not in it are stored as they are.
+/// How outputs travel.
 ///
 /// # Errors
 /// When a level is none of its format.
-pub fn transports(spec: &Spec) -> Result<BTreeMap<String, Transport>> {
-    let mut transports = BTreeMap::new();
+pub fn transports(spec: &Spec) -> Result<Transports> {
+    let mut parts = BTreeMap::new();
     for (key, fs) in &spec.fs {
         let part = format!("fs.{key}");
         let transport = Transport::new(&part, fs.compress, fs.compress_level, fs.bmap)?;
-        transports.insert(part, transport);
+        parts.insert(part, transport.summed(spec, transport.compress.is_some()));
     }
     if let Some(disk) = &spec.disk {
         let transport = Transport::new("disk", disk.compress, disk.compress_level, disk.bmap)?;
-        transports.insert("disk".to_string(), transport);
+        let transport = transport.summed(spec, transport.compress.is_some());
+        parts.insert("disk".to_string(), transport);
     }
-    Ok(transports)
+    if spec.bundle.is_some() {
+        let transport = Transport::default().summed(spec, true);
+        parts.insert("bundle".to_string(), transport);
+    }
+    let others = Transport::default().summed(spec, false);
+    Ok(Transports { parts, others })
 }
 
 /// The name of an output's file, which says how it is compressed.
@@ -164,7 +203,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
             files.push((file, "bundle".to_string()));
         }
     }
-    for (part, transport) in transports(spec)? {
+    for (part, transport) in transports(spec)?.parts {
         let image = files.iter().find(|(_, made)| *made == part);
         let bmap = image.and_then(|(file, _)| transport.bmap_file(file));
         files.extend(bmap.map(|bmap| (bmap, format!("{part} (its block map)"))));

@@ -6,6 +6,7 @@ use spec::Spec;
 
 use super::blocks::Effort;
 use super::caching::Caching;
+use super::output::Sums;
 use super::signing::Signing;
 use super::source::{Fetch, Gathering};
 
@@ -57,6 +58,8 @@ pub(crate) struct Making {
     pub(crate) caching: Caching,
     #[command(flatten)]
     pub(crate) signing: Signing,
+    #[command(flatten)]
+    pub(crate) sums: Sums,
 }
 
 /// What is said in place of the specification's own words.

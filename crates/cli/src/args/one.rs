@@ -8,7 +8,7 @@ use spec::Amount;
 use super::blocks::Blocks;
 use super::caching::Caching;
 use super::files::Files;
-use super::output::Output;
+use super::output::{Output, Sums};
 use super::source::Source;
 use super::values::{journal, pair};
 
@@ -26,6 +26,8 @@ pub(crate) struct Squashfs {
     /// Write here where the segments are, for --reuse; it looks for OUT.segments.json
     #[arg(long, value_name = "FILE")]
     pub(crate) segments: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sums: Sums,
     /// The output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -136,6 +138,8 @@ pub(crate) struct Script {
     /// The time in the header, in seconds since 1970
     #[arg(long, default_value_t = 0)]
     pub(crate) time: u32,
+    #[command(flatten)]
+    pub(crate) sums: Sums,
     /// The output
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

@@ -3,23 +3,26 @@
 
 use std::path::Path;
 
-use image::{Kind, NodeId, Progress as _, Target, Written, show};
+use image::{Kind, NodeId, Progress as _, Sums, Target, Written, show};
 use serde::Serialize;
+use spec::Transport;
 
 use super::open::{read_failure, signed, warn_of_unnamed, work};
 use crate::args::bundle::Extract;
 use crate::credentials;
 use crate::failure::Failure;
 use crate::folder;
-use crate::outputs::alone;
-use crate::ui::{Ui, hex, size};
+use crate::manifest::DigestsEntry;
+use crate::outputs::{alone, write};
+use crate::ui::{Ui, size};
 
 /// A file that was unpacked, for machines.
 #[derive(Serialize)]
 struct Unpacked {
     file: String,
     size: u64,
-    sha256: String,
+    #[serde(flatten)]
+    digests: DigestsEntry,
 }
 
 pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -48,8 +51,12 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
         if checked.tree.node(id).meta.mode & 0o111 != 0 {
             target = target.executable()?;
         }
-        let done = target.write(&image, ui)?;
-        if checked.digests.get(name) != Some(&done.sha256) {
+        let transport = Transport {
+            sums: Sums::File,
+            ..Transport::default()
+        };
+        let (done, _) = write(target, &image, transport, threads, ui)?;
+        if checked.digests.get(name) != done.digests.sha256.as_ref() {
             let problem = format!(
                 "{}: {} changed while it was unpacked",
                 args.bundle.display(),
@@ -60,7 +67,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
         files.push(Unpacked {
             file: show(name),
             size: done.size,
-            sha256: hex(&done.sha256),
+            digests: DigestsEntry::new(&done.digests),
         });
         written.push(done);
     }
@@ -70,7 +77,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
     }
     let lines = files
         .iter()
-        .map(|file| format!("{}  {}  sha256 {}\n", file.file, size(file.size), file.sha256));
+        .map(|file| format!("{}  {}  {}\n", file.file, size(file.size), file.digests.shown()));
     ui.print(&lines.collect::<String>())
 }
 

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::bundle::{Bundle, Signed, Unsigned};
-use image::Target;
+use image::{Sums, Target};
 use signature::Trust;
-use spec::Signing;
+use spec::{Signing, Transport};
 
 use super::info::signer;
 use super::open::{read_failure, signed, unsigned, work};
@@ -16,6 +16,7 @@ use crate::credentials::{self, Credentials};
 use crate::failure::Failure;
 use crate::folder;
 use crate::manifest::Made;
+use crate::outputs;
 use crate::ui::Ui;
 
 pub(super) fn sign(args: &Sign, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -76,7 +77,11 @@ fn write(signed: &Signed, trust: &Trust, out: &Path, threads: usize, ui: &Ui) ->
     folder::of(out)?;
     let target = Target::claim(out)?;
     let image = signed.image()?;
-    let written = target.write(&image, ui)?;
+    let transport = Transport {
+        sums: Sums::File,
+        ..Transport::default()
+    };
+    let (written, _) = outputs::write(target, &image, transport, threads, ui)?;
     // Whoever changed the input meanwhile has changed nothing that gets a name.
     let copy = ::bundle::open(Arc::new(written.reader()?), written.size)?;
     let Bundle::Signed(copy) = copy else {

@@ -30,7 +30,7 @@ fn a_closure() {
         "--out",
         "out/a.ext4",
     ];
-    assert_snapshot!(without_digests(&world.done(&args)), @"out/a.ext4  72.1 MiB  sha256 [digest]");
+    assert_snapshot!(without_digests(&world.done(&args)), @"out/a.ext4  72.1 MiB  fsverity [digest]");
     let bytes = image::Content::from(fs::read(world.path("out/a.ext4")).unwrap());
     let len = bytes.len();
     let fs = ext4::read::FileSystem::open(Arc::new(bytes), len).unwrap();

@@ -90,7 +90,7 @@ fn what_conflicts_and_what_stays_is_told() {
     {
       "file": "out/a",
       "size": 12288,
-      "sha256": "[digest]",
+      "fsverity": "[digest]",
       "layouts": [
         {
           "part": "fs.image",

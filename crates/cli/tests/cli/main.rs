@@ -9,6 +9,7 @@
 mod bundles;
 mod cache;
 mod changes;
+mod digests;
 mod ext4;
 mod inputs;
 mod kills;

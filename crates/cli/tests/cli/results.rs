@@ -73,11 +73,11 @@ fn a_build() {
     let said = world.run(&BUILD);
     assert_eq!(said.code, Some(0));
     assert_snapshot!(without_digests(&said.stdout), @r"
-    boot.vfat             16 MiB  sha256 [digest]
-    rootfs.squashfs       12 KiB  sha256 [digest]
-    boot.scr               110 B  sha256 [digest]
-    boot.cmd                38 B  sha256 [digest]
-    demo-25.11.img        40 MiB  sha256 [digest]
+    boot.vfat             16 MiB  fsverity [digest]
+    rootfs.squashfs       12 KiB  fsverity [digest]
+    boot.scr               110 B  fsverity [digest]
+    boot.cmd                38 B  fsverity [digest]
+    demo-25.11.img        40 MiB  fsverity [digest]
     demo-25.11.manifest.json
 
     To flash it, with the device's name for DEVICE (everything on the device is lost):
@@ -197,8 +197,8 @@ fn one_part_only() {
     let world = World::new();
     let summary = world.done(&[&BUILD[..], &["--only", "script.boot"]].concat());
     assert_snapshot!(without_digests(&summary), @r"
-    boot.scr        110 B  sha256 [digest]
-    boot.cmd         38 B  sha256 [digest]
+    boot.scr        110 B  fsverity [digest]
+    boot.cmd         38 B  fsverity [digest]
     ");
     assert_snapshot!(world.outputs().join("\n"), @r"
     boot.cmd

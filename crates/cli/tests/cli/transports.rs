@@ -5,7 +5,7 @@ use std::process::Command;
 
 use insta::assert_snapshot;
 
-use crate::world::{Said, World, missing, noise, without_digests};
+use crate::world::{Said, World, missing, noise, sha256sum, without_digests};
 
 const BUILD: [&str; 4] = ["build", "spec.toml", "--out", "out"];
 
@@ -23,11 +23,6 @@ fn manifest(world: &World) -> serde_json::Value {
 fn entry(manifest: &serde_json::Value, file: &str) -> serde_json::Value {
     let files = manifest["files"].as_array().unwrap();
     files.iter().find(|entry| entry["file"] == file).unwrap().clone()
-}
-
-fn sha256sum(world: &World, file: &str) -> String {
-    let output = Command::new("sha256sum").arg(world.path(file)).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()[..64].to_string()
 }
 
 /// What a tool says of an output.
@@ -76,11 +71,11 @@ fn a_compressed_disk_with_a_block_map() {
     let stdout = world.done(&BUILD);
     assert_snapshot!(without_digests(&stdout), @r"
     boot.vfat.xz             9.1 KiB  sha256 [digest]
-    rootfs.squashfs           12 KiB  sha256 [digest]
-    boot.scr                   110 B  sha256 [digest]
-    boot.cmd                    38 B  sha256 [digest]
+    rootfs.squashfs           12 KiB  fsverity [digest]
+    boot.scr                   110 B  fsverity [digest]
+    boot.cmd                    38 B  fsverity [digest]
     demo-25.11.img.zst      15.5 KiB  sha256 [digest]
-    demo-25.11.img.bmap      1.3 KiB  sha256 [digest]
+    demo-25.11.img.bmap      1.3 KiB  fsverity [digest]
     demo-25.11.manifest.json
 
     To flash it, with the device's name for DEVICE (everything on the device is lost):
@@ -97,48 +92,50 @@ fn a_compressed_disk_with_a_block_map() {
     [
       {
         "file": "boot.vfat.xz",
+        "fsverity": "[digest]",
         "id": "93AA-6107",
         "part": "fs.boot",
         "sha256": "[digest]",
         "size": 9372,
         "uncompressed": {
-          "sha256": "[digest]",
+          "fsverity": "[digest]",
           "size": 16777216
         }
       },
       {
         "file": "rootfs.squashfs",
+        "fsverity": "[digest]",
         "part": "fs.rootfs",
-        "sha256": "[digest]",
         "size": 12288
       },
       {
         "file": "boot.scr",
+        "fsverity": "[digest]",
         "part": "script.boot",
-        "sha256": "[digest]",
         "size": 110
       },
       {
         "file": "boot.cmd",
+        "fsverity": "[digest]",
         "part": "script.boot",
-        "sha256": "[digest]",
         "size": 38
       },
       {
         "file": "demo-25.11.img.zst",
+        "fsverity": "[digest]",
         "id": "[digest]",
         "part": "disk",
         "sha256": "[digest]",
         "size": 15950,
         "uncompressed": {
-          "sha256": "[digest]",
+          "fsverity": "[digest]",
           "size": 41943040
         }
       },
       {
         "file": "demo-25.11.img.bmap",
+        "fsverity": "[digest]",
         "part": "disk",
-        "sha256": "[digest]",
         "size": 1355
       }
     ]
@@ -151,8 +148,8 @@ fn a_compressed_disk_with_a_block_map() {
         ("xz", "boot.vfat.xz", "boot.vfat"),
     ] {
         let (stored, image) = (entry(&made, file), entry(&plainly_made, plain_file));
-        assert_eq!(stored["sha256"], sha256sum(&world, &format!("out/{file}")));
-        assert_eq!(stored["uncompressed"]["sha256"], image["sha256"]);
+        assert_eq!(stored["sha256"], sha256sum(&world.path(&format!("out/{file}"))));
+        assert_eq!(stored["uncompressed"]["fsverity"], image["fsverity"]);
         assert_eq!(stored["uncompressed"]["size"], image["size"]);
         if let Some(bytes) = decompressed(&world, tool, &format!("out/{file}")) {
             assert!(
@@ -277,10 +274,12 @@ fn one_part_without_a_specification() {
     let fat = ["fat", "--file", "/boot.cmd=boot.cmd", "--size", "16MiB"];
     let zst = ["--compress", "zstd", "--out", "out/boot.vfat.zst", "--json"];
     let made: serde_json::Value = serde_json::from_str(&world.done(&[&fat[..], &zst].concat())).unwrap();
-    assert_eq!(made["sha256"], sha256sum(&world, "out/boot.vfat.zst"));
+    assert_eq!(made["sha256"], sha256sum(&world.path("out/boot.vfat.zst")));
     assert_eq!(made["uncompressed"]["size"], 16 << 20);
-    world.done(&[&fat[..], &["--out", "out/boot.vfat"]].concat());
-    assert_eq!(made["uncompressed"]["sha256"], sha256sum(&world, "out/boot.vfat"));
+    let plain = world.done(&[&fat[..], &["--out", "out/boot.vfat", "--sha256", "--json"]].concat());
+    let plain: serde_json::Value = serde_json::from_str(&plain).unwrap();
+    assert_eq!(made["uncompressed"]["fsverity"], plain["fsverity"]);
+    assert_eq!(plain["sha256"], sha256sum(&world.path("out/boot.vfat")));
     let image = fs::read(world.path("out/boot.vfat")).unwrap();
     if let Some(bytes) = decompressed(&world, "zstd", "out/boot.vfat.zst") {
         assert!(bytes == image);

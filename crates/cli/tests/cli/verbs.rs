@@ -20,7 +20,7 @@ fn a_squashfs() {
         "--out",
         "out/a.squashfs",
     ];
-    assert_snapshot!(without_digests(&world.done(&[&from[..], &link[..]].concat())), @"out/a.squashfs  12 KiB  sha256 [digest]");
+    assert_snapshot!(without_digests(&world.done(&[&from[..], &link[..]].concat())), @"out/a.squashfs  12 KiB  fsverity [digest]");
     let bytes = image::Content::from(fs::read(world.path("out/a.squashfs")).unwrap());
     let len = bytes.len();
     let tree = squashfs::read::Archive::open(Arc::new(bytes), len)
@@ -47,7 +47,7 @@ fn a_fat() {
         "--out",
         "out/a.vfat",
     ];
-    assert_snapshot!(without_digests(&world.done(&args)), @"out/a.vfat  3 MiB  sha256 [digest]");
+    assert_snapshot!(without_digests(&world.done(&args)), @"out/a.vfat  3 MiB  fsverity [digest]");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_script() {
         "--out",
         "out/boot.scr",
     ];
-    assert_snapshot!(without_digests(&world.done(&args)), @"out/boot.scr  81 B  sha256 [digest]");
+    assert_snapshot!(without_digests(&world.done(&args)), @"out/boot.scr  81 B  fsverity [digest]");
     let bytes = fs::read(world.path("out/boot.scr")).unwrap();
     assert_eq!(&bytes[72..], b"echo one\n");
 }
@@ -74,7 +74,7 @@ fn one_part_for_machines() {
     {
       "file": "out/boot.scr",
       "size": 87,
-      "sha256": "[digest]"
+      "fsverity": "[digest]"
     }
     "#);
 }
@@ -252,6 +252,10 @@ fn help_of_a_build() {
           --at <TIME>
               The time at which certificates must be valid, in seconds since 1970, or `now`. When not
               given: now, and the time of signing where something is signed
+
+          --sha256
+              Say the SHA-256 of every output too, not only of what is compressed or a bundle; holes
+              cost as much as bytes
 
       -h, --help
               Print help (see a summary with '-h')

@@ -281,6 +281,12 @@ pub(crate) fn noise(len: usize) -> Vec<u8> {
     bytes
 }
 
+/// The SHA-256 of a file, as coreutils see it.
+pub(crate) fn sha256sum(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_string()
+}
+
 /// A text with digests and GUIDs left out: other tests pin bytes.
 pub(crate) fn without_digests(text: &str) -> String {
     let digest =

@@ -68,7 +68,20 @@ fn refused(options: &Options, regions: &[Region]) -> String {
 
 fn digest(planned: &Planned) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let written = image::write(&dir.path().join("disk.img"), &planned.image, &image::Silent).unwrap();
+    let through = image::Through {
+        sha256: image::Sums::File,
+        ..image::Through::default()
+    };
+    let target = image::Target::claim(&dir.path().join("disk.img")).unwrap();
+    let written = target
+        .write_through(&planned.image, through, &image::Silent)
+        .unwrap();
     let digits = |byte: u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap());
-    written.sha256.into_iter().flat_map(digits).collect()
+    written
+        .digests
+        .sha256
+        .into_iter()
+        .flatten()
+        .flat_map(digits)
+        .collect()
 }

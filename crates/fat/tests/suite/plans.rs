@@ -1,7 +1,7 @@
 //! The plan's map, its bytes, its sizes and its refusals.
 
 use fat::{Error, Kind, Options, Size, Variant};
-use image::{Content, Device, Fault, Image, Meta, Node, Silent, Tree};
+use image::{Content, Device, Fault, Image, Meta, Node, Silent, Sums, Target, Through, Tree};
 use insta::{assert_debug_snapshot, assert_snapshot};
 
 use crate::tools::{boot, file, put, zoo};
@@ -51,8 +51,18 @@ fn digests_are_pinned() {
             ..Options::default()
         };
         let image = fat::plan(&zoo(), &options).unwrap().image;
-        let written = image::write(&folder.path().join("image"), &image, &Silent).unwrap();
-        written.sha256.map(|byte| format!("{byte:02x}")).concat()
+        let through = Through {
+            sha256: Sums::File,
+            ..Through::default()
+        };
+        let target = Target::claim(&folder.path().join("image")).unwrap();
+        let written = target.write_through(&image, through, &Silent).unwrap();
+        written
+            .digests
+            .sha256
+            .unwrap()
+            .map(|byte| format!("{byte:02x}"))
+            .concat()
     };
     assert_snapshot!(digest(Kind::Fat16), @"5beeef5facc955336af4f9c13647448b0adddd8e1e9a743c5e308084c5ac4c02");
     assert_snapshot!(digest(Kind::Fat32), @"eb4b9041ebd8538fd389b610c89b525b5b697e3edba9fc53560ac0cb02d5326a");

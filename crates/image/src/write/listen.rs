@@ -6,6 +6,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use sha2::{Digest, Sha256};
 
 use super::pieces::Piece;
+use crate::extents::Image;
+use crate::fsverity::FsVerity;
 
 /// How many pieces a listener may be behind.
 const WAITING: usize = 8;
@@ -31,6 +33,39 @@ impl Listen for Sha256 {
                     left -= part as u64;
                 }
             }
+        }
+    }
+}
+
+/// The digest of an image, on several threads when it is worth them.
+pub(super) struct Tree {
+    tree: FsVerity,
+    pool: Option<rayon::ThreadPool>,
+}
+
+/// An image of fewer bytes is hashed before threads have begun.
+const SMALL: u64 = 4 << 20;
+
+impl Tree {
+    pub(super) fn new(image: &Image, threads: usize) -> io::Result<Tree> {
+        let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = (threads > 1 && image.mapped_len() > SMALL).then(|| builder.build());
+        Ok(Tree {
+            tree: FsVerity::default(),
+            pool: pool.transpose().map_err(io::Error::other)?,
+        })
+    }
+
+    pub(super) fn finish(self) -> FsVerity {
+        self.tree
+    }
+}
+
+impl Listen for Tree {
+    fn hear(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Bytes(bytes) => self.tree.update(bytes, self.pool.as_ref()),
+            Piece::Zeros(len) | Piece::Hole(len) => self.tree.zeros(*len),
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  Image ── pieces ──► store: a sparse file, or what an encoder makes ──► the file
-//!                 └──► listeners, each on a thread of its own: the SHA-256, a block map
+//!                 └──► listeners, each on a thread of its own: the digests, a block map
 //! ```
 
 mod folder;
@@ -25,16 +25,17 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::extents::Image;
+use crate::fsverity::FsVerity;
 use crate::progress::Progress;
 pub use folder::{Folder, Obstacle};
 pub use listen::Listen;
-use listen::relay;
+use listen::{Tree, relay};
 pub use nameless::{Nameless, abandon};
 pub use pieces::Piece;
 use pieces::pieces;
 use share::Share;
 use store::Store;
-pub use store::{Encode, Through};
+pub use store::{Encode, Sums, Through};
 
 /// The mode of outputs, before the process' umask.
 const MODE: u32 = 0o666;
@@ -52,12 +53,19 @@ pub struct Written {
     target: Target,
     /// The file's bytes.
     pub size: u64,
-    /// The SHA-256 of the file.
-    pub sha256: [u8; 32],
-    /// The bytes of the image that is in it; the file's when nothing encoded it.
-    pub image_size: u64,
-    /// The SHA-256 of that image.
-    pub image_sha256: [u8; 32],
+    /// What the file is known by.
+    pub digests: Digests,
+    /// The size of the image that is in it and what that is known by, when something encoded it.
+    pub image: Option<(u64, Digests)>,
+}
+
+/// What bytes are known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// As `fsverity digest` prints it.
+    pub fsverity: [u8; 32],
+    /// As `sha256sum` prints it, where somebody asked for it.
+    pub sha256: Option<[u8; 32]>,
 }
 
 impl Written {
@@ -190,12 +198,23 @@ impl Target {
             source,
         };
         let file = self.growing.file();
-        let mut hasher = Sha256::new();
+        let mut tree = Tree::new(image, through.threads).map_err(failed)?;
+        let encoded = through.encode.is_some();
+        // What is published is the file, not the image that is encoded in it.
+        let sum = match through.sha256 {
+            Sums::None => false,
+            Sums::File => !encoded,
+            Sums::All => true,
+        };
+        let mut hasher = sum.then(Sha256::new);
         let mut store = match through.encode {
             None => Store::sparse(file, image.size(), Share::of(file)).map_err(failed)?,
-            Some(encoder) => Store::encoded(file, encoder),
+            Some(encoder) => Store::encoded(file, encoder, through.sha256 != Sums::None),
         };
-        let mut listeners: Vec<&mut dyn Listen> = vec![&mut hasher];
+        let mut listeners: Vec<&mut dyn Listen> = vec![&mut tree];
+        if let Some(hasher) = &mut hasher {
+            listeners.push(hasher);
+        }
         if let Some(listener) = through.listen {
             listeners.push(listener);
         }
@@ -207,19 +226,25 @@ impl Target {
             })
         });
         relayed.map_err(failed)??;
-        let image_sha256 = hasher.finalize().into();
-        let (size, sha256) = store
-            .finish()
-            .map_err(failed)?
-            .unwrap_or((image.size(), image_sha256));
+        let inside = (image.size(), Digests::new(tree.finish(), hasher));
+        let made = store.finish().map_err(failed)?;
         file.sync_all().map_err(failed)?;
+        let (size, digests) = made.unwrap_or(inside);
         Ok(Written {
             target: self,
             size,
-            sha256,
-            image_size: image.size(),
-            image_sha256,
+            digests,
+            image: encoded.then_some(inside),
         })
+    }
+}
+
+impl Digests {
+    fn new(fsverity: FsVerity, sha256: Option<Sha256>) -> Digests {
+        Digests {
+            fsverity: fsverity.finish(),
+            sha256: sha256.map(|hasher| hasher.finalize().into()),
+        }
     }
 }
 
@@ -249,7 +274,7 @@ mod tests {
         std::fs::write(&target, b"old").unwrap();
         let written = write(&target, &image(8 << 20), &Silent).unwrap();
         assert_eq!(std::fs::read(&target).unwrap(), b"old");
-        let digest = written.sha256;
+        let digests = written.digests;
         written.keep().unwrap();
         let bytes = std::fs::read(&target).unwrap();
         assert_eq!(bytes.len(), 8 << 20);
@@ -257,7 +282,9 @@ mod tests {
             (&bytes[10..15], &bytes[3 << 20..(3 << 20) + 4]),
             (&b"early"[..], &b"late"[..])
         );
-        assert_eq!(digest, <[u8; 32]>::from(Sha256::digest(&bytes)));
+        let mut whole = FsVerity::default();
+        whole.update(&bytes, None);
+        assert_eq!((digests.fsverity, digests.sha256), (whole.finish(), None));
         assert!(std::fs::metadata(&target).unwrap().blocks() * 512 < 1 << 20);
         assert_eq!(names(dir.path()), 1);
     }

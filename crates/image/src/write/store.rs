@@ -8,9 +8,11 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{Advice, fadvise};
 use sha2::{Digest, Sha256};
 
+use super::Digests;
 use super::listen::Listen;
 use super::pieces::{Origin, Piece};
 use super::share::Share;
+use crate::fsverity::FsVerity;
 
 /// Makes a file's bytes out of an image's: a compressor.
 pub trait Encode {
@@ -34,6 +36,22 @@ pub struct Through<'a> {
     pub encode: Option<Box<dyn Encode + 'a>>,
     /// Hears the image, not the file.
     pub listen: Option<&'a mut dyn Listen>,
+    /// Which files have a SHA-256, besides the digest that all have.
+    pub sha256: Sums,
+    /// How many threads compute that digest; one when there is none.
+    pub threads: usize,
+}
+
+/// What has a SHA-256. It is one long computation, for holes, too: half a second or more for each GiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sums {
+    /// Nothing.
+    #[default]
+    None,
+    /// The file.
+    File,
+    /// The file, and the image that is encoded in it.
+    All,
 }
 
 /// How many bytes gather before the system is asked to write them to the disk.
@@ -60,10 +78,11 @@ impl<'a> Store<'a> {
     }
 
     /// A file that holds what an encoder makes.
-    pub(super) fn encoded(file: &'a File, encoder: Box<dyn Encode + 'a>) -> Store<'a> {
+    pub(super) fn encoded(file: &'a File, encoder: Box<dyn Encode + 'a>, sha256: bool) -> Store<'a> {
         let out = Out {
             file: Growing::new(file),
-            hasher: Sha256::new(),
+            tree: FsVerity::default(),
+            hasher: sha256.then(Sha256::new),
         };
         Store::Encoded { encoder, out }
     }
@@ -91,13 +110,13 @@ impl<'a> Store<'a> {
         matches!(self, Store::Sparse(_, Share::Yes))
     }
 
-    /// The size and the SHA-256 of what an encoder made.
-    pub(super) fn finish(self) -> io::Result<Option<(u64, [u8; 32])>> {
+    /// The size of what an encoder made, and what it is known by.
+    pub(super) fn finish(self) -> io::Result<Option<(u64, Digests)>> {
         match self {
             Store::Sparse(..) => Ok(None),
             Store::Encoded { mut encoder, mut out } => {
                 encoder.finish(&mut out)?;
-                Ok(Some((out.file.position, out.hasher.finalize().into())))
+                Ok(Some((out.file.position, Digests::new(out.tree, out.hasher))))
             }
         }
     }
@@ -158,13 +177,17 @@ impl<'a> Growing<'a> {
 /// Appends to a file, and hashes what it appends.
 pub(super) struct Out<'a> {
     file: Growing<'a>,
-    hasher: Sha256,
+    tree: FsVerity,
+    hasher: Option<Sha256>,
 }
 
 impl io::Write for Out<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.put(bytes)?;
-        self.hasher.update(bytes);
+        self.tree.update(bytes, None);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         Ok(bytes.len())
     }
 

@@ -32,6 +32,9 @@ pub struct Spec {
     pub seed: Option<String>,
     /// How hard compressing file systems are compressed; as their levels say when not given.
     pub profile: Option<Effort>,
+    /// What each file is known by in the manifest, besides its fs-verity digest.
+    #[serde(default)]
+    pub digests: Vec<Sum>,
     /// The store paths.
     pub closure: Option<Closure>,
     /// The file systems, by name.
@@ -59,6 +62,14 @@ pub enum Effort {
     Dev,
     /// As their levels say.
     Release,
+}
+
+/// A checksum of a whole file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sum {
+    /// As `sha256sum` prints it.
+    Sha256,
 }
 
 /// Where store paths come from.

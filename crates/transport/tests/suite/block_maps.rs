@@ -15,8 +15,8 @@ use crate::oracle::installed;
 fn write(path: &Path, image: &Image) -> Vec<u8> {
     let mut bmap = Bmap::new();
     let through = Through {
-        encode: None,
         listen: Some(&mut bmap),
+        ..Through::default()
     };
     Target::claim(path)
         .unwrap()

@@ -5,7 +5,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use image::{Cancelled, Content, Encode, Error, Image, Layout, Piece, Progress, Silent, Target, Through};
+use image::{
+    Cancelled, Content, Digests, Encode, Error, FsVerity, Image, Layout, Piece, Progress, Silent, Target,
+    Through,
+};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -82,15 +85,20 @@ fn both_sides_are_counted_and_hashed() {
     let path = dir.path().join("image");
     for method in METHODS {
         let written = compress(&path, &zoo(), options(method), None);
-        let (size, sha256) = (written.size, written.sha256);
+        let (size, digests, inside) = (written.size, written.digests, written.image);
+        let digests_of = |bytes: &[u8]| {
+            let mut tree = FsVerity::default();
+            tree.update(bytes, None);
+            Digests {
+                fsverity: tree.finish(),
+                sha256: Some(Sha256::digest(bytes).into()),
+            }
+        };
         let image = bytes(&zoo());
-        assert_eq!(
-            (written.image_size, written.image_sha256),
-            (image.len() as u64, Sha256::digest(&image).into())
-        );
+        assert_eq!(inside, Some((image.len() as u64, digests_of(&image))));
         written.keep().unwrap();
         let file = std::fs::read(&path).unwrap();
-        assert_eq!((size, sha256), (file.len() as u64, Sha256::digest(&file).into()));
+        assert_eq!((size, digests), (file.len() as u64, digests_of(&file)));
     }
 }
 
@@ -147,7 +155,7 @@ impl Progress for StopAfter {
 fn fails(path: &Path, image: &Image, encoder: Encoder, progress: &dyn Progress) -> Error {
     let through = Through {
         encode: Some(Box::new(encoder)),
-        listen: None,
+        ..Through::default()
     };
     let error = Target::claim(path)
         .unwrap()

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use image::{Content, Image, Layout, Listen, ReadAt, Silent, Target, Through, Written};
+use image::{Content, Image, Layout, Listen, ReadAt, Silent, Sums, Target, Through, Written};
 use transport::{Encoder, Method, Options};
 
 pub(crate) const METHODS: [Method; 3] = [Method::Zstd, Method::Xz, Method::Gzip];
@@ -77,6 +77,8 @@ pub(crate) fn compress(
     let through = Through {
         encode: Some(Box::new(encoder)),
         listen,
+        sha256: Sums::All,
+        threads: 2,
     };
     Target::claim(path)
         .unwrap()
