@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 
 from . import bundle, disk, ext4, fat, fetch, large, many, parts, rebuild, reflink, squashfs
+from .limits import limits
 from .measure import Failure, NotHere, run, say
 from .setting import Setting
 from .tables import figures_table, goals_table
@@ -72,7 +73,8 @@ def main(arguments):
     fcntl.flock(alone, fcntl.LOCK_EX)
     command = " ".join(["bench/run", *arguments])
     version = run([setting.kiln, "--version"]).strip()
-    print(f"{INTRODUCTION}\n\n`{command}`: {version}, {setting.cores} cores", flush=True)
+    setting.begin()
+    print(f"{INTRODUCTION}\n\n`{command}`: {version}, {setting.cores} cores. {limits(setting.folder)}", flush=True)
     goals, lacking, failed, found = [], [], False, {}
     for name in given.names or COMPARISONS:
         print(f"\n## {COMPARISONS[name].TITLE}\n", flush=True)

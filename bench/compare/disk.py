@@ -1,5 +1,5 @@
 """A disk of 1170 MiB with a GPT, a boot loader's two parts outside of it, a FAT and a squashfs, all of them ready
-files, beside genimage. Kiln also computes the image's SHA-256 and waits until it is on the disk. sfdisk lists the same
+files, beside genimage. Kiln also computes the image's fs-verity digest and waits until it is on the disk. sfdisk lists the same
 partitions in both, and the parts' bytes are in their places."""
 
 import json

@@ -1,4 +1,4 @@
-"""The demo's closure. Kiln computes each store path's NAR hash and the image's SHA-256, and waits until the image is on
+"""The demo's closure. Kiln computes each store path's NAR hash and the image's fs-verity digest, and waits until the image is on
 the disk. `cp -a` copies the store paths and does not wait; dd writes the bytes of Kiln's image, holes left out, and
 waits. make-ext4-fs are the steps of nixpkgs' make-ext4-fs.nix: cp -a, du, mkfs.ext4 -d, fsck, resize2fs -M, resize2fs.
 mke2fs -d has the finished folder and a size that suffices. e2fsck finds nothing in any image, and debugfs the same
