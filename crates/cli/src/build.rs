@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use image::{Content, Folder, Progress as _, Target, Written};
+use image::{Content, Folder, Progress as _, Spool, Target, Written};
 use spec::{Detail, Plan, Spec, Squashing, Transport, Transports, Work};
 use transport::Method;
 
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
 use crate::manifest::{FileEntry, Manifest};
-use crate::outputs::{alone, write};
+use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
 use crate::signing::Signing;
 use crate::steps::{gather, plan};
@@ -98,6 +98,7 @@ impl Job<'_> {
                 content: content.clone(),
                 id: None,
                 transport: transports.of("bundle"),
+                spool: None,
             });
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
@@ -135,6 +136,7 @@ struct Output<'a> {
     content: Content,
     id: Option<String>,
     transport: Transport,
+    spool: Option<&'a Spool>,
 }
 
 /// All files of a plan.
@@ -156,6 +158,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 content: content.clone(),
                 id: id.clone(),
                 transport: transports.of(&part.name),
+                spool: part.spool.as_ref(),
             });
         }
     }
@@ -167,6 +170,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             content: planned.image.clone().into(),
             id,
             transport: transports.of("disk"),
+            spool: None,
         });
     }
     outputs
@@ -185,6 +189,7 @@ fn write_all(
         let image = alone(&output.content)?;
         ui.begin(&format!("writing {file}"), image.mapped_len());
         let target = Target::claim(&out.join(file))?;
+        let target = complete(target, &image, output.spool, output.transport);
         let (done, bmap) = write(target, &image, output.transport, threads, ui)?;
         files.push(FileEntry {
             id: output.id.clone(),

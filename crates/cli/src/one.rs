@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
 use crate::manifest::Made;
-use crate::outputs::{alone, write};
+use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
 use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
 use crate::steps::{gather, plan};
@@ -196,7 +196,9 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let Some(part) = plan.parts.first() else {
         return Ok(());
     };
-    let (written, _) = write(target, &alone(&part.content)?, transport, threads, ui)?;
+    let image = alone(&part.content)?;
+    let target = complete(target, &image, part.spool.as_ref(), transport);
+    let (written, _) = write(target, &image, transport, threads, ui)?;
     let made = Made::new(out, &written).of(&gathered);
     let described = described
         .map(|file| describe(&file, out, &part.detail, ui))

@@ -1,11 +1,19 @@
 //! How images become files.
 
-use image::{Content, Encode, Image, Layout, Listen, Target, Through, Written};
+use image::{Content, Encode, Image, Layout, Listen, Spool, Target, Through, Written};
 use spec::Transport;
 use transport::{Bmap, Encoder};
 
 use crate::failure::Failure;
 use crate::ui::Ui;
+
+/// Lets what an image's data were spooled into become its file, where it can.
+pub(crate) fn complete(target: Target, image: &Image, spool: Option<&Spool>, transport: Transport) -> Target {
+    match spool.filter(|_| transport.compress.is_none()) {
+        Some(spool) => target.complete(image, spool),
+        None => target,
+    }
+}
 
 /// Writes an image as it shall travel, and answers with its block map when it has one.
 pub(crate) fn write(

@@ -60,8 +60,8 @@ pub(crate) type DataRuns = OnceLock<Box<[Range<u64>]>>;
 /// A whole file that came as a stream and lies, beside others, in something open.
 #[derive(Clone, Debug)]
 pub struct Spooled {
-    source: Arc<dyn ReadAt>,
-    start: u64,
+    pub(crate) source: Arc<dyn ReadAt>,
+    pub(crate) start: u64,
     len: u64,
     data: Arc<DataRuns>,
 }

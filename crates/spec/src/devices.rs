@@ -156,6 +156,7 @@ impl Planner<'_> {
             files: file.into_iter().map(|file| (file, content.clone())).collect(),
             content,
             detail: Detail::Device,
+            spool: None,
         })
     }
 

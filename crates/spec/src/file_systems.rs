@@ -17,8 +17,9 @@ impl Planner<'_> {
     pub(crate) fn file_system(&mut self, key: &str, fs: &FileSystem) -> Result<Part> {
         let tree = self.tree(key)?;
         let part = format!("fs.{key}");
+        let mut spool = None;
         let (content, detail) = match fs.format {
-            Format::Squashfs => self.squashfs(&part, fs, &tree)?,
+            Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, fs, &tree)?,
         };
@@ -32,6 +33,7 @@ impl Planner<'_> {
             files: vec![(outputs::file_system(key, fs), content.clone())],
             content,
             detail,
+            spool,
         };
         if let Some(limit) = fs.max_size {
             part.check_size(limit.bytes(self.sector_size()), "max-size")?;
@@ -39,7 +41,14 @@ impl Planner<'_> {
         Ok(part)
     }
 
-    fn squashfs(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+    /// The spool that it is compressed into goes to `kept`.
+    fn squashfs(
+        &self,
+        part: &str,
+        fs: &FileSystem,
+        tree: &Tree,
+        kept: &mut Option<Spool>,
+    ) -> Result<(Content, Detail)> {
         let failed = |source| Error::Squashfs {
             part: part.to_string(),
             source,
@@ -68,7 +77,7 @@ impl Planner<'_> {
                 detail,
             ));
         };
-        let spool = Spool::create(folder)?;
+        let spool = &*kept.insert(Spool::create(folder)?);
         // They are numbered as the closure's nodes are, which have other numbers where its paths lie elsewhere.
         let digests = if (fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs) {
             self.gathered.digests.as_slice()
@@ -81,7 +90,7 @@ impl Planner<'_> {
             places,
         });
         let work = squashfs::Work {
-            spool: &spool,
+            spool,
             threads: self.work.threads,
             digests,
             progress: self.work.progress,

@@ -70,6 +70,7 @@ impl Planner<'_> {
                 root,
                 estimate,
             },
+            spool: None,
         })
     }
 

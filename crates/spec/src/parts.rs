@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
 
-use image::{Content, Progress};
+use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
@@ -61,6 +61,8 @@ pub struct Part {
     pub detail: Detail,
     /// The outputs' names, with what is in them: the part itself, and for a script also its source.
     pub files: Vec<(String, Content)>,
+    /// What its data lies in, to become its output.
+    pub spool: Option<Spool>,
 }
 
 /// What a part is like.
@@ -286,6 +288,7 @@ impl<'a> Planner<'a> {
             content,
             detail: Detail::Script { arch: arch.name() },
             files,
+            spool: None,
         })
     }
 }

@@ -32,3 +32,4 @@ mod verbs;
 mod verity;
 mod waits;
 mod world;
+mod written;

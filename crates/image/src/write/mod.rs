@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::extents::Image;
 use crate::fsverity::FsVerity;
 use crate::progress::Progress;
+use crate::spool::Spool;
 pub use folder::{Folder, Obstacle};
 pub use listen::Listen;
 use listen::{Tree, relay};
@@ -38,7 +39,7 @@ use store::Store;
 pub use store::{Encode, Sums, Through};
 
 /// The mode of outputs, before the process' umask.
-const MODE: u32 = 0o666;
+pub(super) const MODE: u32 = 0o666;
 
 /// A place for an output. Dropping it leaves nothing behind.
 #[derive(Debug)]
@@ -164,6 +165,19 @@ impl Target {
         }
     }
 
+    /// Takes a spool as the file that is to become this image, where it holds the image's bytes at their places already:
+    /// only the rest is written then. Where it does not, nothing changes.
+    #[must_use]
+    pub fn complete(self, image: &Image, spool: &Spool) -> Target {
+        match spool.become_file(nameless::folder(&self.path), image) {
+            Some(file) => Target {
+                growing: Nameless::of(file),
+                path: self.path,
+            },
+            None => self,
+        }
+    }
+
     /// Lets everybody run the file who may read it.
     ///
     /// # Errors
@@ -219,7 +233,7 @@ impl Target {
             listeners.push(listener);
         }
         let relayed = relay(listeners, |relay| {
-            let share = store.shares();
+            let share = store.asks_for_origins();
             pieces(image, progress, share, &mut |piece, origin| {
                 relay.tell(&piece);
                 store.put(&piece, origin).map_err(failed)
@@ -253,6 +267,7 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
+    use crate::content::ReadAt;
     use crate::extents::Layout;
     use crate::progress::{Cancelled, Silent};
 
@@ -324,6 +339,55 @@ mod tests {
         write(target("program").executable().unwrap());
         assert_eq!(mode("plain") & 0o111, 0);
         assert_eq!(mode("program"), mode("plain") | (mode("plain") & 0o444) >> 2);
+    }
+
+    /// A spool becomes the file only where nothing of it is elsewhere, or nowhere, in the image.
+    #[test]
+    fn what_is_in_its_place_is_not_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir_in(dir.path()).unwrap();
+        let data = vec![7; 300_000];
+        let spooled = |folder: &Path, start: u64, garbage: &[u8]| {
+            let spool = Spool::create(folder).unwrap();
+            spool.write_at(&data, start).unwrap();
+            spool.write_at(garbage, 4 << 20).unwrap();
+            let mut layout = Layout::new();
+            layout.put(0, "head", &b"head"[..]);
+            layout.put(8192, "data", spool.span(start, data.len() as u64));
+            layout.put(8192 + data.len() as u64, "tail", &b"tail"[..]);
+            (spool, layout.finish(1 << 20).unwrap())
+        };
+        let mut files = Vec::new();
+        for (folder, start, garbage, fits) in [
+            (dir.path(), 8192, &b""[..], true),
+            (dir.path(), 4096, b"", false),
+            (dir.path(), 8192, b"rejected", false),
+            (other.path(), 8192, b"", false),
+        ] {
+            let (spool, image) = spooled(folder, start, garbage);
+            let path = dir.path().join("out.img");
+            let target = Target::claim(&path).unwrap().complete(&image, &spool);
+            let node = |file: &File| file.metadata().unwrap().ino();
+            let own = spool
+                .span(0, 0)
+                .reader()
+                .unwrap()
+                .origin()
+                .map(|(file, _)| node(file));
+            assert_eq!(own == Some(node(target.growing.file())), fits);
+            assert!(
+                spool.become_file(dir.path(), &image).is_none(),
+                "it is taken, or does not fit"
+            );
+            target.write(&image, &Silent).unwrap().keep().unwrap();
+            files.push(std::fs::read(&path).unwrap());
+        }
+        let mut wanted = vec![0; 1 << 20];
+        spooled(dir.path(), 8192, b"")
+            .1
+            .read_exact_at(&mut wanted, 0)
+            .unwrap();
+        assert!(files.iter().all(|file| *file == wanted));
     }
 
     #[test]

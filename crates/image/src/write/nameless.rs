@@ -11,12 +11,14 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, flock, linkat};
 use rustix::io::Errno;
+
+use super::MODE;
 
 /// How often a name is tried while other writers of the same file come and go, and how long one is waited for.
 const TRIES_MAX: usize = 100;
@@ -31,7 +33,7 @@ static NAMING: Mutex<()> = Mutex::new(());
 /// A file that grows. Dropping it leaves nothing behind.
 #[derive(Debug)]
 pub struct Nameless {
-    file: File,
+    file: Arc<File>,
     /// Its name, where it could not be without one.
     named: Option<PathBuf>,
 }
@@ -44,11 +46,24 @@ impl Nameless {
     /// [`io::ErrorKind::ResourceBusy`].
     pub fn create(path: &Path, mode: u32) -> io::Result<Nameless> {
         match nameless(folder(path), mode) {
-            Ok(file) => Ok(Nameless { file, named: None }),
+            Ok(file) => Ok(Nameless::of(Arc::new(file))),
             // Said by file systems that have no such files, and by kernels that know of none.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => Nameless::named(path, mode),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// A file without a name that can get one in this folder, as an output has it.
+    ///
+    /// # Errors
+    /// When no file can be made there, or none that is without a name.
+    pub(crate) fn unnamed(folder: &Path) -> io::Result<File> {
+        Ok(nameless(folder, MODE)?)
+    }
+
+    /// A file that [`Nameless::unnamed`] made.
+    pub(super) fn of(file: Arc<File>) -> Nameless {
+        Nameless { file, named: None }
     }
 
     /// The same with a name from the beginning.
@@ -64,7 +79,7 @@ impl Nameless {
         let file = claim(&partial, make)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Nameless {
-            file,
+            file: Arc::new(file),
             named: Some(partial),
         })
     }

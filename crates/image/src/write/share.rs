@@ -96,7 +96,7 @@ mod tests {
         for share in [Share::Yes, Share::No] {
             let file = tempfile::tempfile_in(dir.path()).unwrap();
             let mut store = Store::sparse(&file, image.size(), share).unwrap();
-            let (shares, mut origins) = (store.shares(), 0);
+            let (shares, mut origins) = (store.asks_for_origins(), 0);
             pieces(&image, &Silent, shares, &mut |piece, origin| {
                 origins += usize::from(origin.is_some());
                 store.put(&piece, origin).unwrap();

@@ -73,8 +73,13 @@ pub(super) enum Store<'a> {
 impl<'a> Store<'a> {
     /// A file that holds an image of this size as it is.
     pub(super) fn sparse(file: &'a File, size: u64, share: Share) -> io::Result<Store<'a>> {
+        let begun = file.metadata()?.len() > 0;
         file.set_len(size)?;
-        Ok(Store::Sparse(Growing::new(file), share))
+        let growing = Growing {
+            begun,
+            ..Growing::new(file)
+        };
+        Ok(Store::Sparse(growing, share))
     }
 
     /// A file that holds what an encoder makes.
@@ -91,6 +96,10 @@ impl<'a> Store<'a> {
     pub(super) fn put(&mut self, piece: &Piece, origin: Origin) -> io::Result<()> {
         match self {
             Store::Sparse(file, share) => match piece {
+                Piece::Bytes(bytes) if file.has(origin) => {
+                    file.skip(bytes.len() as u64);
+                    Ok(())
+                }
                 Piece::Bytes(bytes) => {
                     let shared = share.share(bytes.len(), origin, file.file, file.position);
                     file.skip(shared as u64);
@@ -105,9 +114,9 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Whether the file may share blocks with others.
-    pub(super) fn shares(&self) -> bool {
-        matches!(self, Store::Sparse(_, Share::Yes))
+    /// Whether it matters which file bytes come from: this one may have them, or share blocks with others.
+    pub(super) fn asks_for_origins(&self) -> bool {
+        matches!(self, Store::Sparse(file, share) if *share == Share::Yes || file.begun)
     }
 
     /// The size of what an encoder made, and what it is known by.
@@ -128,16 +137,23 @@ pub(super) struct Growing<'a> {
     position: u64,
     /// Everything before this is on its way.
     started: u64,
+    /// Whether it was there before, with some of the bytes at their places.
+    begun: bool,
 }
 
 impl<'a> Growing<'a> {
     fn new(file: &'a File) -> Growing<'a> {
-        let (position, started) = (0, 0);
         Growing {
             file,
-            position,
-            started,
+            position: 0,
+            started: 0,
+            begun: false,
         }
+    }
+
+    /// Whether the next bytes are in this file already, at their place.
+    fn has(&self, origin: Origin) -> bool {
+        origin.is_some_and(|(file, start)| std::ptr::eq(file, self.file) && start == self.position)
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -41,12 +41,40 @@ pub(super) fn lift(
         work,
         end,
     };
-    let one = |(segment, key): (&Segment, &Option<Key>)| match key {
-        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, &lifting),
+    let one = |((segment, key), room): ((&Segment, &Option<Key>), &Room)| match key {
+        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, *room, &lifting),
         None => Ok(None),
     };
-    work.pool()?
-        .install(|| segments.list.par_iter().zip(keys).map(one).collect())
+    work.pool()?.install(|| {
+        let rooms = rooms(keys, &lifting);
+        segments.list.par_iter().zip(keys).zip(&rooms).map(one).collect()
+    })
+}
+
+/// Where a segment shall lie in the spool, and how long it seems to be.
+type Room = Option<(u64, u64)>;
+
+/// Gives all segments that seem to be somewhere places in the spool, in their order: when all are, as in the image.
+fn rooms(keys: &[Option<Key>], lifting: &Lifting) -> Vec<Room> {
+    let Lifting { reuse, end, .. } = lifting;
+    let seen = |key: &Option<Key>| {
+        reuse
+            .places
+            .near
+            .iter()
+            .find_map(|place| place.find(key.as_ref()?))
+    };
+    let lens: Vec<Option<u64>> = keys
+        .par_iter()
+        .map(|key| seen(key).map(|found| found.len))
+        .collect();
+    let room = |len| {
+        (
+            end.fetch_add(u64::next_multiple_of(len, ALIGNMENT), Ordering::Relaxed),
+            len,
+        )
+    };
+    lens.into_iter().map(|len| len.map(room)).collect()
 }
 
 /// What lifting needs for each segment.
@@ -67,8 +95,8 @@ enum Depth {
 }
 
 /// Looks for one segment, in one place after the other.
-fn find(jobs: &[Job], key: &Key, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
-    let Lifting { reuse, work, .. } = lifting;
+fn find(jobs: &[Job], key: &Key, mut room: Room, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
+    let Lifting { reuse, work, end, .. } = lifting;
     for (number, place) in reuse.places.near.iter().enumerate() {
         work.progress.advance(0)?;
         let Some(found) = place.find(key) else { continue };
@@ -77,7 +105,13 @@ fn find(jobs: &[Job], key: &Key, lifting: &Lifting) -> Result<Option<Spooled>, E
         } else {
             Depth::Inside
         };
-        match take(jobs, key, &found, depth, lifting)? {
+        // The smallest blocks of file systems, so that they can share them.
+        let elsewhere = || end.fetch_add(found.len.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
+        let start = match room.take() {
+            Some((start, len)) if len == found.len => start,
+            _ => elsewhere(),
+        };
+        match take(jobs, key, &found, start, depth, lifting)? {
             Ok(spooled) => {
                 keep(key, &spooled, &reuse.places.near[..number], work);
                 return Ok(Some(spooled));
@@ -108,18 +142,15 @@ fn take(
     jobs: &[Job],
     key: &Key,
     found: &Found,
+    start: u64,
     depth: Depth,
     lifting: &Lifting,
 ) -> Result<Result<Spooled, String>, Error> {
-    let Lifting {
-        options, work, end, ..
-    } = lifting;
+    let Lifting { options, work, .. } = lifting;
     let part_end = found.start.checked_add(found.len);
     let Some(part_end) = part_end.filter(|_| fits(jobs, &found.sizes, found.len)) else {
         return Ok(Err("its blocks are not those that belong here".into()));
     };
-    // The smallest blocks of file systems, so that they can share them.
-    let start = end.fetch_add(found.len.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
     if let Err(problem) = work
         .spool
         .copy_from(&*found.source, found.start..part_end, start)?

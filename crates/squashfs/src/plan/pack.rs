@@ -4,7 +4,7 @@
 //!
 //! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed, or
 //! [fetched](super::fetch) while they are waiting for it. Where a segment lies in the spool tells nothing about its
-//! place in the image.
+//! place in the image; when all are lifted, or none is lifted or fetched, the places happen to be the same.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +64,12 @@ impl Making<'_> {
         self.keys[self.missing[task]].as_ref()
     }
 
+    /// Whether nobody else puts segments into the spool: then they lie there as they will in the image, as long as all
+    /// are made, and the spool can become the image's file.
+    fn alone(&self) -> bool {
+        fetch::threads(self) == 0
+    }
+
     /// Room in the spool for blocks that take at most so many bytes. What is not used of it takes no space.
     pub(super) fn room(&self, jobs: &[Job]) -> u64 {
         let most: u64 = jobs.iter().map(|job| u64::from(job.len())).sum();
@@ -81,7 +87,8 @@ pub(super) fn pack(
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    let end = AtomicU64::new(0);
+    // As in the image.
+    let end = AtomicU64::new(ALIGNMENT);
     let lifted = match &work.reuse {
         Some(reuse) => lift(segments, keys, options, reuse, work, &end)?,
         None => vec![None; segments.list.len()],
@@ -266,7 +273,11 @@ fn spool_all(making: &Making) -> Result<(), Error> {
 
 /// Spools the blocks of one segment; none when it comes from elsewhere meanwhile.
 fn spool(making: &Making, task: usize, numbers: Range<usize>) -> Result<Option<Spooled>, Error> {
-    let start = making.room(making.jobs(task));
+    let start = if making.alone() {
+        making.end.load(Ordering::Relaxed)
+    } else {
+        making.room(making.jobs(task))
+    };
     let mut checksum = making.key(task).map(Checksum::new);
     let mut sizes = Vec::new();
     let mut end = start;
@@ -280,6 +291,11 @@ fn spool(making: &Making, task: usize, numbers: Range<usize>) -> Result<Option<S
         }
         sizes.push(output.word);
         end += output.bytes.len() as u64;
+    }
+    if making.alone() {
+        making
+            .end
+            .store(end.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
     }
     let digest = checksum.map(|checksum| checksum.finish(&sizes));
     Ok(Some(Spooled {
