@@ -41,9 +41,9 @@ pub(super) fn lift(
         work,
         end,
     };
-    let one = |((segment, key), room): ((&Segment, &Option<Key>), &Room)| match key {
-        Some(key) => find(&segments.jobs[segment.jobs.clone()], key, *room, &lifting),
-        None => Ok(None),
+    let one = |((segment, key), room): ((&Segment, &Option<Key>), &Option<Room>)| match (key, room) {
+        (Some(key), Some(room)) => find(&segments.jobs[segment.jobs.clone()], key, *room, &lifting),
+        _ => Ok(None),
     };
     work.pool()?.install(|| {
         let rooms = rooms(keys, &lifting);
@@ -52,10 +52,14 @@ pub(super) fn lift(
 }
 
 /// Where a segment shall lie in the spool, and how long it seems to be.
-type Room = Option<(u64, u64)>;
+#[derive(Clone, Copy)]
+struct Room {
+    start: u64,
+    len: u64,
+}
 
 /// Gives all segments that seem to be somewhere places in the spool, in their order: when all are, as in the image.
-fn rooms(keys: &[Option<Key>], lifting: &Lifting) -> Vec<Room> {
+fn rooms(keys: &[Option<Key>], lifting: &Lifting) -> Vec<Option<Room>> {
     let Lifting { reuse, end, .. } = lifting;
     let seen = |key: &Option<Key>| {
         reuse
@@ -68,11 +72,9 @@ fn rooms(keys: &[Option<Key>], lifting: &Lifting) -> Vec<Room> {
         .par_iter()
         .map(|key| seen(key).map(|found| found.len))
         .collect();
-    let room = |len| {
-        (
-            end.fetch_add(u64::next_multiple_of(len, ALIGNMENT), Ordering::Relaxed),
-            len,
-        )
+    let room = |len: u64| Room {
+        start: end.fetch_add(len.next_multiple_of(ALIGNMENT), Ordering::Relaxed),
+        len,
     };
     lens.into_iter().map(|len| len.map(room)).collect()
 }
@@ -95,8 +97,9 @@ enum Depth {
 }
 
 /// Looks for one segment, in one place after the other.
-fn find(jobs: &[Job], key: &Key, mut room: Room, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
+fn find(jobs: &[Job], key: &Key, room: Room, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
     let Lifting { reuse, work, end, .. } = lifting;
+    let mut room = Some(room);
     for (number, place) in reuse.places.near.iter().enumerate() {
         work.progress.advance(0)?;
         let Some(found) = place.find(key) else { continue };
@@ -108,7 +111,7 @@ fn find(jobs: &[Job], key: &Key, mut room: Room, lifting: &Lifting) -> Result<Op
         // The smallest blocks of file systems, so that they can share them.
         let elsewhere = || end.fetch_add(found.len.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
         let start = match room.take() {
-            Some((start, len)) if len == found.len => start,
+            Some(room) if room.len == found.len => room.start,
             _ => elsewhere(),
         };
         match take(jobs, key, &found, start, depth, lifting)? {
