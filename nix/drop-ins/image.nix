@@ -6,6 +6,7 @@
   squashfsImage,
   bootScript,
   images ? import ../lib { inherit pkgs; },
+  # What AtomicNix's own file takes besides.
   ...
 }:
 let

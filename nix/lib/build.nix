@@ -44,10 +44,20 @@ pkgs.stdenvNoCC.mkDerivation (
       cd "$NIX_BUILD_TOP"
       printf '%s\n' "$specification" > kiln.json
       [ -e .attrs.json ] || ln -s "$NIX_ATTRS_JSON_FILE" .attrs.json
+    ''
+    + lib.optionalString (prepare != "") ''
+      # Whatever the user's commands set, or how they end: nothing of it is left behind but files.
+      (
+      shopt -s nullglob inherit_errexit
+      set -o pipefail
       ${prepare}
-      cd "$NIX_BUILD_TOP"
+      )
+    ''
+    + ''
       if [ "''${NIX_BUILD_CORES:-0}" != 0 ]; then kilnFlags+=(--jobs "$NIX_BUILD_CORES"); fi
       mkdir "$out"
+      # What nixpkgs' stdenv says where nobody has said a time is no time of anything.
+      if [ "''${SOURCE_DATE_EPOCH:-}" = 315532800 ]; then unset SOURCE_DATE_EPOCH; fi
       # A log has no use for a bar of progress, which a terminal gets.
       set -o pipefail
       kiln build kiln.json --out "$out" "''${kilnFlags[@]}" 2>&1 | cat

@@ -46,6 +46,16 @@ let
     }
     .${keys.compress or ""} or "";
 
+  endsIn =
+    end: text:
+    let
+      len = builtins.stringLength end;
+    in
+    builtins.substring (builtins.stringLength text - len) len text == end;
+
+  # A package alone is a list of one; other sets are a [closure] with keys.
+  listed = closure: if closure.type or "" == "derivation" then [ closure ] else closure;
+
   endings = {
     squashfs = "squashfs";
     fat = "vfat";
@@ -169,11 +179,14 @@ let
     );
 
   # One file system: keys of [fs.NAME] in place of those of a specification. `part` is its NAME there, which ids derive
-  # from; `asFile = true` makes $out the image and no folder.
+  # from; `asFile = true` makes $out the image and no folder, whose name ends as `compress` demands.
   mkFileSystem =
     format: args:
     let
-      name = args.name or part;
+      asFile = args.asFile or false;
+      # The name of a derivation that is a file is the file's, and says how that is compressed.
+      called = args.name or part;
+      name = if asFile && !(endsIn (ending keys) called) then called + ending keys else called;
       # A dot would part it from what {fs.NAME.id} asks of it.
       part = args.part or (replaceStrings [ "." ] [ "-" ] (args.name or "root"));
       keys = removeAttrs args (
@@ -188,7 +201,9 @@ let
         inherit format;
       }
       // lib.optionalAttrs (args ? file) { inherit (args) file; }
-      // lib.optionalAttrs ((args.closure or [ ]) != [ ]) { closure = true; };
+      # A layout has the closure of itself.
+      // lib.optionalAttrs (closure != [ ] && !(args ? layout)) { closure = true; };
+      closure = listed (args.closure or [ ]);
       made = fileOf part fs;
     in
     mkImages (
@@ -206,7 +221,8 @@ let
           "name"
         ]
       )
-      // (if args.asFile or false then { file = made; } else { })
+      // lib.optionalAttrs (args ? closure) { inherit closure; }
+      // lib.optionalAttrs asFile { file = made; }
       // {
         passthru = {
           filePath = made;

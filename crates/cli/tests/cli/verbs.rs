@@ -226,7 +226,8 @@ fn help_of_a_build() {
               A certificate between it and the devices' own; can be repeated
 
           --signing-time <TIME>
-              The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH` when not given
+              The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH`, or when the
+              certificate becomes valid, when not given
 
           --keyring <FILE>
               The certificates that devices trust, in PEM, which is all that devices read
