@@ -8,7 +8,9 @@
     boot-script.nix: say `source`, the file with the commands of the boot script, which AtomicNix has as scripts/boot.cmd: source = ./scripts/boot.cmd;'',
   # The system, for commands that have @systemClosure@.
   systemClosure ? null,
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   # What AtomicNix's own file takes besides.
   ...
 }:

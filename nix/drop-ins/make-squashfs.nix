@@ -14,7 +14,9 @@
   hydraBuildProduct ? false,
   # Of Kiln: more keys of [fs.NAME].
   keys ? { },
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   # The tools that nixpkgs' own file takes.
   ...
 }:

@@ -15,7 +15,9 @@
   # The oldest RAUC that has to take it. `type=raw` in the manifest, as AtomicNix has it, needs 1.15; for older ones it is left
   # out, and the files' endings say the same.
   targetRauc ? "1.15",
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   # What AtomicNix's own file takes besides.
   ...
 }:
