@@ -74,7 +74,7 @@ let
   mkImages =
     { name, ... }@args:
     let
-      closure = args.closure or [ ];
+      closure = listed (args.closure or [ ]);
       roots = if builtins.isList closure then closure else [ ];
       toplevel =
         if args ? toplevel then
@@ -229,10 +229,8 @@ let
       // lib.optionalAttrs (args ? closure) { inherit closure; }
       // lib.optionalAttrs asFile { file = made; }
       // {
-        passthru = {
-          filePath = made;
-        }
-        // args.passthru or { };
+        # A path below $out, of which a file has none.
+        passthru = lib.optionalAttrs (!asFile) { filePath = made; } // args.passthru or { };
       }
     );
 

@@ -241,6 +241,7 @@ in
     boot-script = pkgs.callPackage ../../nix/drop-ins/boot-script.nix {
       buildId = "0123456789abcdef";
       systemClosure = toplevel;
+      source = ../../demo/boot.cmd;
     };
     image = pkgs.callPackage ../../nix/drop-ins/image.nix {
       ubootRock64 = loader;
@@ -256,8 +257,12 @@ in
       signingKeyPath = key "release.key";
       caCert = key "ca.pem";
       signingTime = inputs.time;
+      # That of this machine.
+      targetRauc = "1.8";
     };
   };
+
+  drop-ins = import ./drop-ins.nix;
 
   nixpkgs = rec {
     # As sdImage calls its rootFilesystemCreator.
