@@ -133,7 +133,11 @@ let
           inherit attributes;
           file = lib.nameValuePair path "pseudo-files/${toString number}";
           command = ''
-            "$BASH" -c "${context (field 3)}" > pseudo-files/${toString number}
+            (
+            set +e +o pipefail
+            shopt -u nullglob inherit_errexit
+            eval "${context (field 3)}"
+            ) > pseudo-files/${toString number}
           '';
         };
         # As if the file of the builder were there.

@@ -21,6 +21,7 @@ mod listing;
 mod nix_drop_ins;
 mod nix_lib;
 mod nix_modules;
+mod nix_originals;
 mod nix_segments;
 mod nix_world;
 mod performance;

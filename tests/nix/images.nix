@@ -262,7 +262,18 @@ in
     };
   };
 
-  drop-ins = import ./drop-ins.nix;
+  drop-ins = import ./drop-ins.nix {
+    inherit (import ./images.nix) atomicnix;
+    inherit
+      images
+      key
+      nixosConfig
+      pkgs
+      sane
+      spl
+      toplevel
+      ;
+  };
 
   nixpkgs = rec {
     # As sdImage calls its rootFilesystemCreator.
