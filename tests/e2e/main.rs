@@ -15,6 +15,7 @@ mod caches;
 mod demo;
 mod ext4;
 mod forged;
+mod guide_lines;
 mod instructions;
 mod layouts;
 mod listing;
