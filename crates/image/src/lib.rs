@@ -14,7 +14,8 @@
 //!   (it is a hole in a sparse file); zeros that a reader relies on are extents.
 //! * [`Layout`]: collects extents and checks that no two of them overlap.
 //! * [`write()`]: the only code that makes files, each whole or not at all. On its way into a file an image can go
-//!   [`Through`] what makes other bytes of it ([`Encode`]) or listens ([`Listen`]).
+//!   [`Through`] what makes other bytes of it ([`Encode`]) or listens ([`Listen`]). [`write_tree`] makes a folder of a tree
+//!   in the same way.
 //!
 //! * [`Spool`]: where a compressing format keeps its output until an image takes it from there.
 //!
@@ -44,6 +45,7 @@ pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
 pub use write::{
-    Encode, Folder, Listen, Nameless, Obstacle, Piece, Target, Through, Written, abandon, write,
+    Encode, Folder, Listen, Nameless, Obstacle, Owners, Piece, Target, Through, Written, abandon, write,
+    write_tree,
 };
 pub use zeros::DataFinder;
