@@ -295,7 +295,7 @@ fn by_mksquashfs(world: &World, dir: &Path) -> PathBuf {
         .collect();
     let command = format!(
         "mksquashfs nix-path-registration {} {} {words} -no-hardlinks -keep-as-directory -all-root -b 1048576 \
-         -no-compression -no-progress -root-mode 0755",
+         -noI -noD -noF -noX -no-progress -root-mode 0755",
         sources.join(" "),
         image.display()
     );

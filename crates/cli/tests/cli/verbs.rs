@@ -98,6 +98,7 @@ fn help() {
     Commands:
       build        Make everything that a specification describes
       plan         Show what a build would make, and write nothing
+      tree         Make a folder of what a file system of a specification holds
       squashfs     Make a squashfs of a closure or a folder, without a specification
       ext4         Make an ext4 of a closure or a folder, without a specification
       fat          Make a FAT of a folder or files, without a specification
