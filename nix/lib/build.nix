@@ -18,6 +18,7 @@
   # What Hydra offers for download: kind = file.
   hydra,
   prepare,
+  finish,
   nativeBuildInputs,
   passthru,
   meta,
@@ -48,7 +49,7 @@ buildPkgs.stdenvNoCC.mkDerivation (
       ${prepare}
       cd "$NIX_BUILD_TOP"
       if [ "''${NIX_BUILD_CORES:-0}" != 0 ]; then kilnFlags+=(--jobs "$NIX_BUILD_CORES"); fi
-      mkdir "$out"
+      mkdir -p "$out"
       # A log has no use for a bar of progress, which a terminal gets.
       set -o pipefail
       kiln build kiln.json --out "$out" "''${kilnFlags[@]}" 2>&1 | cat
@@ -62,6 +63,7 @@ buildPkgs.stdenvNoCC.mkDerivation (
               printf '%s\n' "''${product% *} $out/''${product##* }" >> "$out/nix-support/hydra-build-products"
             done
           fi
+          ${finish}
         ''
       else
         ''

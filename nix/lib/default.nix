@@ -11,6 +11,7 @@
 #   closure     the store paths whose closure is packed: packages, or a [closure] with keys of Kiln's
 #   toplevel    the system among them; the only path of `closure` when there is just one
 #   prepare     shell that runs first, in the folder where relative paths of the specification start
+#   finish      shell that runs last, when all outputs lie in $out
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
@@ -28,6 +29,7 @@ let
   ours = [
     "closure"
     "file"
+    "finish"
     "flags"
     "hydra"
     "meta"
@@ -120,7 +122,7 @@ let
           [ ]
         else
           wanted;
-      alone = part: mkImages (removeAttrs args [ "file" "hydra" "passthru" ] // { only = [ part ]; });
+      alone = part: mkImages (removeAttrs args [ "file" "finish" "hydra" "passthru" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
     import ./build.nix {
@@ -139,6 +141,7 @@ let
       meta = args.meta or { };
       nativeBuildInputs = args.nativeBuildInputs or [ ];
       prepare = args.prepare or "";
+      finish = args.finish or "";
       passthru = {
         inherit segments specification;
         # Each part alone, with the bytes that it has in the whole.
