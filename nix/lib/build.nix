@@ -12,12 +12,15 @@
   only,
   # Folders of compressed segments.
   segments,
+  # $out is the tree of the only file system.
+  asTree,
   # The output that is $out, or null when $out is a folder of them.
   file,
   flags,
   # What Hydra offers for download: kind = file.
   hydra,
   prepare,
+  finish,
   nativeBuildInputs,
   passthru,
   meta,
@@ -56,15 +59,38 @@ buildPkgs.stdenvNoCC.mkDerivation (
     ''
     + ''
       if [ "''${NIX_BUILD_CORES:-0}" != 0 ]; then kilnFlags+=(--jobs "$NIX_BUILD_CORES"); fi
-      mkdir "$out"
+      mkdir -p "$out"
       # What nixpkgs' stdenv says where nobody has said a time is no time of anything.
       if [ "''${SOURCE_DATE_EPOCH:-}" = 315532800 ]; then unset SOURCE_DATE_EPOCH; fi
       # A log has no use for a bar of progress, which a terminal gets.
       set -o pipefail
-      kiln build kiln.json --out "$out" "''${kilnFlags[@]}" 2>&1 | cat
     ''
     + (
-      if file == null then
+      if asTree then
+        ''
+          # Nothing else of the store is ours to make something in, so it grows in $out, and moves up.
+          kiln tree kiln.json --owners mine --out "$out/.kiln-tree" "''${kilnFlags[@]}" 2>&1 | cat
+          (
+          shopt -s nullglob dotglob
+          for entry in "$out/.kiln-tree/"*; do
+            # A folder that changes its place is written to.
+            if [ -d "$entry" ] && [ ! -L "$entry" ]; then chmod u+w "$entry"; fi
+            mv "$entry" "$out/"
+          done
+          chmod u+w "$out/.kiln-tree"
+          rmdir "$out/.kiln-tree"
+          )
+          ${finish}
+        ''
+      else
+        ''
+          kiln build kiln.json --out "$out" "''${kilnFlags[@]}" 2>&1 | cat
+        ''
+    )
+    + (
+      if asTree then
+        ""
+      else if file == null then
         ''
           if [ ''${#products[@]} -gt 0 ]; then
             mkdir "$out/nix-support"
@@ -72,6 +98,7 @@ buildPkgs.stdenvNoCC.mkDerivation (
               printf '%s\n' "''${product% *} $out/''${product##* }" >> "$out/nix-support/hydra-build-products"
             done
           fi
+          ${finish}
         ''
       else
         ''

@@ -11,6 +11,7 @@
 #   closure     the store paths whose closure is packed: packages, or a [closure] with keys of Kiln's
 #   toplevel    the system among them; the only path of `closure` when there is just one
 #   prepare     shell that runs first, in the folder where relative paths of the specification start
+#   finish      shell that runs last, when all outputs lie in $out
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
@@ -26,8 +27,10 @@ let
   inherit (builtins) mapAttrs removeAttrs replaceStrings;
 
   ours = [
+    "asTree"
     "closure"
     "file"
+    "finish"
     "flags"
     "hydra"
     "meta"
@@ -130,7 +133,7 @@ let
           [ ]
         else
           wanted;
-      alone = part: mkImages (removeAttrs args [ "file" "hydra" "passthru" ] // { only = [ part ]; });
+      alone = part: mkImages (removeAttrs args [ "file" "finish" "hydra" "passthru" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
     import ./build.nix {
@@ -144,11 +147,13 @@ let
         ;
       name = replaceStrings [ "{" "}" ] [ "" "" ] name;
       file = args.file or null;
+      asTree = args.asTree or false;
       flags = args.flags or [ ];
       hydra = args.hydra or { };
       meta = args.meta or { };
       nativeBuildInputs = args.nativeBuildInputs or [ ];
       prepare = args.prepare or "";
+      finish = args.finish or "";
       passthru = {
         inherit segments specification;
         # Each part alone, with the bytes that it has in the whole.
@@ -234,6 +239,70 @@ let
       }
     );
 
+  # A root as a folder, which is $out: keys of [fs.NAME] that all formats have. Of modes the store keeps whether a file can be
+  # run, and it knows one owner, so what needs more is an error here, and no surprise there.
+  mkTree =
+    args:
+    let
+      name = args.name or "root";
+      bad =
+        problem:
+        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
+      plain = [
+        "0444"
+        "0555"
+        "0644"
+        "0755"
+        "444"
+        "555"
+        "644"
+        "755"
+      ];
+      checked =
+        rule:
+        let
+          others = removeAttrs rule [
+            "directory-mode"
+            "mode"
+            "path"
+          ];
+          modes = lib.optional (rule ? mode) rule.mode ++ lib.optional (rule ? directory-mode) rule.directory-mode;
+        in
+        if others != { } then
+          bad "${rule.path} has ${toString (builtins.attrNames others)}"
+        else if builtins.all (mode: builtins.elem mode plain) modes then
+          rule
+        else
+          bad "${rule.path} has the mode ${toString modes}";
+      # mkFileSystem's, as far as they are about what is in it.
+      made = mkFileSystem "squashfs" (
+        args
+        // {
+          inherit name;
+          part = args.part or (replaceStrings [ "." ] [ "-" ] name);
+        }
+        // lib.optionalAttrs (args ? attributes) { attributes = map checked args.attributes; }
+      );
+    in
+    if args.nodes or { } != { } then
+      bad "it has nodes"
+    else
+      mkImages (
+        {
+          inherit name;
+          specificationName = made.specification.name;
+          inherit (made.specification) fs;
+          asTree = true;
+        }
+        // builtins.intersectAttrs (lib.genAttrs (ours ++ [ "seed" ]) (_: null)) (
+          removeAttrs args [
+            "file"
+            "name"
+            "only"
+          ]
+        )
+      );
+
   # A boot script of U-Boot: `source`, `arch`, `substitute`, `time` as in [script.NAME]. $out has NAME.scr and NAME.cmd.
   mkBootScript =
     {
@@ -299,6 +368,7 @@ in
     mkRaucBundle
     mkSegmentList
     mkSegments
+    mkTree
     ;
   mkExt4Fs = mkFileSystem "ext4";
   mkFat = mkFileSystem "fat";
