@@ -6,18 +6,18 @@ let
   inherit (builtins)
     concatStringsSep
     elemAt
+    filter
     genList
-    length
     match
     replaceStrings
     ;
   # Without what a shell keeps in double quotes.
-  plain =
-    replaceStrings [ "\\\"" "\\\\" "\\$" "\\`" ] [ "\"" "\\" "$" "`" ];
+  plain = replaceStrings [ "\\\"" "\\\\" "\\$" "\\`" ] [ "\"" "\\" "$" "`" ];
+  expands = text: match ".*[$`].*" (replaceStrings [ "\\$" "\\`" ] [ "" "" ] text) != null;
   space = "[[:space:]]+";
-  word = "([^[:space:]]+)";
-  words = count: concatStringsSep space (genList (_: word) count);
-
+  words = count: concatStringsSep space (genList (_: "([^[:space:]]+)") count);
+  isNumber = text: match "[0-9]+" text != null;
+  number = text: builtins.fromJSON (elemAt (match "0*([0-9]+)" text) 0);
   absolute = path: if lib.hasPrefix "/" path then path else "/${path}";
 
   # Braces stand for values in a specification, and more in its patterns.
@@ -27,84 +27,124 @@ let
       [ "\\" "*" "?" "[" "]" "{" "}" ]
       [ "\\\\" "\\*" "\\?" "\\[" "\\]" "\\{" "\\}" ];
 
-  definition =
-    number: line:
+  # Kinds with a mode, an owner and a group: what comes behind these, and how it is written.
+  shapes = {
+    d = {
+      fields = "";
+      usage = "PATH d MODE UID GID";
+    };
+    m = {
+      fields = "";
+      usage = "PATH m MODE UID GID";
+    };
+    f = {
+      fields = "${space}(.+)";
+      usage = "PATH f MODE UID GID COMMAND";
+    };
+    s = {
+      fields = "${space}(.+)";
+      usage = "PATH s MODE UID GID TARGET";
+    };
+    b = {
+      fields = "${space}${words 2}";
+      usage = "PATH b MODE UID GID MAJOR MINOR";
+    };
+    c = {
+      fields = "${space}${words 2}";
+      usage = "PATH c MODE UID GID MAJOR MINOR";
+    };
+    i = {
+      fields = "${space}([sf])";
+      usage = "PATH i MODE UID GID f (a pipe) or s (a socket)";
+    };
+  };
+  # As capitals, with a time before the mode.
+  withTime = builtins.listToAttrs (
+    map (kind: lib.nameValuePair (lib.toUpper kind) kind) (builtins.attrNames shapes)
+  );
+
+  # A line, as far as all kinds are alike.
+  read =
+    at: line:
     let
       bad = problem: throw "${what}: pseudoFiles ${builtins.toJSON line}: ${problem}";
-      # What regular expressions find has lost it.
-      context = text: builtins.appendContext text (builtins.getContext line);
       parts = match "[[:space:]]*(\\\\\"([^\"]*)\\\\\"|[^[:space:]\"]+)${space}([^[:space:]]+)[[:space:]]*(.*)" line;
       part = elemAt parts;
-      name = plain (if part 1 == null then part 0 else part 1);
-      path = absolute name;
-      kind = part 2;
-      lower =
-        {
-          D = "d";
-          M = "m";
-          F = "f";
-          S = "s";
-          B = "b";
-          C = "c";
-          I = "i";
-        }
-        .${kind} or kind;
-      timed = lower != kind;
-      # The fields before what a kind has of its own: a time, a mode, an owner and a group.
-      start = if timed then 4 else 3;
-      shapes = {
-        d = "";
-        m = "";
-        f = "${space}(.+)";
-        s = "${space}(.+)";
-        b = "${space}${words 2}";
-        c = "${space}${words 2}";
-        i = "${space}([sf])";
-      };
-      fields = match "${words start}${shapes.${lower}}[[:space:]]*" (part 3);
+      path = absolute (plain (if part 1 == null then part 0 else part 1));
+      kind = withTime.${part 2} or (part 2);
+      isTimed = withTime ? ${part 2};
+      fields = match "${words (if isTimed then 4 else 3)}${shapes.${kind}.fields}[[:space:]]*" (part 3);
       field =
         at:
         if fields == null then
-          bad "has not the fields of `${kind}`: ${usage.${lower}}"
+          bad "has not the fields of `${kind}`: ${shapes.${kind}.usage}"
         else
-          elemAt fields (at + (if timed then 1 else 0));
-      usage = {
-        d = "PATH d MODE UID GID";
-        m = "PATH m MODE UID GID";
-        f = "PATH f MODE UID GID COMMAND";
-        s = "PATH s MODE UID GID TARGET";
-        b = "PATH b MODE UID GID MAJOR MINOR";
-        c = "PATH c MODE UID GID MAJOR MINOR";
-        i = "PATH i MODE UID GID f (a pipe) or s (a socket)";
-      };
-      isNumber = text: match "[0-9]+" text != null;
-      number' = text: builtins.fromJSON (elemAt (match "0*([0-9]+)" text) 0);
+          elemAt fields (at + (if isTimed then 1 else 0));
       id =
         text:
         if text == "root" then
           0
         else if isNumber text then
-          number' text
+          number text
         else
           bad "the owner ${text}: owners are numbers or root";
       octal =
         text:
         if match "[0-7]{1,5}" text == null then bad "the mode ${text}: modes are octal digits" else text;
-      attributes = {
-        path = pattern path;
-        mode = octal (field 0);
-        owner = id (field 1);
-        group = id (field 2);
-      }
-      // lib.optionalAttrs timed {
-        time =
-          let
-            text = elemAt fields 0;
-          in
-          if isNumber text then number' text else bad "the time ${text}: times are seconds since 1970";
+      seconds =
+        text: if isNumber text then number text else bad "the time ${text}: times are seconds since 1970";
+    in
+    if parts == null then
+      bad "must be PATH KIND and what the kind needs"
+    else if kind != "f" && expands line then
+      bad "a shell would replace something in it, which only commands of `f` can have"
+    else if kind == "p" then
+      bad "mksquashfs knows no kind `p`: a pipe is `i` with `f` at the end"
+    else
+      {
+        inherit
+          at
+          bad
+          field
+          kind
+          path
+          ;
+        # What regular expressions find has lost it.
+        context = text: builtins.appendContext text (builtins.getContext line);
+        rest = part 3;
+        attributes = {
+          path = pattern path;
+          mode = octal (field 0);
+          owner = id (field 1);
+          group = id (field 2);
+        }
+        // lib.optionalAttrs isTimed { time = seconds (elemAt fields 0); };
       };
-      expands = text: match ".*[$`].*" (replaceStrings [ "\\$" "\\`" ] [ "" "" ] text) != null;
-      device = type: if isNumber (field 3) && isNumber (field 4) then "${type} ${field 3}:${field 4}" else bad "device numbers are decimal";
+
+  # What a line is in a specification.
+  lower =
+    {
+      at,
+      attributes,
+      bad,
+      context,
+      field,
+      kind,
+      path,
+      rest,
+    }:
+    let
+      node = text: {
+        inherit attributes;
+        node = lib.nameValuePair path text;
+      };
+      device =
+        type:
+        if isNumber (field 3) && isNumber (field 4) then
+          node "${type} ${field 3}:${field 4}"
+        else
+          bad "device numbers are decimal";
+      pair = match "([^=[:space:]]+)=(.*)" rest;
       kinds = {
         d = {
           inherit attributes;
@@ -116,77 +156,55 @@ let
           attributes = removeAttrs attributes [ "mode" ];
           symlink = lib.nameValuePair path (context (literal (plain (field 3))));
         };
-        c = {
-          inherit attributes;
-          node = lib.nameValuePair path (device "char");
-        };
-        b = {
-          inherit attributes;
-          node = lib.nameValuePair path (device "block");
-        };
-        i = {
-          inherit attributes;
-          node = lib.nameValuePair path (if field 3 == "f" then "fifo" else "socket");
-        };
+        c = device "char";
+        b = device "block";
+        i = node (if field 3 == "f" then "fifo" else "socket");
         # What a command says, which mksquashfs gives to a shell after the builder's own has read it.
         f = {
           inherit attributes;
-          file = lib.nameValuePair path "pseudo-files/${toString number}";
+          file = lib.nameValuePair path "pseudo-files/${toString at}";
           command = ''
             (
             set +e +o pipefail
             shopt -u nullglob inherit_errexit
             eval "${context (field 3)}"
-            ) > pseudo-files/${toString number}
+            ) > pseudo-files/${toString at}
           '';
         };
         # As if the file of the builder were there.
-        l = {
-          file =
-            let
-              source = match "(.*[^[:space:]])[[:space:]]*" (part 3);
-            in
-            if source == null then bad "has not the fields of `l`: PATH l FILE" else
-            lib.nameValuePair path (context (literal (plain (elemAt source 0))));
-        };
+        l =
+          if rest == "" then
+            bad "has not the fields of `l`: PATH l FILE"
+          else
+            { file = lib.nameValuePair path (context (literal (plain rest))); };
         # A second name of another definition.
-        L.link = plain (part 3);
+        L.link = absolute (plain rest);
         x =
-          let
-            pair = match "([^=[:space:]]+)=(.*)" (part 3);
-            value = plain (elemAt pair 1);
-          in
           if pair == null then
             bad "has not the fields of `x`: PATH x NAME=VALUE"
-          else if lib.hasPrefix "0t" value then
+          else if lib.hasPrefix "0t" (elemAt pair 1) then
             bad "values are text, or digits behind 0x or 0s"
           else
             {
               attributes = {
                 path = pattern path;
-                xattrs.${elemAt pair 0} = value;
+                xattrs.${elemAt pair 0} = plain (elemAt pair 1);
               };
             };
       };
     in
-    if parts == null then
-      bad "must be PATH KIND and what the kind needs"
-    else if kind != "f" && kind != "F" && expands line then
-      bad "a shell would replace something in it, which only commands of `f` can have"
-    else if kind == "p" then
-      bad "mksquashfs knows no kind `p`: a pipe is `i` with `f` at the end"
-    else if !(kinds ? ${lower}) then
-      bad "the kind `${kind}`: known are d, m, f, s, b, c, i (as capitals with a time), l, L and x"
+    if kinds ? ${kind} then
+      { inherit bad path; } // kinds.${kind}
     else
-      { inherit bad path; } // kinds.${lower};
+      bad "the kind `${kind}`: known are d, m, f, s, b, c, i (as capitals with a time), l, L and x";
 
-  said = genList (at: definition at (elemAt lines at)) (length lines);
+  said = genList (at: lower (read at (elemAt lines at))) (builtins.length lines);
+
   # Links that name other definitions become copies of them.
-  definitions = map (
+  linked =
     found:
     let
-      target = absolute found.link;
-      others = builtins.filter (other: other.path == target && !(other ? link)) said;
+      others = filter (other: other.path == found.link && !(other ? link)) said;
       other = lib.last others;
       renamed =
         key: lib.optionalAttrs (other ? ${key}) { ${key} = other.${key} // { name = found.path; }; };
@@ -194,7 +212,7 @@ let
     if !(found ? link) then
       found
     else if others == [ ] then
-      found.bad "${target}: is none of the pseudoFiles"
+      found.bad "${found.link}: is none of the pseudoFiles"
     else
       renamed "symlink"
       // renamed "node"
@@ -203,9 +221,9 @@ let
         attributes = other.attributes // {
           path = pattern found.path;
         };
-      }
-  ) said;
-  all = key: map (found: found.${key}) (builtins.filter (found: found ? ${key}) definitions);
+      };
+  definitions = map linked said;
+  all = key: map (found: found.${key}) (filter (found: found ? ${key}) definitions);
   commands = all "command";
 in
 {

@@ -133,7 +133,7 @@ let
           [ ]
         else
           wanted;
-      alone = part: mkImages (removeAttrs args [ "file" "finish" "hydra" "passthru" ] // { only = [ part ]; });
+      alone = part: mkImages (removeAttrs args [ "asTree" "file" "finish" "hydra" "passthru" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
     import ./build.nix {

@@ -24,6 +24,7 @@ mod nix_lib;
 mod nix_modules;
 mod nix_originals;
 mod nix_segments;
+mod nix_trees;
 mod nix_world;
 mod performance;
 mod reproducible;

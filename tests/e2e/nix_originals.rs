@@ -171,6 +171,18 @@ fn what_a_drop_in_cannot_do_is_an_error_that_says_what_there_is() {
         ("shell", "a shell would replace something in it"),
         ("no-target", "/nothing: is none of the pseudoFiles"),
         ("source", "source = ./scripts/boot.cmd"),
+        (
+            "tree-nodes",
+            "mkTree: refused: it has nodes, which the store does not keep",
+        ),
+        (
+            "tree-owner",
+            "mkTree: refused: /x has owner, which the store does not keep",
+        ),
+        (
+            "tree-mode",
+            "mkTree: refused: /x has the mode 4755, which the store does not keep",
+        ),
     ] {
         let said = world.failure(&format!("drop-ins.refused.{name}"));
         assert!(said.contains(told), "{name}: {said}");

@@ -55,6 +55,15 @@ let
     "nix-path-registration m 400 0 0"
   ];
 
+  # As pkgs.buildEnv makes it.
+  environment = pkgs.runCommand "myBareLinuxRoot" { } ''
+    mkdir -p "$out/bin"
+    ln -s ${pkgs.demo.coreutils}/bin/true "$out/bin/true"
+    ln -s ${pkgs.demo.busybox}/bin/busybox "$out/bin/busybox"
+    ln -s ${pkgs.demo.coreutils}/share "$out/share"
+  '';
+  tree = keys: images.mkTree ({ name = "refused"; } // keys);
+
   # A package that is links to others.
   farm = pkgs.runCommand "farm" { } ''
     mkdir -p "$out/overlays"
@@ -186,6 +195,25 @@ in
   }
   // {
     source = (boot-script { buildId = "0123"; }).drvPath;
+    tree-nodes = (tree { nodes."/dev/null" = "char 1:3"; }).drvPath;
+    tree-owner =
+      (tree {
+        attributes = [
+          {
+            path = "/x";
+            owner = 3;
+          }
+        ];
+      }).drvPath;
+    tree-mode =
+      (tree {
+        attributes = [
+          {
+            path = "/x";
+            mode = "4755";
+          }
+        ];
+      }).drvPath;
   };
 
   shell = {
@@ -216,6 +244,41 @@ in
     asFile = true;
     compress = "zstd";
     closure = toplevel;
+  };
+
+  tree = {
+    inherit environment;
+    links = images.mkTree {
+      name = "myLinuxRootWithNixStore";
+      closure = [ environment ];
+      layout = "links";
+    };
+    fhs = images.mkTree {
+      name = "fhs";
+      closure = pkgs.demo.coreutils;
+      layout = "fhs";
+    };
+    files = images.mkTree {
+      name = "files";
+      prepare = ''
+        mkdir -p made/closed/in
+        echo kept > made/closed/in/kept
+        chmod 0555 made/closed
+        exit 0
+      '';
+      tree = "made";
+      keep = [ "modes" ];
+      symlinks."/bin" = "usr/bin";
+      directories = [ "/usr/bin" ];
+      text."/etc/run" = "#!/bin/sh\n";
+      text."/.hidden" = "hidden\n";
+      attributes = [
+        {
+          path = "/etc/run";
+          mode = "0755";
+        }
+      ];
+    };
   };
 
   fhs = {
