@@ -99,7 +99,7 @@ in
   Generated from the modules by `nix/docs/generate`; [the guide](guide-nix.md) shows them at work.
 
 ''
-+ section "All modules" "Which Kiln makes an image, and which machine runs it." ../modules/kiln.nix
++ section "All modules" "Which Kiln makes the image, and on which machine: what the modules share." ../modules/kiln.nix
 + "\n"
 + section "`nixosModules.image` and `nixosModules.sd-image`" "What is on a disk beside its layout." ../modules/options.nix
 + "\n"

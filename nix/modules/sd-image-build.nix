@@ -95,10 +95,11 @@ let
     cd "$NIX_BUILD_TOP"
     export img=${img}
     compressImage=${lib.optionalString cfg.compressImage "1"}
-    mkdir -p files firmware
+    mkdir -p firmware files
   '';
   fillRoot = ''
-    ( ${fill.root.commands}
+    ( mkdir -p ./files
+    ${fill.root.commands}
     )
   '';
   fillFirmware = ''
