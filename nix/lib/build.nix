@@ -31,6 +31,44 @@ let
     flags
     ++ lib.concatMap (part: [ "--only" part ]) only
     ++ lib.concatMap (segment: [ "--reuse" "${segment}" ]) segments;
+  build = ''
+    kiln build kiln.json --out "$out" "''${kilnFlags[@]}" 2>&1 | cat
+  '';
+  offer = ''
+    if [ ''${#products[@]} -gt 0 ]; then
+      mkdir "$out/nix-support"
+      for product in "''${products[@]}"; do
+        printf '%s\n' "''${product% *} $out/''${product##* }" >> "$out/nix-support/hydra-build-products"
+      done
+    fi
+    ${finish}
+  '';
+  # $out is the image: renamed beside itself where that is allowed, copied otherwise.
+  rename = ''
+    if mv "$out" "$out.folder" 2> /dev/null; then
+      mv "$out.folder/"${lib.escapeShellArg file} "$out"
+      rm -r "$out.folder"
+    else
+      cp --sparse=always "$out/"${lib.escapeShellArg file} image
+      rm -r "$out"
+      cp --sparse=always image "$out"
+    fi
+  '';
+  # $out is a tree. Nothing else of the store is ours to make something in, so it grows in $out, and moves up: a folder that
+  # changes its place is written to.
+  moveUp = ''
+    kiln tree kiln.json --owners mine --out "$out/.kiln-tree" "''${kilnFlags[@]}" 2>&1 | cat
+    (
+    shopt -s nullglob dotglob
+    chmod u+w "$out/.kiln-tree"
+    for entry in "$out/.kiln-tree/"*; do
+      if [ -d "$entry" ] && [ ! -L "$entry" ]; then chmod u+w "$entry"; fi
+      mv "$entry" "$out/"
+    done
+    rmdir "$out/.kiln-tree"
+    )
+    ${finish}
+  '';
 in
 buildPkgs.stdenvNoCC.mkDerivation (
   {
@@ -67,51 +105,11 @@ buildPkgs.stdenvNoCC.mkDerivation (
     ''
     + (
       if asTree then
-        ''
-          # Nothing else of the store is ours to make something in, so it grows in $out, and moves up.
-          kiln tree kiln.json --owners mine --out "$out/.kiln-tree" "''${kilnFlags[@]}" 2>&1 | cat
-          (
-          shopt -s nullglob dotglob
-          for entry in "$out/.kiln-tree/"*; do
-            # A folder that changes its place is written to.
-            if [ -d "$entry" ] && [ ! -L "$entry" ]; then chmod u+w "$entry"; fi
-            mv "$entry" "$out/"
-          done
-          chmod u+w "$out/.kiln-tree"
-          rmdir "$out/.kiln-tree"
-          )
-          ${finish}
-        ''
-      else
-        ''
-          kiln build kiln.json --out "$out" "''${kilnFlags[@]}" 2>&1 | cat
-        ''
-    )
-    + (
-      if asTree then
-        ""
+        moveUp
       else if file == null then
-        ''
-          if [ ''${#products[@]} -gt 0 ]; then
-            mkdir "$out/nix-support"
-            for product in "''${products[@]}"; do
-              printf '%s\n' "''${product% *} $out/''${product##* }" >> "$out/nix-support/hydra-build-products"
-            done
-          fi
-          ${finish}
-        ''
+        build + offer
       else
-        ''
-          # $out is the image: renamed beside itself where that is allowed, copied otherwise.
-          if mv "$out" "$out.folder" 2> /dev/null; then
-            mv "$out.folder/"${lib.escapeShellArg file} "$out"
-            rm -r "$out.folder"
-          else
-            cp --sparse=always "$out/"${lib.escapeShellArg file} image
-            rm -r "$out"
-            cp --sparse=always image "$out"
-          fi
-        ''
+        build + rename
     );
   }
   // lib.optionalAttrs (roots != [ ]) { exportReferencesGraph.closure = map (root: "${root}") roots; }
