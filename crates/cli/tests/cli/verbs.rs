@@ -184,9 +184,6 @@ fn help_of_a_build() {
 
               [default: 20GiB]
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --reuse <PATH>
               An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
@@ -196,12 +193,15 @@ fn help_of_a_build() {
               while that is being compressed; what comes from it is compared with the files; can be
               repeated
 
-          --json
-              Print results and errors as JSON
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
 
           --cache-to <URL>
               A shared cache that gets what it does not have, as far as that takes no longer than the
               build
+
+          --json
+              Print results and errors as JSON
 
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it
