@@ -61,8 +61,10 @@ let
     in
     builtins.substring (builtins.stringLength text - len) len text == end;
 
-  # A package alone is a list of one; other sets are a [closure] with keys.
-  listed = closure: if closure.type or "" == "derivation" then [ closure ] else closure;
+  # A package or store path alone is a list of one; other sets are a [closure] with keys.
+  listed =
+    closure:
+    if builtins.isString closure || closure.type or "" == "derivation" then [ closure ] else closure;
 
   endings = {
     squashfs = "squashfs";

@@ -362,7 +362,7 @@ fn pseudo_files_are_those_that_mksquashfs_makes() {
         listed.into_iter().collect::<Vec<_>>(),
         [
             "-r--r--r-- 0/0 0 /nix-path-registration",
-            "drwxr-xr-x 0/0  ",
+            "drwxr-xr-x 0/0 ",
             "drwxr-xr-x 3/7 /etc"
         ]
     );

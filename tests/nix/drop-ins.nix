@@ -255,7 +255,7 @@ in
     };
     fhs = images.mkTree {
       name = "fhs";
-      closure = pkgs.demo.coreutils;
+      closure = pkgs.coreutils;
       layout = "fhs";
     };
     files = images.mkTree {
