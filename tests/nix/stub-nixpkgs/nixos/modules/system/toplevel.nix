@@ -13,7 +13,8 @@ let
     if failed != [ ] then
       throw "\nFailed assertions:\n${lib.concatMapStringsSep "\n" (message: "- ${message}") failed}"
     else
-      lib.foldr lib.warn value config.warnings;
+      # It has an fstab, so all that is mounted is looked at.
+      builtins.deepSeq (lib.attrValues config.fileSystems) (lib.foldr lib.warn value config.warnings);
   inherit (config.boot.kernelPackages) kernel;
   inherit (config.system.boot.loader) kernelFile initrdFile;
 in
