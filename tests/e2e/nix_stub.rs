@@ -89,6 +89,6 @@ fn configurations_have_the_types_and_defaults_of_nixos() {
     );
     refused(
         "{ boot.loader.generic-extlinux-compatible.enable = true; boot.loader.systemd-boot.enable = true; }",
-        "`system.boot.loader.id' has conflicting definition values",
+        "`system.build.installBootLoader' is defined multiple times",
     );
 }

@@ -12,7 +12,9 @@ let
   configOf = modules: tried (lib.evalModules { inherit modules; }).config;
   option = type: { options.value = mkOption { inherit type; }; };
   # What definitions make of an option of a type.
-  merged = type: definitions: configOf ([ (option type) ] ++ map (value: { config.value = value; }) definitions);
+  merged =
+    type: definitions:
+    configOf ([ (option type) ] ++ map (value: { config.value = value; }) definitions);
 in
 {
   inherit

@@ -22,7 +22,9 @@ let
         let
           toplevel = settings.system.build.toplevel or null;
           build = removeAttrs (settings.system.build or { }) [ "toplevel" ];
-          rest = settings // lib.optionalAttrs (settings ? system) { system = settings.system // { inherit build; }; };
+          rest =
+            settings
+            // lib.optionalAttrs (settings ? system) { system = settings.system // { inherit build; }; };
         in
         (import ./nixos/lib/eval-config.nix {
           inherit lib;
@@ -32,7 +34,8 @@ let
             "modulesPath"
             "pkgs"
           ];
-          modules = modules ++ [ rest ] ++ lib.optional (toplevel != null) { stub = { inherit toplevel; }; };
+          modules =
+            modules ++ [ rest ] ++ lib.optional (toplevel != null) { stub = { inherit toplevel; }; };
         }).config;
     };
 in
