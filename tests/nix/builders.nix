@@ -77,6 +77,8 @@ let
   script = atomicnix "boot-script" {
     buildPkgs = pkgs;
     systemClosure = toplevel;
+    buildId = "test";
+    source = ../../demo/boot.cmd;
   };
   slots = {
     buildPkgs = pkgs;
