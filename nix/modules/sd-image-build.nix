@@ -28,7 +28,7 @@ let
   menu = at: lib.optionalAttrs (at != null) { extlinux = extlinux // { inherit at; }; };
   mebibytes = count: "${toString count}MiB";
 
-  layout = {
+  layout = menus: {
     fs.firmware = {
       format = "fat";
       label = cfg.firmwarePartitionName;
@@ -38,7 +38,7 @@ let
       follow-links = true;
       files = firmware;
     }
-    // menu fill.firmware.menu;
+    // menu menus.firmware;
     fs.root = {
       format = "ext4";
       label = cfg.rootVolumeLabel;
@@ -53,7 +53,7 @@ let
       tree = "files";
       keep = [ "modes" ];
     }
-    // menu rootMenu;
+    // menu menus.root;
     disk = {
       table = "mbr";
       signature = cfg.firmwarePartitionID;
@@ -73,7 +73,16 @@ let
       ];
     };
   };
-  specification = lib.recursiveUpdate layout config.kiln.specification;
+  withMenus = menus: lib.recursiveUpdate (layout menus) config.kiln.specification;
+  specification = withMenus {
+    firmware = fill.firmware.menu;
+    root = rootMenu;
+  };
+  # What the system is told of it. Which menus there are follows from commands, and those from the system.
+  known = withMenus {
+    firmware = null;
+    root = null;
+  };
   inherit (specification) disk;
   compress = disk.compress or (if cfg.compressImage then "zstd" else null);
   name = import ./names.nix { inherit config lib; } {
@@ -258,7 +267,7 @@ let
   failed = builtins.filter (check: !check.assertion) checks;
 in
 {
-  inherit name root specification;
+  inherit name root;
   image =
     if failed != [ ] then
       throw (lib.concatMapStrings (check: "\n- ${check.message}") failed)
@@ -266,17 +275,13 @@ in
       first { inherit finish; } compress
     else
       withCommands;
-  mounts = {
-    root =
-      media.mount {
-        inherit specification;
-        part = "root";
-        preferred = "label";
-      };
-    firmware = media.mount {
-      inherit specification;
-      part = "firmware";
+  specification = known;
+  mounts = lib.genAttrs [ "firmware" "root" ] (
+    part:
+    media.mount {
+      specification = known;
+      inherit part;
       preferred = "label";
-    };
-  };
+    }
+  );
 }
