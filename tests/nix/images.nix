@@ -219,6 +219,9 @@ in
       );
     };
 
+  # Images for a machine of another architecture.
+  builders = import ./builders.nix { inherit pkgs; };
+
   fleet = import ../../nix/examples/fleet.nix {
     inherit pkgs;
     kilnImages = images;

@@ -29,6 +29,7 @@ in
   linuxPackages = { inherit kernel; };
   linuxPackages_latest = { inherit kernel; };
   linuxPackages_rpi4 = { inherit kernel; };
+  hello = files "hello-2.12" [ "bin/hello" ];
   nix = files "nix-2.31" [
     "bin/nix-env"
     "bin/nix-store"
