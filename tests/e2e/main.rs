@@ -20,6 +20,8 @@ mod layouts;
 mod listing;
 mod nix_builders;
 mod nix_drop_ins;
+mod nix_image_boots;
+mod nix_images;
 mod nix_lib;
 mod nix_modules;
 mod nix_segments;

@@ -23,6 +23,16 @@ let
     inherit name outPath;
   };
 
+  # Programs of packages in the folder where NixOS has them.
+  programs =
+    name: packages:
+    here.runCommand name { } ''
+      mkdir -p "$out/bin"
+      for program in ${lib.concatMapStringsSep " " (package: "${package}/{,s}bin/*") packages}; do
+        [ ! -e "$program" ] || ln -sf "$program" "$out/bin/"
+      done
+    '';
+
   # Where the kernel's command line and mount find a device.
   tag =
     device:
@@ -114,14 +124,12 @@ let
             nixpkgs.overlays = [
               (_: _: {
                 nix = package "nix" demo.nix;
-                e2fsprogs = package "e2fsprogs" demo.e2fsprogs;
-                # Debian has parts of it in another package.
-                util-linux = here.runCommand "util-linux" { } ''
-                  mkdir -p "$out/bin"
-                  for program in ${demo.fdisk}/{,s}bin/* ${demo.util-linux}/{,s}bin/*; do
-                    [ ! -e "$program" ] || ln -sf "$program" "$out/bin/"
-                  done
-                '';
+                # Debian has programs in sbin, too, and parts of util-linux in another package.
+                e2fsprogs = programs "e2fsprogs" [ demo.e2fsprogs ];
+                util-linux = programs "util-linux" [
+                  demo.fdisk
+                  demo.util-linux
+                ];
                 linuxPackages.kernel = builtins.dirOf demo.kernel;
               })
             ];
