@@ -21,6 +21,7 @@ mod listing;
 mod nix_builders;
 mod nix_drop_ins;
 mod nix_image_boots;
+mod nix_image_names;
 mod nix_images;
 mod nix_lib;
 mod nix_modules;

@@ -10,14 +10,9 @@ use serde_json::{Value, json};
 use crate::boots::console_lines;
 use crate::caches::{BUCKET, cache};
 use crate::demo::{demo, is_made, target};
-use crate::nix_images::{nix, on_host};
+use crate::nix_images::{evaluated, nix, on_host};
 use crate::nix_world::{World, world};
 use crate::tools::{installed, output, run, said, tool};
-
-fn evaluated(world: &World, expression: &str) -> Value {
-    let mut command = nix(world, "nix-instantiate", "modules.nix", &["--expr", expression]);
-    serde_json::from_str(&run(&mut command)).unwrap()
-}
 
 #[test]
 fn a_card_mounts_what_it_has() {
@@ -51,7 +46,7 @@ fn a_card_mounts_what_it_has() {
             "/": {
                 "device": "/dev/disk/by-label/NIXOS_SD",
                 "fsType": "ext4",
-                "options": ["x-initrd.mount", "x-systemd.growfs", "defaults"],
+                "options": ["x-systemd.growfs", "x-initrd.mount"],
             },
             // Of the other machine, and not there.
             "/boot": {

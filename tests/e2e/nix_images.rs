@@ -1,7 +1,6 @@
 //! nixpkgs' `sdImage` and the layouts of `nixosModules.image`: what each option changes, names that agree, and a system
 //! that is told of the image it lies in.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,13 +27,13 @@ pub(crate) fn nix(world: &World, program: &str, file: &str, words: &[&str]) -> C
 }
 
 /// The value of an expression over `tests/nix/modules.nix`, which is `t` in it.
-fn evaluated(world: &World, expression: &str) -> Value {
+pub(crate) fn evaluated(world: &World, expression: &str) -> Value {
     let mut command = nix(world, "nix-instantiate", "modules.nix", &["--expr", expression]);
     serde_json::from_str(&run(&mut command)).unwrap()
 }
 
 /// What Nix says of an expression that has no value.
-fn refused(world: &World, expression: &str) -> String {
+pub(crate) fn refused(world: &World, expression: &str) -> String {
     let output = output(&mut nix(
         world,
         "nix-instantiate",
@@ -332,6 +331,75 @@ fn commands_run_before_and_after() {
     assert!(text.contains("-nixos-system-"), "{text}");
 }
 
+#[test]
+fn the_examples_are_cards_of_their_boards() {
+    if !installed(&["partx", "mdir", "mtype"]) {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let ([rock64, pi], _) = built(&world, ["examples.rock64", "examples.raspberry-pi"]);
+    // Where a Rockchip's boot ROM and its first loader look, before all partitions.
+    let image = rock64.join("sd-image/board.img");
+    let bytes = fs::read(&image).unwrap();
+    assert!(bytes[64 * 512..].starts_with(b"idbloader.img of u-boot-rock64"));
+    assert!(bytes[16384 * 512..].starts_with(b"u-boot.itb of u-boot-rock64"));
+    let [firmware, root] = partitions(&image)[..] else {
+        panic!("two partitions")
+    };
+    assert_eq!((firmware.0, root.0), (16 * MIB, 24 * MIB));
+    let menu = debugfs(&image, root.0, "cat /boot/extlinux/extlinux.conf");
+    let [tree] = after(&menu, "  FDT ")[..] else {
+        panic!("{menu}")
+    };
+    assert!(tree.ends_with("/rockchip/rk3328-rock64.dtb"), "{menu}");
+
+    // What a Pi 5 looks for is there; other kernels of the firmware's package are not.
+    let image = pi.join("sd-image/board.img");
+    let firmware = partitions(&image)[0];
+    assert_eq!(firmware, (8 * MIB, 512 * MIB));
+    let fat = format!("{}@@{}", image.display(), firmware.0);
+    let listed = run(tool("mdir").args(["-/", "-b", "-i", &fat, "::"]));
+    for name in [
+        "bcm2711-rpi-4-b.dtb",
+        "bcm2712-rpi-5-b.dtb",
+        "bcm2712d0-rpi-5-b.dtb",
+        "config.txt",
+        "initrd",
+        "kernel.img",
+        "overlays/disable-bt.dtbo",
+        "start4.elf",
+        "u-boot-rpi4.bin",
+    ] {
+        assert!(
+            listed.lines().any(|line| line == format!("::/{name}")),
+            "{name}: {listed}"
+        );
+    }
+    for name in ["kernel8.img", "bcm2708", "bcm2710"] {
+        assert!(!listed.contains(name), "{name}: {listed}");
+    }
+    let config = run(tool("mtype").args(["-i", &fat, "::/config.txt"]));
+    assert!(config.contains("[pi5]\nkernel=kernel.img\n"), "{config}");
+    let line = run(tool("mtype").args(["-i", &fat, "::/cmdline.txt"]));
+    assert!(
+        line.starts_with("init=/nix/store/") && line.contains(" loglevel="),
+        "{line}"
+    );
+
+    // Its promise of room for more kernels, and not enough of it.
+    let output = output(&mut nix(
+        &world,
+        "nix-build",
+        "modules.nix",
+        &["--no-out-link", "-A", "examples.small"],
+    ));
+    let said = said(&output);
+    assert!(
+        said.contains("fs.firmware: the tree does not fit") && said.contains("promised free"),
+        "{said}"
+    );
+}
+
 /// A program of the board is not run where Kiln makes the same menu.
 #[test]
 fn the_builder_of_menus_is_not_called() {
@@ -353,124 +421,5 @@ fn the_builder_of_menus_is_not_called() {
         let (menu, commands, needs) = shown(name);
         assert_eq!((menu, needs), (None, 1), "{name}");
         assert!(commands.contains("extlinux-conf-builder.sh"), "{commands}");
-    }
-}
-
-/// What an expression over a configuration says for some settings of it.
-fn table(world: &World, function: &str, cases: &[(&str, &str)]) -> BTreeMap<String, Value> {
-    let list: String = cases
-        .iter()
-        .map(|(name, settings)| format!("\"{name}\" = ({function}) {settings};\n"))
-        .collect();
-    serde_json::from_value(evaluated(world, &format!("{{ {list} }}"))).unwrap()
-}
-
-#[test]
-fn names_agree_with_what_lies_in_the_output() {
-    let Some(world) = world() else { return };
-    let card = "s: let c = t.image [ { kiln.layout = \"sd-card\"; } s ]; in t.named c c.system.build.image";
-    let told = table(
-        &world,
-        card,
-        &[
-            ("usual", "{ }"),
-            ("zstd", "{ kiln.compress = \"zstd\"; }"),
-            ("disk", "{ kiln.specification.disk.compress = \"xz\"; }"),
-            (
-                "both",
-                "{ kiln.compress = \"xz\"; kiln.specification.disk.compress = \"xz\"; }",
-            ),
-            ("file", "{ kiln.specification.disk.file = \"other.raw\"; }"),
-            (
-                "compressed file",
-                "{ kiln.compress = \"gzip\"; kiln.specification.disk.file = \"other.raw\"; }",
-            ),
-            ("file name", "{ image.fileName = \"mine.img\"; }"),
-            (
-                "compressed file name",
-                "{ kiln.compress = \"zstd\"; image.fileName = \"mine.img.zst\"; }",
-            ),
-            ("extension", "{ image.extension = \"raw\"; }"),
-        ],
-    );
-    let agrees = |name: &str, file_name: &str, file: &str, compress: Option<&str>| {
-        let entry = &told[name];
-        let found = (
-            entry["fileName"].as_str().unwrap(),
-            entry["filePath"].as_str().unwrap(),
-            entry["path"].as_str().unwrap(),
-            entry["file"].as_str().unwrap(),
-            entry["compress"].as_str(),
-        );
-        assert_eq!(found, (file_name, file_name, file_name, file, compress), "{name}");
-        assert!(
-            file_name.ends_with(entry["extension"].as_str().unwrap()),
-            "{name}"
-        );
-    };
-    agrees("usual", "board.img", "board.img", None);
-    agrees("zstd", "board.img.zst", "board.img", Some("zstd"));
-    agrees("disk", "board.img.xz", "board.img", Some("xz"));
-    agrees("both", "board.img.xz", "board.img", Some("xz"));
-    agrees("file", "other.raw", "other.raw", None);
-    agrees("compressed file", "other.raw.gz", "other.raw", Some("gzip"));
-    agrees("file name", "mine.img", "mine.img", None);
-    agrees("compressed file name", "mine.img.zst", "mine.img", Some("zstd"));
-    agrees("extension", "board.raw", "board.raw", None);
-
-    // What cannot agree says what to change.
-    for (settings, hint) in [
-        (
-            "{ kiln.compress = \"zstd\"; image.fileName = \"mine.img\"; }",
-            "have to end with .zst",
-        ),
-        (
-            "{ image.fileName = \"mine.img.zst\"; }",
-            "is not compressed like that",
-        ),
-        ("{ image.fileName = \"mine.raw\"; }", "image.extension is img"),
-        (
-            "{ image.fileName = \"a.img\"; kiln.specification.disk.file = \"b.img\"; }",
-            "kiln.specification.disk.file is b.img",
-        ),
-        ("{ image.filePath = \"folder/board.img\"; }", "say image.baseName"),
-        (
-            "{ kiln.compress = \"zstd\"; kiln.specification.disk.compress = \"xz\"; }",
-            "contradict each other",
-        ),
-    ] {
-        let expression =
-            format!("(t.image [ {{ kiln.layout = \"sd-card\"; }} {settings} ]).system.build.image.drvPath");
-        let said = refused(&world, &expression);
-        assert!(said.contains(hint), "{settings}: {said}");
-    }
-    let said = refused(&world, "(t.image { }).system.build.image.drvPath");
-    assert!(
-        said.contains("kiln.layout = \"sd-card\"") && said.contains("kiln.layout = \"efi\""),
-        "{said}"
-    );
-
-    let sd = "s: let c = t.sd [ t.uBoot s ]; in t.named c c.system.build.sdImage";
-    let told = table(
-        &world,
-        sd,
-        &[
-            ("usual", "{ }"),
-            ("plain", "{ sdImage.compressImage = false; }"),
-            ("xz", "{ kiln.specification.disk.compress = \"xz\"; }"),
-            ("after", "{ sdImage.postBuildCommands = \"true\"; }"),
-        ],
-    );
-    for (name, file) in [
-        ("usual", "board.img.zst"),
-        ("plain", "board.img"),
-        ("xz", "board.img.xz"),
-        ("after", "board.img.zst"),
-    ] {
-        let entry = &told[name];
-        assert_eq!(entry["fileName"], file, "{name}");
-        assert_eq!(entry["filePath"], format!("sd-image/{file}"), "{name}");
-        assert_eq!(entry["path"], entry["filePath"], "{name}");
-        assert_eq!(entry["file"], "board.img", "{name}");
     }
 }

@@ -199,6 +199,25 @@ in
       sdImage.rootFilesystemCreator = ./creator.nix;
     }).system.build.sdImage;
 
+  examples = {
+    rock64 =
+      (sd [
+        ../../nix/examples/rock64-sd.nix
+        { sdImage.compressImage = false; }
+      ]).system.build.sdImage;
+    raspberry-pi =
+      (sd [
+        ../../nix/examples/raspberry-pi-sd.nix
+        { sdImage.compressImage = false; }
+      ]).system.build.sdImage;
+    # Its kernel and its firmware do not fit.
+    small =
+      (sd [
+        ../../nix/examples/raspberry-pi-sd.nix
+        { sdImage.firmwareSize = lib.mkForce 16; }
+      ]).system.build.sdImage;
+  };
+
   # Shell in which nixpkgs' builder of menus, a program of another machine, is called.
   commands =
     let

@@ -1,0 +1,128 @@
+//! `image.fileName` and its siblings, `kiln.compress` and `specification.disk` agree with what lies in `$out`, in every
+//! combination, or are refused with a way out.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::nix_images::{evaluated, refused};
+use crate::nix_world::{World, world};
+
+/// What an expression over a configuration says for some settings of it.
+fn table(world: &World, function: &str, cases: &[(&str, &str)]) -> BTreeMap<String, Value> {
+    let list: String = cases
+        .iter()
+        .map(|(name, settings)| format!("\"{name}\" = ({function}) {settings};\n"))
+        .collect();
+    serde_json::from_value(evaluated(world, &format!("{{ {list} }}"))).unwrap()
+}
+
+#[test]
+fn names_agree_with_what_lies_in_the_output() {
+    let Some(world) = world() else { return };
+    let card = "s: let c = t.image [ { kiln.layout = \"sd-card\"; } s ]; in t.named c c.system.build.image";
+    let told = table(
+        &world,
+        card,
+        &[
+            ("usual", "{ }"),
+            ("zstd", "{ kiln.compress = \"zstd\"; }"),
+            ("disk", "{ kiln.specification.disk.compress = \"xz\"; }"),
+            (
+                "both",
+                "{ kiln.compress = \"xz\"; kiln.specification.disk.compress = \"xz\"; }",
+            ),
+            ("file", "{ kiln.specification.disk.file = \"other.raw\"; }"),
+            (
+                "compressed file",
+                "{ kiln.compress = \"gzip\"; kiln.specification.disk.file = \"other.raw\"; }",
+            ),
+            ("file name", "{ image.fileName = \"mine.img\"; }"),
+            (
+                "compressed file name",
+                "{ kiln.compress = \"zstd\"; image.fileName = \"mine.img.zst\"; }",
+            ),
+            ("extension", "{ image.extension = \"raw\"; }"),
+        ],
+    );
+    let agrees = |name: &str, file_name: &str, file: &str, compress: Option<&str>| {
+        let entry = &told[name];
+        let found = (
+            entry["fileName"].as_str().unwrap(),
+            entry["filePath"].as_str().unwrap(),
+            entry["path"].as_str().unwrap(),
+            entry["file"].as_str().unwrap(),
+            entry["compress"].as_str(),
+        );
+        assert_eq!(found, (file_name, file_name, file_name, file, compress), "{name}");
+        assert!(
+            file_name.ends_with(entry["extension"].as_str().unwrap()),
+            "{name}"
+        );
+    };
+    agrees("usual", "board.img", "board.img", None);
+    agrees("zstd", "board.img.zst", "board.img", Some("zstd"));
+    agrees("disk", "board.img.xz", "board.img", Some("xz"));
+    agrees("both", "board.img.xz", "board.img", Some("xz"));
+    agrees("file", "other.raw", "other.raw", None);
+    agrees("compressed file", "other.raw.gz", "other.raw", Some("gzip"));
+    agrees("file name", "mine.img", "mine.img", None);
+    agrees("compressed file name", "mine.img.zst", "mine.img", Some("zstd"));
+    agrees("extension", "board.raw", "board.raw", None);
+
+    // What cannot agree says what to change.
+    for (settings, hint) in [
+        (
+            "{ kiln.compress = \"zstd\"; image.fileName = \"mine.img\"; }",
+            "have to end with .zst",
+        ),
+        (
+            "{ image.fileName = \"mine.img.zst\"; }",
+            "is not compressed like that",
+        ),
+        ("{ image.fileName = \"mine.raw\"; }", "image.extension is img"),
+        (
+            "{ image.fileName = \"a.img\"; kiln.specification.disk.file = \"b.img\"; }",
+            "kiln.specification.disk.file is b.img",
+        ),
+        ("{ image.filePath = \"folder/board.img\"; }", "say image.baseName"),
+        (
+            "{ kiln.compress = \"zstd\"; kiln.specification.disk.compress = \"xz\"; }",
+            "contradict each other",
+        ),
+    ] {
+        let expression =
+            format!("(t.image [ {{ kiln.layout = \"sd-card\"; }} {settings} ]).system.build.image.drvPath");
+        let said = refused(&world, &expression);
+        assert!(said.contains(hint), "{settings}: {said}");
+    }
+    let said = refused(&world, "(t.image { }).system.build.image.drvPath");
+    assert!(
+        said.contains("kiln.layout = \"sd-card\"") && said.contains("kiln.layout = \"efi\""),
+        "{said}"
+    );
+
+    let sd = "s: let c = t.sd [ t.uBoot s ]; in t.named c c.system.build.sdImage";
+    let told = table(
+        &world,
+        sd,
+        &[
+            ("usual", "{ }"),
+            ("plain", "{ sdImage.compressImage = false; }"),
+            ("xz", "{ kiln.specification.disk.compress = \"xz\"; }"),
+            ("after", "{ sdImage.postBuildCommands = \"true\"; }"),
+        ],
+    );
+    for (name, file) in [
+        ("usual", "board.img.zst"),
+        ("plain", "board.img"),
+        ("xz", "board.img.xz"),
+        ("after", "board.img.zst"),
+    ] {
+        let entry = &told[name];
+        assert_eq!(entry["fileName"], file, "{name}");
+        assert_eq!(entry["filePath"], format!("sd-image/{file}"), "{name}");
+        assert_eq!(entry["path"], entry["filePath"], "{name}");
+        assert_eq!(entry["file"], "board.img", "{name}");
+    }
+}
