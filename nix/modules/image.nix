@@ -38,7 +38,11 @@ let
   repart =
     (config.systemd.repart.enable or false) || (config.boot.initrd.systemd.repart.enable or false);
 
-  checks = name.assertions ++ [
+  wrong = import ./checks.nix { inherit lib; } {
+    inherit specification;
+    wayOut = "change their offsets in kiln.loaders or kiln.specification.disk.region";
+  };
+  checks = name.assertions ++ wrong ++ [
     {
       assertion = cfg.layout != "custom" || disk.region or [ ] != [ ];
       message =

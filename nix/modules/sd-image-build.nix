@@ -137,7 +137,8 @@ let
       buildPkgs.callPackage cfg.rootFilesystemCreator (
         {
           inherit (cfg) storePaths compressImage;
-          populateImageCommands = fill.root.commands;
+          # Kiln makes no menu in it.
+          populateImageCommands = cfg.populateRootCommands;
           volumeLabel = cfg.rootVolumeLabel;
         }
         // lib.optionalAttrs (cfg.rootPartitionUUID != null) { uuid = cfg.rootPartitionUUID; }
@@ -243,13 +244,10 @@ let
         }
       ];
     }
-    // removeAttrs disk [
-      "board"
-      "file"
-      "region"
-      "signature"
-      "table"
-    ]
+    // builtins.intersectAttrs {
+      bmap = null;
+      compress-level = null;
+    } disk
     // lib.optionalAttrs (compress != null) { inherit compress; };
     inherit finish;
     passthru = passthru // {
@@ -257,7 +255,11 @@ let
     };
   };
 
-  checks = name.assertions ++ [
+  wrong = import ./checks.nix { inherit lib; } {
+    inherit specification;
+    wayOut = "raise sdImage.firmwarePartitionOffset, or change their offsets in kiln.loaders";
+  };
+  checks = name.assertions ++ wrong ++ [
     {
       assertion = isPlanned || !(config.kiln.specification.fs or { } ? root);
       message =

@@ -126,3 +126,55 @@ fn names_agree_with_what_lies_in_the_output() {
         assert_eq!(entry["file"], "board.img", "{name}");
     }
 }
+
+/// What evaluation can know, it says, with the option and a way out.
+#[test]
+fn contradictions_are_told_before_anything_is_built() {
+    let Some(world) = world() else { return };
+    for (expression, hints) in [
+        (
+            // Where Rockchips' U-Boot is, nixpkgs' firmware partition begins.
+            r#"t.sd [ t.uBoot { kiln.loaders = [ { name = "u-boot"; raw = "/x"; offset = "16384s"; } ]; } ]"#,
+            [
+                "u-boot (from byte 8388608) and firmware",
+                "raise sdImage.firmwarePartitionOffset",
+            ],
+        ),
+        (
+            r#"t.image { kiln.layout = "sd-card"; kiln.loaders = [ { name = "a"; raw = "/x"; offset = "20MiB"; } ]; }"#,
+            ["overlap", "kiln.loaders"],
+        ),
+        (
+            r#"t.image { kiln.layout = "efi"; kiln.specification.fs.rot.label = "x"; }"#,
+            ["kiln.specification.fs.rot has no format", "esp, root"],
+        ),
+        (
+            r#"t.sd [ t.uBoot { kiln.specification.dsk.board = "rockchip"; } ]"#,
+            ["kiln.specification.dsk", "disk"],
+        ),
+        (
+            r#"t.sd [ t.uBoot { sdImage.rootFilesystemImage = t.pkgs.coreutils; kiln.specification.fs.root.free = "1GiB"; } ]"#,
+            [
+                "kiln.specification.fs.root means nothing",
+                "sdImage.rootFilesystemImage",
+            ],
+        ),
+        (
+            r#"t.image { kiln.layout = "sd-card"; system.build.image = t.pkgs.coreutils; }"#,
+            ["system.build.image", "defined multiple times"],
+        ),
+        (
+            r#"t.image { kiln.layout = "efi"; boot.growPartition = true; systemd.repart.enable = true; }"#,
+            ["boot.growPartition", "systemd.repart.enable"],
+        ),
+    ] {
+        let said = refused(&world, &format!("({expression}).system.build.image.drvPath"));
+        for hint in hints {
+            assert!(said.contains(hint), "{expression}: {said}");
+        }
+    }
+    // What lies side by side does not overlap.
+    let apart = r#"(t.sd [ t.uBoot { kiln.loaders = [ { name = "u-boot"; raw = "/x"; offset = "16384s"; } ];
+                    sdImage.firmwarePartitionOffset = 16; } ]).image.filePath"#;
+    assert_eq!(evaluated(&world, apart), "sd-image/board.img.zst");
+}

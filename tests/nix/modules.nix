@@ -131,6 +131,7 @@ in
         boot.loader.timeout = 7;
         boot.loader.generic-extlinux-compatible.configurationLimit = 3;
         hardware.deviceTree.name = "rockchip/rk3328-rock64.dtb";
+        hardware.deviceTree.filter = "*rk3328*.dtb";
         sdImage = {
           storePaths = [ pkgs.demo.coreutils ];
           firmwarePartitionOffset = 16;
