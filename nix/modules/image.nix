@@ -117,12 +117,12 @@ in
           // specification
           // {
             disk =
-              disk
+              removeAttrs disk [ "compress" ]
               // {
                 inherit (name) file;
               }
               // lib.optionalAttrs (compress != null) { inherit compress; };
-            passthru = {
+            passthru = specification.passthru or { } // {
               inherit config;
               inherit (config.image) filePath;
             };

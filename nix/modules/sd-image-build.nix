@@ -124,7 +124,7 @@ let
       closure = cfg.storePaths;
       inherit (config.system.build) toplevel;
       only = [ "fs.root" ];
-      prepare = variables "" + fillRoot;
+      prepare = variables "" + fillRoot + specification.prepare or "";
       passthru.filePath = rootFile;
     }
   );
@@ -178,7 +178,7 @@ let
       region
   ) disk.region;
 
-  passthru = {
+  passthru = specification.passthru or { } // {
     inherit config;
     inherit (config.image) filePath;
   };
@@ -200,10 +200,10 @@ let
         closure = cfg.storePaths;
         inherit (config.system.build) toplevel;
         hydra = { };
-        nativeBuildInputs = tools;
+        nativeBuildInputs = tools ++ specification.nativeBuildInputs or [ ];
         fs = if isApart then removeAttrs specification.fs [ "root" ] else specification.fs;
         disk =
-          disk
+          removeAttrs disk [ "compress" ]
           // {
             inherit (name) file;
             region = regions;
@@ -212,7 +212,8 @@ let
         prepare =
           variables ''"$out/sd-image/"${img}''
           + (if isApart then fetchRoot else fillRoot)
-          + fillFirmware;
+          + fillFirmware
+          + specification.prepare or "";
         inherit passthru;
       }
       // more

@@ -110,6 +110,7 @@ fn names_agree_with_what_lies_in_the_output() {
             ("usual", "{ }"),
             ("plain", "{ sdImage.compressImage = false; }"),
             ("xz", "{ kiln.specification.disk.compress = \"xz\"; }"),
+            ("none", "{ kiln.specification.disk.compress = null; }"),
             ("after", "{ sdImage.postBuildCommands = \"true\"; }"),
         ],
     );
@@ -117,6 +118,7 @@ fn names_agree_with_what_lies_in_the_output() {
         ("usual", "board.img.zst"),
         ("plain", "board.img"),
         ("xz", "board.img.xz"),
+        ("none", "board.img"),
         ("after", "board.img.zst"),
     ] {
         let entry = &told[name];
