@@ -186,6 +186,7 @@ let
   finish = ''
     mkdir -p "$out/sd-image" "$out/nix-support"
     mv "$out"/${lib.escapeShellArg name.file}* "$out/sd-image/"
+    echo "the image is now $out/"${lib.escapeShellArg config.image.filePath}
     echo "file sd-image $out/sd-image/"${lib.escapeShellArg config.image.fileName} > "$out/nix-support/hydra-build-products"
     echo ${buildPkgs.stdenv.hostPlatform.system} > "$out/nix-support/system"
   '';

@@ -61,6 +61,7 @@ fn a_card_mounts_what_it_has() {
             },
         })
     );
+    assert_eq!(evaluated(&world, "t.priorities"), json!([true, true]));
     assert_eq!(told["label"], "/dev/disk/by-label/My\\x20disk");
     assert_eq!(
         told["uuid"],

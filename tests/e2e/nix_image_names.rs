@@ -96,11 +96,14 @@ fn names_agree_with_what_lies_in_the_output() {
         let said = refused(&world, &expression);
         assert!(said.contains(hint), "{settings}: {said}");
     }
-    let said = refused(&world, "(t.image { }).system.build.image.drvPath");
-    assert!(
-        said.contains("kiln.layout = \"sd-card\"") && said.contains("kiln.layout = \"efi\""),
-        "{said}"
-    );
+    // Alone, and as image.modules.kiln.
+    for expression in ["(t.image { }).system.build.image.drvPath", "t.bare.drvPath"] {
+        let said = refused(&world, expression);
+        assert!(
+            said.contains("kiln.layout = \"sd-card\"") && said.contains("kiln.layout = \"efi\""),
+            "{said}"
+        );
+    }
 
     let sd = "s: let c = t.sd [ t.uBoot s ]; in t.named c c.system.build.sdImage";
     let told = table(

@@ -107,6 +107,10 @@ fn sd_image_has_the_options_of_nixpkgs() {
         "storePaths": option("list of package", json!([])),
     });
     assert_eq!(evaluated(&world, "t.options"), expected);
+    assert_eq!(
+        evaluated(&world, "t.rootTypes"),
+        json!({ "rootFilesystemCreator": "package or absolute path", "rootFilesystemImage": "package" })
+    );
     let more = evaluated(
         &world,
         "let c = t.sd [ t.uBoot { sdImage.storePaths = [ t.pkgs.demo.coreutils ]; } ]; in {

@@ -122,6 +122,17 @@ in
         ]
       );
 
+  # What makes the root, and what it is.
+  rootTypes = lib.mapAttrs (_: option: option.type.description) {
+    inherit ((evaluate modules.sd-image [ ]).options.sdImage) rootFilesystemCreator rootFilesystemImage;
+  };
+
+  # Of mounts, also where nixpkgs has no name for it.
+  priorities = map (lib: (import ../../nix/modules/media.nix { inherit lib; }).override { } == lib.mkOverride 60 { }) [
+    lib
+    (removeAttrs lib [ "mkImageMediaOverride" ])
+  ];
+
   # A card of whose options each has another value than usual.
   everything = (sd [
     uBoot
@@ -265,6 +276,16 @@ in
       word = "${call} -c ${toplevel} -d ./files/boot -n a.dtb";
       twice = "${call} -c ${toplevel} -d ./files/a; ${call} -c ${toplevel} -d ./files/b";
     };
+
+  # A variant that nobody gave a layout.
+  bare =
+    (evalConfig {
+      pkgs = boardPkgs;
+      modules = [
+        { image.modules.kiln = modules.image; }
+        { boot.loader.grub.enable = false; }
+      ];
+    }).config.system.build.images.kiln;
 
   # A configuration and its variants.
   variants =
