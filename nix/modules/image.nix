@@ -69,7 +69,8 @@ in
     ./options.nix
   ];
 
-  options.fileSystems = mkOption (media.optional specification);
+  options.fileSystems = (media.optional specification).fileSystems;
+  options.swapDevices = (media.optional specification).swapDevices;
   options.kiln = {
     layout = mkOption {
       type = types.enum [
@@ -140,6 +141,12 @@ in
         inherit (config) fileSystems swapDevices;
       };
     })
+    (mkIf (isSd || isEfi) (
+      # What hardware-configuration.nix says of encrypted disks that the image has not.
+      lib.optionalAttrs (options.boot.initrd or { } ? luks) {
+        boot.initrd.luks.devices = media.override { };
+      }
+    ))
     (mkIf isSd {
       fileSystems."/boot/firmware" = media.override (
         media.mount {
@@ -159,8 +166,9 @@ in
     })
     (mkIf isSd (import ./board.nix { inherit lib options pkgs; }))
     (mkIf isEfi {
-      fileSystems."/boot" = media.override (mount "esp");
+      fileSystems.${config.boot.loader.efi.efiSysMountPoint} = media.override (mount "esp");
       boot.loader.systemd-boot.enable = media.override true;
+      boot.loader.systemd-boot.xbootldrMountPoint = media.override null;
       boot.loader.generic-extlinux-compatible.enable = media.override false;
     })
   ];

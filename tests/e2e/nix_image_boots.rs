@@ -38,6 +38,8 @@ fn a_card_mounts_what_it_has() {
           level = (card { }).boot.consoleLogLevel;
           system = (card { }).system.build.toplevel.drvPath != "";
           warnings = (card { }).warnings;
+          swap = map (swap: swap.options) (card { }).swapDevices;
+          luks = (card { }).boot.initrd.luks.devices;
         }"#,
     );
     assert_eq!(
@@ -86,6 +88,9 @@ fn a_card_mounts_what_it_has() {
         assert!(console.contains(&&json!(word)), "{console:?}");
     }
     assert_eq!((&told["level"], &told["system"]), (&json!(7), &json!(true)));
+    // As the mount: it is not waited for, and nobody asks for a key.
+    assert_eq!(told["swap"], json!([["nofail"]]));
+    assert_eq!(told["luks"], json!({}));
     let warnings = told["warnings"].to_string();
     for words in ["no /dev/disk/by-uuid/AAAA-BBBB", "no /dev/disk/by-uuid/99999999-"] {
         assert!(warnings.contains(words), "{warnings}");
@@ -102,6 +107,7 @@ fn disks_for_uefi_and_sd_images_mount_what_they_have() {
           card = s: t.sd [ t.uBoot { inherit (t.hardware) fileSystems; } s ];
         in {
           disk = t.mounts (disk { });
+          elsewhere = t.mounts (disk { boot.loader.efi.efiSysMountPoint = "/efi"; });
           id = (t.mounts (disk { kiln.specification.fs.esp.id = "abcd1234"; }))."/boot".device;
           loader = (disk { boot.loader.systemd-boot.enable = t.lib.mkOverride 90 false; }).system.boot.loader.id;
           grows = (disk { boot.initrd.systemd.repart.enable = true; }).boot.growPartition;
@@ -114,6 +120,7 @@ fn disks_for_uefi_and_sd_images_mount_what_they_have() {
     assert_eq!(told["disk"]["/"]["device"], "/dev/disk/by-label/nixos");
     assert_eq!(told["disk"]["/boot"]["device"], "/dev/disk/by-label/ESP");
     assert_eq!(told["disk"]["/boot"]["fsType"], "vfat");
+    assert_eq!(told["elsewhere"]["/efi"]["device"], "/dev/disk/by-label/ESP");
     assert_eq!(told["id"], "/dev/disk/by-uuid/ABCD-1234");
     assert_eq!(told["loader"], "systemd-boot");
     assert_eq!(told["grows"], false);

@@ -53,6 +53,7 @@ let
       fsType = "vfat";
     };
     swapDevices = [ { device = "/dev/disk/by-uuid/99999999-2222-3333-4444-555555555555"; } ];
+    boot.initrd.luks.devices.crypt.device = "/dev/disk/by-uuid/88888888-2222-3333-4444-555555555555";
     boot.loader.systemd-boot.enable = true;
   };
   # sd-image-aarch64.nix says so.
