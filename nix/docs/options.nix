@@ -72,7 +72,7 @@ let
         option = options.${name};
       in
       if (option._type or "") == "option" then [ (entry here option) ] else flatten here option
-    ) (builtins.filter (name: name != "fileSystems") (attrNames options));
+    ) (builtins.filter (name: name != "fileSystems" && name != "swapDevices") (attrNames options));
 
   optionsOf =
     module:

@@ -1,6 +1,6 @@
 # An SD card for Raspberry Pis, as a NixOS module. A Pi 4 starts U-Boot, which shows the menu of the root. A Pi 5 starts the
 # kernel itself: its EEPROM reads config.txt, a device tree of bcm2712 and the kernel from the FAT, which is large enough
-# for some generations.
+# for some generations. nixos-rebuild writes no kernels there by itself: that takes a module for Raspberry Pis.
 { pkgs, ... }:
 let
   firmware = "${pkgs.raspberrypifw}/share/raspberrypi/boot";

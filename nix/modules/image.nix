@@ -38,7 +38,11 @@ let
   repart =
     (config.systemd.repart.enable or false) || (config.boot.initrd.systemd.repart.enable or false);
 
-  checks = name.assertions ++ [
+  wrong = import ./checks.nix { inherit lib; } {
+    inherit specification;
+    wayOut = "change their offsets in kiln.loaders or kiln.specification.disk.region";
+  };
+  checks = name.assertions ++ wrong ++ [
     {
       assertion = cfg.layout != "custom" || disk.region or [ ] != [ ];
       message =
@@ -65,7 +69,8 @@ in
     ./options.nix
   ];
 
-  options.fileSystems = mkOption (media.optional specification);
+  options.fileSystems = (media.optional specification).fileSystems;
+  options.swapDevices = (media.optional specification).swapDevices;
   options.kiln = {
     layout = mkOption {
       type = types.enum [
@@ -113,12 +118,12 @@ in
           // specification
           // {
             disk =
-              disk
+              removeAttrs disk [ "compress" ]
               // {
                 inherit (name) file;
               }
               // lib.optionalAttrs (compress != null) { inherit compress; };
-            passthru = {
+            passthru = specification.passthru or { } // {
               inherit config;
               inherit (config.image) filePath;
             };
@@ -136,6 +141,12 @@ in
         inherit (config) fileSystems swapDevices;
       };
     })
+    (mkIf (isSd || isEfi) (
+      # What hardware-configuration.nix says of encrypted disks that the image has not.
+      lib.optionalAttrs (options.boot.initrd or { } ? luks) {
+        boot.initrd.luks.devices = media.override { };
+      }
+    ))
     (mkIf isSd {
       fileSystems."/boot/firmware" = media.override (
         media.mount {
@@ -155,8 +166,9 @@ in
     })
     (mkIf isSd (import ./board.nix { inherit lib options pkgs; }))
     (mkIf isEfi {
-      fileSystems."/boot" = media.override (mount "esp");
+      fileSystems.${config.boot.loader.efi.efiSysMountPoint} = media.override (mount "esp");
       boot.loader.systemd-boot.enable = media.override true;
+      boot.loader.systemd-boot.xbootldrMountPoint = media.override null;
       boot.loader.generic-extlinux-compatible.enable = media.override false;
     })
   ];

@@ -66,6 +66,8 @@ in
       label = "ESP";
       bits = 32;
       size = "512MiB";
+      # Another generation's kernel and initial file system, a promise.
+      free = "64MiB";
       files = boot.files // cfg.firmware;
       inherit (boot) text;
     };

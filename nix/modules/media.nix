@@ -2,7 +2,6 @@
 { lib }:
 let
   inherit (builtins)
-    attrNames
     attrValues
     concatMap
     elem
@@ -76,18 +75,22 @@ in
     }
     // lib.optionalAttrs (fs.format == "ext4") { autoResize = true; };
 
-  # Mounts of devices that the image has not, such as those of hardware-configuration.nix: its boot shall not wait for them.
-  # For the type of fileSystems.
-  optional = specification: {
-    type = lib.types.attrsOf (
-      lib.types.submodule (
+  # Mounts and swap of devices that the image has not, such as those of hardware-configuration.nix: its boot shall not wait
+  # for them. More of the options fileSystems and swapDevices.
+  optional =
+    specification:
+    let
+      entry = lib.types.submodule (
         { config, ... }:
         {
           config = lib.mkIf (isStrange specification config.device) { options = [ "nofail" ]; };
         }
-      )
-    );
-  };
+      );
+    in
+    {
+      fileSystems = lib.mkOption { type = lib.types.attrsOf entry; };
+      swapDevices = lib.mkOption { type = lib.types.listOf entry; };
+    };
 
   # What is said of them, and of swap.
   warnings =
@@ -96,14 +99,16 @@ in
       fileSystems,
       swapDevices,
     }:
-    map
-      (at: "fileSystems.\"${at}\": the image has no ${fileSystems.${at}.device}: it is mounted where there is one (nofail)")
-      (
-        filter (
-          at: isStrange specification (fileSystems.${at}.device or null) && !elem "noauto" fileSystems.${at}.options
-        ) (attrNames fileSystems)
-      )
-    ++ map (swap: "swapDevices: the image has no ${swap.device}, for which its boot will wait: leave it out") (
-      filter (swap: isStrange specification (swap.device or null) && !elem "nofail" (swap.options or [ ])) swapDevices
-    );
+    let
+      strange = filter (
+        entry: isStrange specification (entry.device or null) && !elem "noauto" entry.options
+      );
+      warning =
+        used: name: device:
+        "${name}: the image has no ${device}: it is ${used} where there is one (nofail)";
+    in
+    map (entry: warning "mounted" "fileSystems.\"${entry.mountPoint}\"" entry.device) (
+      strange (attrValues fileSystems)
+    )
+    ++ map (entry: warning "used" "swapDevices" entry.device) (strange swapDevices);
 }

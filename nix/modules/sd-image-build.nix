@@ -28,7 +28,7 @@ let
   menu = at: lib.optionalAttrs (at != null) { extlinux = extlinux // { inherit at; }; };
   mebibytes = count: "${toString count}MiB";
 
-  layout = {
+  layout = menus: {
     fs.firmware = {
       format = "fat";
       label = cfg.firmwarePartitionName;
@@ -38,7 +38,7 @@ let
       follow-links = true;
       files = firmware;
     }
-    // menu fill.firmware.menu;
+    // menu menus.firmware;
     fs.root = {
       format = "ext4";
       label = cfg.rootVolumeLabel;
@@ -53,7 +53,7 @@ let
       tree = "files";
       keep = [ "modes" ];
     }
-    // menu rootMenu;
+    // menu menus.root;
     disk = {
       table = "mbr";
       signature = cfg.firmwarePartitionID;
@@ -73,7 +73,16 @@ let
       ];
     };
   };
-  specification = lib.recursiveUpdate layout config.kiln.specification;
+  withMenus = menus: lib.recursiveUpdate (layout menus) config.kiln.specification;
+  specification = withMenus {
+    firmware = fill.firmware.menu;
+    root = rootMenu;
+  };
+  # What the system is told of it. Which menus there are follows from commands, and those from the system.
+  known = withMenus {
+    firmware = null;
+    root = null;
+  };
   inherit (specification) disk;
   compress = disk.compress or (if cfg.compressImage then "zstd" else null);
   name = import ./names.nix { inherit config lib; } {
@@ -115,7 +124,7 @@ let
       closure = cfg.storePaths;
       inherit (config.system.build) toplevel;
       only = [ "fs.root" ];
-      prepare = variables "" + fillRoot;
+      prepare = variables "" + fillRoot + specification.prepare or "";
       passthru.filePath = rootFile;
     }
   );
@@ -128,7 +137,8 @@ let
       buildPkgs.callPackage cfg.rootFilesystemCreator (
         {
           inherit (cfg) storePaths compressImage;
-          populateImageCommands = fill.root.commands;
+          # Kiln makes no menu in it.
+          populateImageCommands = cfg.populateRootCommands;
           volumeLabel = cfg.rootVolumeLabel;
         }
         // lib.optionalAttrs (cfg.rootPartitionUUID != null) { uuid = cfg.rootPartitionUUID; }
@@ -168,7 +178,7 @@ let
       region
   ) disk.region;
 
-  passthru = {
+  passthru = specification.passthru or { } // {
     inherit config;
     inherit (config.image) filePath;
   };
@@ -176,6 +186,7 @@ let
   finish = ''
     mkdir -p "$out/sd-image" "$out/nix-support"
     mv "$out"/${lib.escapeShellArg name.file}* "$out/sd-image/"
+    echo "the image is now $out/"${lib.escapeShellArg config.image.filePath}
     echo "file sd-image $out/sd-image/"${lib.escapeShellArg config.image.fileName} > "$out/nix-support/hydra-build-products"
     echo ${buildPkgs.stdenv.hostPlatform.system} > "$out/nix-support/system"
   '';
@@ -190,10 +201,10 @@ let
         closure = cfg.storePaths;
         inherit (config.system.build) toplevel;
         hydra = { };
-        nativeBuildInputs = tools;
+        nativeBuildInputs = tools ++ specification.nativeBuildInputs or [ ];
         fs = if isApart then removeAttrs specification.fs [ "root" ] else specification.fs;
         disk =
-          disk
+          removeAttrs disk [ "compress" ]
           // {
             inherit (name) file;
             region = regions;
@@ -202,7 +213,8 @@ let
         prepare =
           variables ''"$out/sd-image/"${img}''
           + (if isApart then fetchRoot else fillRoot)
-          + fillFirmware;
+          + fillFirmware
+          + specification.prepare or "";
         inherit passthru;
       }
       // more
@@ -234,13 +246,10 @@ let
         }
       ];
     }
-    // removeAttrs disk [
-      "board"
-      "file"
-      "region"
-      "signature"
-      "table"
-    ]
+    // builtins.intersectAttrs {
+      bmap = null;
+      compress-level = null;
+    } disk
     // lib.optionalAttrs (compress != null) { inherit compress; };
     inherit finish;
     passthru = passthru // {
@@ -248,7 +257,11 @@ let
     };
   };
 
-  checks = name.assertions ++ [
+  wrong = import ./checks.nix { inherit lib; } {
+    inherit specification;
+    wayOut = "raise sdImage.firmwarePartitionOffset, or change their offsets in kiln.loaders";
+  };
+  checks = name.assertions ++ wrong ++ [
     {
       assertion = isPlanned || !(config.kiln.specification.fs or { } ? root);
       message =
@@ -258,7 +271,7 @@ let
   failed = builtins.filter (check: !check.assertion) checks;
 in
 {
-  inherit name root specification;
+  inherit name root;
   image =
     if failed != [ ] then
       throw (lib.concatMapStrings (check: "\n- ${check.message}") failed)
@@ -266,17 +279,13 @@ in
       first { inherit finish; } compress
     else
       withCommands;
-  mounts = {
-    root =
-      media.mount {
-        inherit specification;
-        part = "root";
-        preferred = "label";
-      };
-    firmware = media.mount {
-      inherit specification;
-      part = "firmware";
+  specification = known;
+  mounts = lib.genAttrs [ "firmware" "root" ] (
+    part:
+    media.mount {
+      specification = known;
+      inherit part;
       preferred = "label";
-    };
-  };
+    }
+  );
 }

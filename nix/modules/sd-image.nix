@@ -36,7 +36,8 @@ in
     ./sd-image-renamed.nix
   ];
 
-  options.fileSystems = mkOption (media.optional made.specification);
+  options.fileSystems = (media.optional made.specification).fileSystems;
+  options.swapDevices = (media.optional made.specification).swapDevices;
   options.sdImage = {
     storePaths = mkOption {
       type = types.listOf types.package;
