@@ -70,6 +70,7 @@
         mkSegmentList = pkgs: (functions pkgs).mkSegmentList;
         mkSegments = pkgs: (functions pkgs).mkSegments;
         mkSquashfs = pkgs: (functions pkgs).mkSquashfs;
+        mkTree = pkgs: (functions pkgs).mkTree;
         # In place of files of the same names: pkgs.callPackage kiln.lib.dropIns.make-ext4-fs { … }.
         dropIns = import ./nix/drop-ins;
       };

@@ -72,13 +72,14 @@ let
         option = options.${name};
       in
       if (option._type or "") == "option" then [ (entry here option) ] else flatten here option
-    ) (attrNames options);
+    ) (builtins.filter (name: name != "fileSystems" && name != "swapDevices") (attrNames options));
 
   optionsOf =
     module:
     (import module {
       inherit lib;
       config = throw "a default needs a defaultText";
+      options = { };
       pkgs = {
         inherit lib;
         stdenv.hostPlatform.efiArch = "x64";
@@ -100,6 +101,10 @@ in
 ''
 + section "All modules" "Which Kiln makes the image, and on which machine: what the modules share." ../modules/kiln.nix
 + "\n"
-+ section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`." ../modules/image.nix
++ section "`nixosModules.image` and `nixosModules.sd-image`" "What is on a disk beside its layout." ../modules/options.nix
++ "\n"
++ section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`: `nixosModules.variants` has `kiln-sd`, `kiln-efi` and `kiln-sd-image` ready." ../modules/image.nix
++ "\n"
++ section "`nixosModules.sd-image`" "nixpkgs' `sdImage`, and the image in `system.build.sdImage`. Kiln's specification of it is under `specification` there, and its parts are under `parts`." ../modules/sd-image.nix
 + "\n"
 + section "`nixosModules.sane-image`" "The options `sane.image.*`, and the image in `system.build.img`, with `passthru.bootFsImg`, `nixFsImg` and `withoutBootloader`." ../modules/sane-image.nix

@@ -8,6 +8,7 @@
   # The package set that runs Kiln, and Kiln's functions.
   buildPkgs ? pkgs.buildPackages,
   images ? import ../lib { inherit pkgs buildPkgs; },
+  # What AtomicNix's own file takes besides.
   ...
 }:
 let

@@ -4,10 +4,11 @@
 {
   pkgs,
   lib,
+  # Packages, or one of them.
   storePaths,
   volumeLabel,
   compressImage ? false,
-  # Shell that fills ./files, which is copied to the root.
+  # Shell that fills ./files, which is copied to the root. As there, it runs in a subshell.
   populateImageCommands ? "",
   uuid ? "44444444-4444-4444-8888-888888888888",
   # Of Kiln: bytes that stay free, and more keys of [fs.NAME].
@@ -16,6 +17,7 @@
   # The package set that runs Kiln, and Kiln's functions.
   buildPkgs ? pkgs.buildPackages,
   images ? import ../lib { inherit pkgs buildPkgs; },
+  # The tools that nixpkgs' own file takes.
   ...
 }:
 images.mkExt4Fs (
@@ -24,7 +26,7 @@ images.mkExt4Fs (
     part = "root";
     file = "ext4-fs.img";
     asFile = true;
-    closure = storePaths;
+    closure = if builtins.isList storePaths then storePaths else [ storePaths ];
     label = volumeLabel;
     inherit uuid free;
     registration = "/nix-path-registration";
@@ -33,7 +35,11 @@ images.mkExt4Fs (
       ${populateImageCommands}
     '';
     tree = "files";
-    keep = [ "modes" ];
+    keep = [
+      "modes"
+      "hard-links"
+    ];
+    directories = [ "/nix/store" ];
   }
   // lib.optionalAttrs compressImage { compress = "zstd"; }
   // keys

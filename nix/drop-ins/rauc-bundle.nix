@@ -10,16 +10,21 @@
   signingCert,
   signingKeyPath,
   caCert,
-  # When it was signed, in seconds since 1970. The time is a part of the signature, and of what is the same in each build.
+  # When it was signed, in seconds since 1970; when the certificate becomes valid, if null.
   signingTime ? null,
+  # The oldest RAUC that has to take it. `type=raw` in the manifest, as AtomicNix has it, needs 1.15; for older ones it is left
+  # out, and the files' endings say the same.
+  targetRauc ? "1.15",
   # The package set that runs Kiln, and Kiln's functions.
   buildPkgs ? pkgs.buildPackages,
   images ? import ../lib { inherit pkgs buildPkgs; },
+  # What AtomicNix's own file takes besides.
   ...
 }:
 let
   rock64 = import ./rock64.nix { inherit nixosConfig squashfsImage bootScript; };
   signed = signingKeyPath != null;
+  typed = image: image // (if builtins.compareVersions targetRauc "1.15" < 0 then { } else { type = "raw"; });
 in
 images.mkRaucBundle (
   rock64.specification
@@ -31,12 +36,13 @@ images.mkRaucBundle (
       compatible = "rock64";
       inherit (rock64) version;
       compression = "zstd";
+      target-rauc = targetRauc;
       image = {
-        boot = {
+        boot = typed {
           content = "fs.boot";
           file = "boot.vfat";
         };
-        rootfs.raw = rock64.rootfs;
+        rootfs = typed { raw = rock64.rootfs; };
       };
     }
     // (

@@ -11,6 +11,7 @@
 #   closure     the store paths whose closure is packed: packages, or a [closure] with keys of Kiln's
 #   toplevel    the system among them; the only path of `closure` when there is just one
 #   prepare     shell that runs first, in the folder where relative paths of the specification start
+#   finish      shell that runs last, when all outputs lie in $out
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
@@ -26,8 +27,10 @@ let
   inherit (builtins) mapAttrs removeAttrs replaceStrings;
 
   ours = [
+    "asTree"
     "closure"
     "file"
+    "finish"
     "flags"
     "hydra"
     "meta"
@@ -51,6 +54,18 @@ let
     }
     .${keys.compress or ""} or "";
 
+  endsIn =
+    end: text:
+    let
+      len = builtins.stringLength end;
+    in
+    builtins.substring (builtins.stringLength text - len) len text == end;
+
+  # A package or store path alone is a list of one; other sets are a [closure] with keys.
+  listed =
+    closure:
+    if builtins.isString closure || closure.type or "" == "derivation" then [ closure ] else closure;
+
   endings = {
     squashfs = "squashfs";
     fat = "vfat";
@@ -64,7 +79,7 @@ let
   mkImages =
     { name, ... }@args:
     let
-      closure = args.closure or [ ];
+      closure = listed (args.closure or [ ]);
       roots = if builtins.isList closure then closure else [ ];
       toplevel =
         if args ? toplevel then
@@ -120,7 +135,7 @@ let
           [ ]
         else
           wanted;
-      alone = part: mkImages (removeAttrs args [ "file" "hydra" "passthru" ] // { only = [ part ]; });
+      alone = part: mkImages (removeAttrs args [ "asTree" "file" "finish" "hydra" "passthru" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
     import ./build.nix {
@@ -134,11 +149,13 @@ let
         ;
       name = replaceStrings [ "{" "}" ] [ "" "" ] name;
       file = args.file or null;
+      asTree = args.asTree or false;
       flags = args.flags or [ ];
       hydra = args.hydra or { };
       meta = args.meta or { };
       nativeBuildInputs = args.nativeBuildInputs or [ ];
       prepare = args.prepare or "";
+      finish = args.finish or "";
       passthru = {
         inherit segments specification;
         # Each part alone, with the bytes that it has in the whole.
@@ -174,11 +191,14 @@ let
     );
 
   # One file system: keys of [fs.NAME] in place of those of a specification. `part` is its NAME there, which ids derive
-  # from; `asFile = true` makes $out the image and no folder.
+  # from; `asFile = true` makes $out the image and no folder, whose name ends as `compress` demands.
   mkFileSystem =
     format: args:
     let
-      name = args.name or part;
+      asFile = args.asFile or false;
+      # The name of a derivation that is a file is the file's, and says how that is compressed.
+      called = args.name or part;
+      name = if asFile && !(endsIn (ending keys) called) then called + ending keys else called;
       # A dot would part it from what {fs.NAME.id} asks of it.
       part = args.part or (replaceStrings [ "." ] [ "-" ] (args.name or "root"));
       keys = removeAttrs args (
@@ -193,7 +213,9 @@ let
         inherit format;
       }
       // lib.optionalAttrs (args ? file) { inherit (args) file; }
-      // lib.optionalAttrs ((args.closure or [ ]) != [ ]) { closure = true; };
+      # A layout has the closure of itself.
+      // lib.optionalAttrs (closure != [ ] && !(args ? layout)) { closure = true; };
+      closure = listed (args.closure or [ ]);
       made = fileOf part fs;
     in
     mkImages (
@@ -211,14 +233,77 @@ let
           "name"
         ]
       )
-      // (if args.asFile or false then { file = made; } else { })
+      // lib.optionalAttrs (args ? closure) { inherit closure; }
+      // lib.optionalAttrs asFile { file = made; }
       // {
-        passthru = {
-          filePath = made;
-        }
-        // args.passthru or { };
+        # A path below $out, of which a file has none.
+        passthru = lib.optionalAttrs (!asFile) { filePath = made; } // args.passthru or { };
       }
     );
+
+  # A root as a folder, which is $out: keys of [fs.NAME] that all formats have. Of modes the store keeps whether a file can be
+  # run, and it knows one owner, so what needs more is an error here, and no surprise there.
+  mkTree =
+    args:
+    let
+      name = args.name or "root";
+      bad =
+        problem:
+        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
+      plain = [
+        "0444"
+        "0555"
+        "0644"
+        "0755"
+        "444"
+        "555"
+        "644"
+        "755"
+      ];
+      checked =
+        rule:
+        let
+          others = removeAttrs rule [
+            "directory-mode"
+            "mode"
+            "path"
+          ];
+          modes = lib.optional (rule ? mode) rule.mode ++ lib.optional (rule ? directory-mode) rule.directory-mode;
+        in
+        if others != { } then
+          bad "${rule.path} has ${toString (builtins.attrNames others)}"
+        else if builtins.all (mode: builtins.elem mode plain) modes then
+          rule
+        else
+          bad "${rule.path} has the mode ${toString modes}";
+      # mkFileSystem's, as far as they are about what is in it.
+      made = mkFileSystem "squashfs" (
+        args
+        // {
+          inherit name;
+          part = args.part or (replaceStrings [ "." ] [ "-" ] name);
+        }
+        // lib.optionalAttrs (args ? attributes) { attributes = map checked args.attributes; }
+      );
+    in
+    if args.nodes or { } != { } then
+      bad "it has nodes"
+    else
+      mkImages (
+        {
+          inherit name;
+          specificationName = made.specification.name;
+          inherit (made.specification) fs;
+          asTree = true;
+        }
+        // builtins.intersectAttrs (lib.genAttrs (ours ++ [ "seed" ]) (_: null)) (
+          removeAttrs args [
+            "file"
+            "name"
+            "only"
+          ]
+        )
+      );
 
   # A boot script of U-Boot: `source`, `arch`, `substitute`, `time` as in [script.NAME]. $out has NAME.scr and NAME.cmd.
   mkBootScript =
@@ -285,6 +370,7 @@ in
     mkRaucBundle
     mkSegmentList
     mkSegments
+    mkTree
     ;
   mkExt4Fs = mkFileSystem "ext4";
   mkFat = mkFileSystem "fat";

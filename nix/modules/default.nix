@@ -3,4 +3,6 @@ rec {
   default = image;
   image = ./image.nix;
   sane-image = ./sane-image.nix;
+  sd-image = ./sd-image.nix;
+  variants = ./variants.nix;
 }

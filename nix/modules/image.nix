@@ -1,119 +1,76 @@
 # An image of a NixOS system by Kiln: fills system.build.image, image.extension and image.filePath, as nixpkgs' own image
-# modules do, so it is one of them: image.modules.kiln = kiln.nixosModules.image.
+# modules do, so it is one of them: image.modules.kiln = { imports = [ kiln.nixosModules.image ]; kiln.layout = "efi"; }.
 {
   config,
   lib,
-  pkgs,
   modulesPath,
+  options,
+  pkgs,
   ...
 }:
 let
   inherit (lib)
     literalExpression
     mkDefault
+    mkIf
     mkOption
     types
     ;
   cfg = config.kiln;
-  images = cfg.lib;
-  inherit (pkgs.stdenv.hostPlatform) efiArch;
+  media = import ./media.nix { inherit lib; };
+  names = import ./names.nix { inherit config lib; };
+  layouts = import ./layouts.nix { inherit config lib pkgs; };
   isSd = cfg.layout == "sd-card";
   isEfi = cfg.layout == "efi";
-  endings = {
-    zstd = ".zst";
-    xz = ".xz";
-    gzip = ".gz";
-  };
 
-  # What lets the first boot do without nix-store --load-db.
-  registered = {
-    closure = true;
-    database = true;
-    symlinks = {
-      "/nix/var/nix/profiles/system" = "system-1-link";
-      "/nix/var/nix/profiles/system-1-link" = "{toplevel}";
-    };
-    text."/etc/NIXOS" = "";
-  };
-
-  layouts = {
-    custom = { };
-
-    # As nixpkgs' sdImage: an MBR, a FAT for the board's firmware, and an ext4 with a boot menu for U-Boot.
-    sd-card = {
-      fs.firmware = {
-        format = "fat";
-        label = "FIRMWARE";
-        id = "2178-694E";
-        size = "30MiB";
-        files = cfg.firmware;
-      };
-      fs.root = registered // {
-        format = "ext4";
-        label = "NIXOS_SD";
-        extlinux = { };
-      };
-      disk = {
-        table = "mbr";
-        signature = "0x2178694e";
-        region = cfg.loaders ++ [
-          {
-            name = "firmware";
-            type = "0x0b";
-            offset = "8MiB";
-            content = "fs.firmware";
-          }
-          {
-            name = "root";
-            type = "0x83";
-            bootable = true;
-            content = "fs.root";
-          }
-        ];
-      };
-    };
-
-    # A GPT, an EFI system partition with systemd-boot and a unified kernel image, and an ext4.
-    efi = {
-      fs.esp = {
-        format = "fat";
-        label = "ESP";
-        bits = 32;
-        size = "256MiB";
-        files = cfg.firmware // {
-          "/EFI/BOOT/BOOT${lib.toUpper efiArch}.EFI" =
-            "${config.systemd.package}/lib/systemd/boot/efi/systemd-boot${efiArch}.efi";
-          "/EFI/Linux/${config.system.boot.loader.ukiFile}" =
-            "${config.system.build.uki}/${config.system.boot.loader.ukiFile}";
-        };
-      };
-      fs.root = registered // {
-        format = "ext4";
-        label = "nixos";
-      };
-      disk.region = cfg.loaders ++ [
-        {
-          name = "ESP";
-          type = "esp";
-          content = "fs.esp";
-        }
-        {
-          name = "nixos";
-          type = "linux";
-          content = "fs.root";
-        }
-      ];
-    };
-  };
   # Lists are replaced as a whole.
   specification = lib.recursiveUpdate layouts.${cfg.layout} cfg.specification;
+  disk = specification.disk or { };
+  compress = if disk ? compress then disk.compress else cfg.compress;
+  name = names {
+    inherit compress;
+    file = disk.file or null;
+    folder = "";
+  };
+
+  mount = part: media.mount { inherit specification part; };
+  # systemd-repart grows partitions itself, and NixOS refuses both at once.
+  repart =
+    (config.systemd.repart.enable or false) || (config.boot.initrd.systemd.repart.enable or false);
+
+  wrong = import ./checks.nix { inherit lib; } {
+    inherit specification;
+    wayOut = "change their offsets in kiln.loaders or kiln.specification.disk.region";
+  };
+  checks = name.assertions ++ wrong ++ [
+    {
+      assertion = cfg.layout != "custom" || disk.region or [ ] != [ ];
+      message =
+        "kiln.layout is \"custom\", which has no partitions, and kiln.specification.disk.region has none either: say "
+        + "kiln.layout = \"sd-card\" (a card for boards with U-Boot), kiln.layout = \"efi\" (a disk for machines with UEFI), or regions";
+    }
+    {
+      assertion = !(disk ? compress && cfg.compress != null) || disk.compress == cfg.compress;
+      message = "kiln.compress and kiln.specification.disk.compress contradict each other: say one of them";
+    }
+  ];
+  failed = builtins.filter (check: !check.assertion) checks;
+  checked =
+    value:
+    if failed == [ ] then
+      value
+    else
+      throw (lib.concatMapStrings (check: "\n- ${check.message}") failed);
 in
 {
   imports = [
     "${modulesPath}/image/file-options.nix"
     ./kiln.nix
+    ./options.nix
   ];
 
+  options.fileSystems = (media.optional specification).fileSystems;
+  options.swapDevices = (media.optional specification).swapDevices;
   options.kiln = {
     layout = mkOption {
       type = types.enum [
@@ -124,8 +81,8 @@ in
       default = "custom";
       description = ''
         What the image is like before `specification` says more. `sd-card`: an MBR, a FAT named FIRMWARE, and an ext4 named
-        NIXOS_SD with a boot menu for U-Boot. `efi`: a GPT, an EFI system partition with systemd-boot and the system's
-        unified kernel image, and an ext4 named nixos. `custom`: nothing.
+        NIXOS_SD with a boot menu for U-Boot. `efi`: a GPT, an EFI system partition with systemd-boot as NixOS installs it,
+        and an ext4 named nixos. `custom`: nothing; `specification.disk.region` has to say what is on the disk.
       '';
     };
     closure = mkOption {
@@ -133,26 +90,6 @@ in
       default = [ config.system.build.toplevel ];
       defaultText = literalExpression "[ config.system.build.toplevel ]";
       description = "The store paths whose closure is in the image.";
-    };
-    firmware = mkOption {
-      type = types.attrsOf types.anything;
-      default = { };
-      example = literalExpression ''{ "/u-boot-rpi4.bin" = "''${pkgs.ubootRaspberryPi4_64bit}/u-boot.bin"; }'';
-      description = "Files of the layout's FAT: their paths in it, and their sources.";
-    };
-    loaders = mkOption {
-      type = types.listOf types.anything;
-      default = [ ];
-      example = literalExpression ''
-        [
-          {
-            name = "idbloader";
-            raw = "''${pkgs.ubootRock64}/idbloader.img";
-            offset = "64s";
-          }
-        ]
-      '';
-      description = "Regions of the disk before the layout's partitions, such as boot loaders.";
     };
     compress = mkOption {
       type = types.nullOr (
@@ -165,52 +102,74 @@ in
       default = null;
       description = "How the image is compressed while it is written.";
     };
-    specification = mkOption {
-      type = types.attrsOf types.anything;
-      default = { };
-      example = literalExpression ''{ fs.root.free = "1GiB"; disk.board = "rockchip"; }'';
-      description = "Keys of Kiln's specification, over those of the layout. All that it knows can be said here.";
-    };
   };
 
   config = lib.mkMerge [
     {
-      image.extension = "img${endings.${toString cfg.compress} or ""}";
+      image.extension = mkDefault name.extension;
+      image.fileName = mkIf (name.fileName != null) (mkDefault name.fileName);
       image.filePath = mkDefault config.image.fileName;
-      system.build.image = images.mkDiskImage (
-        {
-          name = config.image.baseName;
-          inherit (cfg) closure;
-        }
-        // specification
-        // {
-          disk =
-            (specification.disk or { })
-            // {
-              file = "${config.image.baseName}.img";
-            }
-            // lib.optionalAttrs (cfg.compress != null) { inherit (cfg) compress; };
-        }
+      system.build.image = checked (
+        cfg.lib.mkDiskImage (
+          {
+            name = config.image.baseName;
+            inherit (cfg) closure;
+          }
+          // specification
+          // {
+            disk =
+              removeAttrs disk [ "compress" ]
+              // {
+                inherit (name) file;
+              }
+              // lib.optionalAttrs (compress != null) { inherit compress; };
+            passthru = specification.passthru or { } // {
+              inherit config;
+              inherit (config.image) filePath;
+            };
+          }
+        )
       );
     }
-    (lib.mkIf isSd {
-      fileSystems."/" = mkDefault {
-        device = "/dev/disk/by-label/NIXOS_SD";
-        fsType = "ext4";
-        autoResize = true;
+    (mkIf (isSd || isEfi) {
+      fileSystems."/" = media.override (mount "root");
+      boot.growPartition = mkDefault (!repart);
+      # An image has one boot loader, whatever the machine has that its configuration was written for.
+      boot.loader.grub.enable = media.override false;
+      warnings = media.warnings {
+        inherit specification;
+        inherit (config) fileSystems swapDevices;
       };
-      boot.growPartition = mkDefault true;
-      boot.loader.grub.enable = mkDefault false;
+    })
+    (mkIf (isSd || isEfi) (
+      # What hardware-configuration.nix says of encrypted disks that the image has not.
+      lib.optionalAttrs (options.boot.initrd or { } ? luks) {
+        boot.initrd.luks.devices = media.override { };
+      }
+    ))
+    (mkIf isSd {
+      fileSystems."/boot/firmware" = media.override (
+        media.mount {
+          inherit specification;
+          part = "firmware";
+          preferred = "label";
+        }
+        // {
+          options = [
+            "nofail"
+            "noauto"
+          ];
+        }
+      );
+      boot.loader.systemd-boot.enable = media.override false;
       boot.loader.generic-extlinux-compatible.enable = mkDefault true;
     })
-    (lib.mkIf isEfi {
-      fileSystems."/" = mkDefault {
-        device = "/dev/disk/by-label/nixos";
-        fsType = "ext4";
-        autoResize = true;
-      };
-      boot.growPartition = mkDefault true;
-      boot.loader.grub.enable = mkDefault false;
+    (mkIf isSd (import ./board.nix { inherit lib options pkgs; }))
+    (mkIf isEfi {
+      fileSystems.${config.boot.loader.efi.efiSysMountPoint} = media.override (mount "esp");
+      boot.loader.systemd-boot.enable = media.override true;
+      boot.loader.systemd-boot.xbootldrMountPoint = media.override null;
+      boot.loader.generic-extlinux-compatible.enable = media.override false;
     })
   ];
 }

@@ -1,5 +1,5 @@
 # The options sane.image.*, with the names and meanings that they have where they come from, and an image by Kiln behind
-# them: config.system.build.img, with passthru bootFsImg, nixFsImg and withoutBootloader.
+# them: config.system.build.img, whose nixos.img it is, with passthru bootFsImg, nixFsImg and withoutBootloader.
 {
   config,
   lib,
@@ -124,12 +124,18 @@ let
       size = bytes (roundUp mebibyte cfg.bootPartSize);
     }
     // lib.optionalAttrs (cfg.bootPartSize > 32 * mebibyte && cfg.sectorSize == 512) { bits = 32; }
-    // lib.optionalAttrs (cfg.extraBootFiles != [ ]) { files."/" = map toString cfg.extraBootFiles; }
+    // lib.optionalAttrs (cfg.extraBootFiles != [ ]) {
+      files."/" = map toString cfg.extraBootFiles;
+      # Packages may be farms of links, and a FAT has none.
+      follow-links = true;
+    }
     // lib.optionalAttrs cfg.extlinux.enable {
-      extlinux = {
-        at = "/";
-      }
-      // cfg.extlinux.settings;
+      extlinux =
+        import ./extlinux.nix { inherit config lib; }
+        // {
+          at = "/";
+        }
+        // cfg.extlinux.settings;
     };
 
     fs.nix = {
@@ -143,14 +149,35 @@ let
     }
     // lib.optionalAttrs (nixMount != "/") { closure-at = below "/nix/store"; };
   };
-  image = images.mkDiskImage (args // { file = "nixos.img"; });
+  image = images.mkDiskImage (args // { disk = args.disk // { inherit file; }; });
+  file = "nixos.img";
 
-  # The image after the shell of installBootloader, which knows it as $out.
-  withBootloader = buildPkgs.runCommand "nixos-with-bootloader" { } ''
-    cp --sparse=always ${image} "$out"
-    chmod +w "$out"
-    ${cfg.installBootloader}
-  '';
+  # The image after the shell of installBootloader, in which $out is the image; or the folder that it is in, as in the end,
+  # where the shell says $out/nixos.img.
+  inFolder =
+    builtins.replaceStrings
+      [ "$out/" "\${out}/" "$out\"/" "\${out}\"/" ]
+      [ "" "" "" "" ]
+      cfg.installBootloader != cfg.installBootloader;
+  withBootloader =
+    buildPkgs.runCommand "nixos-with-bootloader"
+      {
+        __structuredAttrs = true;
+        # As the image itself.
+        unsafeDiscardReferences.out = true;
+        passthru.filePath = file;
+      }
+      ''
+        mkdir "$out"
+        cp --sparse=always ${image}/${file} "$out/${file}"
+        chmod +w "$out/${file}"
+        (
+        shopt -s nullglob inherit_errexit
+        set -o pipefail
+        ${lib.optionalString (!inFolder) "out=$out/${file}"}
+        ${cfg.installBootloader}
+        )
+      '';
 in
 {
   imports = [ ./kiln.nix ];
@@ -169,7 +196,10 @@ in
     extraBootFiles = mkOption {
       type = types.listOf types.package;
       default = [ ];
-      description = "Packages whose files are copied into the boot partition. A file that two of them have is an error.";
+      description = ''
+        Packages whose files are copied into the boot partition; links in them are followed. A file that two of them have is
+        an error.
+      '';
     };
     extraDirectories = mkOption {
       type = types.listOf types.str;
@@ -216,8 +246,8 @@ in
       default = null;
       example = "dd if=\${pkgs.ubootPinephone}/u-boot-sunxi-with-spl.bin of=$out bs=1024 seek=8 conv=notrunc";
       description = ''
-        Shell that puts a boot loader into the finished image, `$out`. Nothing checks where it writes: `loaders` is
-        the same with checks, and in one step.
+        Shell that puts a boot loader into the finished image, `$out`; where it says `$out/nixos.img`, that is the image.
+        It runs in a subshell. Nothing checks where it writes: `loaders` is the same with checks, and in one step.
       '';
     };
     loaders = mkOption {

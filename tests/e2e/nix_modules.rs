@@ -53,7 +53,8 @@ fn hosts_of_sane_image_have_the_tables_that_they_had() {
         "sane.pinephone-pro",
         "sane.efi-old-spelling",
         "sane.chromebook",
-    ]);
+    ])
+    .map(|folder| folder.join("nixos.img"));
     let count = 64 * MIB / 512;
     for (image, entries, first) in [
         (&moby_old, 32770, 32802),
@@ -114,6 +115,7 @@ fn parts_of_a_host_are_built_alone() {
         "sane.moby-old.withoutBootloader",
     ]);
     let (boot, store) = (boot.join("boot.vfat"), store.join("nix.ext4"));
+    let without = without.join("nixos.img");
     run(tool("fsck.fat").arg("-n").arg(&boot));
     run(tool("e2fsck").arg("-fn").arg(&store));
     let disk = fs::read(&without).unwrap();
@@ -138,7 +140,7 @@ fn a_disk_with_large_sectors_is_one() {
         "sane.large-sectors.bootFsImg",
         "sane.large-sectors.nixFsImg",
     ]);
-    let (entries, partitions) = gpt(&image, 4096);
+    let (entries, partitions) = gpt(&image.join("nixos.img"), 4096);
     assert_eq!(entries, 2);
     let places: Vec<u64> = partitions
         .iter()

@@ -242,6 +242,7 @@ in
     boot-script = pkgs.callPackage ../../nix/drop-ins/boot-script.nix {
       buildId = "0123456789abcdef";
       systemClosure = toplevel;
+      source = ../../demo/boot.cmd;
     };
     image = pkgs.callPackage ../../nix/drop-ins/image.nix {
       ubootRock64 = loader;
@@ -257,7 +258,22 @@ in
       signingKeyPath = key "release.key";
       caCert = key "ca.pem";
       signingTime = inputs.time;
+      # That of this machine.
+      targetRauc = "1.8";
     };
+  };
+
+  drop-ins = import ./drop-ins.nix {
+    inherit (import ./images.nix) atomicnix;
+    inherit
+      images
+      key
+      nixosConfig
+      pkgs
+      sane
+      spl
+      toplevel
+      ;
   };
 
   nixpkgs = rec {

@@ -105,7 +105,7 @@ pub(crate) fn credentials(
             return Err(Failure::usage("nobody signs the bundle: there is no key").hint(hint));
         }
     };
-    let time = signing_time(args.signing_time.as_deref(), said.time)?;
+    let time = signing_time(args.signing_time.as_deref(), said.time, &identity, ui)?;
     Ok(Credentials {
         identity,
         signer,
@@ -162,8 +162,14 @@ fn at(path: &Path, error: signature::Error) -> Failure {
     Failure::from(error).at(path)
 }
 
-/// The time that a signature shows. It is part of the bundle's bytes, so nobody guesses it.
-fn signing_time(given: Option<&str>, said: Option<u64>) -> Result<Time, Failure> {
+/// The time that a signature shows. It is part of the bundle's bytes, so no clock decides it: where nobody says one, it is
+/// the first at which all certificates that are in the signature are valid.
+fn signing_time(
+    given: Option<&str>,
+    said: Option<u64>,
+    identity: &Identity,
+    ui: &Ui,
+) -> Result<Time, Failure> {
     if let Some(text) = given {
         return time("--signing-time", text);
     }
@@ -175,11 +181,24 @@ fn signing_time(given: Option<&str>, said: Option<u64>) -> Result<Time, Failure>
         reason = "the usual way to say which time a build has"
     )]
     let epoch = std::env::var("SOURCE_DATE_EPOCH");
-    let epoch = epoch.map_err(|_| {
-        let hint = "give --signing-time with seconds since 1970, or `now`; $SOURCE_DATE_EPOCH does, too";
-        Failure::usage("the signature has no time").hint(hint)
-    })?;
-    time("SOURCE_DATE_EPOCH", &epoch)
+    if let Ok(epoch) = epoch {
+        return time("SOURCE_DATE_EPOCH", &epoch);
+    }
+    let others = identity.intermediates.iter();
+    let latest = others.fold(&identity.certificate, |latest, other| {
+        if other.not_before() > latest.not_before() {
+            other
+        } else {
+            latest
+        }
+    });
+    let time = latest.not_before();
+    ui.warn(&format!(
+        "the bundle is signed as of {time}, when the certificate of {} becomes valid: no signing time was given \
+         (--signing-time, bundle.sign.time or $SOURCE_DATE_EPOCH)",
+        latest.subject()
+    ));
+    Ok(time)
 }
 
 fn time(place: &str, text: &str) -> Result<Time, Failure> {

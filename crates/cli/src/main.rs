@@ -21,6 +21,7 @@ mod segments;
 mod signing;
 mod steps;
 mod stop;
+mod tree;
 mod ui;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),
+        Command::Tree(command) => tree::run(command, jobs, ui),
         Command::Squashfs(command) => one::squashfs(command, jobs, ui),
         Command::Ext4(command) => one::ext4(command, jobs, ui),
         Command::Fat(command) => one::fat(command, jobs, ui),

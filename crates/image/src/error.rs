@@ -118,6 +118,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// Something that only root can put into a folder of the host.
+    #[error("{path}: {what}, and only root can make that")]
+    NeedsRoot {
+        /// The path in the tree.
+        path: String,
+        /// What it is.
+        what: String,
+    },
     /// An output that another process is writing.
     #[error("{}: another kiln is writing it", path.display())]
     Busy {
@@ -149,7 +157,7 @@ impl Error {
             | Error::ReadSource { .. }
             | Error::Changed { .. } => Fault::Input,
             Error::BeyondEnd { .. } => Fault::Limit,
-            Error::Write { .. } | Error::Busy { .. } => Fault::Output,
+            Error::Write { .. } | Error::Busy { .. } | Error::NeedsRoot { .. } => Fault::Output,
             Error::Cancelled => Fault::Cancelled,
         }
     }

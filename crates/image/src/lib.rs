@@ -15,7 +15,7 @@
 //! * [`Layout`]: collects extents and checks that no two of them overlap.
 //! * [`write()`]: the only code that makes files, each whole or not at all. On its way into a file an image can go
 //!   [`Through`] what makes other bytes of it ([`Encode`]) or listens ([`Listen`]). Each file is known by its
-//!   [`FsVerity`] digest.
+//!   [`FsVerity`] digest. [`write_tree`] makes a folder of a tree in the same way.
 //!
 //! * [`Spool`]: where a compressing format keeps its output until an image takes it from there.
 //!
@@ -47,7 +47,7 @@ pub use seed::Seed;
 pub use spool::Spool;
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
 pub use write::{
-    Digests, Encode, Folder, Listen, Nameless, Obstacle, Piece, Sums, Target, Through, Written, abandon,
-    write,
+    Digests, Encode, Folder, Listen, Nameless, Obstacle, Owners, Piece, Sums, Target, Through, Written,
+    abandon, write, write_tree,
 };
 pub use zeros::DataFinder;

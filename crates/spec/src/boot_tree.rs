@@ -1,5 +1,7 @@
 //! Boot menus of file systems: systems of the closure become entries.
 
+use std::cmp::Reverse;
+
 use image::Tree;
 use uboot::extlinux::{self, Choice, DeviceTree, Entry, File, Menu, Timeout};
 
@@ -47,17 +49,22 @@ pub(crate) fn tree(
         (None, Some(false)) => DeviceTree::None,
         (None, _) => DeviceTree::Folder,
     };
-    let mut others = Vec::new();
+    let mut generations = Vec::new();
     for (number, system) in &options.generations {
         let place = format!("{place}.generations.{number:?}");
         let path = expand(system, &place, |key| values.text(key, &place))?;
-        let generation = number.parse().map_err(|_| Error::BadValue {
+        let generation: u32 = number.parse().map_err(|_| Error::BadValue {
             place,
             problem: "the key must be the number of a generation".into(),
         })?;
+        generations.push((generation, path));
+    }
+    generations.sort_by_key(|(generation, _)| Reverse(*generation));
+    let mut others = Vec::new();
+    for (generation, path) in generations.iter().take(options.limit.unwrap_or(usize::MAX)) {
         others.extend(choices(
-            generation,
-            &path,
+            *generation,
+            path,
             options.time.unwrap_or(time),
             gathered,
         )?);
@@ -232,6 +239,29 @@ mod tests {
             let made = made(toplevel, &self::options(&options)).unwrap();
             assert_eq!(shown(&made), expected, "{options}");
         }
+    }
+
+    /// As the builder's `-g`, which counts generations and not their specialisations.
+    #[test]
+    fn a_menu_has_the_newest_generations() {
+        let (old, plain) = (system("old"), system("plain"));
+        let labels = |limit: &str| {
+            let all =
+                format!("{limit}\ngenerations = {{ 9 = {old:?}, 10 = {plain:?}, 11 = '{{toplevel}}' }}");
+            let [menu, _] = shown(&made("new", &options(&all)).unwrap());
+            let labels = menu.lines().filter_map(|line| line.strip_prefix("LABEL nixos-"));
+            labels.map(str::to_string).collect::<Vec<_>>()
+        };
+        let all = labels("");
+        assert!(all.contains(&"9-default".into()), "{all:?}");
+        assert_eq!(labels("limit = 3"), all);
+        let two: Vec<_> = all
+            .iter()
+            .filter(|label| !label.starts_with("9-"))
+            .cloned()
+            .collect();
+        assert_eq!(labels("limit = 2"), two);
+        assert_eq!(labels("limit = 0"), ["default"]);
     }
 
     #[test]

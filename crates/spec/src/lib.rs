@@ -41,7 +41,7 @@ pub use error::{Error, Result};
 pub use gather::{Gathered, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
-pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan};
+pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device,
     DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType,

@@ -180,6 +180,21 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     Ok(Plan { parts, disk, bundle })
 }
 
+/// The tree that a file system would hold: `fs.NAME`. Parts that are files in it are made.
+///
+/// # Errors
+/// When there is no such file system, anything in the specification does not fit together, or the tree cannot be made.
+pub fn tree(spec: &Spec, gathered: &Gathered, part: &str, work: &Work) -> Result<image::Tree> {
+    check_only(spec, &[part.to_string()])?;
+    let Some(key) = part.strip_prefix("fs.") else {
+        let (place, problem) = (part.to_string(), "is no file system".to_string());
+        return Err(Error::BadValue { place, problem });
+    };
+    formats::check_options(spec)?;
+    let mut planner = Planner::new(spec, gathered, work);
+    planner.guarded(part, |planner| planner.tree(key))
+}
+
 pub(crate) struct Planner<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) gathered: &'a Gathered,

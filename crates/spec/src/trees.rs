@@ -113,7 +113,9 @@ pub(crate) fn tree(
             .map_err(failed)?;
     }
     if let Some(path) = &fs.registration {
-        let node = Node::file(nix::registration(&gathered.closure)?);
+        // As closureInfo's, whose files nobody writes to.
+        let mut node = Node::file(nix::registration(&gathered.closure)?);
+        node.meta.mode = REGISTRATION_MODE;
         tree.add_at(path.as_bytes(), node).map_err(failed)?;
     }
     let time = fs.time.unwrap_or(USUAL_TIME);
@@ -146,6 +148,8 @@ fn moved(closure: &Tree, at: &str) -> image::Result<Tree> {
 
 /// The time of store paths.
 const USUAL_TIME: u32 = 1;
+/// The permissions of the registration.
+const REGISTRATION_MODE: u16 = 0o444;
 
 /// What a value of `files` stands for, as a tree whose root it is.
 fn file(

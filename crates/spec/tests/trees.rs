@@ -251,7 +251,8 @@ fn store_paths_lie_where_the_file_system_is_mounted() {
     ] {
         let tree = made_ext4(world.path(), &format!("{all}\n{keys}")).unwrap();
         assert!(version(&tree, at), "{keys}");
-        assert!(tree.lookup(b"/nix-path-registration").is_some(), "{keys}");
+        let registration = tree.lookup(b"/nix-path-registration").unwrap();
+        assert_eq!(tree.node(registration).meta.mode, 0o444, "{keys}");
         assert!(tree.lookup(b"/boot/extlinux/extlinux.conf").is_some(), "{keys}");
         assert_eq!(tree.lookup(b"/nix").is_some(), at == "/nix/store", "{keys}");
     }

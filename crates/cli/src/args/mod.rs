@@ -12,6 +12,7 @@ mod output;
 pub(crate) mod segments;
 pub(crate) mod signing;
 pub(crate) mod source;
+pub(crate) mod tree;
 mod values;
 
 use std::num::NonZeroUsize;
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 use build::{Build, Plan};
 use bundle::Bundle;
 use one::{Ext4, Fat, Script, Squashfs};
+use tree::Tree;
 
 /// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
 #[derive(Debug, Parser)]
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Build(Build),
     /// Show what a build would make, and write nothing
     Plan(Plan),
+    /// Make a folder of what a file system of a specification holds
+    Tree(Tree),
     /// Make a squashfs of a closure or a folder, without a specification
     Squashfs(Squashfs),
     /// Make an ext4 of a closure or a folder, without a specification

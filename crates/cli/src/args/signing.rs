@@ -48,7 +48,8 @@ pub(crate) struct Credentials {
     /// A certificate between it and the devices' own; can be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) intermediate: Vec<PathBuf>,
-    /// The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH` when not given
+    /// The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH`, or when the certificate becomes valid,
+    /// when not given
     #[arg(long, value_name = "TIME")]
     pub(crate) signing_time: Option<String>,
 }

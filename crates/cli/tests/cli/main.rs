@@ -28,6 +28,7 @@ mod sources;
 mod stops;
 mod texts;
 mod transports;
+mod trees;
 mod verbs;
 mod verity;
 mod waits;

@@ -98,6 +98,7 @@ fn help() {
     Commands:
       build        Make everything that a specification describes
       plan         Show what a build would make, and write nothing
+      tree         Make a folder of what a file system of a specification holds
       squashfs     Make a squashfs of a closure or a folder, without a specification
       ext4         Make an ext4 of a closure or a folder, without a specification
       fat          Make a FAT of a folder or files, without a specification
@@ -183,9 +184,6 @@ fn help_of_a_build() {
 
               [default: 20GiB]
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --reuse <PATH>
               An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
@@ -195,12 +193,15 @@ fn help_of_a_build() {
               while that is being compressed; what comes from it is compared with the files; can be
               repeated
 
-          --json
-              Print results and errors as JSON
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
 
           --cache-to <URL>
               A shared cache that gets what it does not have, as far as that takes no longer than the
               build
+
+          --json
+              Print results and errors as JSON
 
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it
@@ -226,7 +227,8 @@ fn help_of_a_build() {
               A certificate between it and the devices' own; can be repeated
 
           --signing-time <TIME>
-              The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH` when not given
+              The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH`, or when the
+              certificate becomes valid, when not given
 
           --keyring <FILE>
               The certificates that devices trust, in PEM, which is all that devices read

@@ -274,15 +274,15 @@ impl Drop for Folder {
 }
 
 /// The folder that is not named yet. Whatever has its name goes with it.
-struct Fresh {
-    path: PathBuf,
-    lock: File,
+pub(super) struct Fresh {
+    pub(super) path: PathBuf,
+    pub(super) lock: File,
 }
 
 impl Fresh {
     /// Makes it, in place of what a killed process left. The lock on the folder that it will replace is held, and one
     /// on itself until the other is gone.
-    fn make(path: PathBuf) -> io::Result<Fresh> {
+    pub(super) fn make(path: PathBuf) -> io::Result<Fresh> {
         let make = || DirBuilder::new().mode(0o700).create(&path);
         match make() {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -293,7 +293,7 @@ impl Fresh {
                 }
                 let left = File::open(&path)?;
                 flock(&left, FlockOperation::NonBlockingLockExclusive)?;
-                std::fs::remove_dir_all(&path)?;
+                remove_folder(&path)?;
                 make()?;
             }
             made => made?,
@@ -318,8 +318,27 @@ impl Drop for Fresh {
     fn drop(&mut self) {
         // What has the name now: the new folder when it failed, the old one when it did not. If it cannot be removed,
         // the next build removes it.
-        let _ = std::fs::remove_dir_all(&self.path);
+        let _ = remove_folder(&self.path);
     }
+}
+
+/// Removes a folder with all that is in it, also from folders that keep what is in them.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        removed => return removed,
+    }
+    let mut open = vec![path.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        for name in list(&folder).map_err(io::Error::other)? {
+            let path = folder.join(OsStr::from_bytes(&name));
+            if std::fs::symlink_metadata(&path)?.is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    std::fs::remove_dir_all(path)
 }
 
 /// Gives files their names one after the other.

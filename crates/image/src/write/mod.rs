@@ -15,6 +15,7 @@ mod nameless;
 mod pieces;
 mod share;
 mod store;
+mod tree;
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -37,6 +38,7 @@ use pieces::pieces;
 use share::Share;
 use store::Store;
 pub use store::{Encode, Sums, Through};
+pub use tree::{Owners, write_tree};
 
 /// The mode of outputs, before the process' umask.
 pub(super) const MODE: u32 = 0o666;

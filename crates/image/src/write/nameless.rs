@@ -27,6 +27,9 @@ const WAIT: Duration = Duration::from_millis(10);
 /// What has a name although it is not complete. [`abandon`] removes it.
 static NAMED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
+/// Folders that are not complete. [`abandon`] removes them with all that is in them.
+static GROWING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
 /// Held while names change: a process that is told to stop ends before or after that.
 static NAMING: Mutex<()> = Mutex::new(());
 
@@ -251,6 +254,21 @@ pub(super) fn forget(path: &Path) {
         .retain(|named| named != path);
 }
 
+/// The same for a folder that grows.
+pub(super) fn remember_folder(path: &Path) {
+    GROWING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(path.to_path_buf());
+}
+
+pub(super) fn forget_folder(path: &Path) {
+    GROWING
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .retain(|growing| growing != path);
+}
+
 /// Waits until no names change, and keeps it so.
 pub(super) fn naming() -> MutexGuard<'static, ()> {
     NAMING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -263,6 +281,11 @@ pub fn abandon() {
     std::mem::forget(naming());
     for path in NAMED.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
+    }
+    for path in GROWING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        // Whoever fills it goes on for a moment, until the folder that it works in is gone.
+        let gone = |_: &usize| super::folder::remove_folder(&path).is_ok() || !path.exists();
+        let _ = (0..TRIES_MAX).find(gone);
     }
 }
 

@@ -235,6 +235,8 @@ pub struct Extlinux {
     /// Systems beside the toplevel, by the numbers of their generations.
     #[serde(default)]
     pub generations: BTreeMap<String, String>,
+    /// How many of these the menu has, the newest; all of them when not given.
+    pub limit: Option<usize>,
     /// The time that the menu shows for generations, in seconds since 1970; the file system's when not given.
     pub time: Option<u32>,
 }

@@ -29,12 +29,48 @@ fn a_bundle_that_nobody_signs() {
     let (key, certificate) = (["--key", "keys/leaf.key"], ["--certificate", "keys/leaf.pem"]);
     let all = [&key[..], &certificate, &["--keyring", "keys/root.pem"]].concat();
     world.edit("spec.toml", "time = 1900000000\n", "");
-    assert_snapshot!(refused(&world, 2, &all), @r"
-    error: the signature has no time
-    hint: give --signing-time with seconds since 1970, or `now`; $SOURCE_DATE_EPOCH does, too
-    ");
     let bad = refused(&world, 2, &[&all[..], &["--signing-time", "yesterday"]].concat());
     assert_snapshot!(bad, @r#"error: --signing-time: "yesterday": must be seconds since 1970, or `now`"#);
+}
+
+/// No clock decides: the same certificate gives the same bundle, and the log says which time that is.
+#[test]
+fn a_signature_without_a_time_has_the_certificates() {
+    let Some(world) = world() else { return };
+    world.edit("spec.toml", "time = 1900000000\n", "");
+    let begins = |certificate: &str| {
+        let file = world.path(certificate);
+        let said = std::process::Command::new("date")
+            .args(["-u", "+%Y-%m-%dT%H:%M:%SZ", "-d"])
+            .arg(openssl_start(&file))
+            .output()
+            .unwrap();
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    };
+    let leaf = begins("keys/leaf.pem");
+    let first = world.run(&BUILD);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let told = format!(
+        "warning: the bundle is signed as of {leaf}, when the certificate of CN = leaf becomes valid: no signing time was \
+         given (--signing-time, bundle.sign.time or $SOURCE_DATE_EPOCH)\n"
+    );
+    assert!(first.stderr.contains(&told), "{}", first.stderr);
+    let shown = world.done(&["bundle", "info", FILE, "--keyring", "keys/root.pem"]);
+    assert!(shown.contains(&format!("Signed at {leaf}\n")), "{shown}");
+    let bytes = fs::read(world.path(FILE)).unwrap();
+    world.done(&BUILD);
+    assert!(bytes == fs::read(world.path(FILE)).unwrap());
+}
+
+/// When a certificate becomes valid, as openssl writes it.
+fn openssl_start(file: &std::path::Path) -> String {
+    let said = std::process::Command::new("openssl")
+        .args(["x509", "-noout", "-startdate", "-in"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(said.stdout).unwrap();
+    text.trim().trim_start_matches("notBefore=").to_owned()
 }
 
 #[test]

@@ -56,6 +56,10 @@ in
         kernelModules = names;
         supportedFilesystems = supported;
         postDeviceCommands = lines;
+        luks.devices = mkOption {
+          type = types.attrsOf types.attrs;
+          default = { };
+        };
         systemd = {
           enable = mkEnableOption "systemd in the first root";
           repart.enable = mkEnableOption "systemd-repart in the first root";

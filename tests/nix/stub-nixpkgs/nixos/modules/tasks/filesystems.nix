@@ -82,7 +82,17 @@ in
       apply = lib.filterAttrs (_: entry: entry.enable);
     };
     swapDevices = mkOption {
-      type = types.listOf types.attrs;
+      type = types.listOf (
+        types.submodule {
+          options = {
+            device = mkOption { type = nonEmpty; };
+            options = mkOption {
+              type = types.nonEmptyListOf nonEmpty;
+              default = [ "defaults" ];
+            };
+          };
+        }
+      );
       default = [ ];
     };
   };

@@ -1,0 +1,115 @@
+# What evaluation knows to be wrong in a specification: Kiln would say so only when all else is built. Each is an assertion.
+{ lib }:
+{
+  specification,
+  # How to move what is in the way.
+  wayOut,
+}:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    elem
+    filter
+    fromJSON
+    head
+    match
+    ;
+  disk = specification.disk or { };
+  fs = specification.fs or { };
+  sector = disk.sector-size or 512;
+
+  powers = base: {
+    K = base;
+    M = base * base;
+    G = base * base * base;
+    T = base * base * base * base;
+  };
+  # Bytes of an amount, or null where it is none that evaluation understands.
+  bytes =
+    amount:
+    let
+      parts = if builtins.isString amount then match "([0-9]{1,15})([KMGT]?)(i?)(B|s)" amount else null;
+      number = fromJSON (head parts);
+      unit = builtins.elemAt parts 1;
+      isBinary = builtins.elemAt parts 2 == "i";
+      last = builtins.elemAt parts 3;
+    in
+    if parts == null then
+      null
+    else if last == "s" then
+      number * sector
+    else if unit == "" then
+      number
+    else
+      number * (powers (if isBinary then 1024 else 1000)).${unit};
+
+  part = region: lib.removePrefix "fs." (region.content or "");
+  extents = filter (extent: extent.start != null) (
+    map (region: {
+      name = region.name or "a region";
+      start = bytes (region.offset or null);
+      len =
+        let
+          size = bytes (region.size or fs.${part region}.size or null);
+        in
+        if size == null then 1 else size;
+    }) (disk.region or [ ])
+  );
+  overlap = one: other: one.start < other.start + other.len && other.start < one.start + one.len;
+  # Each pair once.
+  pairs =
+    list:
+    if list == [ ] then
+      [ ]
+    else
+      map (other: {
+        one = head list;
+        inherit other;
+      }) (builtins.tail list)
+      ++ pairs (builtins.tail list);
+
+  keys = [
+    "bundle"
+    "closure"
+    "device"
+    "disk"
+    "fs"
+    "name"
+    "profile"
+    "schema"
+    "script"
+    "seed"
+    "verity"
+    # Of Kiln's functions in Nix.
+    "finish"
+    "flags"
+    "hydra"
+    "meta"
+    "nativeBuildInputs"
+    "only"
+    "passthru"
+    "prepare"
+    "segments"
+    "toplevel"
+  ];
+  formats = filter (name: fs.${name} ? format) (attrNames fs);
+  quoted = names: lib.concatStringsSep ", " names;
+in
+map (name: {
+  assertion = elem name keys;
+  message = "kiln.specification.${name}: there is no such key; there are ${quoted keys}";
+}) (attrNames specification)
+++ map (name: {
+  assertion = elem name formats;
+  message = "kiln.specification.fs.${name} has no format, and is none of ${quoted formats}, which are there already";
+}) (attrNames fs)
+++ concatMap (
+  { one, other }:
+  [
+    {
+      assertion = !(overlap one other);
+      message = "the regions ${one.name} (from byte ${toString one.start}) and ${other.name} (from byte ${toString other.start}) overlap: ${wayOut}";
+    }
+  ]
+) (pairs extents)

@@ -1,0 +1,91 @@
+# What an image of each layout is like before kiln.specification says more, and what the system has to be told of it.
+{
+  config,
+  lib,
+  pkgs,
+}:
+let
+  cfg = config.kiln;
+  extlinux = import ./extlinux.nix { inherit config lib; };
+  boot = import ./systemd-boot.nix { inherit config lib pkgs; };
+
+  # What lets the first boot do without nix-store --load-db.
+  registered = {
+    closure = true;
+    database = true;
+    symlinks = {
+      "/nix/var/nix/profiles/system" = "system-1-link";
+      "/nix/var/nix/profiles/system-1-link" = "{toplevel}";
+    };
+    text."/etc/NIXOS" = "";
+  };
+in
+{
+  custom = { };
+
+  # As nixpkgs' sdImage: an MBR, a FAT for the board's firmware, and an ext4 with a boot menu for U-Boot.
+  sd-card = {
+    fs.firmware = {
+      format = "fat";
+      label = "FIRMWARE";
+      id = "2178-694E";
+      size = "30MiB";
+      files = cfg.firmware;
+    };
+    fs.root =
+      registered
+      // {
+        format = "ext4";
+        label = "NIXOS_SD";
+      }
+      // lib.optionalAttrs config.boot.loader.generic-extlinux-compatible.enable { inherit extlinux; };
+    disk = {
+      table = "mbr";
+      signature = "0x2178694e";
+      region = cfg.loaders ++ [
+        {
+          name = "firmware";
+          type = "0x0b";
+          offset = "8MiB";
+          content = "fs.firmware";
+        }
+        {
+          name = "root";
+          type = "0x83";
+          bootable = true;
+          content = "fs.root";
+        }
+      ];
+    };
+  };
+
+  # A GPT, an EFI system partition with systemd-boot as NixOS installs it, and an ext4.
+  efi = {
+    fs.esp = {
+      format = "fat";
+      label = "ESP";
+      bits = 32;
+      size = "512MiB";
+      # Another generation's kernel and initial file system, a promise.
+      free = "64MiB";
+      files = boot.files // cfg.firmware;
+      inherit (boot) text;
+    };
+    fs.root = registered // {
+      format = "ext4";
+      label = "nixos";
+    };
+    disk.region = cfg.loaders ++ [
+      {
+        name = "ESP";
+        type = "esp";
+        content = "fs.esp";
+      }
+      {
+        name = "nixos";
+        type = "linux";
+        content = "fs.root";
+      }
+    ];
+  };
+}
