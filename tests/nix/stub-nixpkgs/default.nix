@@ -14,6 +14,7 @@ let
     inherit lib;
     pkgs = self;
     buildPackages = self;
+    path = ./.;
 
     # Store paths of the demo's closure, by name.
     bash = {

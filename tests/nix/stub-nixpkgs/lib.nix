@@ -154,6 +154,7 @@ rec {
     nullOr = of "null or";
     package = type "package";
     path = type "path";
+    raw = type "raw value";
     pathInStore = type "path in the store";
     str = type "text";
     lines = type "text of several lines";
