@@ -146,7 +146,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
             Detail::Fat { volume_id, .. } => {
                 Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
             }
-            Detail::Ext4 { uuid, .. } => Some(uuid.to_string()),
+            Detail::Ext4 { uuid, .. } | Detail::Swap { uuid } => Some(uuid.to_string()),
             Detail::Verity { root, .. } => root.as_ref().map(|root| hex(root)),
             Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } => None,
         };
@@ -168,6 +168,15 @@ fn outputs<'a>(plan: &'a Plan, transports: &BTreeMap<String, Transport>) -> Vec<
             content: planned.image.clone().into(),
             id,
             transport: transport("disk"),
+        });
+    }
+    for beside in &plan.beside {
+        outputs.push(Output {
+            part: &beside.part,
+            file: &beside.file,
+            content: beside.content.clone(),
+            id: None,
+            transport: transport(&beside.part),
         });
     }
     outputs

@@ -6,8 +6,8 @@ use std::path::Path;
 use transport::{Method, Options};
 
 use crate::error::{Error, Result};
-use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Script, Verity};
-use crate::{Gathered, Spec, devices};
+use crate::schema::{Bundle, Compress, Disk, FileSystem, Format, Region, Script, Verity};
+use crate::{Gathered, Spec, beside, devices};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Transport {
 }
 
 impl Compress {
-    fn method(self) -> Method {
+    pub(crate) fn method(self) -> Method {
         match self {
             Compress::Zstd => Method::Zstd,
             Compress::Xz => Method::Xz,
@@ -68,6 +68,13 @@ pub fn transports(spec: &Spec) -> Result<BTreeMap<String, Transport>> {
     if let Some(disk) = &spec.disk {
         let transport = Transport::new("disk", disk.compress, disk.compress_level, disk.bmap)?;
         transports.insert("disk".to_string(), transport);
+        for region in disk.region.iter().filter(|region| region.file.is_some()) {
+            let transport = Transport {
+                bmap: false,
+                ..transport
+            };
+            transports.insert(beside::region_part(&region.name), transport);
+        }
     }
     Ok(transports)
 }
@@ -86,6 +93,7 @@ pub(crate) fn ending(format: Format) -> &'static str {
         Format::Squashfs => "squashfs",
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
+        Format::Swap => "swap",
     }
 }
 
@@ -115,6 +123,12 @@ pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
         .clone()
         .unwrap_or_else(|| format!("{}.img", gathered.name));
     compressed(file, disk.compress)
+}
+
+/// The output of a region of the disk, if it has one.
+pub(crate) fn region(disk: &Disk, region: &Region) -> Option<String> {
+    let file = region.file.clone();
+    file.map(|file| compressed(file, disk.compress))
 }
 
 /// The output of the bundle.
@@ -156,6 +170,12 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     if let Some(part) = &spec.disk {
         files.push((disk(part, gathered), "disk".to_string()));
+        for entry in &part.region {
+            let file = region(part, entry);
+            files.extend(file.map(|file| (file, beside::region_part(&entry.name))));
+        }
+        let list = part.partition_list.clone();
+        files.extend(list.map(|file| (file, beside::LIST.to_string())));
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);

@@ -16,7 +16,10 @@ pub fn plan(options: &Options) -> Result<Image, Error> {
     let too_large = |_| Error::TooLarge { size: options.size };
     let last_page = u32::try_from(options.size / PAGE_SIZE - 1).map_err(too_large)?;
     let mut sws_volume = [0; 16];
-    for (place, byte) in sws_volume.iter_mut().zip(options.label.iter().flat_map(|label| label.bytes())) {
+    for (place, byte) in sws_volume
+        .iter_mut()
+        .zip(options.label.iter().flat_map(|label| label.bytes()))
+    {
         *place = byte;
     }
     let header = Header {
@@ -71,10 +74,7 @@ mod tests {
             text,
             "label \"sixteen letters!\" has 16 bytes, a swap area's has at most 15"
         );
-        assert_eq!(
-            told(SIZE_MIN, Some("a\0b")).1,
-            "label \"a\\0b\" has a zero in it"
-        );
+        assert_eq!(told(SIZE_MIN, Some("a\0b")).1, "label \"a\\0b\" has a zero in it");
     }
 
     #[test]

@@ -56,10 +56,13 @@ fn mkswap_makes_the_same_bytes_and_blkid_reads_them() {
             fs::read(&ours).unwrap() == fs::read(&theirs).unwrap(),
             "{size} bytes, {label:?}"
         );
-        assert_eq!(swap::read(&fs::read(&theirs).unwrap()).unwrap(), Options {
-            size: size / 4096 * 4096,
-            ..options
-        });
+        assert_eq!(
+            swap::read(&fs::read(&theirs).unwrap()).unwrap(),
+            Options {
+                size: size / 4096 * 4096,
+                ..options
+            }
+        );
         let read = run("blkid", &["--probe", "--output", "export"], &ours);
         for line in [&*format!("UUID={uuid}"), "TYPE=swap", "VERSION=1"] {
             assert!(read.contains(line), "{line} in {read}");
