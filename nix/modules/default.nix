@@ -2,5 +2,6 @@
 rec {
   default = image;
   image = ./image.nix;
+  repart = ./repart.nix;
   sane-image = ./sane-image.nix;
 }
