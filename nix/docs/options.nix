@@ -102,4 +102,6 @@ in
 + "\n"
 + section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`." ../modules/image.nix
 + "\n"
++ section "`nixosModules.repart`" "The options `image.repart.*` are nixpkgs' own; one is beside them." ../modules/repart.nix
++ "\n"
 + section "`nixosModules.sane-image`" "The options `sane.image.*`, and the image in `system.build.img`, with `passthru.bootFsImg`, `nixFsImg` and `withoutBootloader`." ../modules/sane-image.nix

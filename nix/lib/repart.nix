@@ -163,7 +163,8 @@ let
       (
         {
           name = partition.label;
-          type = partition.guid;
+          # Kiln's names are those of repart.d(5) but for one.
+          type = if partition.type == "linux-generic" then "linux" else partition.type;
           guid = partition.uuid;
           inherit (partition) attributes;
           definition = "${partition.id}.conf";

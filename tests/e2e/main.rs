@@ -22,6 +22,7 @@ mod nix_builders;
 mod nix_drop_ins;
 mod nix_lib;
 mod nix_modules;
+mod nix_repart;
 mod nix_segments;
 mod nix_stub;
 mod nix_world;

@@ -52,7 +52,7 @@ let
       clear =
         weights: digit:
         let
-          number = lib.lists.findFirst (index: elemAt (characters hexadecimal) index == digit) 0 (
+          number = lib.findFirst (index: elemAt (characters hexadecimal) index == digit) 0 (
             lib.genList (index: index) 16
           );
           kept = lib.foldl' (

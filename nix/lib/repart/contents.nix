@@ -1,13 +1,19 @@
 # What is in a partition's file system: keys of [fs.NAME] out of CopyFiles and its siblings.
 { lib, values }:
 let
-  inherit (values) each expand place words;
+  inherit (values)
+    each
+    expand
+    place
+    withContextOf
+    words
+    ;
 
   # src[:dst[:options]], each with its specifiers.
   copy =
     bad: known: line:
     let
-      parts = map (expand bad "CopyFiles" known) (lib.splitString ":" line);
+      parts = map (part: withContextOf line (expand bad "CopyFiles" known part)) (lib.splitString ":" line);
       source = lib.head parts;
       target = if lib.length parts > 1 && lib.elemAt parts 1 != "" then lib.elemAt parts 1 else source;
       options = lib.optionals (lib.length parts > 2) (lib.splitString "," (lib.elemAt parts 2));
@@ -30,7 +36,9 @@ let
   link =
     bad: known: word:
     let
-      parts = map (expand bad "MakeSymlinks" known) (lib.splitString ":" word);
+      parts = map (part: withContextOf word (expand bad "MakeSymlinks" known part)) (
+        lib.splitString ":" word
+      );
     in
     if lib.length parts != 2 || lib.last parts == "" then
       bad "MakeSymlinks = ${word}: must be LINK:TARGET"

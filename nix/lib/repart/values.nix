@@ -22,7 +22,11 @@ rec {
   # A key that is said once or several times.
   each = value: if isList value then value else [ value ];
   # A key of words with blanks between them.
-  words = value: lib.concatMap (one: lib.filter (word: word != "") (lib.splitString " " one)) (each value);
+  words =
+    value:
+    lib.concatMap (
+      one: map (withContextOf one) (lib.filter (word: word != "") (lib.splitString " " one))
+    ) (each value);
 
   boolean =
     bad: key: value:
@@ -37,9 +41,10 @@ rec {
   size =
     bad: key: value:
     let
-      parts = match "([0-9]+)([KMGTP]?)B?" (text value);
+      parts = match "([0-9]+)([KMGTP]?|B)" (text value);
       factor = lib.findFirst (unit: unit.name == lib.last parts) null [
         { name = ""; bytes = 1; }
+        { name = "B"; bytes = 1; }
         { name = "K"; bytes = 1024; }
         { name = "M"; bytes = 1048576; }
         { name = "G"; bytes = 1073741824; }
@@ -81,7 +86,12 @@ rec {
             lib.concatMapStringsSep ", " (known: "%${known}") (lib.attrNames known)
           }");
     in
-    lib.concatStrings (map (part: if isList part then meaning (lib.head part) else part) parts);
+    withContextOf value (
+      lib.concatStrings (map (part: if isList part then meaning (lib.head part) else part) parts)
+    );
+
+  # A text out of parts of another, which depends on the store paths that the other depends on: builtins.split forgets them.
+  withContextOf = whole: part: builtins.substring 0 0 whole + part;
 
   # An absolute path without what means nothing in it. A name in an image depends on no store path.
   place =
@@ -92,5 +102,5 @@ rec {
     if lib.hasPrefix "/" path && !lib.elem ".." names then
       builtins.unsafeDiscardStringContext ("/" + lib.concatStringsSep "/" names)
     else
-      bad "${key}: ${path} is no absolute path";
+      bad "${key}: ${path} is no absolute path without ..";
 }
