@@ -222,7 +222,8 @@ fn definitions_of_image_repart_make_a_disk() {
         .iter()
         .map(|partition| (partition.last + 1 - partition.first) * 512 / MIB)
         .collect();
-    assert_eq!((sizes[0], sizes[2], sizes[3]), (64, 256, 8));
+    // A FAT to boot from has 100 MiB or more, as systemd-repart has it since version 258.
+    assert_eq!((sizes[0], sizes[2], sizes[3]), (100, 256, 8));
     assert_eq!(partitions[1].guid, "8f2d6e5a-95a8-4b0c-8f4e-0d6b1fd8fb0e");
     let fat = format!("{}@@{}", image.display(), partitions[0].first * 512);
     assert_eq!(

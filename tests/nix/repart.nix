@@ -225,6 +225,7 @@ rec {
       Format = "swap";
       UUID = "8f2d6e5a-95a8-4b0c-8f4e-0d6b1fd8fb0e";
       SizeMinBytes = "1M";
+      SplitName = "other-swap";
     };
   } { split = true; };
 
@@ -319,6 +320,11 @@ rec {
     };
     sizes = {
       usual = (regionOf { }).size;
+      fat = (full { Format = "vfat"; }) ? bits;
+      fat32 = (full {
+        Format = "vfat";
+        SizeMinBytes = "34M";
+      }).bits;
       rounded = (regionOf { SizeMinBytes = 12345; }).size;
       suffix = (regionOf { SizeMinBytes = "1G"; }).size;
       esp = (regionOf {
@@ -350,6 +356,11 @@ rec {
       usual = { };
       verity.Type = "root-verity";
       generic.Type = "linux-generic";
+      # A warning, as systemd-repart has it.
+      meaningless = {
+        Type = "linux-generic";
+        ReadOnly = "yes";
+      };
       readOnly.ReadOnly = true;
       off = {
         Flags = "0xf800000000000001";
@@ -429,10 +440,6 @@ rec {
       };
       flags.Flags = "yes";
       boolean.ReadOnly = "maybe";
-      meaningless = {
-        Type = "esp";
-        NoAuto = true;
-      };
       specifier.Label = "%H";
       longLabel.Label = "a label of more characters than thirty-six";
       uuid.UUID = "null";

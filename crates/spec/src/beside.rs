@@ -1,6 +1,6 @@
 //! What comes with the disk: regions as files of their own, and a list of the partitions.
 
-use disk::{Entry, MapEntry, PartUuid, TypeId, type_of_guid};
+use disk::{Entry, Kind, MapEntry, PartUuid, TypeId, type_of_guid};
 use image::{Content, Layout};
 use serde::Serialize;
 
@@ -132,17 +132,9 @@ fn type_name(kind: TypeId) -> String {
     }
 }
 
-/// The bytes behind a partition that belong to no other one.
+/// The bytes behind a partition that a region without content keeps free.
 fn padding(planned: &disk::Planned, place: &MapEntry) -> u64 {
-    let next = planned
-        .map
-        .iter()
-        .filter(|other| other.start >= place.end)
-        .find(|other| !matches!(other.kind, disk::Kind::Free | disk::Kind::Raw));
-    match next {
-        Some(next) if next.partition.is_some() => next.start - place.end,
-        // Behind the last one, the table's copy begins at a sector, and space ends at a multiple of 4096 bytes.
-        Some(next) => (next.start - place.end) / 4096 * 4096,
-        None => 0,
-    }
+    let behind = planned.map.iter().find(|other| other.start == place.end);
+    let free = behind.filter(|other| other.kind == Kind::Raw && other.content_len.is_none());
+    free.map_or(0, MapEntry::size)
 }

@@ -221,15 +221,16 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     })
 }
 
+/// What the size of a region with `min-size` is a multiple of: a page, and what systemd-repart rounds to.
+const GRAIN: u64 = 4096;
+
 /// A region whose content is smaller than its `min-size` has that size.
 fn at_least(lowered: &mut disk::Region, region: &Region, options: &disk::Options) {
     let Some(least) = region.min_size else { return };
     let len = lowered.content.as_ref().map(Content::len);
     let size = lowered.size.or(len).unwrap_or(0);
     let least = least.bytes(options.sector_size.bytes());
-    lowered.size = size
-        .max(least)
-        .checked_next_multiple_of(options.sector_size.bytes());
+    lowered.size = size.max(least).checked_next_multiple_of(GRAIN);
 }
 
 /// Whether a region has keys that only partitions have.

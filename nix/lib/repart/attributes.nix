@@ -67,8 +67,8 @@ let
     + clear second (builtins.substring 1 1 digits)
     + builtins.substring 2 14 digits;
 in
-# `config` is repartConfig, `type` a name of repart.d(5) or a GUID.
-bad: config: type:
+# `config` is repartConfig, `type` a name of repart.d(5) or a GUID; `where` is for warnings.
+bad: where: config: type:
 let
   said =
     key: usual:
@@ -77,7 +77,8 @@ let
     else if means.${key} type then
       values.boolean bad key config.${key}
     else if values.boolean bad key config.${key} then
-      bad "${key}: means nothing for the type ${type}, and systemd-repart passes over it; say it with Flags if you mean it"
+      # As systemd-repart does.
+      lib.warn "${where}: ${key} means nothing for the type ${type}; say it with Flags if you mean it" null
     else
       null;
   readOnly = said "ReadOnly" (if isVerity type then true else null);

@@ -92,6 +92,8 @@ let
       (if context.sectorSize == 512 then 100 else 260) * mebibyte
     else
       values.grain;
+  # Any FAT32 has 65525 clusters or more.
+  leastOfFat32 = (if context.sectorSize == 512 then 34 else 260) * mebibyte;
   usual = if format == "squashfs" then values.grain else 10 * mebibyte;
   least = lib.max leastOfFormat (
     roundUp (if saidLeast == null then usual else lib.max saidLeast 1)
@@ -132,6 +134,9 @@ let
   // lib.optionalAttrs (format == "fat") {
     # As mkfs.vfat is called.
     id = builtins.substring 0 8 fsUuid;
+  }
+  // lib.optionalAttrs (format == "fat" && (bootType || (isKnown && least >= leastOfFat32))) {
+    bits = 32;
   }
   // lib.optionalAttrs (format == "fat" && config ? FileSystemSectorSize) {
     sector-size = size bad "FileSystemSectorSize" config.FileSystemSectorSize;
@@ -196,7 +201,7 @@ checked bad config (
       paddingWeight = values.weight bad "PaddingWeight" (config.PaddingWeight or 0);
       fs = if format == null then null else fs;
       raw = blocks;
-      attributes = attributes bad config type;
+      attributes = attributes bad "image.repart.partitions.${id}" config type;
       # What the file of its own is called, or null.
       splitName =
         let
