@@ -1,16 +1,16 @@
 //! image.repart: systemd-repart and Kiln make the same disk of the same definitions; every key has its effect or is refused.
 
-use std::collections::BTreeMap;
+mod refused;
+mod tables;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::demo::{kiln, workspace};
+use crate::demo::workspace;
 use crate::nix_world::{World, names, world};
-use crate::tools::{given, installed, is_root, output, run, said, tool};
-
-const SEED: &str = "0867da16-f251-457d-a9e8-c31f9a3c220b";
+use crate::tools::{installed, run, tool};
 
 /// The value of an attribute of `tests/nix/repart.nix`.
 fn evaluated(world: &World, attribute: &str) -> Value {
@@ -19,17 +19,6 @@ fn evaluated(world: &World, attribute: &str) -> Value {
         .args(["--eval", "--strict", "--json", "-A", attribute])
         .arg(workspace().join("tests/nix/repart.nix"));
     serde_json::from_str(&run(&mut command)).unwrap()
-}
-
-/// What Nix says of an attribute that has no value.
-fn refused(world: &World, attribute: &str) -> String {
-    let mut command = world.nix("nix-instantiate");
-    command
-        .args(["--eval", "--strict", "--json", "-A", attribute])
-        .arg(workspace().join("tests/nix/repart.nix"));
-    let output = output(&mut command);
-    assert!(!output.status.success(), "{attribute} has a value");
-    said(&output)
 }
 
 /// Builds an attribute inside the sandbox, twice with the same bytes, and answers where it lies.
@@ -45,149 +34,6 @@ fn built(world: &World, attribute: &str) -> PathBuf {
     let path = build(&[]);
     assert_eq!(path, build(&["--check"]));
     world.store().join(path.trim().trim_start_matches('/'))
-}
-
-/// A disk by systemd-repart and one by Kiln out of the same definitions.
-struct Pair {
-    dir: tempfile::TempDir,
-    file: String,
-}
-
-impl Pair {
-    fn make(case: &Value) -> Pair {
-        let dir = tempfile::tempdir().unwrap();
-        let (theirs, ours) = (dir.path().join("theirs"), dir.path().join("ours"));
-        let definitions = dir.path().join("repart.d");
-        for folder in [&theirs, &ours, &definitions] {
-            fs::create_dir(folder).unwrap();
-        }
-        for (id, text) in case["definitions"].as_object().unwrap() {
-            let file = definitions.join(format!("{id}.conf"));
-            fs::write(file, text.as_str().unwrap()).unwrap();
-        }
-        let file = case["specification"]["disk"]["file"].as_str().unwrap().to_owned();
-        let size = case["size"].as_str().unwrap();
-        let split = case["split"].as_bool().unwrap();
-        let mut repart = tool("systemd-repart");
-        repart
-            .current_dir(&theirs)
-            .args(["--dry-run=no", "--empty=create", "--json=pretty"])
-            .arg(format!("--size={size}"))
-            .arg(format!("--seed={SEED}"))
-            .arg(format!("--definitions={}", definitions.display()))
-            .arg(format!("--split={split}"))
-            .arg(&file);
-        fs::write(theirs.join("repart-output.json"), run(&mut repart)).unwrap();
-        let spec = dir.path().join("spec.json");
-        fs::write(&spec, case["specification"].to_string()).unwrap();
-        run(kiln()
-            .arg("build")
-            .arg(&spec)
-            .arg("--out")
-            .arg(&ours)
-            .args(["--only", "disk"]));
-        Pair { dir, file }
-    }
-
-    fn folder(&self, who: &str) -> PathBuf {
-        self.dir.path().join(who)
-    }
-
-    /// What sfdisk says of a disk, but where its table ends: Kiln's has room before the first MiB.
-    fn table(&self, who: &str) -> Vec<String> {
-        let mut sfdisk = tool("sfdisk");
-        let dump = run(sfdisk.current_dir(self.folder(who)).arg("--dump").arg(&self.file));
-        dump.lines()
-            .filter(|line| !line.starts_with("first-lba"))
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn list(&self, who: &str) -> Value {
-        let text = fs::read(self.folder(who).join("repart-output.json")).unwrap();
-        serde_json::from_slice(&text).unwrap()
-    }
-
-    /// Both disks have the same size, table and list, and the same files lie beside them.
-    fn compare(&self, name: &str) {
-        let size = |who: &str| fs::metadata(self.folder(who).join(&self.file)).unwrap().len();
-        assert_eq!(size("ours"), size("theirs"), "{name}");
-        assert_eq!(self.table("ours"), self.table("theirs"), "{name}");
-        let mut ours = self.list("ours");
-        for (number, entry) in ours.as_array_mut().unwrap().iter_mut().enumerate() {
-            // systemd-repart says these since version 253 and 257.
-            let entry = entry.as_object_mut().unwrap();
-            assert_eq!(entry.remove("partno"), Some(json!(number)), "{name}");
-            entry.remove("split_path");
-        }
-        assert_eq!(ours, self.list("theirs"), "{name}");
-        assert_eq!(
-            names(&self.folder("ours")),
-            names(&self.folder("theirs")),
-            "{name}"
-        );
-    }
-}
-
-#[test]
-fn tables_are_those_of_systemd_repart() {
-    if !installed(&["systemd-repart", "sfdisk"]) {
-        return;
-    }
-    let Some(world) = world() else { return };
-    let cases = evaluated(&world, "tables");
-    let cases = cases.as_object().unwrap();
-    assert_eq!(cases.len(), 5);
-    for (name, case) in cases {
-        let pair = Pair::make(case);
-        pair.compare(name);
-        if case["split"] == true {
-            for file in names(&pair.folder("ours")) {
-                let size = |who: &str| fs::metadata(pair.folder(who).join(&file)).unwrap().len();
-                if file != "repart-output.json" {
-                    assert_eq!(size("ours"), size("theirs"), "{file}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn file_systems_have_the_ids_and_labels_of_systemd_repart() {
-    let tools = [
-        "systemd-repart",
-        "sfdisk",
-        "blkid",
-        "mkswap",
-        "mkfs.vfat",
-        "mkfs.ext4",
-    ];
-    let has_loops = Path::new("/dev/loop-control").exists();
-    if !installed(&tools) || !is_root() || !given(has_loops, "there are loop devices") {
-        return;
-    }
-    let Some(world) = world() else { return };
-    let pair = Pair::make(&evaluated(&world, "formatted"));
-    pair.compare("formatted");
-    let parts = names(&pair.folder("ours"));
-    assert_eq!(parts.len(), 6, "{parts:?}");
-    for file in parts.iter().filter(|file| file.matches('.').count() == 2) {
-        let probed = |who: &str| {
-            let mut blkid = tool("blkid");
-            let text = run(blkid
-                .args(["--probe", "--output", "export"])
-                .arg(pair.folder(who).join(file)));
-            let fields = text.lines().filter_map(|line| line.split_once('='));
-            let known = |key: &str| ["TYPE", "UUID", "LABEL", "VERSION", "USAGE"].contains(&key);
-            fields
-                .filter(|(key, _)| known(key))
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect::<BTreeMap<_, _>>()
-        };
-        let ours = probed("ours");
-        assert!(ours.len() >= 4, "{file}: {ours:?}");
-        assert_eq!(ours, probed("theirs"), "{file}");
-    }
 }
 
 #[test]
@@ -251,160 +97,6 @@ fn keys_have_their_effects() {
         (&json!("zstd"), &json!(5), &json!("128KiB"))
     );
     assert_eq!(effects, generic);
-}
-
-/// What is refused, and words of what is said: what is wrong, and the way out.
-const REFUSED: [(&str, &str); 45] = [
-    ("refused.verity", "10-x: Verity: not supported: say [verity.NAME]"),
-    (
-        "refused.encrypt",
-        "10-x: Encrypt: not supported: an image would hold its key",
-    ),
-    (
-        "refused.subvolumes",
-        "10-x: Subvolumes: not supported: only btrfs",
-    ),
-    (
-        "refused.erofs",
-        "10-x: Format = erofs: Kiln makes ext4 squashfs swap vfat",
-    ),
-    (
-        "refused.btrfs",
-        "10-x: Format = btrfs: Kiln makes ext4 squashfs swap vfat",
-    ),
-    (
-        "refused.typo",
-        "10-x: SizeMinByte: not supported: no key of repart.d",
-    ),
-    ("refused.type", "10-x: Type = roof: no name of repart.d(5)"),
-    (
-        "refused.size",
-        "10-x: SizeMinBytes = 1MiB: must be a whole number",
-    ),
-    ("refused.sizes", "10-x: SizeMinBytes is more than SizeMaxBytes"),
-    (
-        "refused.paddings",
-        "10-x: PaddingMinBytes is more than PaddingMaxBytes",
-    ),
-    ("refused.flags", "10-x: Flags = yes: must be 0x"),
-    ("refused.boolean", "10-x: ReadOnly = maybe: must be yes or no"),
-    (
-        "refused.specifier",
-        "10-x: Label = %H: %H is not known when an image is made; say its value in Nix",
-    ),
-    (
-        "refused.longLabel",
-        "has 42 characters, a partition's has at most 36",
-    ),
-    ("refused.uuid", "10-x: UUID = null: must be a UUID"),
-    ("refused.minimize", "10-x: Minimize: needs a Format"),
-    (
-        "refused.copyOptions",
-        "CopyFiles = /a:/b:noatime: noatime: no option",
-    ),
-    (
-        "refused.fsverity",
-        "fsverity=copy is not supported: Kiln's file systems have no fs-verity; leave it out",
-    ),
-    ("refused.copyRelative", "CopyFiles = a:/b: a is no absolute path"),
-    ("refused.copyDots", "/b/../c is no absolute path without .."),
-    ("refused.link", "MakeSymlinks = /a: must be LINK:TARGET"),
-    (
-        "refused.swapFiles",
-        "10-x: Format = swap: a swap area holds no files",
-    ),
-    (
-        "refused.emptySquashfs",
-        "10-x: Format = squashfs: there is nothing in it",
-    ),
-    ("refused.blocksAndFormat", "10-x: CopyBlocks excludes Format"),
-    (
-        "refused.blocksAuto",
-        "10-x: CopyBlocks = auto: there is no running system",
-    ),
-    (
-        "refused.excludeTwo",
-        "ExcludeFiles: Kiln excludes from one source of CopyFiles, and there are 2",
-    ),
-    (
-        "refused.excludeElsewhere",
-        "ExcludeFiles = /ab/x: is not below /a",
-    ),
-    (
-        "refused.compression",
-        "Compression and CompressionLevel are for Format = squashfs",
-    ),
-    ("refused.splitName", "10-x: SplitName = a/b: has a slash"),
-    (
-        "refused.seed",
-        "image.repart.seed: random ids would make another image each time; say a UUID",
-    ),
-    (
-        "refused.random",
-        "image.repart.seed: random ids would make another image each time; say a UUID",
-    ),
-    ("refused.badSeed", "image.repart.seed: rock64: must be a UUID"),
-    (
-        "refused.sectorSize",
-        "image.repart.sectorSize: 2048: Kiln makes disks with sectors of 512 or 4096 bytes",
-    ),
-    (
-        "refused.imageSize",
-        "image.repart.imageSize: size = 1.5G: must be a whole number",
-    ),
-    (
-        "refused.tooSmall",
-        "image.repart.imageSize: the partitions need 11554816 bytes, and there are 8388608",
-    ),
-    (
-        "refused.algorithm",
-        "image.repart.compression.algorithm: lz4: must be zstd, zstd-seekable or xz",
-    ),
-    (
-        "refused.noKeys",
-        "image.repart.partitions: keys for 20-root: there is no such partition",
-    ),
-    ("refused.none", "image.repart.partitions: there are none"),
-    (
-        "refused.unknownSizes",
-        "image.repart.imageSize: 1G: the sizes of 10-x follow from what is in them",
-    ),
-    (
-        "refused.sameLabels",
-        "image.repart.partitions.2: Label = x: 1 has the same",
-    ),
-    (
-        "refused.mkfs",
-        "image.repart.mkfsOptions.ext4: -O quota: not supported: known are -L -U -m",
-    ),
-    (
-        "module.refused.verity",
-        "image.repart.verityStore: Kiln makes no such image",
-    ),
-    (
-        "module.refused.fileName",
-        "image.fileName and image.filePath: Kiln's output has appliance_7.raw",
-    ),
-    (
-        "module.refused.extension",
-        "image.extension = img: Kiln's output has appliance_7.raw",
-    ),
-    ("module.refused.label", "an assertion of the image"),
-];
-
-#[test]
-fn what_cannot_be_followed_is_refused_by_its_name() {
-    let Some(world) = world() else { return };
-    for kind in ["refused", "module.refused"] {
-        let all = evaluated(&world, &format!("namesOf.{kind}"));
-        for name in all.as_array().unwrap() {
-            let attribute = format!("{kind}.{}", name.as_str().unwrap());
-            let said = refused(&world, &attribute);
-            let expected = REFUSED.iter().find(|(known, _)| *known == attribute);
-            let (_, words) = expected.unwrap_or_else(|| panic!("{attribute} stands in the table: {said}"));
-            assert!(said.contains(words), "{attribute}: {said}");
-        }
-    }
 }
 
 /// Decompresses the image and its parts beside it, and answers the folder that has them.
