@@ -6,13 +6,13 @@ let
   hexadecimal = "0123456789abcdef";
 
   # systemd knows by a type whether a bit means something.
-  mounted = type: match "(root|usr)-.*|home|srv|var|tmp|xbootldr" type != null && !isVerity type;
-  isVerity = type: match "(root|usr)-.*-verity" type != null;
-  isSignature = type: match "(root|usr)-.*-verity-sig" type != null;
+  isMounted = type: match "(root|usr)-.*|home|srv|var|tmp|xbootldr" type != null && !isVerity type;
+  isHashes = type: match "(root|usr)-.*-verity" type != null;
+  isVerity = type: match "(root|usr)-.*-verity(-sig)?" type != null;
   means = {
-    NoAuto = type: (mounted type && !isSignature type) || isVerity type || type == "swap";
-    ReadOnly = type: (mounted type && !isSignature type) || isVerity type;
-    GrowFileSystem = type: mounted type && !isSignature type;
+    NoAuto = type: isMounted type || isHashes type || type == "swap";
+    ReadOnly = type: isMounted type || isVerity type;
+    GrowFileSystem = isMounted;
   };
 
   # Sixteen hexadecimal digits of a value of Flags.

@@ -45,7 +45,7 @@
         Type = "xbootldr";
         NoAuto = "on";
         GrowFileSystem = false;
-        Flags = "576460752303423488";
+        Flags = "72057594037927936";
         PaddingMinBytes = "1M";
       };
       "95-var".Type = "var";
