@@ -107,4 +107,6 @@ in
 + "\n"
 + section "`nixosModules.sd-image`" "nixpkgs' `sdImage`, and the image in `system.build.sdImage`. Kiln's specification of it is under `specification` there, and its parts are under `parts`." ../modules/sd-image.nix
 + "\n"
++ section "`nixosModules.repart`" "The options `image.repart.*` are nixpkgs' own; one is beside them." ../modules/repart.nix
++ "\n"
 + section "`nixosModules.sane-image`" "The options `sane.image.*`, and the image in `system.build.img`, with `passthru.bootFsImg`, `nixFsImg` and `withoutBootloader`." ../modules/sane-image.nix

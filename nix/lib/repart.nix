@@ -1,20 +1,23 @@
 # Lowers what nixpkgs' image.repart has gathered (config.image.repart.finalPartitions) to arguments of mkDiskImage, so
-# that Kiln makes the image from the same options. What a definition says and Kiln does not do is an error that names it.
-#
-# Known keys of repartConfig: Type, Label, UUID, Format (vfat, ext4, squashfs), SizeMinBytes, SizeMaxBytes, Minimize,
-# CopyBlocks, CopyFiles, MakeDirectories, MakeSymlinks, ReadOnly, NoAuto, GrowFileSystem; and without effect on the bytes
-# of an image: Priority, Weight, PaddingWeight, SplitName, FactoryReset.
+# that Kiln makes the image from the same options: partitions of the same types, names, ids, attributes and sizes as
+# systemd-repart makes them, and the same files beside the image. What a definition says and Kiln does not do is an error
+# that names it. docs/guide-nix.md lists the keys; each has its place in repart/.
 { targetPkgs, mkFileSystem }:
 {
   # What the image is called: image.repart's name, and version when there is one.
   name,
   finalPartitions,
   version ? null,
+  baseName ? name + (if version == null then "" else "_${version}"),
   sectorSize ? 512,
-  seed ? null,
+  imageSize ? "auto",
+  # Usually image.repart's own.
+  seed ? "0867da16-f251-457d-a9e8-c31f9a3c220b",
+  split ? false,
   compression ? {
     enable = false;
   },
+  mkfsOptions ? { },
   # The package set of the system in it, whose architecture `Type = "root"` and `"usr"` mean.
   pkgs ? targetPkgs,
   # Keys for the file systems of partitions, such as { "20-root".free = "1GiB"; }.
@@ -22,186 +25,127 @@
 }:
 let
   inherit (pkgs) lib;
-  inherit (builtins)
-    attrNames
-    filter
-    head
-    isList
-    ;
+  inherit (builtins) attrNames filter head;
+  values = import ./repart/values.nix { inherit lib; };
+  ids = import ./repart/ids.nix { inherit lib; };
+  sizes = import ./repart/sizes.nix { inherit lib values; };
+  lower = import ./repart/partition.nix { inherit lib values ids; };
+  mkfsKeys = import ./repart/mkfs-options.nix { inherit lib; };
+  bad = option: problem: throw "image.repart.${option}: ${problem}";
+  bytes = number: "${toString number}B";
 
-  architecture =
-    {
-      arm64 = "arm64";
-      x86_64 = "x86-64";
-    }
-    .${pkgs.stdenv.hostPlatform.linuxArch} or pkgs.stdenv.hostPlatform.linuxArch;
-  suffixed =
-    base:
-    lib.genAttrs (map (kind: base + kind) [
-      ""
-      "-verity"
-      "-verity-sig"
-    ]) (name: base + "-${architecture}" + lib.removePrefix base name);
-  types = {
-    linux-generic = "linux";
-  }
-  // suffixed "root"
-  // suffixed "usr";
-  formats = {
-    vfat = "fat";
-    ext4 = "ext4";
-    squashfs = "squashfs";
+  architecture = import ./repart/architecture.nix pkgs.stdenv.hostPlatform;
+
+  seedId =
+    if seed == null || seed == "random" then
+      bad "seed" "random ids would make another image each time; say a UUID, such as one from uuidgen"
+    else if ids.uuid seed == null then
+      bad "seed" "${seed}: must be a UUID"
+    else
+      ids.uuid seed;
+
+  sector =
+    if sectorSize == null then
+      512
+    else if sectorSize == 512 || sectorSize == 4096 then
+      sectorSize
+    else
+      bad "sectorSize" "${toString sectorSize}: Kiln makes disks with sectors of 512 or 4096 bytes";
+
+  size =
+    if imageSize == "auto" then null else values.roundUp (values.size (bad "imageSize") "size" imageSize);
+
+  context = {
+    inherit keys;
+    # None stands for systemd-repart's own choice, which holds a FAT for disks with sectors of 4096 bytes.
+    sectorSize = if sectorSize == null then 4096 else sector;
+    inherit (architecture) types;
+    specifiers = {
+      "%" = "%";
+      A = toString version;
+      M = name;
+      a = architecture.name;
+    };
+    mkfsOptions = format: if mkfsOptions ? ${toString format} then mkfsKeys mkfsOptions format else { };
   };
-  harmless = [
-    "CopyBlocks"
-    "CopyFiles"
-    "FactoryReset"
-    "Format"
-    "GrowFileSystem"
-    "Label"
-    "MakeDirectories"
-    "MakeSymlinks"
-    "Minimize"
-    "NoAuto"
-    "PaddingWeight"
-    "Priority"
-    "ReadOnly"
-    "SizeMaxBytes"
-    "SizeMinBytes"
-    "SplitName"
-    "Type"
-    "UUID"
-    "Weight"
-  ];
 
-  list = value: if isList value then value else filter (word: word != "") (lib.splitString " " value);
-  isYes =
-    value:
-    lib.elem value [
-      true
-      "yes"
-      "true"
-      "on"
-      "1"
-      1
-    ];
-
-  # systemd's 512M is Kiln's 512MiB.
-  amount =
-    value:
+  # Each knows those before it: how many have its type, and which names are taken.
+  before =
+    done: id:
     let
-      parts = builtins.match "([0-9]+)([KMGT]?)" (toString value);
-    in
-    if parts == null then
-      throw "image.repart: ${toString value} is no size"
-    else
-      head parts
-      + (
-        if lib.last parts == "" then
-          "B"
-        else
-          lib.last parts + "iB"
-      );
-
-  # One partition: what [fs.NAME] says of it, its region, and the store paths in it.
-  lower =
-    id:
-    {
-      repartConfig,
-      contents ? { },
-      storePaths ? [ ],
-      nixStorePrefix ? "/nix/store",
-      stripNixStorePrefix ? false,
-      ...
-    }:
-    let
-      config = repartConfig;
-      bad = problem: throw "image.repart.partitions.${id}: ${problem}";
-      unknown = filter (key: !lib.elem key harmless) (attrNames config);
-      said = config.Format or null;
-      format = formats.${said} or (bad "Format = ${said}: there are ${toString (attrNames formats)}");
-      type = types.${config.Type} or config.Type;
-      minimize = config ? Minimize && config.Minimize != "off" && config.Minimize != false;
-      least = config.SizeMinBytes or null;
-      most = config.SizeMaxBytes or null;
-      fixed = least != null && !minimize;
-      pair =
-        text:
-        let
-          parts = lib.splitString ":" text;
-        in
-        {
-          source = head parts;
-          target = lib.last parts;
-        };
-      copies = map pair (list (config.CopyFiles or [ ]));
-      links = map pair (list (config.MakeSymlinks or [ ]));
-      at = if stripNixStorePrefix == true then "/" else nixStorePrefix;
-      fs = {
-        inherit format;
-        files =
-          builtins.mapAttrs (_: entry: "${entry.source}") contents
-          // lib.listToAttrs (map (copy: lib.nameValuePair copy.target copy.source) copies);
-        directories = list (config.MakeDirectories or [ ]);
-        symlinks = lib.listToAttrs (map (link: lib.nameValuePair link.source link.target) links);
-      }
-      // lib.optionalAttrs (storePaths != [ ]) (
-        {
-          closure = true;
+      typed = lower (
+        context
+        // {
+          number = builtins.length done;
+          partitionGuid =
+            guid: ids.partition seedId guid (builtins.length (filter (other: other.guid == guid) done));
+          usualLabel = type: free type 1;
         }
-        // lib.optionalAttrs (at != "/nix/store") { closure-at = at; }
-      )
-      // lib.optionalAttrs (most != null && !fixed) { max-size = amount most; }
-      // lib.optionalAttrs (fixed && format != "squashfs") { size = amount least; }
-      // lib.optionalAttrs (minimize && format == "ext4") {
-        free = "0B";
-        free-inodes = 0;
-      }
-      // (keys.${id} or { });
-      name = builtins.replaceStrings [ "." ] [ "-" ] id;
-      yes = key: attribute: lib.optional (isYes (config.${key} or false)) attribute;
-      region = {
-        name = config.Label or type;
-        inherit type;
-        attributes =
-          yes "ReadOnly" "read-only" ++ yes "NoAuto" "no-auto" ++ yes "GrowFileSystem" "growfs";
-      }
-      // lib.optionalAttrs (config ? UUID) { guid = config.UUID; }
-      // lib.optionalAttrs fixed { size = amount least; };
+      ) id finalPartitions.${id};
+      free =
+        base: count:
+        let
+          name = if count == 1 then base else "${base}-${toString count}";
+        in
+        if lib.any (other: other.label == name) done then free base (count + 1) else name;
+      same = filter (other: other.label == typed.label) done;
     in
-    if unknown != [ ] then
-      bad "${toString unknown}: not supported"
-    else if config ? CopyBlocks && said != null then
-      bad "CopyBlocks and Format exclude each other"
-    else if said == null && (contents != { } || storePaths != [ ] || copies != [ ]) then
-      bad "has contents, but no Format"
-    else
-      {
-        inherit
-          id
-          name
-          region
-          storePaths
-          ;
-        fs = if said == null then null else fs;
-        content =
-          if said != null then
-            { content = "fs.${name}"; }
-          else if config ? CopyBlocks then
-            { raw = config.CopyBlocks; }
-          else
-            { };
-      };
+    done
+    ++ [
+      (
+        if same != [ ] then
+          bad "partitions.${id}" "Label = ${typed.label}: ${(head same).id} has the same, and Kiln tells partitions apart by it"
+        else
+          typed
+      )
+    ];
+  defined = lib.foldl' before [ ] (attrNames finalPartitions);
+  unknown = filter (partition: !partition.isKnown) defined;
+  foreign = filter (id: !(finalPartitions ? ${id})) (attrNames keys);
 
-  partitions = map (id: lower id finalPartitions.${id}) (attrNames finalPartitions);
+  # What each has: { size, padding }.
+  shares =
+    if size == null then
+      { }
+    else if unknown != [ ] then
+      bad "imageSize" "${imageSize}: the sizes of ${
+        lib.concatMapStringsSep ", " (partition: partition.id) unknown
+      } follow from what is in them (Minimize, squashfs or CopyBlocks), so what is left for others is not known; say SizeMinBytes without Minimize, or imageSize = \"auto\""
+    else if size > 8796093022208 then
+      bad "imageSize" "${imageSize}: is more than 8T"
+    else
+      sizes.fixed (problem: throw "image.repart.${problem}") size defined;
+  partitions = map (
+    partition:
+    partition
+    // (
+      if size == null then
+        {
+          size = partition.least;
+          inherit (partition) padding;
+        }
+      else
+        shares.${partition.id}
+    )
+  ) defined;
+
   # A specification has one closure: the first partition's that has one. Others are made on their own.
   closures = lib.unique (filter (paths: paths != [ ]) (map (partition: partition.storePaths) partitions));
   closure = if closures == [ ] then [ ] else head closures;
   isOwn = partition: partition.fs != null && partition.storePaths != [ ] && partition.storePaths != closure;
+  # A file system as large as its partition says.
+  sized =
+    partition:
+    partition.fs
+    // lib.optionalAttrs (partition.isKnown && !(partition.fs ? size)) { size = bytes partition.size; };
   alone =
     partition:
     mkFileSystem partition.fs.format (
-      removeAttrs partition.fs [
+      {
+        seed = seedId;
+      }
+      // lib.optionalAttrs (partition.fs.format == "fat" && sector != 512) { sector-size = sector; }
+      // removeAttrs (sized partition) [
         "closure"
         "format"
       ]
@@ -210,29 +154,79 @@ let
         asFile = true;
         closure = partition.storePaths;
       }
-      // lib.optionalAttrs (seed != null) { inherit seed; }
     );
   inside = filter (partition: partition.fs != null && !isOwn partition) partitions;
-  base = name + lib.optionalString (version != null) "_${version}";
+
+  region =
+    first: partition:
+    [
+      (
+        {
+          name = partition.label;
+          # Kiln's names are those of repart.d(5) but for one.
+          type = if partition.type == "linux-generic" then "linux" else partition.type;
+          guid = partition.uuid;
+          inherit (partition) attributes;
+          definition = "${partition.id}.conf";
+        }
+        // lib.optionalAttrs first { offset = "1MiB"; }
+        // (if partition.isKnown then { size = bytes partition.size; } else { min-size = bytes partition.least; })
+        // lib.optionalAttrs (split && partition.splitName != null) {
+          file = "${baseName}.${partition.splitName}.raw";
+        }
+        // (
+          if partition.raw != null then
+            { inherit (partition) raw; }
+          else if partition.fs == null then
+            { }
+          else if isOwn partition then
+            { raw = "${alone partition}"; }
+          else
+            { content = "fs.${partition.name}"; }
+        )
+      )
+    ]
+    ++ lib.optional (partition.padding > 0) {
+      name = "behind ${partition.id}";
+      size = bytes partition.padding;
+    };
 in
-{
-  name = base;
-  inherit closure;
-  fs = lib.listToAttrs (map (partition: lib.nameValuePair partition.name partition.fs) inside);
-  disk = {
-    file = "${base}.raw";
-    table = "gpt";
-    sector-size = sectorSize;
-    region = map (
-      partition:
-      partition.region // (if isOwn partition then { raw = "${alone partition}"; } else partition.content)
-    ) partitions;
-  }
-  // lib.optionalAttrs compression.enable (
-    {
-      compress = compression.algorithm or "zstd";
+if finalPartitions == { } then
+  bad "partitions" "there are none"
+else if foreign != [ ] then
+  bad "partitions" "keys for ${toString foreign}: there is no such partition"
+else
+  {
+    name = baseName;
+    seed = seedId;
+    inherit closure;
+    fs = lib.listToAttrs (map (partition: lib.nameValuePair partition.name (sized partition)) inside);
+    disk = {
+      file = "${baseName}.raw";
+      table = "gpt";
+      guid = ids.disk seedId;
+      sector-size = sector;
+      # Where systemd-repart puts partitions.
+      align = "4KiB";
+      partition-list = "repart-output.json";
+      region = lib.concatLists (lib.imap0 (index: region (index == 0)) partitions);
     }
-    // lib.optionalAttrs (compression ? level) { compress-level = compression.level; }
-  );
-}
-// lib.optionalAttrs (seed != null) { inherit seed; }
+    // lib.optionalAttrs (size != null) { size = bytes size; }
+    // lib.optionalAttrs compression.enable (
+      let
+        algorithm = compression.algorithm or "zstd";
+      in
+      {
+        compress =
+          {
+            # Its chunks can be read one by one, as the seekable format has it.
+            zstd-seekable = "zstd";
+            xz = "xz";
+            zstd = "zstd";
+          }
+          .${algorithm}
+            or (bad "compression.algorithm" "${algorithm}: must be zstd, zstd-seekable or xz");
+        compress-level = compression.level or 3;
+      }
+    );
+  }

@@ -2,6 +2,7 @@
 rec {
   default = image;
   image = ./image.nix;
+  repart = ./repart.nix;
   sane-image = ./sane-image.nix;
   sd-image = ./sd-image.nix;
   variants = ./variants.nix;

@@ -27,6 +27,7 @@ mod nix_images;
 mod nix_lib;
 mod nix_modules;
 mod nix_originals;
+mod nix_repart;
 mod nix_segments;
 mod nix_stub;
 mod nix_trees;

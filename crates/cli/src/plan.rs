@@ -179,6 +179,9 @@ enum DetailEntry {
         promised_inodes: u64,
         journal: u64,
     },
+    Swap {
+        uuid: String,
+    },
     Verity {
         data: String,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,6 +239,9 @@ impl PartEntry {
                 free_inodes: usage.free_inodes,
                 promised_inodes: usage.promised_inodes,
                 journal: usage.journal_blocks * 4096,
+            },
+            Detail::Swap { uuid } => DetailEntry::Swap {
+                uuid: uuid.to_string(),
             },
             Detail::Verity { data, root, .. } => DetailEntry::Verity {
                 data: data.clone(),
@@ -329,6 +335,7 @@ impl PartEntry {
                     self.part
                 )
             }
+            DetailEntry::Swap { .. } => writeln!(text, "{} → {files}: swap, {bytes}", self.part),
             DetailEntry::Device => writeln!(text, "{} → {files}: for the device, {bytes}", self.part),
             DetailEntry::Script { arch } => {
                 writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)

@@ -120,11 +120,14 @@ impl Attributes {
         Ok(Attributes(self.0 & !CHROMEOS_MASK).and(Attributes::try_from(fields)?))
     }
 
-    /// The attribute called `name`.
+    /// The attribute called `name`, or any of them as a number: `0x` and up to sixteen hexadecimal digits.
     ///
     /// # Errors
     /// When there is none.
     pub fn named(name: &str) -> Result<Attributes> {
+        if let Some(bits) = bits(name) {
+            return Ok(Attributes(bits));
+        }
         let bit = BITS.iter().find(|(known, _)| *known == name);
         bit.map(|(_, bit)| Attributes(1 << bit))
             .ok_or_else(|| Error::UnknownAttribute { name: name.into() })
@@ -151,6 +154,16 @@ impl Attributes {
             successful: self.0 >> SUCCESSFUL_SHIFT & 1 == 1,
         }
     }
+}
+
+/// The number that `0x1000000000000001` says.
+fn bits(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x")?;
+    let all_are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !all_are_digits || digits.len() > 16 {
+        return None;
+    }
+    u64::from_str_radix(digits, 16).ok()
 }
 
 fn nibble(bits: u64, shift: u32) -> u8 {
@@ -234,6 +247,17 @@ mod tests {
         );
         assert_eq!(Attributes(0).to_string(), "none");
         assert_eq!(Attributes(1 << 3 | 1 << 57).to_string(), "bit 3, bit 57");
+    }
+
+    #[test]
+    fn bits_can_be_said_as_a_number() {
+        let named = |text| Attributes::named(text).map(|named| named.0).ok();
+        assert_eq!(named("0x8000000000000005"), Some(0x8000_0000_0000_0005));
+        assert_eq!(named("0xFF"), Some(0xff));
+        assert_eq!(named("0x0"), Some(0));
+        for text in ["0x", "0x+1", "0X1", "1", "0x10000000000000000", "0xg"] {
+            assert_eq!(named(text), None, "{text}");
+        }
     }
 
     /// `cgpt add -S 1 -T 5 -P 10`.

@@ -316,7 +316,7 @@ fn class(name: &str, slot: &schema::DeviceSlot, spec: &Spec) -> Result<Class> {
         (Some(DeviceSlotType::Raw), _) | (None, Some(Format::Squashfs)) => SlotKind::Raw,
         (Some(DeviceSlotType::Vfat), _) | (None, Some(Format::Fat)) => SlotKind::Vfat,
         (Some(DeviceSlotType::Ext4), _) | (None, Some(Format::Ext4)) => SlotKind::Ext4,
-        (None, None) => {
+        (None, None | Some(Format::Swap)) => {
             let problem =
                 format!("say raw, vfat or ext4: partition {first:?} holds no file system that says it");
             return Err(bad(&format!("{place}.type"), problem));

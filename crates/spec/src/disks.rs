@@ -30,6 +30,7 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
                 partition.guid = planner.partition_guid(name)?;
             }
         }
+        at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
     let planned = disk::plan(&options, &regions)?;
@@ -70,6 +71,7 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
             lowered.size = size.and_then(|size| size.checked_next_multiple_of(sector_size));
             sizes_are_known &= lowered.size.is_some();
         }
+        at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
     disk::check(&options, &regions)?;
@@ -198,6 +200,9 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
         }
         (None, None) => None,
     };
+    if region.size.is_some() && region.min_size.is_some() {
+        return Err(bad("size and min-size exclude each other"));
+    }
     let partition = match &region.kind {
         Some(kind) => Some(partition(region, kind)?),
         None if says_partition(region) => {
@@ -214,6 +219,18 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
         content,
         partition,
     })
+}
+
+/// What the size of a region with `min-size` is a multiple of: a page, and what systemd-repart rounds to.
+const GRAIN: u64 = 4096;
+
+/// A region whose content is smaller than its `min-size` has that size.
+fn at_least(lowered: &mut disk::Region, region: &Region, options: &disk::Options) {
+    let Some(least) = region.min_size else { return };
+    let len = lowered.content.as_ref().map(Content::len);
+    let size = lowered.size.or(len).unwrap_or(0);
+    let least = least.bytes(options.sector_size.bytes());
+    lowered.size = size.max(least).checked_next_multiple_of(GRAIN);
 }
 
 /// Whether a region has keys that only partitions have.

@@ -173,6 +173,14 @@ pub enum Error {
         /// What is wrong.
         source: ext4::Error,
     },
+    /// A swap area.
+    #[error("{part}: {source}")]
+    Swap {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: swap::Error,
+    },
     /// A boot script.
     #[error("{part}: {source}")]
     Script {
@@ -252,6 +260,7 @@ impl Error {
             Error::Squashfs { source, .. } => source.fault(),
             Error::Fat { source, .. } => source.fault(),
             Error::Ext4 { source, .. } => source.fault(),
+            Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
             Error::Bundle { source } => source.fault(),

@@ -22,6 +22,8 @@ impl Planner<'_> {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, fs, &tree)?,
+            // Its tree is empty: it has no key that puts something there.
+            Format::Swap => self.swap(&part, fs)?,
         };
         let content = if self.is_hashed(&part) {
             hash_trees::solid(&content)?
@@ -136,6 +138,16 @@ impl Planner<'_> {
             uuid: options.uuid,
         };
         Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    fn swap(&self, part: &str, fs: &FileSystem) -> Result<(Content, Detail)> {
+        let options = formats::swap_options(part, fs, self.sector_size(), self.gathered.seed)?;
+        let image = swap::plan(&options).map_err(|source| Error::Swap {
+            part: part.to_string(),
+            source,
+        })?;
+        let detail = Detail::Swap { uuid: options.uuid };
+        Ok((Content::Image(Arc::new(image)), detail))
     }
 
     /// Bytes of the disk's sectors.

@@ -12,20 +12,20 @@ use crate::{Amount, Spec, hash_trees};
 
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
-    use Format::{Ext4, Fat, Squashfs};
-    let keys: [(&str, bool, &[Format]); 20] = [
+    use Format::{Ext4, Fat, Squashfs, Swap};
+    let keys: [(&str, bool, &[Format]); 22] = [
         ("compression", fs.compression.is_some(), &[Squashfs]),
         ("level", fs.level.is_some(), &[Squashfs]),
         ("block-size", fs.block_size.is_some(), &[Squashfs]),
-        ("label", fs.label.is_some(), &[Fat, Ext4]),
-        ("size", fs.size.is_some(), &[Fat, Ext4]),
+        ("label", fs.label.is_some(), &[Fat, Ext4, Swap]),
+        ("size", fs.size.is_some(), &[Fat, Ext4, Swap]),
         ("free", fs.free.is_some(), &[Fat, Ext4]),
         ("id", fs.id.is_some(), &[Fat]),
         ("bits", fs.bits.is_some(), &[Fat]),
         ("sector-size", fs.sector_size.is_some(), &[Fat]),
         ("cluster-size", fs.cluster_size.is_some(), &[Fat]),
         ("profile", fs.profile.is_some(), &[Ext4]),
-        ("uuid", fs.uuid.is_some(), &[Ext4]),
+        ("uuid", fs.uuid.is_some(), &[Ext4, Swap]),
         ("free-inodes", fs.free_inodes.is_some(), &[Ext4]),
         ("journal", fs.journal.is_some(), &[Ext4]),
         ("grow-to", fs.grow_to.is_some(), &[Ext4]),
@@ -34,6 +34,12 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("database", fs.database, &[Squashfs, Ext4]),
         ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4]),
         ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4]),
+        ("time", fs.time.is_some(), &[Squashfs, Fat, Ext4]),
+        (
+            content_key(fs).unwrap_or_default(),
+            content_key(fs).is_some(),
+            &[Squashfs, Fat, Ext4],
+        ),
     ];
     let unheld = fs.keep.iter().find(|kept| **kept != Kept::Times);
     if let (Fat, Some(kept)) = (fs.format, unheld) {
@@ -53,13 +59,32 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         (Fat, "layout") => problem.push_str(", which has no links"),
         (Squashfs, "size") => problem.push_str(", whose size follows from its content: max-size limits it"),
         (Fat, "uuid") => problem.push_str(", whose id is eight hexadecimal digits: id"),
-        (Ext4, "id") => problem.push_str(", whose id is a UUID: uuid"),
+        (Ext4 | Swap, "id") => problem.push_str(", whose id is a UUID: uuid"),
+        (Swap, name) if content_key(fs) == Some(name) => problem.push_str(", which holds no files"),
         _ => {}
     }
     Err(Error::BadValue {
         place: format!("fs.{key}"),
         problem,
     })
+}
+
+/// The first key of those that put something into a tree, or say how.
+fn content_key(fs: &FileSystem) -> Option<&'static str> {
+    let keys = [
+        ("closure", fs.closure),
+        ("registration", fs.registration.is_some()),
+        ("tree", fs.tree.is_some()),
+        ("files", !fs.files.is_empty()),
+        ("text", !fs.text.is_empty()),
+        ("symlinks", !fs.symlinks.is_empty()),
+        ("directories", !fs.directories.is_empty()),
+        ("attributes", !fs.attributes.is_empty()),
+        ("exclude", !fs.exclude.is_empty()),
+        ("follow-links", fs.follow_links),
+        ("keep", !fs.keep.is_empty()),
+    ];
+    keys.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
 }
 
 /// Finds options that cannot be before any part is made.
@@ -74,6 +99,9 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
             Format::Ext4 => ext4_options(&part, fs, 512, Seed::new(b""))?
                 .check()
                 .map_err(|source| Error::Ext4 { part, source })?,
+            Format::Swap => swap_options(&part, fs, 512, Seed::new(b""))?
+                .check()
+                .map_err(|source| Error::Swap { part, source })?,
             Format::Fat => {}
         }
     }
@@ -187,16 +215,7 @@ pub(crate) fn ext4_options(
 ) -> Result<ext4::Options> {
     let bytes = |amount: Amount| amount.bytes(sector_size);
     let seed = seed.part(part);
-    let uuid = match &fs.uuid {
-        None => seed.uuid("uuid"),
-        Some(text) => Uuid::try_parse(text)
-            .ok()
-            .filter(|_| text.len() == 36)
-            .ok_or_else(|| Error::BadValue {
-                place: format!("{part}.uuid"),
-                problem: format!("{text:?}: must be a UUID, such as 44444444-4444-4444-8888-888888888888"),
-            })?,
-    };
+    let uuid = uuid(part, fs, seed)?;
     let profile = match fs.profile {
         None | Some(Profile::Portable) => ext4::Profile::Portable,
         Some(Profile::UbootLegacy) => ext4::Profile::UbootLegacy,
@@ -223,6 +242,36 @@ pub(crate) fn ext4_options(
         grow_to: fs.grow_to.map_or(defaults.grow_to, bytes),
         time: fs.time.unwrap_or(defaults.time),
         ..defaults
+    })
+}
+
+/// The options of a swap area on a disk with sectors of this size.
+pub(crate) fn swap_options(
+    part: &str,
+    fs: &FileSystem,
+    sector_size: u64,
+    seed: Seed,
+) -> Result<swap::Options> {
+    let size = fs.size.ok_or_else(|| Error::BadValue {
+        place: format!("{part}.size"),
+        problem: "is missing: nothing in a swap area says how large it is".to_string(),
+    })?;
+    Ok(swap::Options {
+        size: size.bytes(sector_size),
+        uuid: uuid(part, fs, seed.part(part))?,
+        label: fs.label.clone(),
+    })
+}
+
+/// The UUID that a part says it has, or a derived one.
+fn uuid(part: &str, fs: &FileSystem, seed: Seed) -> Result<Uuid> {
+    let Some(text) = &fs.uuid else {
+        return Ok(seed.uuid("uuid"));
+    };
+    let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
+    uuid.ok_or_else(|| Error::BadValue {
+        place: format!("{part}.uuid"),
+        problem: format!("{text:?}: must be a UUID, such as 44444444-4444-4444-8888-888888888888"),
     })
 }
 

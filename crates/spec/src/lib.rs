@@ -13,6 +13,7 @@
 
 mod amount;
 mod attributes;
+mod beside;
 mod boot_tree;
 mod bundles;
 mod capabilities;
@@ -41,7 +42,7 @@ pub use error::{Error, Result};
 pub use gather::{Gathered, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
-pub use parts::{Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
+pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device,
     DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType,

@@ -7,8 +7,8 @@ use image::Sums;
 use transport::{Method, Options};
 
 use crate::error::{Error, Result};
-use crate::schema::{Bundle, Compress, Disk, Effort, FileSystem, Format, Script, Sum, Verity};
-use crate::{Gathered, Spec, devices};
+use crate::schema::{Bundle, Compress, Disk, Effort, FileSystem, Format, Region, Script, Sum, Verity};
+use crate::{Gathered, Spec, beside, devices};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Transport {
 }
 
 impl Compress {
-    fn method(self) -> Method {
+    pub(crate) fn method(self) -> Method {
         match self {
             Compress::Zstd => Method::Zstd,
             Compress::Xz => Method::Xz,
@@ -102,6 +102,13 @@ pub fn transports(spec: &Spec) -> Result<Transports> {
         let transport = Transport::new("disk", disk.compress, disk.compress_level, disk.bmap)?;
         let transport = transport.summed(spec, transport.compress.is_some());
         parts.insert("disk".to_string(), transport);
+        for region in disk.region.iter().filter(|region| region.file.is_some()) {
+            let transport = Transport {
+                bmap: false,
+                ..transport
+            };
+            parts.insert(beside::region_part(&region.name), transport);
+        }
     }
     if spec.bundle.is_some() {
         let transport = Transport::default().summed(spec, true);
@@ -125,6 +132,7 @@ pub(crate) fn ending(format: Format) -> &'static str {
         Format::Squashfs => "squashfs",
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
+        Format::Swap => "swap",
     }
 }
 
@@ -154,6 +162,12 @@ pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
         .clone()
         .unwrap_or_else(|| format!("{}.img", gathered.name));
     compressed(file, disk.compress)
+}
+
+/// The output of a region of the disk, if it has one.
+pub(crate) fn region(disk: &Disk, region: &Region) -> Option<String> {
+    let file = region.file.clone();
+    file.map(|file| compressed(file, disk.compress))
 }
 
 /// The output of the bundle.
@@ -195,6 +209,12 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     if let Some(part) = &spec.disk {
         files.push((disk(part, gathered), "disk".to_string()));
+        for entry in &part.region {
+            let file = region(part, entry);
+            files.extend(file.map(|file| (file, beside::region_part(&entry.name))));
+        }
+        let list = part.partition_list.clone();
+        files.extend(list.map(|file| (file, beside::LIST.to_string())));
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);

@@ -13,7 +13,7 @@ use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, bundles, devices, disks, formats, id, outputs};
+use crate::{Spec, beside, bundles, devices, disks, formats, id, outputs};
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -46,8 +46,21 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// The disk, and its output's name.
     pub disk: Option<(disk::Planned, String)>,
+    /// What else comes with the disk.
+    pub beside: Vec<Beside>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
+}
+
+/// An output that comes with the disk.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// What is in it: `region.NAME`, or `disk.partition-list`.
+    pub part: String,
+    /// Its name.
+    pub file: String,
+    /// Its bytes.
+    pub content: Content,
 }
 
 /// A file system, a script or a hash tree.
@@ -92,6 +105,11 @@ pub enum Detail {
     Ext4 {
         /// How full it is.
         usage: ext4::Usage,
+        /// Its id.
+        uuid: uuid::Uuid,
+    },
+    /// A swap area.
+    Swap {
         /// Its id.
         uuid: uuid::Uuid,
     },
@@ -173,11 +191,20 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
+    let beside = match (&spec.disk, &disk) {
+        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
+        _ => Vec::new(),
+    };
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
     };
-    Ok(Plan { parts, disk, bundle })
+    Ok(Plan {
+        parts,
+        disk,
+        beside,
+        bundle,
+    })
 }
 
 /// The tree that a file system would hold: `fs.NAME`. Parts that are files in it are made.

@@ -179,13 +179,13 @@ pub struct FileSystem {
     /// squashfs: bytes of a block.
     pub block_size: Option<Amount>,
 
-    /// fat, ext4: the volume's label.
+    /// fat, ext4, swap: the volume's label.
     pub label: Option<String>,
     /// fat: the volume's id, eight hexadecimal digits with or without a dash; derived when not given.
     pub id: Option<String>,
     /// fat: which one.
     pub bits: Option<FatBits>,
-    /// fat, ext4: its size; as small as possible when not given.
+    /// fat, ext4, swap: its size; as small as possible when not given, except for swap.
     pub size: Option<Amount>,
     /// fat, ext4: promised free bytes.
     pub free: Option<Amount>,
@@ -196,7 +196,7 @@ pub struct FileSystem {
 
     /// ext4: who has to read it; portable when not given.
     pub profile: Option<Profile>,
-    /// ext4: its UUID; derived when not given.
+    /// ext4, swap: its UUID; derived when not given.
     pub uuid: Option<String>,
     /// ext4: promised free inodes.
     pub free_inodes: Option<u64>,
@@ -264,6 +264,8 @@ pub enum Format {
     Fat,
     /// ext4.
     Ext4,
+    /// A swap area: no file system, but a partition's content as well.
+    Swap,
 }
 
 impl Format {
@@ -274,6 +276,7 @@ impl Format {
             Format::Squashfs => "squashfs",
             Format::Fat => "fat",
             Format::Ext4 => "ext4",
+            Format::Swap => "swap",
         }
     }
 }
@@ -409,6 +412,8 @@ pub struct Disk {
     /// Whether the output comes with a block map.
     #[serde(default)]
     pub bmap: bool,
+    /// The name of one more output: a list of the partitions, as `systemd-repart --json=pretty` prints it.
+    pub partition_list: Option<String>,
     /// The kind of partition table; gpt when not given.
     pub table: Option<Table>,
     /// Its size; as small as possible when not given.
@@ -465,6 +470,12 @@ pub struct Region {
     pub offset: Option<Amount>,
     /// Its size; its content's when not given.
     pub size: Option<Amount>,
+    /// Its size is at least this; without `size`.
+    pub min_size: Option<Amount>,
+    /// The name of one more output: all bytes of the region, compressed as the disk is.
+    pub file: Option<String>,
+    /// What a list of partitions calls the file that the partition follows from.
+    pub definition: Option<String>,
     /// hybrid: the partition's type in the MBR, which puts it there.
     pub mbr_type: Option<String>,
     /// gpt, hybrid: the partition's GUID; when not given that of a discoverable partition if its content has a hash

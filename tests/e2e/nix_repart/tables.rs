@@ -1,0 +1,157 @@
+//! Disks by systemd-repart and by Kiln, out of the same definitions.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::evaluated;
+use crate::demo::kiln;
+use crate::nix_world::{names, world};
+use crate::tools::{given, installed, is_root, run, tool};
+
+const SEED: &str = "0867da16-f251-457d-a9e8-c31f9a3c220b";
+
+/// A disk by systemd-repart and one by Kiln out of the same definitions.
+struct Pair {
+    dir: tempfile::TempDir,
+    file: String,
+}
+
+impl Pair {
+    fn make(case: &Value) -> Pair {
+        let dir = tempfile::tempdir().unwrap();
+        let (theirs, ours) = (dir.path().join("theirs"), dir.path().join("ours"));
+        let definitions = dir.path().join("repart.d");
+        for folder in [&theirs, &ours, &definitions] {
+            fs::create_dir(folder).unwrap();
+        }
+        for (id, text) in case["definitions"].as_object().unwrap() {
+            let file = definitions.join(format!("{id}.conf"));
+            fs::write(file, text.as_str().unwrap()).unwrap();
+        }
+        let file = case["specification"]["disk"]["file"].as_str().unwrap().to_owned();
+        let size = case["size"].as_str().unwrap();
+        let split = case["split"].as_bool().unwrap();
+        let mut repart = tool("systemd-repart");
+        repart
+            .current_dir(&theirs)
+            .args(["--dry-run=no", "--empty=create", "--json=pretty"])
+            .arg(format!("--size={size}"))
+            .arg(format!("--seed={SEED}"))
+            .arg(format!("--definitions={}", definitions.display()))
+            .arg(format!("--split={split}"))
+            .arg(&file);
+        fs::write(theirs.join("repart-output.json"), run(&mut repart)).unwrap();
+        let spec = dir.path().join("spec.json");
+        fs::write(&spec, case["specification"].to_string()).unwrap();
+        run(kiln()
+            .arg("build")
+            .arg(&spec)
+            .arg("--out")
+            .arg(&ours)
+            .args(["--only", "disk"]));
+        Pair { dir, file }
+    }
+
+    fn folder(&self, who: &str) -> PathBuf {
+        self.dir.path().join(who)
+    }
+
+    /// What sfdisk says of a disk, but where its table ends: Kiln's has room before the first MiB.
+    fn table(&self, who: &str) -> Vec<String> {
+        let mut sfdisk = tool("sfdisk");
+        let dump = run(sfdisk.current_dir(self.folder(who)).arg("--dump").arg(&self.file));
+        dump.lines()
+            .filter(|line| !line.starts_with("first-lba"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn list(&self, who: &str) -> Value {
+        let text = fs::read(self.folder(who).join("repart-output.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// Both disks have the same size, table and list, and the same files lie beside them.
+    fn compare(&self, name: &str) {
+        let size = |who: &str| fs::metadata(self.folder(who).join(&self.file)).unwrap().len();
+        assert_eq!(size("ours"), size("theirs"), "{name}");
+        assert_eq!(self.table("ours"), self.table("theirs"), "{name}");
+        let mut ours = self.list("ours");
+        for (number, entry) in ours.as_array_mut().unwrap().iter_mut().enumerate() {
+            // systemd-repart says these since version 253 and 257.
+            let entry = entry.as_object_mut().unwrap();
+            assert_eq!(entry.remove("partno"), Some(json!(number)), "{name}");
+            entry.remove("split_path");
+        }
+        assert_eq!(ours, self.list("theirs"), "{name}");
+        assert_eq!(
+            names(&self.folder("ours")),
+            names(&self.folder("theirs")),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn tables_are_those_of_systemd_repart() {
+    if !installed(&["systemd-repart", "sfdisk"]) {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let cases = evaluated(&world, "tables");
+    let cases = cases.as_object().unwrap();
+    assert_eq!(cases.len(), 5);
+    for (name, case) in cases {
+        let pair = Pair::make(case);
+        pair.compare(name);
+        if case["split"] == true {
+            for file in names(&pair.folder("ours")) {
+                let size = |who: &str| fs::metadata(pair.folder(who).join(&file)).unwrap().len();
+                if file != "repart-output.json" {
+                    assert_eq!(size("ours"), size("theirs"), "{file}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn file_systems_have_the_ids_and_labels_of_systemd_repart() {
+    let tools = [
+        "systemd-repart",
+        "sfdisk",
+        "blkid",
+        "mkswap",
+        "mkfs.vfat",
+        "mkfs.ext4",
+    ];
+    let has_loops = Path::new("/dev/loop-control").exists();
+    if !installed(&tools) || !is_root() || !given(has_loops, "there are loop devices") {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let pair = Pair::make(&evaluated(&world, "formatted"));
+    pair.compare("formatted");
+    let parts = names(&pair.folder("ours"));
+    assert_eq!(parts.len(), 6, "{parts:?}");
+    for file in parts.iter().filter(|file| file.matches('.').count() == 2) {
+        let probed = |who: &str| {
+            let mut blkid = tool("blkid");
+            let text = run(blkid
+                .args(["--probe", "--output", "export"])
+                .arg(pair.folder(who).join(file)));
+            let fields = text.lines().filter_map(|line| line.split_once('='));
+            let known = |key: &str| ["TYPE", "UUID", "LABEL", "VERSION", "USAGE"].contains(&key);
+            fields
+                .filter(|(key, _)| known(key))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        let ours = probed("ours");
+        assert!(ours.len() >= 4, "{file}: {ours:?}");
+        assert_eq!(ours, probed("theirs"), "{file}");
+    }
+}
