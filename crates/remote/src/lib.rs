@@ -46,7 +46,7 @@ use std::time::Duration;
 pub use address::{Address, absolute, shown};
 pub use error::{Error, Result};
 pub use login::PasswordIn;
-pub use netrc::{Netrc, SIZE_MAX as NETRC_MAX};
+pub use netrc::Netrc;
 pub use refusal::{Asker, Refusal, Server};
 pub use stream::Stream;
 

@@ -14,11 +14,10 @@
 
 use std::fmt;
 
-use crate::error::{Error, Result};
-use crate::login::{Login, PasswordIn};
+use url::Url;
 
-/// The largest file that is read, as in curl.
-pub const SIZE_MAX: u64 = 128 << 10;
+use crate::error::{Error, Result};
+use crate::login::{Login, PasswordIn, host};
 
 /// What a netrc file says.
 #[derive(Clone)]
@@ -112,10 +111,11 @@ impl Netrc {
         }
     }
 
-    /// Whether it has a password for a host.
+    /// Whether it has a password for the host of an address.
     #[must_use]
-    pub fn knows(&self, host: &str) -> bool {
-        let login = self.find(host, None, Entries::All);
+    pub fn knows(&self, address: &str) -> bool {
+        let login = Url::parse(address).ok();
+        let login = login.and_then(|url| self.find(&host(&url), None, Entries::All));
         login.is_some_and(|login| !login.password.is_empty())
     }
 
