@@ -24,6 +24,7 @@ mod nix_modules;
 mod nix_segments;
 mod nix_world;
 mod performance;
+mod private_caches;
 mod reproducible;
 mod rock64;
 mod servers;

@@ -18,6 +18,7 @@ mod names;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;
+mod passwords;
 mod properties;
 mod requests;
 mod results;

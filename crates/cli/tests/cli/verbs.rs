@@ -171,6 +171,10 @@ fn help_of_a_build() {
           --fetch-tries <N>
               How often a request that fails is tried; 5 times when not given
 
+          --netrc-file <FILE>
+              A netrc file with the passwords of caches over http:// and https://; the one of $NETRC, or
+              else Nix's own (netrc-file of its nix.conf, or /etc/nix/netrc), when not given
+
           --cache <DIR>
               The folder that keeps compressed segments between builds; ~/.cache/kiln, or where XDG
               says, when not given, and none in Nix's sandbox
@@ -186,6 +190,9 @@ fn help_of_a_build() {
       -j, --jobs <N>
               How many threads work; all cores when not given. Never changes a byte
 
+          --json
+              Print results and errors as JSON
+
           --reuse <PATH>
               An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
@@ -194,9 +201,6 @@ fn help_of_a_build() {
               A shared cache (file://, http://, https://, s3://) that is asked for what is missing,
               while that is being compressed; what comes from it is compared with the files; can be
               repeated
-
-          --json
-              Print results and errors as JSON
 
           --cache-to <URL>
               A shared cache that gets what it does not have, as far as that takes no longer than the

@@ -55,10 +55,12 @@ fn a_nar_may_lie_at_another_server() {
 
 #[test]
 fn errors_do_not_show_signatures_of_addresses() {
-    let made = Made::new();
-    let server = Server::new(made.path().into(), &[("gone", Fault::Status(403))], true);
-    made.write("gone", b"");
-    for address in ["http://127.0.0.1:1/x", &format!("{}/gone", server.address)] {
+    let folder = Made::new();
+    folder.write("gone?signature=secret", b"");
+    let no = Server::new(folder.path().into(), &[("gone?signature=secret", Fault::Status(403))], true);
+    for address in ["http://127.0.0.1:1/x", &format!("{}/gone", no.address)] {
+        let made = Made::new();
+        let server = Server::new(made.path().into(), &[], true);
         place(&made, &format!("{address}?signature=secret"));
         let error = fetched(std::slice::from_ref(&server.address), trust(), None).unwrap_err();
         let error = error.to_string();
