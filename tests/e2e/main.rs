@@ -33,6 +33,7 @@ mod nix_stub;
 mod nix_trees;
 mod nix_world;
 mod performance;
+mod private_caches;
 mod reproducible;
 mod rock64;
 mod servers;

@@ -163,10 +163,10 @@ impl Error {
             } => {
                 Some("a web server has to allow the method PUT there, for objects of any size; a bucket needs an s3:// address".into())
             }
-            remote::Error::Status {
-                status: 401 | 403, ..
-            } => error.hint(),
-            remote::Error::BadAddress { .. } | remote::Error::Certificates { .. } => None,
+            remote::Error::Refused { .. } => error.hint(),
+            remote::Error::BadAddress { .. }
+            | remote::Error::Certificates { .. }
+            | remote::Error::Netrc { .. } => None,
             _ => Some("what was sent is there, and the next push sends what is left".into()),
         }
     }

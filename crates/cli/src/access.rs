@@ -1,15 +1,17 @@
 //! How sources that are far away are reached: what the environment says of credentials, certificates and homes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::DownloadDir;
-use remote::{Credentials, Options, Slow};
-use spec::Access;
+use remote::{Credentials, Netrc, Options, Slow};
+use spec::{Access, Closure};
 
 use crate::args::source::Fetch;
 use crate::environment::text;
 use crate::failure::Failure;
+use crate::logins::netrc;
 use crate::ui::Ui;
 
 /// Where distributions keep the certificates that they trust.
@@ -18,6 +20,7 @@ const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// What options and environment say.
 pub(crate) fn access<'a>(
     args: &Fetch,
+    closure: Option<&Closure>,
     folder: &'a Path,
     spool: &'a Path,
     threads: usize,
@@ -26,12 +29,31 @@ pub(crate) fn access<'a>(
     let download = args.download_dir.as_deref().map(DownloadDir::open_at).transpose();
     Ok(Access {
         folder,
-        remote: sources(args)?,
+        remote: Options {
+            netrc: logins(args, closure, folder, ui)?,
+            ..sources(args)?
+        },
         spool,
         download: download.map_err(spec::Error::from)?,
         threads,
         progress: ui,
     })
+}
+
+/// Who asks binary caches.
+fn logins(
+    args: &Fetch,
+    closure: Option<&Closure>,
+    folder: &Path,
+    ui: &Ui,
+) -> Result<Option<Arc<Netrc>>, Failure> {
+    let addresses: Vec<&str> = closure
+        .iter()
+        .flat_map(|closure| closure.from.0.iter().map(String::as_str))
+        .collect();
+    let said = closure.and_then(|closure| closure.netrc_file.as_ref());
+    let said = said.map(|file| folder.join(file));
+    netrc(&args.logins, said.as_deref(), &addresses, ui)
 }
 
 fn sources(args: &Fetch) -> Result<Options, Failure> {

@@ -12,6 +12,7 @@ use crate::args::build::{Build, Paths};
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
+use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
@@ -29,6 +30,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     }
     spec::check_only(&spec, &args.only)?;
     spec::transports(&spec)?;
+    warn_of_passwords(&spec, ui);
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut written = places::written(&args.making.caching);
     written.extend(args.making.gathering.fetch.download_dir.clone());
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let out = folder::claim(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder, ui)?;
-    let places = Places::open(&args.making.caching, ui)?;
+    let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,
         spec: &spec,
@@ -70,7 +72,8 @@ impl Job<'_> {
         let out = self.out.path();
         // Gather: store paths become a tree, checked against their registration.
         let gathering = &self.args.making.gathering;
-        let access = access(&gathering.fetch, self.folder, out, threads, ui)?;
+        let closure = spec.closure.as_ref();
+        let access = access(&gathering.fetch, closure, self.folder, out, threads, ui)?;
         let gathered = gather(spec, gathering.rehash(), &access, ui)?;
         // Plan: trees become images, images become a disk. Only the spool is written to.
         let near = places.near();

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cache::{Cache, Damage, Pruned, Pushed, Usage, Verified};
 use image::{Fault, Progress};
+use remote::Options;
 use serde::Serialize;
 
 use crate::access;
 use crate::args::cache::Command;
 use crate::args::caching::CacheFolder;
+use crate::args::logins::Logins;
 use crate::failure::Failure;
+use crate::logins::netrc;
 use crate::places::usual_folder;
 use crate::ui::{Ui, size};
 
@@ -26,7 +29,7 @@ pub(crate) fn run(command: &Command, ui: &Ui) -> Result<(), Failure> {
             let limit = cache_size.bytes(512);
             prune(&open(folder, limit)?, limit, ui)
         }
-        Command::Push { folder, to } => push(&open(folder, u64::MAX)?, to, ui),
+        Command::Push { folder, to, logins } => push(&open(folder, u64::MAX)?, to, logins, ui),
         Command::Verify(folder) => verify(&open(folder, u64::MAX)?, ui),
     }
 }
@@ -129,7 +132,11 @@ struct PushReport {
     damaged: Vec<DamageEntry>,
 }
 
-fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
+fn push(opened: &Opened, to: &str, logins: &Logins, ui: &Ui) -> Result<(), Failure> {
+    let options = Options {
+        netrc: netrc(logins, None, &[to], ui)?,
+        ..access::remote()?
+    };
     ui.begin("pushing segments", opened.cache.usage()?.bytes);
     let stopped = AtomicBool::new(false);
     let seen = |bytes| {
@@ -142,9 +149,7 @@ fn push(opened: &Opened, to: &str, ui: &Ui) -> Result<(), Failure> {
         sent,
         present,
         damaged,
-    } = opened
-        .cache
-        .push(to, &access::remote()?, &squashfs::check_segment, &seen)?;
+    } = opened.cache.push(to, &options, &squashfs::check_segment, &seen)?;
     if stopped.into_inner() {
         return Err(Failure::stopped());
     }

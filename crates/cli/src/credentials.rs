@@ -97,7 +97,7 @@ pub(crate) fn credentials(
         }
         (None, Some(path)) => {
             let key = self::key(&path, args.passphrase_file.as_deref())?;
-            warn_of_mode(&path, ui);
+            warn_of_mode(&path, ["this private key", "a key's"], ui);
             Box::new(key)
         }
         (None, None) => {
@@ -143,8 +143,8 @@ fn keyring(path: &Path) -> Result<Vec<Certificate>, Failure> {
     })
 }
 
-/// Says so when a key can be read or written by others.
-fn warn_of_mode(path: &Path, ui: &Ui) {
+/// Says so when a file with secrets can be read or written by others.
+pub(crate) fn warn_of_mode(path: &Path, [what, whose]: [&str; 2], ui: &Ui) {
     let Ok(meta) = std::fs::metadata(path) else {
         return;
     };
@@ -153,7 +153,7 @@ fn warn_of_mode(path: &Path, ui: &Ui) {
     if meta.is_file() && others != 0 {
         let may = if others & 0o022 == 0 { "read" } else { "change" };
         ui.warn(&format!(
-            "{shown}: other users may {may} this private key: its mode is {mode:04o}, and a key's should be 0600"
+            "{shown}: other users may {may} {what}: its mode is {mode:04o}, and {whose} should be 0600"
         ));
     }
 }

@@ -11,6 +11,7 @@ mod failure;
 mod folder;
 mod inputs;
 mod layouts;
+mod logins;
 mod manifest;
 mod one;
 mod outputs;

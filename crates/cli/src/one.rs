@@ -35,7 +35,7 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
     args.sums.apply(&mut spec);
     let caching = places::written(&args.caching);
     inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
-    let places = Places::open(&args.caching, ui)?;
+    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
     let one = One {
         spec: &spec,
         part: "fs.image",
@@ -178,7 +178,8 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let transport = transport.of(part);
     let target = image::Target::claim(out)?;
     let nothing = Fetch::default();
-    let access = access(one.fetch.unwrap_or(&nothing), Path::new(""), folder, threads, ui)?;
+    let fetch = one.fetch.unwrap_or(&nothing);
+    let access = access(fetch, spec.closure.as_ref(), Path::new(""), folder, threads, ui)?;
     let gathered = gather(spec, one.rehash, &access, ui).map_err(unnamed)?;
     let near = one.places.map(Places::near).unwrap_or_default();
     let work = Work {
@@ -271,6 +272,7 @@ impl Source {
             paths: self.path.clone(),
             trusted_keys: self.trusted_key.clone(),
             allow_unsigned: self.allow_unsigned,
+            netrc_file: None,
             store_root: self.store_root.clone(),
             toplevel: None,
         });

@@ -9,8 +9,10 @@ use remote::{Options, Slow};
 
 use crate::access;
 use crate::args::caching::Caching;
+use crate::args::logins::Logins;
 use crate::environment::variable;
 use crate::failure::Failure;
+use crate::logins::netrc;
 use crate::reuse;
 use crate::ui::{Ui, size};
 
@@ -28,7 +30,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Opens what the command line says. A cache that nobody asked for is used where it can be.
-    pub(crate) fn open(args: &Caching, ui: &Ui) -> Result<Places, Failure> {
+    pub(crate) fn open(args: &Caching, logins: &Logins, ui: &Ui) -> Result<Places, Failure> {
         let limit = args.cache_size.bytes(512);
         let cache = match (&args.folder.cache, args.no_cache) {
             (_, true) => None,
@@ -59,7 +61,10 @@ impl Places {
         if args.cache_from.is_empty() && args.cache_to.is_none() {
             return Ok(places);
         }
+        let addresses = args.cache_from.iter().chain(&args.cache_to);
+        let addresses: Vec<&str> = addresses.map(String::as_str).collect();
         let options = Options {
+            netrc: netrc(logins, None, &addresses, ui)?,
             tries: 2,
             stall: PATIENCE,
             slow: Slow {

@@ -12,6 +12,7 @@ use crate::access::access;
 use crate::args::build::Plan;
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
+use crate::logins::warn_of_passwords;
 use crate::manifest::DiskEntry;
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
@@ -19,11 +20,12 @@ use crate::ui::{Ui, hex, size};
 pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut spec = spec::read(&args.spec)?;
     args.overrides.apply(&mut spec);
+    warn_of_passwords(&spec, ui);
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let spool = std::env::temp_dir();
     // Only an exact plan needs the contents of what is far away.
     let rehash = if args.exact { Rehash::Compare } else { Rehash::Skip };
-    let access = access(&args.fetch, folder, &spool, threads, ui)?;
+    let access = access(&args.fetch, spec.closure.as_ref(), folder, &spool, threads, ui)?;
     let gathered = gather(&spec, rehash, &access, ui)?;
     let squashing = if args.exact {
         Squashing::Spool(&spool)

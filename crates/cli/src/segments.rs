@@ -132,6 +132,7 @@ impl Stored {
             paths: texts(paths),
             trusted_keys: Vec::new(),
             allow_unsigned: false,
+            netrc_file: None,
             store_root: self.store_root.clone(),
             toplevel: None,
         }

@@ -63,11 +63,8 @@ pub fn read_export(file: &Path, spool: &Spool, progress: &dyn Progress) -> Resul
         return Err(input.bad("bytes follow the stream's end"));
     }
     paths.sort_unstable_by(|(one, _), (other, _)| one.path.cmp(&other.path));
-    if let Some([_, (info, _)]) = paths
-        .array_windows()
-        .find(|[(one, _), (other, _)]| one.path == other.path)
-    {
-        return Err(input.bad(format!("{}: comes twice", info.path)));
+    if let Some(pair) = paths.windows(2).find(|pair| pair[0].0.path == pair[1].0.path) {
+        return Err(input.bad(format!("{}: comes twice", pair[1].0.path)));
     }
     let (paths, trees) = paths.into_iter().unzip();
     let closure = Closure::of(paths)?;

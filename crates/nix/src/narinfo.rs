@@ -14,7 +14,7 @@ use crate::store_path::{STORE_DIR, StorePath};
 pub struct Narinfo {
     /// The path, with its NAR's hash and size, and its references, sorted.
     pub info: PathInfo,
-    /// Where the NAR lies, from the cache's address on.
+    /// Where the NAR lies, from the cache's address on, or as a whole address. It is not signed; the NAR's hash is.
     pub url: String,
     /// How the NAR is compressed.
     pub coding: Coding,
@@ -165,12 +165,23 @@ fn parsed<T: FromStr<Err: std::fmt::Display>>(value: &str) -> Result<T, String> 
     value.parse().map_err(|error| format!("{error}: '{value}'"))
 }
 
-/// A place below the cache's address.
+/// A place below the cache's address, or one of a web server, as Nix takes it.
 fn url(value: &str) -> Result<String, String> {
     let path = value.split('?').next().unwrap_or_default();
+    let path = match path.split_once("://") {
+        Some((_, path)) if remote::absolute(value) => path.trim_end_matches('/'),
+        _ => path,
+    };
     let odd = |name: &str| matches!(name, "" | "." | "..");
     if path.split('/').any(odd) || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("'{}' is no place in the cache", value.escape_default()));
+        // Without a query, which may be a signature.
+        let place = value
+            .split('?')
+            .next()
+            .unwrap_or_default()
+            .escape_default()
+            .to_string();
+        return Err(format!("'{}' is no place in the cache", remote::shown(&place)));
     }
     Ok(value.to_string())
 }
@@ -207,6 +218,9 @@ mod tests {
              sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73;456;\
              /nix/store/0023a8ppvzkvviq2887k7cpw39wzjibi-a,/nix/store/v83yia23qrmm0484d2fz9ak12pbfd5x8-glibc"
         );
+        let elsewhere = "https://host:8443/a/b.nar.zst?signature=x//y";
+        let there = parse(&TEXT.replace("nar/1bn7jrf4y8y4k7.nar.zst", elsewhere)).unwrap();
+        assert_eq!(there.url, elsewhere);
         let old = parse(&TEXT.replace("Compression: zstd\n", "")).unwrap();
         assert_eq!(old.coding, Coding::Bzip2);
     }
@@ -226,6 +240,11 @@ mod tests {
             ("zstd\n", "lzip\n", "'lzip' is not known here"),
             ("nar/", "../nar/", "is no place in the cache"),
             ("nar/", "/nar/", "is no place in the cache"),
+            ("nar/", "file:///nar/", "is no place in the cache"),
+            ("nar/", "ftp://host/", "is no place in the cache"),
+            ("nar/", "//host/", "is no place in the cache"),
+            ("nar/", "https:///nar/", "is no place in the cache"),
+            ("nar/", "https://host/../", "is no place in the cache"),
             ("/nix/store/0023", "/gnu/store/0023", "not a store path"),
             ("-glibc ", "-gli/bc ", "not a store path"),
             ("sha256:0mdq", "sha1:0mdq", "must be sha256"),

@@ -81,7 +81,7 @@ impl Entry {
     fn info(self, file: &Path) -> Result<PathInfo> {
         let mut references: Vec<StorePath> = self.references.into_iter().map(|parsed| parsed.0).collect();
         references.sort_unstable();
-        if let Some([twice, _]) = references.array_windows().find(|[one, other]| one == other) {
+        if let Some([twice, ..]) = references.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(duplicate(file, twice));
         }
         Ok(PathInfo {

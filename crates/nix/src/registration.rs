@@ -108,9 +108,10 @@ pub(crate) fn is_registration(bytes: &[u8]) -> bool {
 fn refuse_duplicates(file: &Path, mut paths: Vec<(usize, &StorePath)>) -> Result<()> {
     paths.sort_unstable_by(|(line, path), (other_line, other)| (path, line).cmp(&(other, other_line)));
     let duplicates = paths
-        .array_windows()
-        .filter(|[(_, first), (_, second)]| first == second);
-    match duplicates.map(|[_, second]| second).min() {
+        .windows(2)
+        .filter(|pair| pair[0].1 == pair[1].1)
+        .map(|pair| &pair[1]);
+    match duplicates.min() {
         None => Ok(()),
         Some((line, path)) => Err(Error::Line {
             file: file.into(),

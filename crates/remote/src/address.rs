@@ -10,7 +10,7 @@ use url::Url;
 use crate::error::{Error, Result};
 
 /// Where objects are, as text: `file:///…`, `http://…`, `https://…` or `s3://…`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Address {
     /// A folder.
     Folder(PathBuf),
@@ -21,7 +21,7 @@ pub enum Address {
 }
 
 /// A bucket, and what its address was.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BucketAddress {
     pub(crate) bucket: Bucket,
     /// What comes before each key; empty, or ends in `/`.
@@ -38,8 +38,14 @@ impl Address {
             .any(|scheme| text.starts_with(scheme))
     }
 
-    /// What errors call an object there.
+    /// What errors call an object there. A key that is an address itself may have a signature in its query.
     pub(crate) fn name_of(&self, key: &str) -> String {
+        if absolute(key) {
+            return match key.split_once('?') {
+                Some((place, _)) => format!("{}?…", shown(place)),
+                None => shown(key),
+            };
+        }
         format!("{}/{key}", self.to_string().trim_end_matches('/'))
     }
 }
@@ -79,6 +85,14 @@ impl FromStr for Address {
             }
         }
     }
+}
+
+/// Whether a key is the whole address of an object at a web server.
+#[must_use]
+pub fn absolute(key: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| key.starts_with(scheme))
 }
 
 /// A text that may be an address, without what may be secret in it: a password, or a name without one, which then is a
@@ -173,6 +187,19 @@ impl fmt::Display for Address {
             Address::Web(url) => formatter.write_str(shown(url.as_str()).trim_end_matches('/')),
             Address::Bucket(bucket) => formatter.write_str(&bucket.text),
         }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // As it is shown: passwords stand in addresses.
+        write!(formatter, "Address({self})")
+    }
+}
+
+impl fmt::Debug for BucketAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "BucketAddress({})", self.text)
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use image::Fault;
 
 use crate::pace::TOO_SLOW;
+use crate::refusal::Refusal;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -25,6 +26,24 @@ pub enum Error {
     Certificates {
         /// What is wrong with them.
         problem: String,
+    },
+    /// A netrc file that makes no sense.
+    #[error("{file}, line {line}: {problem}")]
+    Netrc {
+        /// What the file is called.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An answer that says no to who asks.
+    #[error("{object}: {refusal}")]
+    Refused {
+        /// What was asked for.
+        object: String,
+        /// Who says no to whom.
+        refusal: Box<Refusal>,
     },
     /// An answer that says no.
     #[error("{object}: the server answers {status}{}", tried(*tries))]
@@ -88,6 +107,8 @@ impl Error {
         match self {
             Error::BadAddress { .. } => Fault::Request,
             Error::Certificates { .. }
+            | Error::Netrc { .. }
+            | Error::Refused { .. }
             | Error::Status { .. }
             | Error::Connection { .. }
             | Error::Changed { .. }
@@ -100,9 +121,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Error::Status { status: 401 | 403, .. } => Some(
-                "for a bucket, give credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and check region= and endpoint= in its address".into(),
-            ),
+            Error::Refused { refusal, .. } => Some(refusal.hint()),
             Error::Connection { problem, .. } if problem.starts_with(TOO_SLOW) => Some(
                 "try again later, or name another address that has it; what was fetched into --download-dir is used again"
                     .into(),

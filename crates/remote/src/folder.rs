@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::Nameless;
 
+use crate::address::absolute;
 use crate::error::{Error, Result};
 use crate::{Object, Open, Stream};
 
@@ -79,6 +80,11 @@ impl Folder {
 
     /// The file of a key, which never lies outside of the folder.
     fn place(&self, key: &str) -> Result<PathBuf> {
+        if absolute(key) {
+            let problem = "is an address, and a folder has files only";
+            let failed = io::Error::new(ErrorKind::InvalidInput, problem);
+            return Err(self.failed(key, failed));
+        }
         let names = || key.split('/');
         if names().any(|name| matches!(name, "" | "." | "..")) || key.contains('\0') {
             return Err(self.failed(

@@ -1,17 +1,18 @@
 //! Objects of web servers and buckets.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::time::Duration;
 
 use rusty_s3::S3Action;
 use rusty_s3::actions::{GetObject, HeadObject, PutObject};
-use ureq::http::{HeaderMap, Response, StatusCode, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body, SendBody};
+use ureq::Body;
+use ureq::http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
 
-use crate::address::Address;
+use crate::address::{Address, absolute};
 use crate::error::{Error, Result};
-use crate::pace::Sent;
+use crate::refusal::{Asker, Refusal};
+use crate::requests::{Answered, Asked, Own, Requests};
 use crate::retry::{Retry, may_pass};
 use crate::{Object, Open, Options, Slow, Stream};
 
@@ -21,7 +22,7 @@ const SIGNED_FOR: Duration = Duration::from_mins(15);
 #[derive(Debug)]
 pub(crate) struct Http {
     address: Address,
-    agent: Agent,
+    requests: Requests,
     credentials: Option<rusty_s3::Credentials>,
     options: Options,
 }
@@ -34,14 +35,6 @@ pub(crate) struct Answer {
     /// The bytes of the whole object, when the server says so.
     pub(crate) total: Option<u64>,
     pub(crate) encoding: Option<String>,
-}
-
-/// What an address is made for.
-#[derive(Clone, Copy)]
-enum Access {
-    Read,
-    Look,
-    Write,
 }
 
 /// One try.
@@ -57,38 +50,23 @@ pub(crate) enum Tried {
 
 impl Http {
     pub(crate) fn new(address: &Address, options: &Options) -> Result<Http> {
-        let mut tls = TlsConfig::builder();
-        if let Some(pem) = &options.certificates {
-            tls = tls.root_certs(roots(pem)?);
-        }
-        let stall = Some(options.stall);
-        let https = match address {
-            Address::Web(url) => url.scheme() == "https",
-            Address::Bucket(bucket) => bucket.bucket.base_url().scheme() == "https",
-            Address::Folder(_) => false,
+        let requests = match address {
+            Address::Web(url) => Requests::new(url, Own::Login, options)?,
+            Address::Bucket(bucket) => Requests::new(bucket.bucket.base_url(), Own::Signature, options)?,
+            Address::Folder(path) => {
+                return Err(Error::BadAddress {
+                    address: path.display().to_string(),
+                    problem: "is a folder".into(),
+                });
+            }
         };
-        let config = Agent::config_builder()
-            // What was asked for over https shall not come, nor be asked for, over http.
-            .https_only(https)
-            .http_status_as_error(false)
-            .tls_config(tls.build())
-            .timeout_resolve(stall)
-            .timeout_connect(stall)
-            .timeout_recv_response(stall)
-            .timeout_per_read(stall)
-            .timeout_per_write(stall)
-            .max_idle_connections_per_host(32)
-            .max_idle_connections(64)
-            .accept_encoding("")
-            .user_agent(concat!("kiln/", env!("CARGO_PKG_VERSION")))
-            .build();
         let credentials = options.credentials.as_ref().map(|given| match &given.token {
             Some(token) => rusty_s3::Credentials::new_with_token(&*given.key, &*given.secret, &**token),
             None => rusty_s3::Credentials::new(&*given.key, &*given.secret),
         });
         Ok(Http {
             address: address.clone(),
-            agent: config.new_agent(),
+            requests,
             credentials,
             options: options.clone(),
         })
@@ -136,96 +114,108 @@ impl Http {
     /// Asks once for an object from a byte on.
     pub(crate) fn ask(&self, key: &str, start: u64, retry: &Retry) -> Result<Tried> {
         let tries = retry.failed + 1;
-        let mut request = self.agent.get(self.url(key, Access::Read));
-        if start > 0 {
-            request = request.header("Range", format!("bytes={start}-"));
-        }
-        let response = match request.call() {
-            Ok(response) => response,
-            Err(error) => {
-                let broken = self.broken(key, &describe(&error), tries);
-                return if passes(&error) {
+        let answered = match self.requests.send(&self.asked(Method::GET, key, start)?) {
+            Ok(answered) => answered,
+            Err(trouble) => {
+                let broken = self.broken(key, &trouble.describe(), tries);
+                return if trouble.passes() {
                     Ok(Tried::MayPass(broken))
                 } else {
                     Err(broken)
                 };
             }
         };
-        let (parts, body) = response.into_parts();
-        let status = parts.status.as_u16();
-        match parts.status {
-            StatusCode::OK => {
-                let total = body.content_length();
-                Ok(Tried::Answer(Answer {
-                    body,
-                    start: 0,
-                    total,
-                    encoding: encoding(&parts.headers),
-                }))
-            }
-            StatusCode::PARTIAL_CONTENT => match range(&parts.headers) {
-                Some((first, total)) if first == start => Ok(Tried::Answer(Answer {
-                    body,
-                    start: first,
-                    total,
-                    encoding: encoding(&parts.headers),
-                })),
-                _ => Err(self.broken(key, "the server sends another range than it was asked for", tries)),
-            },
-            StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => Ok(Tried::Beyond),
-            status if self.is_absent(status) => Ok(Tried::Nothing),
-            _ => {
-                let error = self.refused(key, status, tries);
-                if may_pass(status) {
-                    Ok(Tried::MayPass(error))
-                } else {
-                    Err(error)
-                }
-            }
+        let status = answered.response.status();
+        if status == StatusCode::RANGE_NOT_SATISFIABLE && start > 0 {
+            return Ok(Tried::Beyond);
         }
+        if self.is_absent(status) {
+            return Ok(Tried::Nothing);
+        }
+        if may_pass(status.as_u16()) {
+            return Ok(Tried::MayPass(self.refused(key, answered, tries)));
+        }
+        let (total, headers) = (
+            answered.response.body().content_length(),
+            answered.response.headers(),
+        );
+        let (first, total) = match status {
+            StatusCode::OK => (0, total),
+            StatusCode::PARTIAL_CONTENT => match range(headers) {
+                Some((first, total)) if first == start => (first, total),
+                _ => {
+                    return Err(self.broken(
+                        key,
+                        "the server sends another range than it was asked for",
+                        tries,
+                    ));
+                }
+            },
+            _ => return Err(self.refused(key, answered, tries)),
+        };
+        Ok(Tried::Answer(Answer {
+            start: first,
+            total,
+            encoding: encoding(headers),
+            body: answered.response.into_body(),
+        }))
+    }
+
+    /// What is asked for an object.
+    fn asked(&self, method: Method, key: &str, start: u64) -> Result<Asked<'static>> {
+        let url = self.url(key, &method);
+        let url = url.map_err(|problem| Error::BadAddress {
+            address: self.name(key),
+            problem,
+        })?;
+        Ok(Asked {
+            method,
+            url,
+            start,
+            body: None,
+        })
     }
 
     /// Whether there is such an object.
     pub(crate) fn has(&self, key: &str) -> Result<bool> {
-        let status = self.again(key, || self.agent.head(self.url(key, Access::Look)).call())?;
-        match status {
+        let answered = self.again(key, &self.asked(Method::HEAD, key, 0)?)?;
+        match answered.response.status() {
             status if status.is_success() => Ok(true),
             status if self.is_absent(status) => Ok(false),
-            status => Err(self.refused(key, status.as_u16(), 1)),
+            _ => Err(self.refused(key, answered, 1)),
         }
     }
 
     /// Makes an object of the `len` bytes that are read from what `open` opens.
     pub(crate) fn put(&self, key: &str, len: u64, open: &Open) -> Result<()> {
-        let status = self.again(key, || {
-            let mut body = Sent::new(open()?.take(len), self.options.slow);
-            let request = self.agent.put(self.url(key, Access::Write));
-            // Buckets take no body in chunks.
-            let request = request.header(header::CONTENT_LENGTH, len);
-            request.send(SendBody::from_reader(&mut body))
-        })?;
-        if status.is_success() {
+        let asked = Asked {
+            body: Some((len, open)),
+            ..self.asked(Method::PUT, key, 0)?
+        };
+        let answered = self.again(key, &asked)?;
+        if answered.response.status().is_success() {
             return Ok(());
         }
-        Err(self.refused(key, status.as_u16(), 1))
+        Err(self.refused(key, answered, 1))
     }
 
     /// Asks until there is an answer that will not be another one soon, or no more try.
-    fn again(
-        &self,
-        key: &str,
-        mut ask: impl FnMut() -> Result<Response<Body>, ureq::Error>,
-    ) -> Result<StatusCode> {
+    fn again(&self, key: &str, asked: &Asked) -> Result<Answered> {
         let mut retry = self.retry();
         loop {
             let tries = retry.failed + 1;
-            let error = match ask() {
-                Ok(response) if may_pass(response.status().as_u16()) => {
-                    self.refused(key, response.status().as_u16(), tries)
+            let error = match self.requests.send(asked) {
+                Ok(answered) if may_pass(answered.response.status().as_u16()) => {
+                    self.refused(key, answered, tries)
                 }
-                Ok(response) => return Ok(response.status()),
-                Err(error) if passes(&error) => self.broken(key, &describe(&error), tries),
-                Err(error) => return Err(self.broken(key, &describe(&error), tries)),
+                Ok(answered) => return Ok(answered),
+                Err(trouble) => {
+                    let broken = self.broken(key, &trouble.describe(), tries);
+                    if !trouble.passes() {
+                        return Err(broken);
+                    }
+                    broken
+                }
             };
             if !retry.again() {
                 return Err(error);
@@ -233,11 +223,26 @@ impl Http {
         }
     }
 
-    fn refused(&self, key: &str, status: u16, tries: u32) -> Error {
-        Error::Status {
-            object: self.name(key),
-            status,
-            tries,
+    /// What an answer says that brings no object.
+    fn refused(&self, key: &str, answered: Answered, tries: u32) -> Error {
+        let (object, status) = (self.name(key), answered.response.status().as_u16());
+        if !matches!(status, 401 | 403) {
+            return Error::Status {
+                object,
+                status,
+                tries,
+            };
+        }
+        let asker = match (&self.address, &self.credentials, &answered.login) {
+            (_, _, Some(place)) => Asker::Login(place.clone()),
+            (Address::Bucket(_), Some(_), None) => Asker::Keys,
+            _ => Asker::Nobody,
+        };
+        let netrc = self.options.netrc.as_ref().and_then(|netrc| netrc.problem());
+        let refusal = Refusal::new(&self.address, answered, asker, netrc);
+        Error::Refused {
+            object,
+            refusal: Box::new(refusal),
         }
     }
 
@@ -269,37 +274,25 @@ impl Http {
     }
 
     /// The object's address, signed where it has to be.
-    fn url(&self, key: &str, access: Access) -> String {
+    fn url(&self, key: &str, method: &Method) -> Result<Url, String> {
+        if absolute(key) {
+            return Url::parse(key).map_err(|error| error.to_string());
+        }
         match &self.address {
             Address::Bucket(bucket) => {
                 let object = format!("{}{key}", bucket.prefix);
                 let (bucket, credentials) = (&bucket.bucket, self.credentials.as_ref());
-                let url = match access {
-                    Access::Read => GetObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
-                    Access::Look => HeadObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
-                    Access::Write => PutObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
-                };
-                url.to_string()
+                Ok(match *method {
+                    Method::HEAD => HeadObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
+                    Method::PUT => PutObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
+                    _ => GetObject::new(bucket, credentials, &object).sign(SIGNED_FOR),
+                })
             }
             // A narinfo's URL may carry a query, so it is joined as text and not as a path.
-            Address::Web(url) => format!("{url}{key}"),
-            Address::Folder(_) => String::new(),
+            Address::Web(url) => Url::parse(&format!("{url}{key}")).map_err(|error| error.to_string()),
+            Address::Folder(_) => Err("is a folder".into()),
         }
     }
-}
-
-fn roots(pem: &[u8]) -> Result<RootCerts> {
-    let failed = |problem: String| Error::Certificates { problem };
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| failed(error.to_string()))? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(failed("there are none in the file".into()));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
 }
 
 fn encoding(headers: &HeaderMap) -> Option<String> {
@@ -313,28 +306,4 @@ fn range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.strip_prefix("bytes ")?.split_once('/')?;
     let first = range.split_once('-')?.0.parse().ok()?;
     Some((first, total.parse().ok()))
-}
-
-/// Whether a failure may be over soon. A certificate that is not trusted will not be trusted in a second.
-fn passes(error: &ureq::Error) -> bool {
-    match error {
-        ureq::Error::RequireHttpsOnly(_) | ureq::Error::BadUri(_) | ureq::Error::TooManyRedirects => false,
-        ureq::Error::Io(error) => error.kind() != ErrorKind::InvalidData,
-        _ => true,
-    }
-}
-
-/// What happened, without the address, which the error has already, and which may have a password or a signature.
-fn describe(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::RequireHttpsOnly(_) => {
-            "the server redirects from https to http, which is not followed: anybody could read and change it there"
-                .into()
-        }
-        ureq::Error::BadUri(_) => "the server is not at an address that can be asked, or redirects to none".into(),
-        ureq::Error::Timeout(_) => "the connection is silent".into(),
-        ureq::Error::HostNotFound => "there is no such host".into(),
-        ureq::Error::Io(error) => error.to_string(),
-        error => error.to_string(),
-    }
 }

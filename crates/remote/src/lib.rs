@@ -11,7 +11,8 @@
 //!                        └► put(key, …)  makes one, with the method PUT where there is a server
 //! ```
 //!
-//! A key is a path under the address, such as `nar/1w1f….nar.zst`.
+//! A key is a path under the address, such as `nar/1w1f….nar.zst`, or the whole address of an object elsewhere, where the
+//! address is no folder.
 //!
 //! What may pass is tried again, with growing pauses: connections that break or stall, answers of 408, 429 and 5xx.
 //! What will not pass is an error at once. A stream asks for the rest with a `Range`, and notices when the object is
@@ -20,21 +21,33 @@
 //!
 //! What is asked for over https comes over https: a server that redirects to http is not followed.
 //!
+//! A password is said to the server that it is for, and to no other one, wherever servers redirect to: one in an address,
+//! and one that a netrc file has for all hosts, to the server of the address; one that a netrc file has for a host, to that
+//! host. It is said as `Basic`, or as `Bearer` when a server asks for that.
+//!
 //! This crate reads no environment: credentials and certificates are arguments.
 
 mod address;
 mod error;
 mod folder;
 mod http;
+mod login;
+mod netrc;
 mod pace;
+mod refusal;
+mod requests;
 mod retry;
 mod stream;
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
-pub use address::{Address, shown};
+pub use address::{Address, absolute, shown};
 pub use error::{Error, Result};
+pub use login::PasswordIn;
+pub use netrc::Netrc;
+pub use refusal::{Asker, Refusal, Server};
 pub use stream::Stream;
 
 use folder::Folder;
@@ -53,6 +66,8 @@ pub struct Options {
     pub slow: Slow,
     /// Who asks, for buckets; nobody in particular when not given.
     pub credentials: Option<Credentials>,
+    /// Who asks web servers, where their addresses do not say it.
+    pub netrc: Option<Arc<Netrc>>,
     /// Certificates in PEM to trust for https, in place of Mozilla's.
     pub certificates: Option<Vec<u8>>,
 }
@@ -65,6 +80,7 @@ impl Default for Options {
             stall: Duration::from_secs(30),
             slow: Slow::default(),
             credentials: None,
+            netrc: None,
             certificates: None,
         }
     }

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use spec::Amount;
 
 use super::caching::CacheFolder;
+use super::logins::Logins;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -24,6 +25,8 @@ pub(crate) enum Command {
         /// The shared cache: file://, http://, https:// (with the method PUT) or s3://
         #[arg(long, value_name = "URL")]
         to: String,
+        #[command(flatten)]
+        logins: Logins,
     },
     /// Read everything, and remove what is damaged
     Verify(CacheFolder),

@@ -7,6 +7,7 @@ pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod caching;
 pub(crate) mod files;
+pub(crate) mod logins;
 pub(crate) mod one;
 mod output;
 pub(crate) mod segments;

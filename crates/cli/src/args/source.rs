@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use spec::Rehash;
 
 use super::files::Files;
+use super::logins::Logins;
 use super::values::pair;
 
 /// What a file system holds that is made without a specification.
@@ -93,6 +94,8 @@ pub(crate) struct Fetch {
     /// How often a request that fails is tried; 5 times when not given
     #[arg(long = "fetch-tries", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) tries: Option<u32>,
+    #[command(flatten)]
+    pub(crate) logins: Logins,
 }
 
 /// How a closure becomes a root.

@@ -19,6 +19,7 @@ mod names;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;
+mod passwords;
 mod properties;
 mod requests;
 mod results;

@@ -7,7 +7,7 @@ use insta::assert_snapshot;
 use crate::world::{SYSTEM, World};
 
 /// A world with a cache, which nobody has signed, of everything in its store.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let world = World::new();
     world.write("cache/nix-cache-info", b"StoreDir: /nix/store\n");
     let text = world.hashed();

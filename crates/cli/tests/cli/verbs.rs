@@ -172,6 +172,10 @@ fn help_of_a_build() {
           --fetch-tries <N>
               How often a request that fails is tried; 5 times when not given
 
+          --netrc-file <FILE>
+              A netrc file with the passwords of caches over http:// and https://; the one of $NETRC, or
+              else Nix's own (netrc-file of its nix.conf, or /etc/nix/netrc), when not given
+
           --cache <DIR>
               The folder that keeps compressed segments between builds; ~/.cache/kiln, or where XDG
               says, when not given, and none in Nix's sandbox

@@ -215,7 +215,7 @@ fn what_does_not_pass_is_told() {
         (
             "nar/big.nar",
             Fault::Status(403),
-            "CACHE/nar/big.nar: the server answers 403".into(),
+            "CACHE/nar/big.nar: the server answers 403, and there is no password for 127.0.0.1".into(),
         ),
         (
             "nar/big.nar",

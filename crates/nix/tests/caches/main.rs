@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod elsewhere;
 mod failures;
 mod made;
 mod server;

@@ -90,6 +90,8 @@ pub struct Closure {
     /// Whether binary caches are believed without signatures.
     #[serde(default)]
     pub allow_unsigned: bool,
+    /// The netrc file that has the passwords of binary caches. A specification has none itself: others read it, too.
+    pub netrc_file: Option<PathBuf>,
     /// The folder under which `nix/store` lies; the host's `/` when not given.
     pub store_root: Option<PathBuf>,
     /// The system's store path; the only one that no other refers to when not given.
