@@ -24,6 +24,7 @@ mod results;
 mod segments;
 mod shared_caches;
 mod sources;
+mod stopped;
 mod stops;
 mod texts;
 mod transports;
