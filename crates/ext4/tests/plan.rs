@@ -211,7 +211,10 @@ fn what_ext4_cannot_hold_is_named() {
         error(&with("/x", attributed("system.posix_acl_access", 3)), &portable),
         error(&linked, &portable),
         error(&with("/x", attributed("user.", 1)), &portable),
-        error(&with("/x", attributed(&format!("user.{}", "n".repeat(251)), 1)), &portable),
+        error(
+            &with("/x", attributed(&format!("user.{}", "n".repeat(251)), 1)),
+            &portable,
+        ),
         error(&with("/dev", device(4096, 0)), &portable),
         error(&with("/dev", device(0, 1 << 20)), &portable),
         error(&with("/owned", owned(u32::MAX, 0)), &portable),

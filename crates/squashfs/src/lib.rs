@@ -231,9 +231,11 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::BlockSize(_) | Error::Level { .. } | Error::RootNotADirectory | Error::Time { .. } | Error::Nobody { .. } => {
-                Fault::Request
-            }
+            Error::BlockSize(_)
+            | Error::Level { .. }
+            | Error::RootNotADirectory
+            | Error::Time { .. }
+            | Error::Nobody { .. } => Fault::Request,
             Error::Xattr { .. }
             | Error::TargetTooLong { .. }
             | Error::DeviceNumber { .. }

@@ -10,6 +10,7 @@ mod bundles;
 mod cache;
 mod changes;
 mod ext4;
+mod formats;
 mod inputs;
 mod kills;
 mod layouts;

@@ -283,20 +283,24 @@ fn until_it_ends(child: &mut Child, began: Instant) -> Result<(), String> {
     Ok(())
 }
 
-/// All rows at once, since they only wait. Answers what was wrong with each.
+/// All rows at once, since they only wait. Answers what was wrong with each, by itself too: so many ends at once can be late
+/// on a machine that has other work.
 fn all(rows: &[Row], check: impl Fn(&Row) -> Result<(), String> + Sync) -> Vec<String> {
-    thread::scope(|scope| {
+    let wrong: Vec<&Row> = thread::scope(|scope| {
         let check = &check;
         let rows: Vec<_> = rows
             .iter()
             .map(|row| (row, scope.spawn(move || check(row))))
             .collect();
-        let wrong = |(row, thread): (&Row, thread::ScopedJoinHandle<'_, Result<(), String>>)| {
-            let error = thread.join().unwrap().err()?;
-            Some(format!("{}, which waits for {}: {error}", row.0, row.1))
-        };
-        rows.into_iter().filter_map(wrong).collect()
-    })
+        rows.into_iter()
+            .filter_map(|(row, thread)| thread.join().unwrap().is_err().then_some(row))
+            .collect()
+    });
+    let again = |row: &Row| {
+        let error = check(row).err()?;
+        Some(format!("{}, which waits for {}: {error}", row.0, row.1))
+    };
+    wrong.into_iter().filter_map(again).collect()
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
