@@ -1,6 +1,7 @@
 //! Every property that a file can have, in every format: it is there by an outside tool's eyes, or refused before the work
 //! with the file's name. Whatever is asked for is said in an archive, because no host has all of it.
 
+mod names;
 mod rows;
 
 use std::process::Command;
@@ -155,6 +156,41 @@ fn wrong(row: &Row, format: &str, cell: Cell) -> Option<String> {
     }
 }
 
+/// What is in no archive: a socket, a file of 4 GiB, and one of nothing.
+#[test]
+fn sockets_and_sizes_are_kept_or_refused() {
+    if !["unsquashfs", "debugfs", "mdir"].into_iter().all(installed) {
+        return;
+    }
+    let world = World::new();
+    for (name, len) in [("large/thing", 1 << 32), ("small/thing", 0)] {
+        world.write(name, b"");
+        let file = std::fs::File::options().write(true).open(world.path(name));
+        file.unwrap().set_len(len).unwrap();
+    }
+    let image = |format: &str, more: &[&str]| {
+        let out = match format {
+            "fat" => "out/it.vfat".to_string(),
+            _ => format!("out/it.{format}"),
+        };
+        world.done(&[&[format, "--out", &out][..], more].concat());
+        listing(&world, format)
+    };
+    let socket = ["--tree", "small", "--node", "/thing2=socket"];
+    assert!(image("squashfs", &socket).contains("sock thing2 0600 0 0"));
+    assert!(image("ext4", &socket).contains("140600 (6) 0 0 0 1-Jan-1970 00:00 thing2"));
+    let said = world.refused(2, &[&["fat", "--out", "o"], &socket[..]].concat());
+    assert!(said.contains("nodes is no key of format fat"), "{said}");
+    let (large, small) = (["--tree", "large"], ["--tree", "small"]);
+    assert!(image("squashfs", &large).contains("File size: 4294967296"));
+    assert!(image("ext4", &large).contains("Size: 4294967296"));
+    let said = world.refused(4, &[&["fat", "--out", "o"], &large[..]].concat());
+    assert!(said.contains("/thing") && said.contains("4294967296"), "{said}");
+    assert!(image("squashfs", &small).contains("File size: 0"));
+    assert!(image("ext4", &small).contains("Size: 0 File ACL"));
+    assert!(image("fat", &small).contains("thing 0 1980-01-01"));
+}
+
 fn check(rows: &[Row]) {
     for tool in ["unsquashfs", "rdsquashfs", "debugfs", "mdir"] {
         if !installed(tool) {
@@ -192,5 +228,5 @@ fn kinds_of_files_are_kept_or_refused() {
 
 #[test]
 fn names_are_kept_or_refused() {
-    check(&rows::names());
+    check(&names::names());
 }
