@@ -25,6 +25,7 @@ mod stop;
 mod tree;
 mod ui;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -36,11 +37,12 @@ use ui::Ui;
 fn main() -> ExitCode {
     let args = Args::parse();
     let ui = Ui::new(args.json);
+    let has_terminal = std::io::stdin().is_terminal();
     match run(&args, &ui) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // What fails because a signal has reached others too is no failure.
-            let failure = if stop::is_asked() {
+            let failure = if stop::is_asked() || has_terminal && stop::is_asked_soon() {
                 Failure::stopped()
             } else {
                 failure

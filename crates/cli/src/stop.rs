@@ -5,7 +5,7 @@
 //! way, because what is not complete has no name, and names do not change from [`image::abandon`] on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ const CODE: i32 = 130;
 
 /// How long work may take to end in good order.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long the last words may take, and a signal that is on its way.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How often a second signal is looked for meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -51,9 +54,30 @@ pub(crate) fn listen(last_words: impl FnOnce() + Send + 'static) {
             thread::sleep(LOOK_EVERY);
         }
         image::abandon();
-        last_words();
+        say(last_words);
         std::process::exit(CODE);
     });
+}
+
+/// Calls what may wait itself: for a pipe that nobody reads, a terminal that was halted, or a thread that waits for one.
+fn say(last_words: impl FnOnce() + Send + 'static) {
+    let (said, heard) = mpsc::channel();
+    let speaker = move || {
+        last_words();
+        let _ = said.send(());
+    };
+    if thread::Builder::new().spawn(speaker).is_ok() {
+        let _ = heard.recv_timeout(LAST_WORDS);
+    }
+}
+
+/// Whether a signal comes in a moment. Whoever reads from a terminal that closes is told of its end before the signal comes.
+pub(crate) fn is_asked_soon() -> bool {
+    let end = Instant::now() + LAST_WORDS;
+    while !is_asked() && Instant::now() < end {
+        thread::sleep(LOOK_EVERY);
+    }
+    is_asked()
 }
 
 /// Whether a signal was ignored when the process began, as `nohup` does with SIGHUP. It stays so then.

@@ -90,6 +90,24 @@ pub enum Error {
         /// The last that can be held.
         most: i64,
     },
+    /// A device number that Linux has no room for.
+    #[error("{path}: device {major}:{minor}: the limits are 4095 and 1048575")]
+    DeviceNumber {
+        /// The path in the tree.
+        path: String,
+        /// Its major number.
+        major: u32,
+        /// Its minor number.
+        minor: u32,
+    },
+    /// An owner or a group that is none for Linux.
+    #[error("{path}: it belongs to {id}, which Linux takes for nobody")]
+    Nobody {
+        /// The path in the tree.
+        path: String,
+        /// The number.
+        id: u32,
+    },
     /// An extended attribute that ext4 cannot hold.
     #[error("{path}: the extended attribute {name}: {problem}")]
     BadXattr {
@@ -160,9 +178,10 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::BadOption { .. } | Error::NoDirectory { .. } | Error::TimeOutOfRange { .. } => {
-                Fault::Request
-            }
+            Error::BadOption { .. }
+            | Error::NoDirectory { .. }
+            | Error::TimeOutOfRange { .. }
+            | Error::Nobody { .. } => Fault::Request,
             Error::TooManyLinks { .. }
             | Error::TargetTooLong { .. }
             | Error::FileTooLarge { .. }
@@ -173,6 +192,7 @@ impl Error {
             | Error::Unsupported { .. }
             | Error::Read { .. }
             | Error::TargetEmpty { .. }
+            | Error::DeviceNumber { .. }
             | Error::BadXattr { .. } => Fault::Input,
             Error::Damaged { .. } => Fault::Damaged,
             Error::Image(error) => error.fault(),

@@ -8,7 +8,7 @@ mod support;
 use std::time::Instant;
 
 use ext4::{Error, Journal, Options, Profile, Size};
-use image::{Content, Image, Layout, Meta, Node, NodeId, ReadAt, Tree, Xattr};
+use image::{Content, Device, Image, Kind, Layout, Meta, Node, NodeId, ReadAt, Tree, Xattr};
 use sha2::{Digest, Sha256};
 use support::{PROFILES, add_specials, add_units, add_xattrs, options, zoo};
 
@@ -176,6 +176,18 @@ fn what_ext4_cannot_hold_is_named() {
         }];
         node
     };
+    let device = |major, minor| Node {
+        kind: Kind::CharDevice(Device { major, minor }),
+        ..Node::file(&b""[..])
+    };
+    let owned = |uid, gid| Node {
+        meta: Meta {
+            uid,
+            gid,
+            ..Meta::root(0o644)
+        },
+        ..Node::file(&b""[..])
+    };
     let huge = |len: u64| Node::file(Content::Zeros(len));
     let mut linked = with("/first", Node::file(&b""[..]));
     let first = linked.lookup(b"/first").unwrap();
@@ -198,10 +210,21 @@ fn what_ext4_cannot_hold_is_named() {
         error(&with("/x", attributed("user.big", 4100)), &portable),
         error(&with("/x", attributed("system.posix_acl_access", 3)), &portable),
         error(&linked, &portable),
+        error(&with("/x", attributed("user.", 1)), &portable),
+        error(
+            &with("/x", attributed(&format!("user.{}", "n".repeat(251)), 1)),
+            &portable,
+        ),
+        error(&with("/dev", device(4096, 0)), &portable),
+        error(&with("/dev", device(0, 1 << 20)), &portable),
+        error(&with("/owned", owned(u32::MAX, 0)), &portable),
+        error(&with("/owned", owned(0, u32::MAX)), &portable),
     ];
     insta::assert_snapshot!(errors.join("\n"));
     ext4::plan(&with("/a/huge", huge((1 << 44) - 8192)), &portable).unwrap();
     ext4::plan(&with("/old", timed(-(1 << 31))), &portable).unwrap();
+    ext4::plan(&with("/dev", device(4095, (1 << 20) - 1)), &portable).unwrap();
+    ext4::plan(&with("/owned", owned(u32::MAX - 1, u32::MAX - 1)), &portable).unwrap();
 }
 
 /// Where a host's file system keeps holes, and in how many pieces contents come, changes nothing.

@@ -284,6 +284,10 @@ impl Error {
             Error::Squashfs {
                 source: squashfs::Error::Xattr { .. },
                 ..
+            }
+            | Error::Ext4 {
+                source: ext4::Error::BadXattr { .. },
+                ..
             } => Some(
                 "name those that stay with the key `xattrs` (--keep-xattr), such as \"security.*\"; or do not keep any".into(),
             ),
@@ -299,10 +303,41 @@ impl Error {
                 source: fat::Error::Time { .. },
                 ..
             } => Some("give it another time with `attributes`, or do not keep times".into()),
-            Error::Fat {
-                source: fat::Error::Unsupported { .. },
+            Error::Squashfs {
+                source: squashfs::Error::Nobody { .. },
                 ..
-            } => Some("leave it out with `exclude`; `follow-links` puts what links lead to in their place".into()),
+            }
+            | Error::Ext4 {
+                source: ext4::Error::Nobody { .. },
+                ..
+            } => Some("give it to somebody else with `attributes`, or do not keep owners".into()),
+            Error::Fat {
+                source: fat::Error::Unsupported { what, .. },
+                ..
+            } if what.contains("link") => Some(
+                "leave it out with `exclude`; `follow-links` puts what links lead to in their place".into(),
+            ),
+            Error::Squashfs {
+                source: squashfs::Error::DeviceNumber { .. } | squashfs::Error::TargetTooLong { .. },
+                ..
+            }
+            | Error::Ext4 {
+                source:
+                    ext4::Error::DeviceNumber { .. }
+                    | ext4::Error::TargetTooLong { .. }
+                    | ext4::Error::TargetEmpty { .. }
+                    | ext4::Error::TooManyLinks { .. }
+                    | ext4::Error::FileTooLarge { .. },
+                ..
+            }
+            | Error::Fat {
+                source:
+                    fat::Error::Unsupported { .. }
+                    | fat::Error::BadName { .. }
+                    | fat::Error::CaseClash { .. }
+                    | fat::Error::FileTooLarge { .. },
+                ..
+            } => Some("leave it out with `exclude`".into()),
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))
             }

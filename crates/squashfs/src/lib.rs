@@ -165,6 +165,14 @@ pub enum Error {
         /// The target's bytes.
         len: usize,
     },
+    /// An owner or a group that is none for Linux.
+    #[error("{path}: it belongs to {id}, which Linux takes for nobody")]
+    Nobody {
+        /// The file.
+        path: String,
+        /// The number.
+        id: u32,
+    },
     /// A device number that the format cannot hold.
     #[error("{path}: device {major}:{minor}: the limits are 4095 and 1048575")]
     DeviceNumber {
@@ -223,9 +231,11 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Error::BlockSize(_) | Error::Level { .. } | Error::RootNotADirectory | Error::Time { .. } => {
-                Fault::Request
-            }
+            Error::BlockSize(_)
+            | Error::Level { .. }
+            | Error::RootNotADirectory
+            | Error::Time { .. }
+            | Error::Nobody { .. } => Fault::Request,
             Error::Xattr { .. }
             | Error::TargetTooLong { .. }
             | Error::DeviceNumber { .. }

@@ -21,6 +21,7 @@ fn world() -> Option<World> {
     world.write("pass", b"sesame\n");
     world.write("hook.sh", b"#!/bin/sh\n");
     world.done(&["build", "spec.toml", "--out", "out", "--cache", "cache"]);
+    fs::create_dir(world.path("unsigned")).unwrap();
     world.done(&["build", "spec.toml", "--out", "unsigned", "--unsigned"]);
     for (number, name) in [
         "tree",

@@ -11,10 +11,10 @@ use crate::bundles;
 use crate::world::{LIB, Said, World};
 
 /// How long an end may take. Measured from the signal.
-const END: Duration = Duration::from_secs(2);
+pub(crate) const END: Duration = Duration::from_secs(2);
 
 /// The address of a server that takes every connection and what comes over it, and never answers.
-fn silent_server() -> String {
+pub(crate) fn silent_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -30,7 +30,7 @@ fn silent_server() -> String {
     format!("http://{address}")
 }
 
-fn kill(signal: &str, child: &Child) {
+pub(crate) fn kill(signal: &str, child: &Child) {
     let mut kill = Command::new("kill");
     kill.args([format!("-{signal}"), child.id().to_string()]);
     assert!(kill.status().unwrap().success());

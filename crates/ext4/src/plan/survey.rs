@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
-use image::{Content, Kind, Node, NodeId, Tree, show};
+use image::{Content, Device, Kind, Node, NodeId, Tree, show};
 
 use super::directories::{self, Child};
 use super::features::Features;
@@ -72,6 +72,11 @@ pub(super) const FILES: &str = "files";
 
 /// The longest target of a symbolic link.
 const TARGET_MAX: usize = 4095;
+/// What Linux has room for in a device's number.
+const MAJOR_MAX: u32 = 0xfff;
+const MINOR_MAX: u32 = 0xf_ffff;
+/// The number that is no user and no group.
+const NOBODY: u32 = u32::MAX;
 /// Times have 32 bits with a sign, and two more for what comes after 2038.
 pub(super) const TIME_MIN: i64 = -(1 << 31);
 pub(super) const TIME_MAX: i64 = (1 << 34) - (1 << 31) - 1;
@@ -262,8 +267,23 @@ fn check(node: &Node, links: u32, features: &Features, place: &dyn Fn() -> Strin
             most: TIME_MAX,
         });
     }
+    if [node.meta.uid, node.meta.gid].contains(&NOBODY) {
+        return Err(Error::Nobody {
+            path: place(),
+            id: NOBODY,
+        });
+    }
     match &node.kind {
         Kind::Directory(_) => return Ok(()),
+        Kind::CharDevice(Device { major, minor }) | Kind::BlockDevice(Device { major, minor })
+            if *major > MAJOR_MAX || *minor > MINOR_MAX =>
+        {
+            return Err(Error::DeviceNumber {
+                path: place(),
+                major: *major,
+                minor: *minor,
+            });
+        }
         Kind::Symlink(target) if target.len() > TARGET_MAX => {
             return Err(Error::TargetTooLong {
                 path: place(),

@@ -200,11 +200,9 @@ fn stored(xattr: &Xattr, place: &dyn Fn() -> String) -> Result<Stored> {
         return Err(bad(xattr, place, problem));
     };
     let name = &xattr.name[prefix.len()..];
-    if name.len() > 255 {
-        let problem = format!(
-            "the name has {} bytes behind its prefix, the limit is 255",
-            name.len()
-        );
+    // Linux's limit for the whole name, below the format's.
+    if xattr.name.len() > 255 {
+        let problem = format!("the name has {} bytes, the limit is 255", xattr.name.len());
         return Err(bad(xattr, place, problem));
     }
     let value = match index {

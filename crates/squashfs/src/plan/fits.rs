@@ -9,6 +9,9 @@ use crate::format::{XATTR_NAME_MAX, XATTR_PREFIXES, XATTR_VALUE_MAX};
 /// The longest target that Linux follows: a page, with a zero at its end.
 const TARGET_MAX: usize = 4095;
 
+/// The number that is no user and no group.
+const NOBODY: u32 = u32::MAX;
+
 /// Checks all that a tree holds but the bytes of its files.
 ///
 /// # Errors
@@ -19,6 +22,10 @@ pub(super) fn check(tree: &Tree) -> Result<(), Error> {
         if u32::try_from(time).is_err() {
             let path = path(tree, id);
             return Err(Error::Time { path, time });
+        }
+        if [node.meta.uid, node.meta.gid].contains(&NOBODY) {
+            let path = path(tree, id);
+            return Err(Error::Nobody { path, id: NOBODY });
         }
         xattrs(tree, id)?;
         match &node.kind {
@@ -56,6 +63,9 @@ fn xattrs(tree: &Tree, id: NodeId) -> Result<(), Error> {
         else {
             return bad("SquashFS holds only user., trusted. and security. ones".into());
         };
+        if name.is_empty() {
+            return bad("there is no name behind the prefix".into());
+        }
         if xattr.name.len() > XATTR_NAME_MAX || xattr.value.len() > XATTR_VALUE_MAX {
             let (name, value) = (name.len(), xattr.value.len());
             return bad(format!(

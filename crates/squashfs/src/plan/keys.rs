@@ -15,8 +15,9 @@ use super::segments::{Job, Segment, Segments};
 use super::{Reuse, Work, duplicates};
 use crate::{Compression, Error, Options};
 
-/// Changes whenever the same files and options come to give other blocks.
-const LAYOUT: &[u8] = b"kiln squashfs segment 3";
+/// Changes whenever the same files and options come to give other blocks, or segments that were kept before are no longer
+/// good enough: those of 3 could come from others without having been read as Linux reads them.
+const LAYOUT: &[u8] = b"kiln squashfs segment 4";
 
 /// The libraries that make blocks, as Cargo.lock has them.
 const LIBDEFLATE: &str = "libdeflate-sys 1.26.1";
