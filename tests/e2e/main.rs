@@ -18,6 +18,7 @@ mod forged;
 mod instructions;
 mod layouts;
 mod listing;
+mod nix_distributed;
 mod nix_drop_ins;
 mod nix_lib;
 mod nix_modules;
