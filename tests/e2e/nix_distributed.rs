@@ -109,8 +109,8 @@ impl Site {
         let mut command = self.world.nix_elsewhere("nix-build", &self.at(store));
         command
             .arg(root.join("nix/examples/fleet.nix"))
-            .args(["-A", attribute, "--no-out-link", "--arg", "count"])
-            .arg(COUNT.to_string())
+            .args(["-A", attribute, "--no-out-link"])
+            .args(["--arg", "count", &COUNT.to_string(), "--arg", "libraries", "12"])
             .args(["--arg", "pkgs"])
             .arg(format!("import {}/tests/nix/stub-nixpkgs {{ }}", root.display()));
         command
@@ -151,10 +151,11 @@ impl Site {
                     .collect::<Vec<_>>()
             }
         };
-        let is_made = |path: &str| {
-            !path.ends_with(".drv") && (path.contains("-segment-") || path.contains("-machine-"))
+        // What was not built has no deriver.
+        let is_made = |path: &str, info: &serde_json::Value| {
+            info["deriver"].is_string() && (is_segment(path) || path.contains("-machine-"))
         };
-        let paths = paths.into_iter().filter(|(path, _)| is_made(path));
+        let paths = paths.into_iter().filter(|(path, info)| is_made(path, info));
         let made = |(path, info): (&str, &serde_json::Value)| {
             let text = |key: &str| info[key].as_str().unwrap().to_string();
             let made = Made {
