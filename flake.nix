@@ -18,9 +18,34 @@
         builtins.mapAttrs (_: function) (
           builtins.intersectAttrs (nixpkgs.lib.genAttrs systems (_: null)) nixpkgs.legacyPackages
         );
-      # The package, and the functions that make images with it, for a package set.
+      # The Kiln that a package set runs: an overlay's, or this flake's own.
       package = pkgs: pkgs.callPackage ./nix/package.nix { };
-      functions = pkgs: import ./nix/lib { inherit pkgs; };
+      kilnOf =
+        buildPkgs:
+        buildPkgs.kiln-image-builder
+          or self.packages.${buildPkgs.stdenv.hostPlatform.system}.kiln or (package buildPkgs);
+      # The functions that make images, for a package set, or for { pkgs, buildPkgs, kiln } that are not all one.
+      functions = for: functionsWith (if for ? stdenv then { pkgs = for; } else for);
+      functionsWith =
+        {
+          pkgs,
+          buildPkgs ? pkgs.buildPackages,
+          kiln ? kilnOf buildPkgs,
+        }:
+        import ./nix/lib { inherit pkgs buildPkgs kiln; };
+      # The modules' defaults: this flake's packages, and its nixpkgs for the system that makes images.
+      own =
+        { config, lib, ... }:
+        {
+          # Imported twice, it is there once.
+          key = "kiln#own";
+          config.kiln = {
+            buildPkgs = lib.mkIf (config.kiln.buildSystem != null) (
+              lib.mkDefault nixpkgs.legacyPackages.${config.kiln.buildSystem}
+            );
+            package = lib.mkDefault (kilnOf config.kiln.buildPkgs);
+          };
+        };
     in
     {
       packages = forAll (pkgs: rec {
@@ -28,14 +53,11 @@
         default = kiln;
       });
 
-      # pkgs.kiln-image-builder, and pkgs.kilnImages.mkDiskImage and so on. nixpkgs' own `kiln` is another program.
-      overlays.default = final: prev: {
-        kiln-image-builder = package final;
-        kilnImages = functions final;
-      };
+      overlays.default = import ./nix/overlay.nix;
 
       lib = {
-        # The functions for a package set: (kiln.lib.for pkgs).mkDiskImage { … }.
+        # The functions for a package set: (kiln.lib.for pkgs).mkDiskImage { … }. The machine that makes an image may be
+        # another one than the image is for: kiln.lib.for { inherit pkgs; buildPkgs = nixpkgs.legacyPackages.x86_64-linux; }.
         for = functions;
         # The same with the package set as the first argument: kiln.lib.mkDiskImage pkgs { … }.
         fromRepart = pkgs: (functions pkgs).fromRepart;
@@ -49,24 +71,15 @@
         mkSegments = pkgs: (functions pkgs).mkSegments;
         mkSquashfs = pkgs: (functions pkgs).mkSquashfs;
         # In place of files of the same names: pkgs.callPackage kiln.lib.dropIns.make-ext4-fs { … }.
-        dropIns = {
-          atomicnix = {
-            boot-script = ./nix/drop-ins/boot-script.nix;
-            image = ./nix/drop-ins/image.nix;
-            rauc-bundle = ./nix/drop-ins/rauc-bundle.nix;
-            squashfs = ./nix/drop-ins/squashfs.nix;
-          };
-          make-ext4-fs = ./nix/drop-ins/make-ext4-fs.nix;
-          make-squashfs = ./nix/drop-ins/make-squashfs.nix;
-        };
+        dropIns = import ./nix/drop-ins;
       };
 
-      # Imported by their paths, so that twice is once.
-      nixosModules = rec {
-        default = image;
-        image.imports = [ ./nix/modules/image.nix ];
-        sane-image.imports = [ ./nix/modules/sane-image.nix ];
-      };
+      nixosModules = builtins.mapAttrs (_: module: {
+        imports = [
+          module
+          own
+        ];
+      }) (import ./nix/modules);
 
       templates = rec {
         default = sd-card;

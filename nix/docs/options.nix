@@ -98,6 +98,8 @@ in
   Generated from the modules by `nix/docs/generate`; [the guide](guide-nix.md) shows them at work.
 
 ''
++ section "All modules" "Which Kiln makes the image, and on which machine: what the modules share." ../modules/kiln.nix
++ "\n"
 + section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`." ../modules/image.nix
 + "\n"
 + section "`nixosModules.sane-image`" "The options `sane.image.*`, and the image in `system.build.img`, with `passthru.bootFsImg`, `nixFsImg` and `withoutBootloader`." ../modules/sane-image.nix

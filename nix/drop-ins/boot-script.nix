@@ -5,7 +5,9 @@
   buildId ? "unknown",
   # The commands; AtomicNix's own are its scripts/boot.cmd.
   source ? ../../demo/boot.cmd,
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   ...
 }:
 images.mkBootScript {

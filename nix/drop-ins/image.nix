@@ -5,7 +5,9 @@
   nixosConfig,
   squashfsImage,
   bootScript,
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   ...
 }:
 let

@@ -13,7 +13,9 @@
   # Of Kiln: bytes that stay free, and more keys of [fs.NAME].
   free ? "16MiB",
   keys ? { },
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   ...
 }:
 images.mkExt4Fs (

@@ -11,7 +11,9 @@
   # As for mksquashfs: the compressor and its options.
   comp ? "xz -Xdict-size 100%",
   hydraBuildProduct ? false,
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   ...
 }:
 let

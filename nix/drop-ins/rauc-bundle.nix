@@ -12,7 +12,9 @@
   caCert,
   # When it was signed, in seconds since 1970. The time is a part of the signature, and of what is the same in each build.
   signingTime ? null,
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   ...
 }:
 let

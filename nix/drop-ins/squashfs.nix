@@ -3,8 +3,9 @@
   pkgs,
   nixosConfig,
   maxSquashfsSize,
-  # Kiln's functions, if not those for this package set.
-  images ? import ../lib { inherit pkgs; },
+  # The package set that runs Kiln, and Kiln's functions.
+  buildPkgs ? pkgs.buildPackages,
+  images ? import ../lib { inherit pkgs buildPkgs; },
   # The time that compressing may take: 19 as AtomicNix has it.
   level ? 19,
   # What AtomicNix's own file takes besides.

@@ -1,7 +1,8 @@
 # One derivation that runs `kiln build`. It needs no feature of Nix that is experimental, nothing of the builder but its
 # file system, and nothing is evaluated that has to be built first.
 {
-  pkgs,
+  # The package set that runs it.
+  buildPkgs,
   kiln,
   name,
   # Kiln's keys, as a Nix value.
@@ -22,13 +23,13 @@
   meta,
 }:
 let
-  inherit (pkgs) lib;
+  inherit (buildPkgs) lib;
   words =
     flags
     ++ lib.concatMap (part: [ "--only" part ]) only
     ++ lib.concatMap (segment: [ "--reuse" "${segment}" ]) segments;
 in
-pkgs.stdenvNoCC.mkDerivation (
+buildPkgs.stdenvNoCC.mkDerivation (
   {
     inherit name passthru meta;
     __structuredAttrs = true;

@@ -1,5 +1,9 @@
 # The functions that make images, for one package set. docs/guide-nix.md shows how they are used.
 #
+# Two machines have a part in it. `pkgs` is the set of the target, whose system is in the image. `buildPkgs` is that of the
+# builder: its system, its shell and its Kiln run. An image of an aarch64 system whose closure is built, or in a cache, needs
+# no aarch64 machine: say `buildPkgs = nixpkgs.legacyPackages.x86_64-linux`.
+#
 # Each takes Kiln's own keys (docs/specification.md), as a Nix value, and a few of its own:
 #
 #   name        what the derivation is called, and the specification, from which ids derive unless there is a seed;
@@ -14,7 +18,8 @@
 #   nativeBuildInputs, passthru, meta    as everywhere
 {
   pkgs,
-  kiln ? pkgs.buildPackages.kiln-image-builder or (pkgs.buildPackages.callPackage ../package.nix { }),
+  buildPkgs ? pkgs.buildPackages,
+  kiln ? buildPkgs.kiln-image-builder or (buildPkgs.callPackage ../package.nix { }),
 }:
 let
   inherit (pkgs) lib;
@@ -120,7 +125,7 @@ let
     in
     import ./build.nix {
       inherit
-        pkgs
+        buildPkgs
         kiln
         roots
         segments
@@ -148,7 +153,7 @@ let
 
   # Segments of a squashfs of `closure`, each in a derivation of its own, so that images which share store paths share
   # the work. Images take them from `segments`. Which there are is imported from mkSegmentList.
-  inherit (import ./segments.nix { inherit pkgs kiln; }) mkSegmentList mkSegments;
+  inherit (import ./segments.nix { inherit buildPkgs kiln; }) mkSegmentList mkSegments;
 
   # A disk. Its output is the image; the parts in it are under `parts`, and `only = [ ]` makes them outputs too.
   mkDiskImage =
@@ -265,7 +270,10 @@ let
     );
 
   # What nixpkgs' image.repart makes, as arguments of mkDiskImage.
-  fromRepart = import ./repart.nix { inherit pkgs mkFileSystem; };
+  fromRepart = import ./repart.nix {
+    inherit mkFileSystem;
+    targetPkgs = pkgs;
+  };
 in
 {
   inherit

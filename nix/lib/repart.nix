@@ -4,7 +4,7 @@
 # Known keys of repartConfig: Type, Label, UUID, Format (vfat, ext4, squashfs), SizeMinBytes, SizeMaxBytes, Minimize,
 # CopyBlocks, CopyFiles, MakeDirectories, MakeSymlinks, ReadOnly, NoAuto, GrowFileSystem; and without effect on the bytes
 # of an image: Priority, Weight, PaddingWeight, SplitName, FactoryReset.
-{ pkgs, mkFileSystem }:
+{ targetPkgs, mkFileSystem }:
 {
   # What the image is called: image.repart's name, and version when there is one.
   name,
@@ -15,6 +15,8 @@
   compression ? {
     enable = false;
   },
+  # The package set of the system in it, whose architecture `Type = "root"` and `"usr"` mean.
+  pkgs ? targetPkgs,
   # Keys for the file systems of partitions, such as { "20-root".free = "1GiB"; }.
   keys ? { },
 }:

@@ -1,15 +1,16 @@
 # Compressed segments as derivations: one for each, which all images share that have it, or one for a whole closure.
 # docs/guide-nix.md shows how they are used.
-{ pkgs, kiln }:
+# `buildPkgs` is the package set that runs them.
+{ buildPkgs, kiln }:
 let
-  inherit (pkgs) lib;
+  inherit (buildPkgs) lib;
 
   option = name: value: lib.optionals (value != null) [ "--${name}" (toString value) ];
 
   # A derivation that runs `kiln segments` with these words, and sees the closure of these store paths.
   run =
     name: paths: words: more:
-    pkgs.stdenvNoCC.mkDerivation (
+    buildPkgs.stdenvNoCC.mkDerivation (
       {
         inherit name words;
         __structuredAttrs = true;

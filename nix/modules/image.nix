@@ -15,9 +15,7 @@ let
     types
     ;
   cfg = config.kiln;
-  images = import ../lib (
-    { inherit pkgs; } // lib.optionalAttrs (cfg.package != null) { kiln = cfg.package; }
-  );
+  images = cfg.lib;
   inherit (pkgs.stdenv.hostPlatform) efiArch;
   isSd = cfg.layout == "sd-card";
   isEfi = cfg.layout == "efi";
@@ -111,14 +109,12 @@ let
   specification = lib.recursiveUpdate layouts.${cfg.layout} cfg.specification;
 in
 {
-  imports = [ "${modulesPath}/image/file-options.nix" ];
+  imports = [
+    "${modulesPath}/image/file-options.nix"
+    ./kiln.nix
+  ];
 
   options.kiln = {
-    package = mkOption {
-      type = types.nullOr types.package;
-      default = null;
-      description = "The Kiln that makes the image; the flake's, built by this package set, when null.";
-    };
     layout = mkOption {
       type = types.enum [
         "custom"

@@ -9,9 +9,15 @@
 let
   inherit (lib) literalExpression mkOption types;
   cfg = config.sane.image;
-  images = import ../lib (
-    { inherit pkgs; } // lib.optionalAttrs (cfg.package != null) { kiln = cfg.package; }
-  );
+  inherit (config.kiln) buildPkgs;
+  images =
+    if cfg.package == null then
+      config.kiln.lib
+    else
+      import ../lib {
+        inherit pkgs buildPkgs;
+        kiln = cfg.package;
+      };
   mebibyte = 1024 * 1024;
 
   bootFs = config.fileSystems."/boot";
@@ -140,13 +146,15 @@ let
   image = images.mkDiskImage (args // { file = "nixos.img"; });
 
   # The image after the shell of installBootloader, which knows it as $out.
-  withBootloader = pkgs.runCommand "nixos-with-bootloader" { } ''
+  withBootloader = buildPkgs.runCommand "nixos-with-bootloader" { } ''
     cp --sparse=always ${image} "$out"
     chmod +w "$out"
     ${cfg.installBootloader}
   '';
 in
 {
+  imports = [ ./kiln.nix ];
+
   options.sane.image = {
     enable = mkOption {
       type = types.bool;
@@ -156,7 +164,7 @@ in
     package = mkOption {
       type = types.nullOr types.package;
       default = null;
-      description = "The Kiln that makes it; the flake's, built by this package set, when null.";
+      description = "The Kiln that makes it; `kiln.package` when null.";
     };
     extraBootFiles = mkOption {
       type = types.listOf types.package;

@@ -11,11 +11,11 @@ use crate::servers::{ACCESS_KEY, SECRET_KEY, nginx, s3};
 use crate::shared::{Shared, shared};
 use crate::tools::{installed, run, sha256, tool};
 
-const BUCKET: &str = "kiln-cache";
+pub(crate) const BUCKET: &str = "kiln-cache";
 
 /// A cache that `nix copy` has filled and signed: the folder is the server's root, the cache lies in `BUCKET`; `key` is the
 /// public key, `export` a stream of the same paths.
-fn cache() -> Shared {
+pub(crate) fn cache() -> Shared {
     shared("caches", |folder| {
         let nix = |arguments: &[&str]| {
             let mut nix = tool("nix");

@@ -35,6 +35,7 @@ pub(crate) fn world() -> Option<World> {
     let made = [
         kiln_program(),
         native.join("stamp"),
+        demo().join("out/store/stamp"),
         demo().join("out/loader/u-boot.itb"),
         demo().join("out/keys/release.pem"),
     ];
@@ -58,6 +59,7 @@ fn fill(folder: &Path, native: &Path) {
     fs::write(home.join("nix.conf"), conf).unwrap();
     let toplevel = fs::read_to_string(native.join("toplevel")).unwrap();
     let toplevel = toplevel.trim();
+    let elsewhere = fs::read_to_string(demo().join("out/store/toplevel")).unwrap();
     let mut copy = nix(folder, "nix");
     copy.args(["copy", "--no-check-sigs", "--from"])
         .arg(native.join("root"))
@@ -90,6 +92,8 @@ fn fill(folder: &Path, native: &Path) {
             "coreutils": path("coreutils"),
             "toplevel": toplevel,
         },
+        // The demo's system of another machine, which is not in the store: a binary cache has it.
+        "foreign": { "aarch64-linux": { "toplevel": elsewhere.trim() } },
     });
     fs::write(folder.join("inputs.json"), inputs.to_string()).unwrap();
 }
@@ -231,12 +235,23 @@ impl World {
 
     /// The value of an expression over `tests/nix/images.nix`, which is `t` in it.
     pub(crate) fn evaluated(&self, expression: &str) -> serde_json::Value {
+        serde_json::from_str(&run(&mut self.evaluation(expression))).unwrap()
+    }
+
+    /// What Nix says of an expression that has no value.
+    pub(crate) fn refused(&self, expression: &str) -> String {
+        let output = output(&mut self.evaluation(expression));
+        assert!(!output.status.success(), "{expression} has a value");
+        said(&output)
+    }
+
+    fn evaluation(&self, expression: &str) -> Command {
         let file = workspace().join("tests/nix/images.nix");
         let mut command = self.nix("nix-instantiate");
         command
             .args(["--eval", "--strict", "--json", "--expr"])
             .arg(format!("let t = import {}; in {expression}", file.display()));
-        serde_json::from_str(&run(&mut command)).unwrap()
+        command
     }
 
     /// Makes the specification of an attribute again, on this machine and without Nix, from the registration of its

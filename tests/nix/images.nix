@@ -39,19 +39,17 @@ let
   loader = file "u-boot-rock64" inputs.loader;
   key = name: file name (inputs.keys + "/${name}");
 
-  # The modules, as far as the stub evaluates them.
+  # The modules, on top of those that every NixOS has.
   evaluate =
     modules: settings:
     lib.evaluate {
       inherit modules;
       settings = lib.recursiveUpdate {
         system.build = { inherit toplevel; };
-        boot.loader.generic-extlinux-compatible.enable = true;
+        boot.loader.generic-extlinux-compatible.enable = lib.mkDefault true;
+        boot.loader.grub.enable = false;
       } settings;
-      arguments = {
-        inherit lib pkgs;
-        modulesPath = toString ./stub-nixpkgs/modules;
-      };
+      arguments = { inherit pkgs; };
     };
   image = settings: (evaluate [ ../../nix/modules/image.nix ] settings).system.build.image;
   sane =
@@ -220,6 +218,9 @@ in
         }
       );
     };
+
+  # Images for a machine of another architecture.
+  builders = import ./builders.nix { inherit pkgs; };
 
   fleet = import ../../nix/examples/fleet.nix {
     inherit pkgs;

@@ -15,7 +15,11 @@
     let
       system = "aarch64-linux";
       pkgs = nixpkgs.legacyPackages.${system};
-      images = kiln.lib.for pkgs;
+      # The machine that makes the images may be any that builds or fetches the board's system.
+      buildSystems = [
+        "aarch64-linux"
+        "x86_64-linux"
+      ];
       board = nixpkgs.lib.nixosSystem {
         inherit system;
         modules = [ ./configuration.nix ];
@@ -104,11 +108,20 @@
       };
     in
     {
-      packages.${system} = {
-        image = images.mkDiskImage specification;
-        # The key stays out of the store: kiln bundle sign result/rock64.raucb.unsigned --key … --certificate …
-        bundle = images.mkRaucBundle (specification // { flags = [ "--unsigned" ]; });
-        default = self.packages.${system}.image;
-      };
+      packages = nixpkgs.lib.genAttrs buildSystems (
+        buildSystem:
+        let
+          images = kiln.lib.for {
+            inherit pkgs;
+            buildPkgs = nixpkgs.legacyPackages.${buildSystem};
+          };
+        in
+        {
+          image = images.mkDiskImage specification;
+          # The key stays out of the store: kiln bundle sign result/rock64.raucb.unsigned --key … --certificate …
+          bundle = images.mkRaucBundle (specification // { flags = [ "--unsigned" ]; });
+          default = self.packages.${buildSystem}.image;
+        }
+      );
     };
 }

@@ -9,28 +9,32 @@
   outputs =
     { nixpkgs, kiln, ... }:
     let
-      # The board; this machine may be another one, as long as it can build or fetch the system.
-      board = nixpkgs.lib.nixosSystem {
-        system = "aarch64-linux";
-        modules = [
-          kiln.nixosModules.image
-          (
-            { pkgs, ... }:
-            {
-              system.stateVersion = "25.11";
-              kiln.layout = "sd-card";
-              kiln.compress = "zstd";
-              # Files of the FAT, for a Raspberry Pi.
-              kiln.firmware."/u-boot-rpi4.bin" = "${pkgs.ubootRaspberryPi4_64bit}/u-boot.bin";
-              # Everything else that a specification can say.
-              kiln.specification.fs.root.free = "256MiB";
-            }
-          )
-        ];
-      };
+      # The board, and the system of the machine that makes its image, which builds or fetches the board's.
+      board =
+        buildSystem:
+        nixpkgs.lib.nixosSystem {
+          system = "aarch64-linux";
+          modules = [
+            kiln.nixosModules.image
+            (
+              { pkgs, ... }:
+              {
+                system.stateVersion = "25.11";
+                kiln.buildSystem = buildSystem;
+                kiln.layout = "sd-card";
+                kiln.compress = "zstd";
+                # Files of the FAT, for a Raspberry Pi.
+                kiln.firmware."/u-boot-rpi4.bin" = "${pkgs.ubootRaspberryPi4_64bit}/u-boot.bin";
+                # Everything else that a specification can say.
+                kiln.specification.fs.root.free = "256MiB";
+              }
+            )
+          ];
+        };
     in
     {
-      packages.x86_64-linux.image = board.config.system.build.image;
-      packages.aarch64-linux.image = board.config.system.build.image;
+      packages = nixpkgs.lib.genAttrs [ "aarch64-linux" "x86_64-linux" ] (buildSystem: {
+        image = (board buildSystem).config.system.build.image;
+      });
     };
 }

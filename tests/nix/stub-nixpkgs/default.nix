@@ -1,81 +1,84 @@
 # A package set for tests: a shell and its tools out of the demo's store, a stdenv that runs them inside Nix's sandbox, and
 # a kiln that was built outside of it. KILN_TEST says where these are: a JSON file that the tests write.
+#
+# As in nixpkgs, a set has two systems: its derivations ask for `system`, and what they make is for `crossSystem`. What a set
+# of another machine asks for cannot be built on this one, as it is on users' machines.
 {
+  system ? builtins.currentSystem,
+  crossSystem ? system,
   overlays ? [ ],
+  config ? { },
 }:
 let
   lib = import ./lib.nix;
   inputs = builtins.fromJSON (builtins.readFile (builtins.getEnv "KILN_TEST"));
-  # A path that lies in this store already.
+  isNative = system == builtins.currentSystem;
+  # A path that lies in this store already, or that a binary cache has.
   stored = path: builtins.appendContext path { ${path}.path = true; };
-  system = builtins.currentSystem;
+  again =
+    other:
+    import ./. (
+      {
+        inherit config overlays;
+      }
+      // other
+    );
 
   base = self: rec {
-    inherit lib;
+    _type = "pkgs";
+    inherit lib system config;
     pkgs = self;
-    buildPackages = self;
-
-    # Store paths of the demo's closure, by name.
-    bash = {
-      type = "derivation";
-      name = "bash";
-      outPath = stored inputs.bash;
+    path = ./.;
+    buildPackages = if crossSystem == system then self else again { inherit system; };
+    pkgsCross.aarch64-multiplatform = again {
+      inherit system;
+      crossSystem = "aarch64-linux";
     };
-    coreutils = {
-      type = "derivation";
-      name = "coreutils";
-      outPath = stored inputs.coreutils;
-    };
-    demo = lib.mapAttrs (_: stored) inputs.paths;
+    extend =
+      overlay:
+      again {
+        inherit system crossSystem;
+        overlays = overlays ++ [ overlay ];
+      };
 
-    stdenv = {
-      hostPlatform = {
-        inherit system;
-        efiArch = "x64";
-        isAarch64 = false;
-        linuxArch = "x86_64";
-      };
-      buildPlatform = stdenv.hostPlatform // {
-        canExecute = _: true;
-      };
-      # Attributes become variables, $out is what is to be made, and what is in nativeBuildInputs is on PATH.
-      mkDerivation =
-        attributes:
-        let
-          structured = attributes.__structuredAttrs or false;
-          plain = removeAttrs attributes [
-            "passthru"
-            "meta"
-          ];
-          derivation = builtins.derivation (
-            plain
-            // {
-              name = attributes.name or "${attributes.pname}-${attributes.version}";
-              inherit system;
-              builder = "${bash}/bin/bash";
-              args = [
-                "-e"
-                ./builder.sh
-              ];
-              initialPath = [ coreutils ];
-              nativeBuildInputs = attributes.nativeBuildInputs or [ ];
-            }
-          );
-        in
-        derivation
-        // {
-          passthru = attributes.passthru or { };
-          meta = attributes.meta or { };
-          overrideAttrs = change: stdenv.mkDerivation (attributes // change attributes);
-        }
-        // attributes.passthru or { };
+    # Store paths of the demo's closure, by name. Another machine's cannot be run here.
+    bash = if isNative then program "bash" inputs.bash else elsewhere "bash";
+    coreutils = if isNative then program "coreutils" inputs.coreutils else elsewhere "coreutils";
+    demo = lib.mapAttrs (_: stored) (if isNative then inputs.paths else inputs.foreign.${system});
+
+    stdenv = import ./stdenv.nix {
+      inherit lib self;
+      buildPlatform = lib.systems.elaborate system;
+      hostPlatform = lib.systems.elaborate crossSystem;
     };
     stdenvNoCC = stdenv;
+    inherit (stdenv) buildPlatform hostPlatform;
+    targetPlatform = stdenv.hostPlatform;
 
     runCommand =
       name: variables: buildCommand:
       stdenv.mkDerivation (variables // { inherit name buildCommand; });
+    runCommandLocal = runCommand;
     writeText = name: text: runCommand name { inherit text; passAsFile = [ "text" ]; } ''cp "$textPath" "$out"'';
+    writeShellScript =
+      name: text:
+      runCommand name {
+        text = "#!${bash}/bin/bash\n${text}";
+        passAsFile = [ "text" ];
+      } ''cp "$textPath" "$out"; chmod +x "$out"'';
+    linkFarm =
+      name: entries:
+      let
+        list = if builtins.isList entries then entries else lib.mapAttrsToList (name: path: { inherit name path; }) entries;
+      in
+      runCommand name { } ''
+        mkdir -p "$out"
+        cd "$out"
+        ${lib.concatMapStrings (entry: ''
+          mkdir -p "$(dirname ${lib.escapeShellArg entry.name})"
+          ln -s ${entry.path} ${lib.escapeShellArg entry.name}
+        '') list}
+      '';
 
     callPackageWith =
       set: function: arguments:
@@ -85,82 +88,49 @@ let
       in
       called (builtins.intersectAttrs wanted set // arguments);
     callPackage = callPackageWith self;
+    newScope = extra: callPackageWith (self // extra);
 
     # As in nixpkgs: what exportReferencesGraph says, in three files. Only drop-ins' callers want it.
     closureInfo = { rootPaths }: throw "closureInfo is not needed: ${toString rootPaths}";
 
-    # The tools that drop-ins are called with, and never use.
-    inherit (lib.genAttrs [
-      "dosfstools"
-      "e2fsprogs"
-      "f2fs-tools"
-      "fakeroot"
-      "libfaketime"
-      "mtools"
-      "perl"
-      "rauc"
-      "squashfsTools"
-      "ubootTools"
-      "util-linux"
-      "zstd"
-    ] (name: throw "${name} is not needed"))
-      dosfstools
-      e2fsprogs
-      f2fs-tools
-      fakeroot
-      libfaketime
-      mtools
-      perl
-      rauc
-      squashfsTools
-      ubootTools
-      util-linux
-      zstd
-      ;
-
     installShellFiles = runCommand "install-shell-files" { } ''mkdir "$out"'';
+    versionCheckHook = runCommand "version-check-hook" { } ''mkdir "$out"'';
     nixfmt-tree = runCommand "nixfmt-tree" { } ''mkdir "$out"'';
+    nix-update-script = { }: [ "nix-update" ];
 
-    # Nothing is compiled here: kiln was, by cargo, and gets an interpreter and libraries in the store.
-    rustPlatform.buildRustPackage =
-      {
-        pname,
-        version,
-        src,
-        cargoLock,
-        cargoBuildFlags,
-        meta,
-        ...
-      }:
-      assert builtins.pathExists cargoLock.lockFile;
-      assert cargoBuildFlags == [
-        "--package"
-        "kiln-cli"
-      ];
-      stdenv.mkDerivation {
-        inherit
-          pname
-          version
-          src
-          meta
-          ;
-        files = builtins.path {
-          path = inputs.kiln;
-          name = "kiln-as-built";
-        };
-        buildCommand = ''
-          for name in Cargo.lock crates/cli/Cargo.toml tests/Cargo.toml; do [ -s "$src/$name" ]; done
-          for name in target demo docs .git; do [ ! -e "$src/$name" ]; done
-          mkdir -p "$out/bin" "$out/lib"
-          cp "$files"/*.so* "$files/loader" "$out/lib/"
-          cp "$files/kiln" "$out/bin/kiln"
-          chmod +w "$out/bin/kiln"
-          "$files/loader" --library-path "$files" "$files/patchelf" --set-interpreter "$out/lib/loader" \
-            --set-rpath "$out/lib" "$out/bin/kiln"
-          "$out/bin/kiln" --version
-        '';
-      };
+    rustPlatform.buildRustPackage = import ./kiln.nix { inherit inputs stdenv; };
+  }
+  // import ./boards.nix { inherit lib self; }
+  # The tools that drop-ins are called with, and never use.
+  // lib.genAttrs [
+    "btrfs-progs"
+    "dosfstools"
+    "e2fsprogs"
+    "f2fs-tools"
+    "fakeroot"
+    "libfaketime"
+    "mtools"
+    "perl"
+    "rauc"
+    "squashfsTools"
+    "ubootTools"
+    "util-linux"
+    "zstd"
+  ] (name: throw "${name} is not needed");
+
+  program = name: path: {
+    type = "derivation";
+    inherit name system;
+    outPath = stored path;
   };
+  # A derivation of another machine: it has a path, and nobody here can build it.
+  elsewhere =
+    name:
+    builtins.derivation {
+      inherit name system;
+      builder = "/bin/sh";
+    };
+
   self = lib.foldl' (previous: overlay: previous // overlay self previous) (base self) overlays;
 in
 self

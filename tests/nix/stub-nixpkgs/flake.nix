@@ -3,8 +3,15 @@
 
   outputs =
     { self }:
-    {
+    let
       lib = import ./lib.nix;
-      legacyPackages.${builtins.currentSystem} = import ./. { };
+    in
+    {
+      lib = lib // {
+        nixosSystem = arguments: import ./nixos/lib/eval-config.nix ({ inherit lib; } // arguments);
+      };
+      legacyPackages = lib.genAttrs [ "aarch64-linux" "x86_64-linux" ] (
+        system: import ./. { inherit system; }
+      );
     };
 }

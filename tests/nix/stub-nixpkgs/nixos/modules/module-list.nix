@@ -1,0 +1,13 @@
+# What every configuration has.
+[
+  ./boot.nix
+  ./hardware/device-tree.nix
+  ./image/images.nix
+  ./loaders.nix
+  ./misc/nixpkgs.nix
+  ./misc/others.nix
+  ./misc/version.nix
+  ./system/build.nix
+  ./system/toplevel.nix
+  ./tasks/filesystems.nix
+]

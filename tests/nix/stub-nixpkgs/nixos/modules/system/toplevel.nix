@@ -1,0 +1,83 @@
+# The system as a store path, once all assertions hold.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkOption types;
+  failed = map (entry: entry.message) (lib.filter (entry: !entry.assertion) config.assertions);
+  checked =
+    value:
+    if failed != [ ] then
+      throw "\nFailed assertions:\n${lib.concatMapStringsSep "\n" (message: "- ${message}") failed}"
+    else
+      lib.foldr lib.warn value config.warnings;
+  inherit (config.boot.kernelPackages) kernel;
+  inherit (config.system.boot.loader) kernelFile initrdFile;
+in
+{
+  options = {
+    assertions = mkOption {
+      type = types.listOf types.unspecified;
+      default = [ ];
+      internal = true;
+    };
+    warnings = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      internal = true;
+    };
+    system.boot.loader = {
+      id = mkOption {
+        type = types.str;
+        default = "";
+      };
+      kernelFile = mkOption {
+        type = types.str;
+        default = pkgs.stdenv.hostPlatform.linux-kernel.target;
+      };
+      initrdFile = mkOption {
+        type = types.str;
+        default = "initrd";
+      };
+      ukiFile = mkOption { type = types.str; };
+    };
+    # Tests put a system of their own here, whose assertions then count too. NixOS has no such option.
+    stub.toplevel = mkOption {
+      type = types.raw;
+      default = pkgs.runCommand "nixos-system-${config.system.name}-${config.system.nixos.label}" { } ''
+        mkdir "$out"
+        printf '%s' '${config.system.nixos.version}' > "$out/nixos-version"
+        printf '%s' '${toString config.boot.kernelParams}' > "$out/kernel-params"
+        ln -s ${kernel}/${kernelFile} "$out/kernel"
+        ln -s ${config.system.build.initialRamdisk}/${initrdFile} "$out/initrd"
+        ${lib.optionalString config.hardware.deviceTree.enable "ln -s ${config.hardware.deviceTree.package} $out/dtbs"}
+        ln -s ${pkgs.coreutils}/bin/true "$out/init"
+      '';
+    };
+  };
+
+  config.system = {
+    boot.loader.ukiFile =
+      let
+        inherit (config.system) image;
+      in
+      "${if image.id == null then "nixos" else image.id}${
+        lib.optionalString (image.version != null) "_${image.version}"
+      }.efi";
+    build = {
+      toplevel = checked config.stub.toplevel;
+      inherit kernel;
+      initialRamdisk = pkgs.runCommand "initrd-linux" { } ''
+        mkdir "$out"
+        printf 'initrd of %s\n' '${pkgs.stdenv.hostPlatform.system}' > "$out/${initrdFile}"
+      '';
+      uki = pkgs.runCommand config.system.boot.loader.ukiFile { } ''
+        mkdir "$out"
+        printf 'unified kernel of %s\n' '${pkgs.stdenv.hostPlatform.system}' > "$out/${config.system.boot.loader.ukiFile}"
+      '';
+    };
+  };
+}
