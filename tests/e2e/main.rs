@@ -23,6 +23,7 @@ mod nix_distributed;
 mod nix_drop_ins;
 mod nix_lib;
 mod nix_modules;
+mod nix_package;
 mod nix_segments;
 mod nix_stub;
 mod nix_world;
