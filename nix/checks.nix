@@ -1,12 +1,15 @@
 # What `nix flake check` builds: kiln, and one image of each kind, of a closure that is always there.
-{ pkgs }:
+{
+  pkgs,
+  kiln ? (import ./lib { inherit pkgs; }).kiln,
+}:
 let
-  images = import ./lib { inherit pkgs; };
+  images = import ./lib { inherit pkgs kiln; };
   closure = [ pkgs.coreutils ];
   loader = pkgs.runCommand "loader" { } ''printf 'a boot loader' > "$out"'';
 in
 {
-  inherit (images) kiln;
+  inherit kiln;
 
   squashfs = images.mkSquashfs {
     name = "check-squashfs";

@@ -4,10 +4,14 @@
   lib,
   stdenv,
   rustPlatform,
+  callPackages,
   installShellFiles,
+  nix-update-script,
+  versionCheckHook,
 }:
 let
-  workspace = builtins.fromTOML (builtins.readFile ../Cargo.toml);
+  # What it says of itself.
+  manifest = (builtins.fromTOML (builtins.readFile ../Cargo.toml)).workspace.package;
   parts = [
     "Cargo.lock"
     "Cargo.toml"
@@ -19,9 +23,12 @@ let
   ];
   root = toString ../. + "/";
 in
-rustPlatform.buildRustPackage {
+rustPlatform.buildRustPackage (finalAttrs: {
   pname = "kiln";
-  inherit (workspace.workspace.package) version;
+  inherit (manifest) version;
+
+  __structuredAttrs = true;
+  strictDeps = true;
 
   # What the program does not depend on does not rebuild it.
   src = builtins.path {
@@ -47,9 +54,18 @@ rustPlatform.buildRustPackage {
   postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     "$out/bin/kiln" man > kiln.1
     installManPage kiln.1
-    for shell in bash fish zsh; do "$out/bin/kiln" completions $shell > kiln.$shell; done
+    for shell in bash fish zsh; do "$out/bin/kiln" completions "$shell" > "kiln.$shell"; done
     installShellCompletion kiln.{bash,fish,zsh}
   '';
+
+  doInstallCheck = true;
+  nativeInstallCheckInputs = [ versionCheckHook ];
+
+  passthru = {
+    # One image of each kind, made by this very package.
+    tests = removeAttrs (callPackages ./checks.nix { kiln = finalAttrs.finalPackage; }) [ "kiln" ];
+    updateScript = nix-update-script { };
+  };
 
   meta = {
     description = "Turns Nix closures and plain trees into flashable disk images and signed update bundles";
@@ -57,7 +73,14 @@ rustPlatform.buildRustPackage {
       mit
       asl20
     ];
+    # Names out of nixpkgs' own list.
+    maintainers = [ ];
     mainProgram = "kiln";
     platforms = lib.platforms.unix;
+  }
+  # Cargo.toml says where Kiln lives, as soon as it has a place.
+  // lib.optionalAttrs (manifest ? repository) {
+    homepage = manifest.homepage or manifest.repository;
+    changelog = "${manifest.repository}/blob/v${finalAttrs.version}/CHANGELOG.md";
   };
-}
+})

@@ -10,6 +10,8 @@
   pkgs ? import <nixpkgs> { },
   kilnImages ? import ../lib { inherit pkgs; },
   count ? 100,
+  # How many small packages every machine has.
+  libraries ? 60,
 }:
 let
   inherit (builtins)
@@ -33,7 +35,7 @@ let
 
   # What every machine has, and what it has for its role.
   base =
-    map (number: small "lib${toString number}-1.0") (genList (number: number + 1) 60)
+    map (number: small "lib${toString number}-1.0") (genList (number: number + 1) libraries)
     ++ map large [
       "browser"
       "database"

@@ -144,9 +144,7 @@ impl World {
 
     /// A program of Nix that works on the store.
     pub(crate) fn nix(&self, program: &str) -> Command {
-        let mut command = nix(self.folder(), program);
-        command.arg("--store").arg(self.store());
-        command
+        self.nix_elsewhere(program, &self.store())
     }
 
     /// `nix` with its subcommand, which works on the store.
@@ -154,6 +152,28 @@ impl World {
         let mut command = nix(self.folder(), "nix");
         command.args(arguments).arg("--store").arg(self.store());
         command
+    }
+
+    /// Nix's configuration.
+    pub(crate) fn configuration(&self) -> PathBuf {
+        self.folder().join("home")
+    }
+
+    /// A program of Nix that works on another store.
+    pub(crate) fn nix_elsewhere(&self, program: &str, store: &Path) -> Command {
+        let mut command = nix(self.folder(), program);
+        command.arg("--store").arg(store);
+        command
+    }
+
+    /// Copies into another store what has to be there before anything is built.
+    pub(crate) fn copy_shell(&self, store: &Path) {
+        let inputs = fs::read_to_string(self.folder().join("inputs.json")).unwrap();
+        let inputs: serde_json::Value = serde_json::from_str(&inputs).unwrap();
+        let paths = ["bash", "coreutils"].map(|name| inputs[name].as_str().unwrap());
+        let mut copy = nix(self.folder(), "nix");
+        copy.args(["copy", "--no-check-sigs", "--from"]).arg(self.store());
+        run(copy.arg("--to").arg(store).args(paths));
     }
 
     /// A command that has the store in `/nix`, as if it were this machine's own.

@@ -50,7 +50,8 @@ pub(crate) fn is_root() -> bool {
     given(id.trim() == "0", "the tests run as root")
 }
 
-fn path() -> String {
+/// Where programs are looked for.
+pub(crate) fn path() -> String {
     format!("{}:{MORE_FOLDERS}", variable("PATH").unwrap_or_default())
 }
 

@@ -94,6 +94,7 @@ let
       in
       called (builtins.intersectAttrs wanted set // arguments);
     callPackage = callPackageWith self;
+    callPackages = callPackage;
     newScope = extra: callPackageWith (self // extra);
 
     # As in nixpkgs: what exportReferencesGraph says, in three files. Only drop-ins' callers want it.
