@@ -69,19 +69,9 @@ let
       }) (builtins.tail list)
       ++ pairs (builtins.tail list);
 
-  keys = [
-    "bundle"
-    "closure"
-    "device"
-    "disk"
-    "fs"
-    "name"
-    "profile"
-    "schema"
-    "script"
-    "seed"
-    "verity"
-    # Of Kiln's functions in Nix.
+  keys = import ./keys.nix;
+  # Of Kiln's functions in Nix.
+  ours = [
     "finish"
     "flags"
     "hydra"
@@ -95,11 +85,21 @@ let
   ];
   formats = filter (name: fs.${name} ? format) (attrNames fs);
   quoted = names: lib.concatStringsSep ", " names;
+
+  # What a set at a place has beside these keys.
+  unknown =
+    place: known: set:
+    map (name: {
+      assertion = elem name known;
+      message = "${place}.${name}: there is no such key; there are ${quoted known}";
+    }) (if builtins.isAttrs set then attrNames set else [ ]);
 in
-map (name: {
-  assertion = elem name keys;
-  message = "kiln.specification.${name}: there is no such key; there are ${quoted keys}";
-}) (attrNames specification)
+unknown "kiln.specification" (keys.specification ++ ours) specification
+++ concatMap (name: unknown "kiln.specification.fs.${name}" keys.fs fs.${name}) (attrNames fs)
+++ unknown "kiln.specification.disk" keys.disk disk
+++ concatMap (region: unknown "the region ${region.name or "without a name"}" keys.region region) (
+  disk.region or [ ]
+)
 ++ map (name: {
   assertion = elem name formats;
   message = "kiln.specification.fs.${name} has no format, and is none of ${quoted formats}, which are there already";

@@ -2,11 +2,14 @@
 //! combination, or are refused with a way out.
 
 use std::collections::BTreeMap;
+use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::demo::kiln;
 use crate::nix_images::{evaluated, refused};
 use crate::nix_world::{World, world};
+use crate::tools::{output, said};
 
 /// What an expression over a configuration says for some settings of it.
 fn table(world: &World, function: &str, cases: &[(&str, &str)]) -> BTreeMap<String, Value> {
@@ -164,6 +167,14 @@ fn contradictions_are_told_before_anything_is_built() {
             ["kiln.specification.dsk", "disk"],
         ),
         (
+            r#"t.sd [ t.uBoot { kiln.specification.fs.root.fre = "1GiB"; } ]"#,
+            ["kiln.specification.fs.root.fre", "free,"],
+        ),
+        (
+            r#"t.image { kiln.layout = "efi"; kiln.loaders = [ { name = "spl"; raw = "/x"; ofset = "64s"; } ]; }"#,
+            ["the region spl.ofset", "offset,"],
+        ),
+        (
             r#"t.sd [ t.uBoot { sdImage.rootFilesystemImage = t.pkgs.coreutils; kiln.specification.fs.root.free = "1GiB"; } ]"#,
             [
                 "kiln.specification.fs.root means nothing",
@@ -188,4 +199,48 @@ fn contradictions_are_told_before_anything_is_built() {
     let apart = r#"(t.sd [ t.uBoot { kiln.loaders = [ { name = "u-boot"; raw = "/x"; offset = "16384s"; } ];
                     sdImage.firmwarePartitionOffset = 16; } ]).image.filePath"#;
     assert_eq!(evaluated(&world, apart), "sd-image/board.img.zst");
+}
+
+/// Evaluation refuses a key that Kiln would refuse, and no other: it knows the same.
+#[test]
+fn the_keys_that_evaluation_knows_are_kilns() {
+    let Some(world) = world() else { return };
+    let known: BTreeMap<String, Vec<String>> = serde_json::from_value(evaluated(&world, "t.keys")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let spec = dir.path().join("spec.json");
+    let ask = |value: Value| {
+        fs::write(&spec, value.to_string()).unwrap();
+        let said = said(&output(kiln().arg("plan").arg(&spec)));
+        let (_, list) = said.split_once("expected one of ").unwrap();
+        let list = list.lines().next().unwrap();
+        let mut names: Vec<String> = list
+            .split(", ")
+            .map(|name| name.trim_matches('`').to_string())
+            .collect();
+        names.sort();
+        names
+    };
+    let base = |part: Value| {
+        let mut spec = json!({ "schema": 1, "name": "x" });
+        spec.as_object_mut()
+            .unwrap()
+            .extend(part.as_object().unwrap().clone());
+        spec
+    };
+    let told = [
+        ("specification", ask(base(json!({ "odd": 1 })))),
+        (
+            "fs",
+            ask(base(json!({ "fs": { "a": { "format": "fat", "odd": 1 } } }))),
+        ),
+        ("disk", ask(base(json!({ "disk": { "odd": 1 } })))),
+        (
+            "region",
+            ask(base(json!({ "disk": { "region": [{ "odd": 1 }] } }))),
+        ),
+    ];
+    assert_eq!(known.len(), told.len());
+    for (place, names) in told {
+        assert_eq!(known[place], names, "{place}");
+    }
 }

@@ -278,6 +278,8 @@ in
       twice = "${call} -c ${toplevel} -d ./files/a; ${call} -c ${toplevel} -d ./files/b";
     };
 
+  keys = import ../../nix/modules/keys.nix;
+
   # A variant that nobody gave a layout.
   bare =
     (evalConfig {
