@@ -57,7 +57,11 @@ fn a_nar_may_lie_at_another_server() {
 fn errors_do_not_show_signatures_of_addresses() {
     let folder = Made::new();
     folder.write("gone?signature=secret", b"");
-    let no = Server::new(folder.path().into(), &[("gone?signature=secret", Fault::Status(403))], true);
+    let no = Server::new(
+        folder.path().into(),
+        &[("gone?signature=secret", Fault::Status(403))],
+        true,
+    );
     for address in ["http://127.0.0.1:1/x", &format!("{}/gone", no.address)] {
         let made = Made::new();
         let server = Server::new(made.path().into(), &[], true);
