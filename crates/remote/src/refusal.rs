@@ -188,3 +188,46 @@ fn is_word(text: &str) -> bool {
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_of_cachix_are_known_by_their_host() {
+        let headers = HeaderMap::new();
+        for (address, host, wanted) in [
+            ("https://private.cachix.org", "private.cachix.org", Server::Cachix),
+            ("https://Private.CACHIX.org", "private.cachix.org", Server::Cachix),
+            (
+                "https://cachix.org.example.org",
+                "cachix.org.example.org",
+                Server::Web,
+            ),
+            ("https://mycachix.org", "mycachix.org", Server::Web),
+            ("s3://private.cachix.org", "private.cachix.org", Server::Bucket),
+        ] {
+            assert_eq!(
+                kind(&address.parse().unwrap(), host, &headers, ""),
+                wanted,
+                "{address}"
+            );
+        }
+        let refusal = Refusal {
+            status: 401,
+            server: Server::Cachix,
+            host: "private.cachix.org".into(),
+            asker: Asker::Nobody,
+            unknown_scheme: None,
+            netrc: None,
+        };
+        let hint = refusal.hint();
+        assert!(
+            hint.contains("`machine private.cachix.org password TOKEN`") && hint.contains("`cachix use`"),
+            "{hint}"
+        );
+        let asker = Asker::Login(PasswordIn::Netrc("netrc".into()));
+        let refusal = Refusal { asker, ..refusal };
+        assert!(refusal.hint().contains("the token may be of another cache"));
+    }
+}

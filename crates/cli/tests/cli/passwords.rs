@@ -16,6 +16,12 @@ use crate::world::{SYSTEM, Said, World};
 /// `me:secret`.
 const BASIC: &str = "Basic bWU6c2VjcmV0";
 
+/// What is said on the command line.
+type Words<'a> = &'a [&'a str];
+
+/// What is said in the environment.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 const NETRC: &str = "machine 127.0.0.1 login me password secret\n";
 
 /// A server of a folder, for whoever has the password: with PUT, too. Answers its port.
@@ -85,7 +91,7 @@ fn mode(world: &World, file: &str, mode: u32) {
 }
 
 /// Makes an ext4 out of the cache.
-fn ext4(world: &World, address: &str, options: &[&str], variables: &[(&str, &str)]) -> Said {
+fn ext4(world: &World, address: &str, options: Words, variables: Variables) -> Said {
     let arguments = ["ext4", "--closure", address, "--path", SYSTEM, "--allow-unsigned"];
     let more = ["--out", "out/a.ext4", "--label", "x", "--fetch-tries", "1"];
     let variables = variables.iter().map(|(name, value)| {
@@ -96,7 +102,7 @@ fn ext4(world: &World, address: &str, options: &[&str], variables: &[(&str, &str
     kiln.envs(variables).output().unwrap().into()
 }
 
-fn refused(world: &World, address: &str, options: &[&str], variables: &[(&str, &str)]) -> String {
+fn refused(world: &World, address: &str, options: Words, variables: Variables) -> String {
     let before = world.files();
     let said = ext4(world, address, options, variables);
     let stderr = world.check_refusal(3, &before, said);
@@ -148,7 +154,7 @@ fn a_password_is_found_where_users_have_it() {
     world.write("set/nix.conf", setting.as_bytes());
     world.write("home/.config/nix/nix.conf", setting.as_bytes());
     let nowhere = ("NIX_CONF_DIR", "HERE/nowhere");
-    let ways: [(&[&str], &[(&str, &str)]); 8] = [
+    let ways: [(Words, Variables); 8] = [
         (&["--netrc-file", "passwords"], &[nowhere]),
         (&["--netrc-file", "passwords"], &[("NETRC", "nothing")]),
         (&[], &[("NETRC", "passwords"), nowhere]),
@@ -183,7 +189,7 @@ fn files_of_passwords_are_for_their_owner() {
     for file in ["passwords", "nix/netrc"] {
         mode(&world, file, 0o644);
     }
-    let ways: [(&[&str], &[(&str, &str)], &str); 2] = [
+    let ways: [(Words, Variables, &str); 2] = [
         (&["--netrc-file", "passwords"], &[], "passwords"),
         (&[], &[("NIX_CONF_DIR", "HERE/nix")], "nix/netrc"),
     ];
