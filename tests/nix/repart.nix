@@ -96,7 +96,7 @@ rec {
   };
 
   # What systemd-repart and Kiln are compared by.
-  inherit (import ./repart/tables.nix { inherit lib compared; }) tables formatted;
+  inherit (import ./repart/tables.nix { inherit lib compared; }) tables filled formatted;
 
   # Contents of all kinds, split and compressed.
   contents = make {

@@ -1,5 +1,5 @@
 //! util-linux takes the areas for its own, and makes the same.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "functions of tests")]
+#![expect(clippy::unwrap_used, reason = "functions of tests")]
 
 #[path = "../../../tests/zoo/oracle.rs"]
 mod oracle;

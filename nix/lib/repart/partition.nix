@@ -100,6 +100,9 @@ let
   );
   most = if saidMost == null then null else lib.max least saidMost;
 
+  weight = values.count bad "Weight" 1000000 (config.Weight or 1000);
+  paddingWeight = values.count bad "PaddingWeight" 1000000 (config.PaddingWeight or 0);
+
   minimize =
     let
       value = text (config.Minimize or "off");
@@ -154,7 +157,7 @@ let
   }
   // lib.optionalAttrs (config ? Compression) { compression = config.Compression; }
   // lib.optionalAttrs (config ? CompressionLevel) {
-    level = values.weight bad "CompressionLevel" config.CompressionLevel;
+    level = values.count bad "CompressionLevel" 22 config.CompressionLevel;
   }
   // context.mkfsOptions said
   // (context.keys.${id} or { });
@@ -181,7 +184,7 @@ checked bad config (
   else if config ? FileSystemSectorSize && format != "fat" && format != null then
     bad "FileSystemSectorSize is for Format = vfat; leave it out"
   else
-    {
+    builtins.seq weight (builtins.seq paddingWeight {
       inherit
         id
         guid
@@ -197,8 +200,7 @@ checked bad config (
       name = builtins.replaceStrings [ "." ] [ "-" ] id;
       padding = if padding == null then 0 else padding;
       mostPadding = saidMostPadding;
-      weight = values.weight bad "Weight" (config.Weight or 1000);
-      paddingWeight = values.weight bad "PaddingWeight" (config.PaddingWeight or 0);
+      inherit weight paddingWeight;
       fs = if format == null then null else fs;
       raw = blocks;
       attributes = attributes bad "image.repart.partitions.${id}" config type;
@@ -220,5 +222,5 @@ checked bad config (
           bad "SplitName = ${name}: has a slash"
         else
           builtins.unsafeDiscardStringContext expanded;
-    }
+    })
 )

@@ -3,7 +3,6 @@
 let
   inherit (builtins)
     isBool
-    isInt
     isList
     match
     ;
@@ -65,14 +64,16 @@ rec {
     in
     builtins.fromJSON (lib.head short);
 
-  weight =
-    bad: key: value:
-    if isInt value && value >= 0 then
-      value
-    else if match "[0-9]{1,7}" (text value) != null then
-      number (text value)
+  # A number from 0 to the most.
+  count =
+    bad: key: most: value:
+    let
+      found = if match "[0-9]{1,7}" (text value) == null then -1 else number (text value);
+    in
+    if found < 0 || found > most then
+      bad "${key} = ${text value}: must be a number from 0 to ${toString most}"
     else
-      bad "${key} = ${text value}: must be a number from 0 to 1000000";
+      found;
 
   # %A and its like, as far as `known` has them; the others depend on the machine that runs systemd-repart.
   expand =

@@ -17,7 +17,7 @@ fn refused(world: &World, attribute: &str) -> String {
 }
 
 /// What is refused, and words of what is said: what is wrong, and the way out.
-const REFUSED: [(&str, &str); 45] = [
+const REFUSED: [(&str, &str); 47] = [
     ("refused.verity", "10-x: Verity: not supported: say [verity.NAME]"),
     (
         "refused.encrypt",
@@ -48,6 +48,14 @@ const REFUSED: [(&str, &str); 45] = [
     (
         "refused.paddings",
         "10-x: PaddingMinBytes is more than PaddingMaxBytes",
+    ),
+    (
+        "refused.weight",
+        "10-x: Weight = 1000001: must be a number from 0 to 1000000",
+    ),
+    (
+        "refused.paddingWeight",
+        "10-x: PaddingWeight = -1: must be a number from 0 to 1000000",
     ),
     ("refused.flags", "10-x: Flags = yes: must be 0x"),
     ("refused.boolean", "10-x: ReadOnly = maybe: must be yes or no"),

@@ -118,6 +118,12 @@ fn tables_are_those_of_systemd_repart() {
     }
 }
 
+/// Whether systemd-repart 252 can make file systems here.
+fn has_loops() -> bool {
+    let has_loops = Path::new("/dev/loop-control").exists();
+    is_root() && given(has_loops, "there are loop devices")
+}
+
 #[test]
 fn file_systems_have_the_ids_and_labels_of_systemd_repart() {
     let tools = [
@@ -128,8 +134,7 @@ fn file_systems_have_the_ids_and_labels_of_systemd_repart() {
         "mkfs.vfat",
         "mkfs.ext4",
     ];
-    let has_loops = Path::new("/dev/loop-control").exists();
-    if !installed(&tools) || !is_root() || !given(has_loops, "there are loop devices") {
+    if !installed(&tools) || !has_loops() {
         return;
     }
     let Some(world) = world() else { return };
@@ -154,4 +159,50 @@ fn file_systems_have_the_ids_and_labels_of_systemd_repart() {
         assert!(ours.len() >= 4, "{file}: {ours:?}");
         assert_eq!(ours, probed("theirs"), "{file}");
     }
+}
+
+#[test]
+fn files_lie_where_systemd_repart_puts_them() {
+    if !installed(&["systemd-repart", "sfdisk", "mkfs.ext4", "debugfs", "diff"]) || !has_loops() {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let sources = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("one/file", "one"),
+        ("one/both/first", "first"),
+        ("two/file", "two"),
+        ("three/both/second", "second"),
+    ] {
+        let file = sources.path().join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    std::os::unix::fs::symlink("file", sources.path().join("one/link")).unwrap();
+    let case = evaluated(&world, "filled").to_string();
+    let case = case.replace("/SOURCES", sources.path().to_str().unwrap());
+    let pair = Pair::make(&serde_json::from_str(&case).unwrap());
+    pair.compare("filled");
+    let parts = names(&pair.folder("ours"));
+    let part = parts.iter().find(|file| file.contains(".root-")).unwrap();
+    for who in ["ours", "theirs"] {
+        let tree = pair.dir.path().join(format!("tree-{who}"));
+        fs::create_dir(&tree).unwrap();
+        let mut debugfs = tool("debugfs");
+        debugfs
+            .args(["-R", &format!("rdump / {}", tree.display())])
+            .arg(pair.folder(who).join(part));
+        run(&mut debugfs);
+    }
+    let tree = |who: &str| pair.dir.path().join(format!("tree-{who}"));
+    let text = |path: &str| fs::read_to_string(tree("ours").join(path)).unwrap();
+    assert_eq!((text("etc/file"), text("a%b/c")), ("one".into(), "one".into()));
+    assert_eq!(
+        (text("etc/more/file"), text("etc/both/second")),
+        ("two".into(), "second".into())
+    );
+    let mut diff = tool("diff");
+    run(diff
+        .args(["--recursive", "--no-dereference"])
+        .args([tree("ours"), tree("theirs")]));
 }

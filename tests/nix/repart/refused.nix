@@ -24,6 +24,8 @@ lib.mapAttrs (_: config: of config) {
     PaddingMaxBytes = "1M";
   };
   flags.Flags = "yes";
+  weight.Weight = 1000001;
+  paddingWeight.PaddingWeight = "-1";
   boolean.ReadOnly = "maybe";
   specifier.Label = "%H";
   longLabel.Label = "a label of more characters than thirty-six";

@@ -44,7 +44,6 @@
       "90-xbootldr" = {
         Type = "xbootldr";
         NoAuto = "on";
-        GrowFileSystem = false;
         Flags = "72057594037927936";
         PaddingMinBytes = "1M";
       };
@@ -133,6 +132,21 @@
       UUID = "8f2d6e5a-95a8-4b0c-8f4e-0d6b1fd8fb0e";
       SizeMinBytes = "1M";
       SplitName = "other-swap";
+    };
+  } { split = true; };
+
+  # A file system with files, whose sources the test makes in the place of /SOURCES.
+  filled = compared {
+    "10-root" = {
+      Type = "root";
+      CopyFiles = [
+        "/SOURCES/one:/etc"
+        "/SOURCES/two/:/etc//more/"
+        "/SOURCES/three:/etc"
+        "/SOURCES/one/file:/a%%b/c"
+      ];
+      MakeDirectories = "/var/lib /etc";
+      SizeMinBytes = "32M";
     };
   } { split = true; };
 }
