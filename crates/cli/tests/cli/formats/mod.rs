@@ -146,7 +146,7 @@ fn wrong(row: &Row, format: &str, cell: Cell) -> Option<String> {
                 return Some(format!("{what}: {}", said.stderr));
             }
             let listing = listing(&world, format);
-            (!listing.contains(text)).then(|| format!("{what}: no {text:?} in {:.900}", listing))
+            (!listing.contains(text)).then(|| format!("{what}: no {text:?} in {listing:.900}"))
         }
         Refused(code, text) => {
             let early = !said.stderr.contains("compressing") && world.files() == before;
@@ -219,11 +219,13 @@ fn times_are_kept_or_refused() {
 #[test]
 fn attributes_are_kept_or_refused() {
     check(&rows::attributes());
+    check(&rows::sizes_of_attributes());
 }
 
 #[test]
 fn kinds_of_files_are_kept_or_refused() {
     check(&rows::kinds());
+    check(&rows::links());
 }
 
 #[test]
