@@ -196,6 +196,10 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
 }
 
 /// A field of each thread of a process: its state, and the time that it has run.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the order of threads is none of an image"
+)]
 fn threads(pid: u32) -> Vec<(String, u64)> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Vec::new();
@@ -217,7 +221,7 @@ fn until_it_waits(pid: u32) -> Result<(), String> {
         let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
         caught.is_some_and(|mask| mask >> 1 & 1 == 1)
     };
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     let (mut quiet, mut last) = (0, Vec::new());
     while quiet < 3 {
         if Instant::now() > end {
@@ -333,7 +337,7 @@ fn by_a_signal() {
 }
 
 /// A terminal of its own for a command, which closes at a line on standard input. Tells the process, and how it ended.
-const TERMINAL: &str = r#"
+const TERMINAL: &str = r"
 import os, pty, select, sys, time
 folder, *command = sys.argv[1:]
 pid, terminal = pty.fork()
@@ -352,7 +356,7 @@ began = time.monotonic()
 os.close(terminal)
 _, status = os.waitpid(pid, 0)
 print(os.waitstatus_to_exitcode(status), time.monotonic() - began, flush=True)
-"#;
+";
 
 /// Runs a row in a terminal until it waits, and closes the terminal. Answers what was wrong.
 fn closed(world: &World, row: &Row, server: &str) -> Result<(), String> {

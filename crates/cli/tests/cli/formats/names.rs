@@ -4,10 +4,11 @@ use super::Cell::{Kept, Refused};
 use super::rows::{file, row};
 use super::{Entry, Row};
 
+const LONGEST: [u8; 255] = [b'n'; 255];
+const LONGER: [u8; 256] = [b'n'; 256];
+
 pub(super) fn names() -> Vec<Row> {
     let name = |what, name: &'static [u8], cells| row(what, "", vec![Entry { name, ..file() }], cells);
-    const LONGEST: [u8; 255] = [b'n'; 255];
-    const LONGER: [u8; 256] = [b'n'; 256];
     let cannot = Refused(2, "a name on FAT cannot hold the character");
     let end = Refused(2, "a name on FAT cannot end with a dot or a space");
     let long = Refused(3, "a name of 256 bytes, the limit is 255");

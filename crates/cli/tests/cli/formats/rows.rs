@@ -215,19 +215,15 @@ pub(super) fn times() -> Vec<Row> {
     ]
 }
 
+fn xattr(what: &'static str, name: &str, value: &[u8], squashfs: Cell, ext4: Cell) -> Row {
+    let entries = with(&format!("SCHILY.xattr.{name}"), value);
+    row(what, "xattrs", entries, [squashfs, ext4, ALONE])
+}
+
 pub(super) fn attributes() -> Vec<Row> {
     let only = Refused(3, "SquashFS holds only user., trusted. and security. ones");
     let must = Refused(3, "the name must begin with user., trusted. or security.");
     let empty = Refused(3, "there is no name behind the prefix");
-    let xattr = |what, name: &str, value: &[u8], squashfs, ext4| {
-        row(
-            what,
-            "xattrs",
-            with(&format!("SCHILY.xattr.{name}"), value),
-            [squashfs, ext4, ALONE],
-        )
-    };
-    let long = |len: usize| format!("user.{}", "n".repeat(len - 5));
     // Whoever owns it reads and writes, user 7 reads.
     let list = [
         &[2, 0, 0, 0][..],
@@ -239,8 +235,6 @@ pub(super) fn attributes() -> Vec<Row> {
     ]
     .concat();
     let capability = [&[1, 0, 0, 2, 0, 32][..], &[0; 14]].concat();
-    let too_long = Refused(3, "the limits are 255 and 65536");
-    let too_much = Refused(3, "the limit is 4060");
     vec![
         xattr(
             "user.",
@@ -280,6 +274,14 @@ pub(super) fn attributes() -> Vec<Row> {
         xattr("other lists", "system.nfs4_acl", b"v", only, must),
         xattr("no namespace", "other.a", b"v", only, must),
         xattr("an empty name", "user.", b"v", empty, must),
+    ]
+}
+
+pub(super) fn sizes_of_attributes() -> Vec<Row> {
+    let long = |len: usize| format!("user.{}", "n".repeat(len - 5));
+    let too_long = Refused(3, "the limits are 255 and 65536");
+    let too_much = Refused(3, "the limit is 4060");
+    vec![
         xattr(
             "a name of 255 bytes",
             &long(255),
@@ -327,26 +329,9 @@ pub(super) fn kinds() -> Vec<Row> {
             ..of(kind)
         }]
     };
-    let link = |len| {
-        vec![Entry {
-            link: "t".repeat(len),
-            ..of(b'2')
-        }]
-    };
-    let hard = vec![
-        file(),
-        Entry {
-            name: b"other",
-            link: "thing".into(),
-            ..of(b'1')
-        },
-    ];
     let numbers = Refused(3, "the limits are 4095 and 1048575");
     let fat = |what| Refused(2, what);
     let no_device = fat("/thing: FAT cannot hold a device");
-    let no_link = fat("/thing: FAT cannot hold a symbolic link");
-    let long = Refused(3, "is a link to 4096 bytes, the limit is 4095");
-    let nothing = Refused(3, "is a link to nothing");
     vec![
         row(
             "a character device",
@@ -394,6 +379,28 @@ pub(super) fn kinds() -> Vec<Row> {
             vec![of(b'5')],
             [Kept("dir thing"), Kept("Type: directory"), Kept("thing <DIR>")],
         ),
+    ]
+}
+
+pub(super) fn links() -> Vec<Row> {
+    let link = |len| {
+        vec![Entry {
+            link: "t".repeat(len),
+            ..of(b'2')
+        }]
+    };
+    let hard = vec![
+        file(),
+        Entry {
+            name: b"other",
+            link: "thing".into(),
+            ..of(b'1')
+        },
+    ];
+    let no_link = Refused(2, "/thing: FAT cannot hold a symbolic link");
+    let long = Refused(3, "is a link to 4096 bytes, the limit is 4095");
+    let nothing = Refused(3, "is a link to nothing");
+    vec![
         row(
             "a link",
             "",
