@@ -47,14 +47,15 @@ fn hosts_of_sane_image_have_the_tables_that_they_had() {
         return;
     }
     let Some(world) = world() else { return };
-    let [moby_old, moby, pro, efi, chromebook] = world.built([
-        "sane.moby-old",
-        "sane.moby",
-        "sane.pinephone-pro",
-        "sane.efi-old-spelling",
-        "sane.chromebook",
-    ])
-    .map(|folder| folder.join("nixos.img"));
+    let [moby_old, moby, pro, efi, chromebook] = world
+        .built([
+            "sane.moby-old",
+            "sane.moby",
+            "sane.pinephone-pro",
+            "sane.efi-old-spelling",
+            "sane.chromebook",
+        ])
+        .map(|folder| folder.join("nixos.img"));
     let count = 64 * MIB / 512;
     for (image, entries, first) in [
         (&moby_old, 32770, 32802),
