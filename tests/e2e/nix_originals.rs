@@ -295,21 +295,22 @@ fn by_mksquashfs(world: &World, dir: &Path) -> PathBuf {
     let registration = run(dump.arg("--dump-db").args(paths.lines()));
     fs::write(dir.join("nix-path-registration"), registration).unwrap();
     let image = dir.join("theirs");
-    let mut words = String::new();
-    for line in world.evaluated("t.drop-ins.pseudoFiles").as_array().unwrap() {
-        let line = line.as_str().unwrap();
-        let line = line.replace("/nix/store/", &format!("{}/nix/store/", world.store().display()));
-        words += &format!("-p \"{line}\" ");
-    }
+    let store = format!("{}/nix/store/", world.store().display());
+    let said = world.evaluated("t.drop-ins.pseudoFiles");
+    let lines = said.as_array().unwrap().iter();
+    let words: Vec<String> = lines
+        .map(|line| format!("-p \"{}\"", line.as_str().unwrap().replace("/nix/store/", &store)))
+        .collect();
     let sources: Vec<String> = paths
         .lines()
         .map(|path| format!("{}{path}", world.store().display()))
         .collect();
     let command = format!(
-        "mksquashfs nix-path-registration {} {} {words} -no-hardlinks -keep-as-directory -all-root -b 1048576 \
+        "mksquashfs nix-path-registration {} {} {} -no-hardlinks -keep-as-directory -all-root -b 1048576 \
          -noI -noD -noF -noX -no-progress -root-mode 0755",
         sources.join(" "),
-        image.display()
+        image.display(),
+        words.join(" ")
     );
     run(tool("bash").arg("-c").arg(command).current_dir(dir));
     image
