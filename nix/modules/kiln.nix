@@ -32,7 +32,12 @@ in
             config = { };
             overlays = [ ];
           };
-      defaultText = literalExpression "pkgs.buildPackages, or the same nixpkgs for kiln.buildSystem";
+      defaultText = literalExpression ''
+        if config.kiln.buildSystem == null then
+          pkgs.buildPackages
+        else
+          import pkgs.path { system = config.kiln.buildSystem; }
+      '';
       example = literalExpression "nixpkgs.legacyPackages.x86_64-linux";
       description = "The package set that runs Kiln: its system, its shell and its Kiln make the image.";
     };
@@ -51,7 +56,12 @@ in
         }
         // lib.optionalAttrs (cfg.package != null) { kiln = cfg.package; }
       );
-      defaultText = literalExpression "import \"\${kiln}/nix/lib\" { inherit pkgs; inherit (config.kiln) buildPkgs; }";
+      defaultText = literalExpression ''
+        import "''${kiln}/nix/lib" {
+          inherit pkgs;
+          inherit (config.kiln) buildPkgs;
+        }
+      '';
       description = "Kiln's functions, as the modules use them: for this system, run by `kiln.buildPkgs`.";
     };
   };

@@ -12,10 +12,10 @@ fn the_lib_says_what_that_of_nixpkgs_says() {
     let Some(world) = world() else { return };
     let folder = workspace().join("tests/nix");
     let said = world.evaluated(&format!(
-        "import {0}/conformance.nix {{ lib = import {0}/stub-nixpkgs/lib.nix; }}",
+        "import {0}/conformance {{ lib = import {0}/stub-nixpkgs/lib.nix; }}",
         folder.display()
     ));
-    let wanted = fs::read(folder.join("conformance.json")).unwrap();
+    let wanted = fs::read(folder.join("conformance/nixpkgs.json")).unwrap();
     let wanted: Value = serde_json::from_slice(&wanted).unwrap();
     for (part, cases) in wanted.as_object().unwrap() {
         for (name, answer) in cases.as_object().unwrap() {
@@ -89,6 +89,6 @@ fn configurations_have_the_types_and_defaults_of_nixos() {
     );
     refused(
         "{ boot.loader.generic-extlinux-compatible.enable = true; boot.loader.systemd-boot.enable = true; }",
-        "`system.boot.loader.id' has conflicting definition values",
+        "`system.build.installBootLoader' is defined multiple times",
     );
 }

@@ -56,7 +56,7 @@ let
           device = "/dev/disk/by-uuid/11111111-2222-3333-4444-555555555555";
           fsType = "ext4";
         };
-        sane.image.installBootloader = "dd if=${foreign.ubootPinephone}/u-boot-sunxi-with-spl.bin of=$out bs=1024 seek=8";
+        sane.image.installBootloader = ": $out ${foreign.ubootPinephone}/u-boot-sunxi-with-spl.bin";
       }
     ]
   ).config.system.build.img;
@@ -77,6 +77,8 @@ let
   script = atomicnix "boot-script" {
     buildPkgs = pkgs;
     systemClosure = toplevel;
+    buildId = "test";
+    source = ../../demo/boot.cmd;
   };
   slots = {
     buildPkgs = pkgs;
@@ -232,7 +234,8 @@ in
   # `Type = "root"` is the target's, also where the functions are those for this machine.
   rootTypes =
     let
-      types = functions: more: map (region: region.type) (functions.fromRepart (repart more)).disk.region;
+      types =
+        functions: more: map (region: region.type) (functions.fromRepart (repart more)).disk.region;
     in
     {
       functions = types functions { };

@@ -59,7 +59,12 @@ let
       name: variables: buildCommand:
       stdenv.mkDerivation (variables // { inherit name buildCommand; });
     runCommandLocal = runCommand;
-    writeText = name: text: runCommand name { inherit text; passAsFile = [ "text" ]; } ''cp "$textPath" "$out"'';
+    writeText =
+      name: text:
+      runCommand name {
+        inherit text;
+        passAsFile = [ "text" ];
+      } ''cp "$textPath" "$out"'';
     writeShellScript =
       name: text:
       runCommand name {
@@ -69,7 +74,8 @@ let
     linkFarm =
       name: entries:
       let
-        list = if builtins.isList entries then entries else lib.mapAttrsToList (name: path: { inherit name path; }) entries;
+        named = lib.mapAttrsToList (name: path: { inherit name path; });
+        list = if builtins.isList entries then entries else named entries;
       in
       runCommand name { } ''
         mkdir -p "$out"

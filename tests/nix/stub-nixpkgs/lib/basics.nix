@@ -208,7 +208,12 @@ rec {
       concatLists (mapAttrsToList (_: collect predicate) value)
     else
       [ ];
-  getOutput = output: package: if package.outputSpecified or false then package else package.${output} or package.out or package;
+  getOutput =
+    output: package:
+    if package.outputSpecified or false then
+      package
+    else
+      package.${output} or package.out or package;
   getBin = getOutput "bin";
   getLib = getOutput "lib";
   getExe' = package: name: "${getBin package}/bin/${name}";

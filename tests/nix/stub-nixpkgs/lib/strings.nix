@@ -7,7 +7,6 @@ let
     filter
     genList
     head
-    isAttrs
     isString
     match
     replaceStrings
@@ -104,9 +103,10 @@ let
       major = text: elemAt (splitString "." text) 0;
       majorMinor = text: concatStringsSep "." (lib.take 2 (splitString "." text));
     };
-    getName = value: if isAttrs value then value.pname or (builtins.parseDrvName value.name).name else (builtins.parseDrvName value).name;
-    getVersion = value: if isAttrs value then value.version or (builtins.parseDrvName value.name).version else (builtins.parseDrvName value).version;
-    isStringLike = value: isString value || builtins.isPath value || value ? outPath || value ? __toString;
+    getName = value: value.pname or (builtins.parseDrvName (value.name or value)).name;
+    getVersion = value: value.version or (builtins.parseDrvName (value.name or value)).version;
+    isStringLike =
+      value: isString value || builtins.isPath value || value ? outPath || value ? __toString;
     isConvertibleWithToString =
       value:
       isStringLike value

@@ -197,7 +197,9 @@ rec {
   float = equal "float" "floating point number" builtins.isFloat;
   number = either int float;
   ints = {
-    between = lowest: highest: bounded "integer between ${toString lowest} and ${toString highest} (both inclusive)" lowest highest;
+    between =
+      lowest: highest:
+      bounded "integer between ${toString lowest} and ${toString highest} (both inclusive)" lowest highest;
     unsigned = bounded "unsigned integer, meaning >=0" 0 null;
     positive = bounded "positive integer, meaning >0" 1 null;
     u8 = bits 8 false;
@@ -229,7 +231,11 @@ rec {
     values:
     make {
       name = "enum";
-      description = "one of ${lib.concatMapStringsSep ", " (value: if isString value then builtins.toJSON value else toString value) values}";
+      description = "one of ${
+        lib.concatMapStringsSep ", " (
+          value: if isString value then builtins.toJSON value else toString value
+        ) values
+      }";
       check = value: elem value values;
       merge = mergeEqualOption;
       parts = values;

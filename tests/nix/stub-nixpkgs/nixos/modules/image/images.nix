@@ -9,6 +9,18 @@
 let
   inherit (lib) mkOption types;
   variants = lib.mapAttrs (_: module: extendModules { modules = [ module ]; }) config.image.modules;
+  made =
+    name: variant:
+    lib.recursiveUpdate
+      (variant.config.system.build.image
+        or (throw "Module for `system.build.images.${name}` misses required `system.build.image` option.")
+      )
+      {
+        passthru = {
+          inherit (variant) config;
+          inherit (variant.config.image) filePath;
+        };
+      };
 in
 {
   options = {
@@ -26,18 +38,8 @@ in
       image.extension = "raw";
       system.build.image = pkgs.runCommand "raw-image" { } ''mkdir "$out"'';
     };
-    system.build.images = lib.warnIf (config.system.build ? image) "system.build.image is defined by the configuration itself" lib.mapAttrs (
-      name: variant:
-      lib.recursiveUpdate
-        (variant.config.system.build.image
-          or (throw "Module for `system.build.images.${name}` misses required `system.build.image` option.")
-        )
-        {
-          passthru = {
-            inherit (variant) config;
-            inherit (variant.config.image) filePath;
-          };
-        }
-    ) variants;
+    system.build.images = lib.warnIf (
+      config.system.build ? image
+    ) "system.build.image is defined by the configuration itself" (lib.mapAttrs made variants);
   };
 }

@@ -1,11 +1,8 @@
 # What a system is called.
-{
-  config,
-  lib,
-  ...
-}:
+{ config, lib, ... }:
 let
   inherit (lib) mkOption types;
+  inherit (config.networking) hostName;
   cfg = config.system.nixos;
   text =
     default:
@@ -37,7 +34,7 @@ in
       default = null;
     };
     stateVersion = text cfg.release;
-    name = text (if config.networking.hostName == "" then "unnamed" else config.networking.hostName);
+    name = text (if hostName == "" then "unnamed" else hostName);
   };
 
   config.system.nixos.label = lib.mkDefault (

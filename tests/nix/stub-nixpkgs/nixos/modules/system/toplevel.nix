@@ -13,8 +13,16 @@ let
     if failed != [ ] then
       throw "\nFailed assertions:\n${lib.concatMapStringsSep "\n" (message: "- ${message}") failed}"
     else
-      lib.foldr lib.warn value config.warnings;
+      # It has an fstab and installs a boot loader, so what these are made of is looked at.
+      builtins.deepSeq [
+        (lib.attrValues config.fileSystems)
+        config.system.build.installBootLoader
+        config.system.boot.loader.id
+      ] (lib.foldr lib.warn value config.warnings);
   inherit (config.boot.kernelPackages) kernel;
+  inherit (pkgs.stdenv.hostPlatform) system;
+  inherit (config.system.boot.loader) ukiFile;
+  tree = config.hardware.deviceTree;
   inherit (config.system.boot.loader) kernelFile initrdFile;
 in
 {
@@ -53,7 +61,7 @@ in
         printf '%s' '${toString config.boot.kernelParams}' > "$out/kernel-params"
         ln -s ${kernel}/${kernelFile} "$out/kernel"
         ln -s ${config.system.build.initialRamdisk}/${initrdFile} "$out/initrd"
-        ${lib.optionalString config.hardware.deviceTree.enable "ln -s ${config.hardware.deviceTree.package} $out/dtbs"}
+        ${lib.optionalString tree.enable "ln -s ${tree.package} $out/dtbs"}
         ln -s ${pkgs.coreutils}/bin/true "$out/init"
       '';
     };
@@ -69,14 +77,15 @@ in
       }.efi";
     build = {
       toplevel = checked config.stub.toplevel;
+      installBootLoader = lib.mkDefault "no boot loader";
       inherit kernel;
       initialRamdisk = pkgs.runCommand "initrd-linux" { } ''
         mkdir "$out"
-        printf 'initrd of %s\n' '${pkgs.stdenv.hostPlatform.system}' > "$out/${initrdFile}"
+        printf 'initrd of %s\n' '${system}' > "$out/${initrdFile}"
       '';
-      uki = pkgs.runCommand config.system.boot.loader.ukiFile { } ''
+      uki = pkgs.runCommand ukiFile { } ''
         mkdir "$out"
-        printf 'unified kernel of %s\n' '${pkgs.stdenv.hostPlatform.system}' > "$out/${config.system.boot.loader.ukiFile}"
+        printf 'unified kernel of %s\n' '${system}' > "$out/${ukiFile}"
       '';
     };
   };
