@@ -54,6 +54,7 @@ fn keys_have_their_effects() {
             "rounded": "12288B",
             "suffix": "1073741824B",
             "esp": "104857600B",
+            "large": "272629760B",
             "best": false,
             "most": "20971520B",
             "squashfs": "4096B",
@@ -97,6 +98,26 @@ fn keys_have_their_effects() {
         (&json!("zstd"), &json!(5), &json!("128KiB"))
     );
     assert_eq!(effects, generic);
+}
+
+/// The functions derive ids from types before Kiln runs, so they have a table of their own.
+#[test]
+fn types_have_the_guids_that_kiln_knows() {
+    let Some(world) = world() else { return };
+    let table = fs::read_to_string(workspace().join("crates/disk/src/types.rs")).unwrap();
+    let known = |name: &str| {
+        let start = format!("\"{name}\" ");
+        let line = table.lines().find(|line| line.trim_start().starts_with(&start));
+        line.unwrap_or_else(|| panic!("{name} is a type")).to_owned()
+    };
+    let types = evaluated(&world, "types");
+    let types = types.as_object().unwrap();
+    assert!(types.len() > 90, "{}", types.len());
+    for (name, guid) in types {
+        let name = if name == "linux-generic" { "linux" } else { name };
+        let line = known(name);
+        assert!(line.contains(guid.as_str().unwrap()), "{line}");
+    }
 }
 
 /// Decompresses the image and its parts beside it, and answers the folder that has them.

@@ -98,6 +98,9 @@ rec {
   # What systemd-repart and Kiln are compared by.
   inherit (import ./repart/tables.nix { inherit lib compared; }) tables filled formatted;
 
+  # The table that types are looked up in.
+  types = import ../../nix/lib/repart/types.nix;
+
   # Contents of all kinds, split and compressed.
   contents = make {
     version = "7";
@@ -201,6 +204,18 @@ rec {
         Format = "vfat";
         SizeMinBytes = "64M";
       }).size;
+      large =
+        (lib.head
+          (make (
+            alone {
+              Type = "esp";
+              Format = "vfat";
+            }
+            // {
+              sectorSize = 4096;
+            }
+          )).specification.disk.region
+        ).size;
       best = (full { Minimize = "guess"; }) ? size;
       most = (full {
         Minimize = true;
