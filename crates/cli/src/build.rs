@@ -182,7 +182,8 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             file: &beside.file,
             content: beside.content.clone(),
             id: None,
-            transport: transport(&beside.part),
+            transport: transports.of(&beside.part),
+            spool: None,
         });
     }
     outputs

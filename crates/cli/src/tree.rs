@@ -11,19 +11,22 @@ use crate::args::tree as args;
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
+use crate::logins::warn_of_passwords;
 use crate::steps::gather;
 use crate::ui::{Ui, size};
 
 pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut spec = spec::read(&args.spec)?;
     args.overrides.apply(&mut spec);
+    warn_of_passwords(&spec, ui);
     let part = part(&spec, args.part.as_deref())?;
     let folder = args.spec.parent().unwrap_or(Path::new(""));
     let out = &*folder::followed(&args.out);
     let download = args.gathering.fetch.download_dir.as_deref();
     inputs::check(&spec, folder, [out].into_iter().chain(download))?;
     let beside = folder::of(out)?;
-    let access = access(&args.gathering.fetch, folder, beside, threads, ui)?;
+    let fetch = &args.gathering.fetch;
+    let access = access(fetch, spec.closure.as_ref(), folder, beside, threads, ui)?;
     let gathered = gather(&spec, args.gathering.rehash(), &access, ui)?;
     let work = Work {
         folder,
