@@ -34,11 +34,18 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER a command that does not end, and CLOSURE one that is there.
-const ROWS: [Row; 43] = [
+const ROWS: [Row; 45] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
     ("build", "a reader of errors", FullErrors, "spec.toml --out made3"),
+    (
+        "tree",
+        "a server",
+        Usual,
+        "server.toml --part fs.rootfs --out made8",
+    ),
+    ("tree", "a pipe", Usual, "mute --out made9"),
     ("plan", "a server", Usual, "server.toml"),
     ("plan", "a pipe", Usual, "pipe"),
     ("plan", "a reader", FullOutput, "spec.toml"),

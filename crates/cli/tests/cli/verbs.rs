@@ -188,6 +188,9 @@ fn help_of_a_build() {
 
               [default: 20GiB]
 
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
+
           --reuse <PATH>
               An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
@@ -197,15 +200,12 @@ fn help_of_a_build() {
               while that is being compressed; what comes from it is compared with the files; can be
               repeated
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
+          --json
+              Print results and errors as JSON
 
           --cache-to <URL>
               A shared cache that gets what it does not have, as far as that takes no longer than the
               build
-
-          --json
-              Print results and errors as JSON
 
           --unsigned
               Leave the bundle unsigned, and write what is to be signed beside it
