@@ -1,0 +1,1 @@
+//! What planning promises: sizes, limits, and the same bytes every time.
