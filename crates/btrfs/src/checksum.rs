@@ -31,10 +31,7 @@ pub(crate) fn extref_hash(parent: u64, name: &[u8]) -> u64 {
 /// What the references to an extent are sorted by.
 pub(crate) fn data_ref_hash(root: u64, objectid: u64, offset: u64) -> u64 {
     let high = u64::from(raw(u32::MAX, &root.to_le_bytes()));
-    let low = u64::from(raw(
-        raw(u32::MAX, &objectid.to_le_bytes()),
-        &offset.to_le_bytes(),
-    ));
+    let low = u64::from(raw(raw(u32::MAX, &objectid.to_le_bytes()), &offset.to_le_bytes()));
     (high << 31) ^ low
 }
 

@@ -89,7 +89,9 @@ pub enum Error {
         problem: String,
     },
     /// Names of one directory whose hashes are equal, and that are too many for that.
-    #[error("{path}: {count} names have the same hash, and their entries take {len} bytes; the limit is {limit}")]
+    #[error(
+        "{path}: {count} names have the same hash, and their entries take {len} bytes; the limit is {limit}"
+    )]
     TooManyCollisions {
         /// The directory.
         path: String,

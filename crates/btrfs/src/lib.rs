@@ -27,6 +27,7 @@
 //!   leaf, from the lowest key to the highest, and all have the same generation.
 //! * Files of at most 2048 bytes lie in the leaves. Larger ones lie in extents of at most 1 MiB, which depend on the
 //!   file's bytes alone; long runs of zeros are holes, wherever they come from.
+//! * Files with equal bytes share their extents ([`EqualFiles`]); the extent tree counts who does.
 //! * The extent tree and the free space tree describe themselves: their sizes are found by repetition, and only grow
 //!   meanwhile ([`plan()`]).
 //! * DATA comes last, so that the image ends with it, and growing moves nothing.
@@ -61,6 +62,8 @@ pub struct Options {
     pub profile: Profile,
     /// How often metadata is stored.
     pub metadata: Metadata,
+    /// What becomes of files with equal bytes.
+    pub equal_files: EqualFiles,
     /// The image's size.
     pub size: Size,
     /// Bytes that files can take when everything of the tree is there, besides what the kernel keeps for itself.
@@ -79,6 +82,7 @@ impl Options {
             seed,
             profile: Profile::default(),
             metadata: Metadata::default(),
+            equal_files: EqualFiles::default(),
             size: Size::default(),
             free: 0,
             time: 1,
@@ -113,6 +117,16 @@ pub enum Metadata {
     Dup,
     /// Once.
     Single,
+}
+
+/// What becomes of files with equal bytes that are too long for a leaf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EqualFiles {
+    /// They share their extents, until one of them is written to. The data is stored once.
+    #[default]
+    Shared,
+    /// Each has extents of its own.
+    Apart,
 }
 
 /// Which size is asked for.

@@ -1,8 +1,8 @@
 //! Chunks: which logical addresses there are, and where on the device they lie.
 
 use super::data::{Data, Extent};
-use crate::format::{NODE, RESERVED, STRIPE, SUPERBLOCKS, group};
 use crate::Metadata;
+use crate::format::{NODE, RESERVED, STRIPE, SUPERBLOCKS, group};
 
 /// The longest chunks, so that a balance can move them.
 const DATA_MAX: u64 = 1 << 30;

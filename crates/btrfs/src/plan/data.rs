@@ -5,11 +5,11 @@ use std::ops::Range;
 use image::{Content, Kind, NodeId};
 use rayon::prelude::*;
 
-use super::Work;
 use super::survey::Survey;
+use super::{Work, duplicates};
 use crate::checksum::checksum;
 use crate::format::SECTOR;
-use crate::{Error, Result};
+use crate::{EqualFiles, Error, Options, Result};
 
 /// Files up to this length lie in leaves.
 pub(super) const INLINE_MAX: u64 = 2048;
@@ -82,8 +82,8 @@ pub(super) fn place(content: &Content) -> Place {
 
 impl Data {
     /// The extents of all files.
-    pub(super) fn read(survey: &Survey, work: &Work) -> Result<Data> {
-        let mut data = Data::files(survey);
+    pub(super) fn read(survey: &Survey, options: &Options, work: &Work) -> Result<Data> {
+        let mut data = Data::files(survey, options, work)?;
         let pool = work.pool()?;
         let content = |file: &File| content(survey, file.node);
         let runs = |file: &File| content(file).data_runs().map_err(Error::from);
@@ -99,8 +99,10 @@ impl Data {
             .iter()
             .flat_map(|file| file.extents.clone().map(move |extent| (file, extent)))
             .collect();
-        work.progress
-            .begin("reading", data.extents.iter().map(|extent| u64::from(extent.len)).sum());
+        work.progress.begin(
+            "reading",
+            data.extents.iter().map(|extent| u64::from(extent.len)).sum(),
+        );
         let read = |(file, extent): &(&File, usize)| {
             let extent = &data.extents[*extent];
             let sums = sums(content(file), extent)?;
@@ -114,31 +116,54 @@ impl Data {
         Ok(data)
     }
 
-    /// The files that have extents, without these.
-    fn files(survey: &Survey) -> Data {
+    /// The files that have extents, without these. Equal ones are one.
+    fn files(survey: &Survey, options: &Options, work: &Work) -> Result<Data> {
         let mut data = Data {
             of_node: vec![NONE; survey.tree.len()],
             files: Vec::new(),
             extents: Vec::new(),
             sums: Vec::new(),
         };
-        for subvolume in &survey.subvolumes {
-            for id in &subvolume.nodes {
-                let Kind::File(content) = &survey.tree.node(*id).kind else {
-                    continue;
-                };
-                if place(content) != Place::Extents {
-                    continue;
-                }
-                data.of_node[id.index()] = u32::try_from(data.files.len()).unwrap_or(NONE);
-                data.files.push(File {
-                    node: *id,
-                    extents: 0..0,
-                    users: vec![(subvolume.id, survey.inode(*id))],
-                });
+        let originals = match options.equal_files {
+            EqualFiles::Shared => Some(duplicates::originals(survey, work)?),
+            EqualFiles::Apart => None,
+        };
+        for (subvolume, id) in survey.nodes() {
+            let Kind::File(content) = &survey.tree.node(id).kind else {
+                continue;
+            };
+            if place(content) != Place::Extents {
+                continue;
             }
+            let original = originals.as_ref().map_or(id, |originals| originals[id.index()]);
+            let user = (subvolume, survey.inode(id));
+            let number = match data.files.get_mut(data.of_node[original.index()] as usize) {
+                Some(file) => {
+                    file.users.push(user);
+                    data.of_node[original.index()]
+                }
+                None => {
+                    data.files.push(File {
+                        node: id,
+                        extents: 0..0,
+                        users: vec![user],
+                    });
+                    u32::try_from(data.files.len() - 1).unwrap_or(NONE)
+                }
+            };
+            data.of_node[id.index()] = number;
         }
-        data
+        Ok(data)
+    }
+
+    /// How many bytes of extents files share with files before them.
+    pub(super) fn shared(&self) -> u64 {
+        let len = |extent: &Extent| u64::from(extent.disk_len);
+        let shared = |file: &File| {
+            let once: u64 = self.extents[file.extents.clone()].iter().map(len).sum();
+            once * (file.users.len() as u64 - 1)
+        };
+        self.files.iter().map(shared).sum()
     }
 
     /// The extents of a node, with the number of the first.

@@ -10,7 +10,10 @@ use crate::format::{ChunkItem, DevExtent, DevItem, Key, SECTOR, STRIPE, Stripe, 
 
 /// The device, whose size is that of the image.
 pub(super) fn device(chunks: &Chunks, size: u64, ids: &Ids) -> DevItem {
-    let used = chunks.list.iter().map(|chunk| chunk.len * chunk.stripes.len() as u64);
+    let used = chunks
+        .list
+        .iter()
+        .map(|chunk| chunk.len * chunk.stripes.len() as u64);
     let sector = u32::try_from(SECTOR).unwrap_or(0).into();
     DevItem {
         devid: object::DEVICE.into(),
@@ -33,7 +36,10 @@ pub(super) fn device(chunks: &Chunks, size: u64, ids: &Ids) -> DevItem {
 /// The items of the chunk tree.
 pub(super) fn chunk_items(chunks: &Chunks, size: u64, ids: &Ids, take: Take) -> Result<()> {
     let device = device(chunks, size, ids);
-    take(Key::new(object::DEV_ITEMS, kind::DEV, object::DEVICE), device.as_bytes())?;
+    take(
+        Key::new(object::DEV_ITEMS, kind::DEV, object::DEVICE),
+        device.as_bytes(),
+    )?;
     for chunk in &chunks.list {
         let (key, item) = chunk_item(chunk, ids);
         take(key, &item)?;
@@ -88,7 +94,10 @@ pub(super) fn system_chunks(chunks: &Chunks, ids: &Ids) -> Vec<u8> {
 /// The items of the device tree.
 pub(super) fn device_items(chunks: &Chunks, chunk_tree: [u8; 16], take: Take) -> Result<()> {
     let stats = [0; 40];
-    take(Key::new(object::DEV_STATS, kind::PERSISTENT, object::DEVICE), &stats)?;
+    take(
+        Key::new(object::DEV_STATS, kind::PERSISTENT, object::DEVICE),
+        &stats,
+    )?;
     let mut places: Vec<(u64, &Chunk)> = Vec::new();
     for chunk in &chunks.list {
         places.extend(chunk.stripes.iter().map(|stripe| (*stripe, chunk)));

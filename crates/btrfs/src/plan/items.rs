@@ -301,7 +301,10 @@ fn put_root_name(inode: u64, take: Take) -> Result<()> {
         index: 0.into(),
         name_len: 2.into(),
     };
-    take(Key::new(inode, kind::INODE_REF, inode), &[head.as_bytes(), b".."].concat())
+    take(
+        Key::new(inode, kind::INODE_REF, inode),
+        &[head.as_bytes(), b".."].concat(),
+    )
 }
 
 fn put_xattrs(inode: &Inode, sheet: &mut Sheet) -> Result<()> {

@@ -9,6 +9,7 @@
 mod chunks;
 mod data;
 mod devices;
+mod duplicates;
 mod fixpoint;
 mod items;
 mod roots;
@@ -43,6 +44,8 @@ pub struct Work<'a> {
     pub spool: &'a Spool,
     /// How many threads read.
     pub threads: usize,
+    /// SHA-256 of files, by [`NodeId::index`], where known already; they are computed where needed otherwise.
+    pub digests: &'a [Option<[u8; 32]>],
     /// Hears about the bytes that are read.
     pub progress: &'a dyn Progress,
 }
@@ -68,6 +71,8 @@ pub struct Planned {
 pub struct Usage {
     /// Of files that do not lie in nodes.
     pub data: u64,
+    /// Of files that share the data of others, and take no space of their own.
+    pub shared: u64,
     /// Of nodes, each counted once.
     pub metadata: u64,
     /// Free for data. It is as much as was promised, or more.
@@ -120,7 +125,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
         return Err(Error::RootNotADirectory);
     }
     let survey = survey::survey(tree)?;
-    let data = Data::read(&survey, work)?;
+    let data = Data::read(&survey, options, work)?;
     let trees = trees(&survey, &data, options)?;
     let forest = Forest::grow(Known {
         options,
@@ -150,7 +155,10 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     }
     Ok(Planned {
         image: layout.finish(size)?,
-        usage: usage(&forest, options, size),
+        usage: Usage {
+            shared: data.shared(),
+            ..usage(&forest, options, size)
+        },
     })
 }
 
@@ -223,6 +231,7 @@ fn usage(forest: &Forest, options: &Options, size: u64) -> Usage {
     let data = of_data(|chunk| chunk.data);
     Usage {
         data,
+        shared: 0,
         metadata: forest.all_used() - data,
         free: of_data(|chunk| chunk.len - chunk.data),
         promised: options.free,

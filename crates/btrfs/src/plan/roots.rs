@@ -59,7 +59,8 @@ pub(super) fn root_items(
 }
 
 fn root_item(tree: u64, _: &Options) -> RootItem {
-    let has_files = tree == object::FS_TREE || tree == object::DATA_RELOC_TREE || (256..1 << 48).contains(&tree);
+    let has_files =
+        tree == object::FS_TREE || tree == object::DATA_RELOC_TREE || (256..1 << 48).contains(&tree);
     RootItem {
         inode: InodeItem {
             generation: 1.into(),
@@ -84,11 +85,20 @@ pub(super) fn uuid_items(survey: &Survey, options: &Options, take: Take) -> Resu
     for subvolume in &survey.subvolumes {
         let uuid = subvolume_uuid(options, "/");
         let (high, low) = uuid.split_at(8);
-        let half = |bytes: &[u8]| bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
-        list.push((Key::new(half(high), kind::UUID_SUBVOLUME, half(low)), subvolume.id));
+        let half = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        };
+        list.push((
+            Key::new(half(high), kind::UUID_SUBVOLUME, half(low)),
+            subvolume.id,
+        ));
     }
     list.sort_unstable();
-    list.iter().try_for_each(|(key, id)| take(*key, &id.to_le_bytes()))
+    list.iter()
+        .try_for_each(|(key, id)| take(*key, &id.to_le_bytes()))
 }
 
 /// The items of the tree that a balance works in.

@@ -46,10 +46,16 @@ pub(super) struct Name<'a> {
     pub(super) name: &'a [u8],
 }
 
-impl Survey<'_> {
+impl<'a> Survey<'a> {
     /// The number of a node's inode.
     pub(super) fn inode(&self, id: NodeId) -> u64 {
         self.inodes[id.index()].into()
+    }
+
+    /// All nodes with the ids of their subvolumes, in order.
+    pub(super) fn nodes(&'a self) -> impl Iterator<Item = (u64, NodeId)> {
+        let nodes = |subvolume: &'a Subvolume<'a>| subvolume.nodes.iter().map(|id| (subvolume.id, *id));
+        self.subvolumes.iter().flat_map(nodes)
     }
 }
 

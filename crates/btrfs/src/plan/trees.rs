@@ -2,11 +2,11 @@
 
 use zerocopy::IntoBytes;
 
+use crate::Result;
 use crate::checksum::seal;
 use crate::format::{
     GENERATION, HEADER_FLAGS, Header, ItemHead, Key, KeyPointer, LEAF_ROOM, NODE, NODE_LEN, POINTERS_MAX,
 };
-use crate::Result;
 
 /// How many nodes a tree has in each row, the leaves first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

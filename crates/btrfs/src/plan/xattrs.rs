@@ -39,7 +39,10 @@ fn problem(xattr: &Xattr) -> Option<String> {
         );
     }
     if xattr.name.len() > NAME_MAX {
-        return Some(format!("the name has {} bytes, the limit is 255", xattr.name.len()));
+        return Some(format!(
+            "the name has {} bytes, the limit is 255",
+            xattr.name.len()
+        ));
     }
     if is_access_list && !is_valid_list(&xattr.value) {
         return Some("the value is no access control list".to_string());
@@ -69,7 +72,10 @@ fn entry_len(xattr: &Xattr) -> usize {
 
 /// Attributes with the hashes of their names, sorted by these.
 pub(super) fn items(xattrs: &[Xattr]) -> Vec<(u64, &Xattr)> {
-    let mut items: Vec<(u64, &Xattr)> = xattrs.iter().map(|xattr| (name_hash(&xattr.name), xattr)).collect();
+    let mut items: Vec<(u64, &Xattr)> = xattrs
+        .iter()
+        .map(|xattr| (name_hash(&xattr.name), xattr))
+        .collect();
     items.sort();
     items
 }

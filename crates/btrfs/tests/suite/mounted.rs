@@ -1,14 +1,22 @@
 //! Linux mounts our images, finds in them what the trees have, and goes on from there.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use btrfs::Metadata;
-use image::Keep;
+use btrfs::{Metadata, Options, Profile};
+use image::{Keep, Tree};
 
-use crate::support::{PROFILES, assert_same, everything, options, plan, run, write};
+use crate::support::{
+    METADATA, PROFILES, assert_same, check_both, everything, odd, options, plan, run, write,
+};
 
+const EVERYTHING_BUT_TIMES: Keep = Keep {
+    times: false,
+    ..EVERYTHING
+};
 const EVERYTHING: Keep = Keep {
     modes: true,
     owners: true,
@@ -21,7 +29,11 @@ const EVERYTHING: Keep = Keep {
 /// Whether images can be mounted here. That takes more than a program: root's rights, loop devices and a Linux with btrfs.
 fn is_possible() -> bool {
     let script = "test \"$(id -u)\" = 0 && test -e /dev/loop-control && grep -qw btrfs /proc/filesystems";
-    let possible = Command::new("sh").args(["-c", script]).status().unwrap().success();
+    let possible = Command::new("sh")
+        .args(["-c", script])
+        .status()
+        .unwrap()
+        .success();
     if !possible {
         let _ = writeln!(std::io::stderr(), "skipped: btrfs cannot be mounted here");
     }
@@ -34,14 +46,33 @@ struct Mounted<'a>(&'a Path);
 impl Mounted<'_> {
     fn new<'a>(image: &Path, folder: &'a Path, how: &str) -> Mounted<'a> {
         std::fs::create_dir_all(folder).unwrap();
-        run(Command::new("mount").args(["-t", "btrfs", "-o", how]).arg(image).arg(folder));
+        let mut mount = Command::new("mount");
+        run(mount.args(["-t", "btrfs", "-o", how]).arg(image).arg(folder));
         Mounted(folder)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> String {
+        run(Command::new(program).args(arguments).current_dir(self.0))
     }
 }
 
 impl Drop for Mounted<'_> {
+    /// Whoever looks around on the machine can keep it busy for a moment.
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
+        let unmount = || {
+            Command::new("umount")
+                .arg(self.0)
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        let wait = |_| std::thread::sleep(Duration::from_millis(300));
+        let is_done = (0..100).any(|time| {
+            unmount() || {
+                wait(time);
+                false
+            }
+        });
+        assert!(is_done || std::thread::panicking());
     }
 }
 
@@ -51,11 +82,104 @@ fn linux_reads_the_same() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let (path, folder) = (dir.path().join("image"), dir.path().join("mounted"));
-    let tree = everything();
-    for profile in PROFILES {
+    for (profile, tree) in PROFILES.into_iter().zip([everything(), odd()]) {
+        let [path, folder] = ["image", "folder"].map(|name| dir.path().join(format!("{profile:?}-{name}")));
         write(&plan(&tree, &options(profile, Metadata::Dup)).image, &path);
         let mounted = Mounted::new(&path, &folder, "loop,ro");
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
     }
+}
+
+/// The least image has no free block that the kernel knows of. It grows nevertheless, and can do everything then.
+#[test]
+fn the_least_image_grows_and_lives() {
+    if !is_possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for profile in PROFILES {
+        for metadata in METADATA {
+            let [path, folder] =
+                ["image", "folder"].map(|name| dir.path().join(format!("{profile:?}-{metadata:?}-{name}")));
+            let tree = odd();
+            write(&plan(&tree, &options(profile, metadata)).image, &path);
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_len(64 << 30).unwrap();
+            let mounted = Mounted::new(&path, &folder, "loop");
+            let names = mounted.run("find", &["."]);
+            mounted.run("btrfs", &["filesystem", "resize", "max", "."]);
+            mounted.run("sh", &["-c", "for i in $(seq 2000); do echo $i > file-$i; done"]);
+            mounted.run(
+                "dd",
+                &["if=/dev/urandom", "of=large", "bs=1M", "count=100", "status=none"],
+            );
+            mounted.run("btrfs", &["subvolume", "snapshot", ".", "snapshot"]);
+            mounted.run("btrfs", &["balance", "start", "--full-balance", "."]);
+            let said = mounted.run("btrfs", &["scrub", "start", "-B", "."]);
+            assert!(said.contains("no errors found"), "{said}");
+            mounted.run(
+                "sh",
+                &[
+                    "-c",
+                    "rm -r file-* large && btrfs subvolume delete snapshot && sync",
+                ],
+            );
+            assert_eq!(mounted.run("find", &["."]), names);
+            assert_same(
+                &image::scan(mounted.0, EVERYTHING_BUT_TIMES).unwrap(),
+                &timeless(&tree),
+            );
+            drop(mounted);
+            check_both(&path);
+        }
+    }
+}
+
+/// Files can take as many bytes as were promised, and so can their metadata.
+#[test]
+fn the_promised_bytes_are_there() {
+    if !is_possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for (number, (free, metadata)) in [1 << 20, 20 << 20, 300 << 20]
+        .into_iter()
+        .zip(METADATA.into_iter().cycle())
+        .enumerate()
+    {
+        let [path, folder] = ["image", "folder"].map(|name| dir.path().join(format!("{number}-{name}")));
+        let options = Options {
+            free,
+            ..options(Profile::Portable, metadata)
+        };
+        let planned = plan(&odd(), &options);
+        assert!(
+            planned.usage.free >= free && planned.usage.free < free + 65536,
+            "{:?}",
+            planned.usage
+        );
+        write(&planned.image, &path);
+        let mounted = Mounted::new(&path, &folder, "loop");
+        // Many files of 16 KiB, and one of all the rest.
+        let many = free / 4 / 16384 * 16384;
+        let script = format!(
+            "mkdir m && head -c {many} /dev/urandom | split -a 5 -b 16384 - m/ && head -c {} /dev/urandom > large && \
+             sync",
+            free - many
+        );
+        mounted.run("sh", &["-c", &script]);
+        mounted.run("rm", &["-r", "m", "large"]);
+        mounted.run("sync", &[]);
+        drop(mounted);
+        check_both(&path);
+    }
+}
+
+/// The tree as if the root were always touched.
+fn timeless(tree: &Tree) -> Tree {
+    let mut tree = tree.clone();
+    for id in tree.nodes().map(|(id, _)| id).collect::<Vec<_>>() {
+        tree.node_mut(id).meta.mtime = 1;
+    }
+    tree
 }
