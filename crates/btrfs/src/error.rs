@@ -115,6 +115,14 @@ pub enum Error {
         /// The size that was asked for.
         size: u64,
     },
+    /// A compressor failed.
+    #[error("{compressor} failed: {problem}")]
+    Compressor {
+        /// Its name.
+        compressor: &'static str,
+        /// What it says.
+        problem: String,
+    },
     /// The system has no thread left to give.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
@@ -140,7 +148,7 @@ impl Error {
             | Error::TargetEmpty { .. }
             | Error::DeviceNumber { .. }
             | Error::BadXattr { .. } => Fault::Input,
-            Error::NoThread(_) => Fault::Output,
+            Error::NoThread(_) | Error::Compressor { .. } => Fault::Output,
             Error::Image(error) => error.fault(),
         }
     }

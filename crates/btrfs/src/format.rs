@@ -7,7 +7,9 @@ use zerocopy::byteorder::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of a sector, the unit of data.
-pub(crate) const SECTOR: u64 = 4096;
+pub(crate) const SECTOR: u64 = SECTOR_LEN as u64;
+/// The same, as the length of a buffer.
+pub(crate) const SECTOR_LEN: usize = 4096;
 /// Bytes of a node, the unit of metadata.
 pub(crate) const NODE: u64 = NODE_LEN as u64;
 /// The same, as the length of a buffer.
@@ -87,6 +89,8 @@ pub(crate) mod kind {
 /// What a reader must know.
 pub(crate) mod incompat {
     pub(crate) const MIXED_BACKREF: u64 = 0x1;
+    pub(crate) const COMPRESS_LZO: u64 = 0x8;
+    pub(crate) const COMPRESS_ZSTD: u64 = 0x10;
     pub(crate) const BIG_METADATA: u64 = 0x20;
     pub(crate) const EXTENDED_IREF: u64 = 0x40;
     pub(crate) const SKINNY_METADATA: u64 = 0x100;
@@ -98,6 +102,14 @@ pub(crate) mod compat_ro {
     pub(crate) const FREE_SPACE_TREE: u64 = 0x1;
     pub(crate) const FREE_SPACE_TREE_VALID: u64 = 0x2;
     pub(crate) const BLOCK_GROUP_TREE: u64 = 0x8;
+}
+
+/// How an extent is compressed.
+pub(crate) mod compression {
+    pub(crate) const NONE: u8 = 0;
+    pub(crate) const ZLIB: u8 = 1;
+    pub(crate) const LZO: u8 = 2;
+    pub(crate) const ZSTD: u8 = 3;
 }
 
 /// What a chunk holds, and how often.

@@ -27,6 +27,8 @@
 //!   leaf, from the lowest key to the highest, and all have the same generation.
 //! * Files of at most 2048 bytes lie in the leaves. Larger ones lie in extents of at most 1 MiB, which depend on the
 //!   file's bytes alone; long runs of zeros are holes, wherever they come from.
+//! * Compressed extents hold at most 128 KiB of a file. What does not save a sector stays as it is, and what of that lies
+//!   behind each other is one extent.
 //! * Files with equal bytes share their extents ([`EqualFiles`]); the extent tree counts who does.
 //! * The extent tree and the free space tree describe themselves: their sizes are found by repetition, and only grow
 //!   meanwhile ([`plan()`]).
@@ -36,8 +38,10 @@
 //! Who can read the result depends on its [`Profile`].
 
 mod checksum;
+mod compress;
 mod error;
 mod format;
+mod lzo;
 mod plan;
 
 use image::Seed;
@@ -62,6 +66,8 @@ pub struct Options {
     pub profile: Profile,
     /// How often metadata is stored.
     pub metadata: Metadata,
+    /// How data is compressed.
+    pub compression: Compression,
     /// What becomes of files with equal bytes.
     pub equal_files: EqualFiles,
     /// The image's size.
@@ -82,6 +88,7 @@ impl Options {
             seed,
             profile: Profile::default(),
             metadata: Metadata::default(),
+            compression: Compression::default(),
             equal_files: EqualFiles::default(),
             size: Size::default(),
             free: 0,
@@ -117,6 +124,26 @@ pub enum Metadata {
     Dup,
     /// Once.
     Single,
+}
+
+/// A compressor and its strength. What does not shrink stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Everything is stored as it is.
+    #[default]
+    None,
+    /// zlib streams.
+    Zlib {
+        /// 1 to 9.
+        level: u32,
+    },
+    /// LZO.
+    Lzo,
+    /// zstd, which Linux reads since 4.14.
+    Zstd {
+        /// 1 to 15.
+        level: i32,
+    },
 }
 
 /// What becomes of files with equal bytes that are too long for a leaf.

@@ -5,9 +5,11 @@
 //! 1. chunks are laid out for so many nodes, which gives every extent its address;
 //! 2. in these chunks the trees get addresses, and their items are counted; where they need more nodes than they have,
 //!    they get more, and are counted again;
-//! 3. when all trees together need more room than the chunks have, the chunks get more.
+//! 3. when all trees together need more room than the chunks have, the chunks get more, and the trees begin anew: with
+//!    other chunks, one of them can need less.
 //!
-//! Numbers only grow, so this ends. A tree that then has a node too many gets a leaf with one item.
+//! In 2. and in 3. numbers only grow, so this ends. A tree that would need a node less than it has got in 2. gets a leaf
+//! with one item.
 
 use super::chunks::{Chunk, Chunks, Wanted};
 use super::data::{Data, File};
@@ -49,60 +51,51 @@ pub(super) struct Known<'a> {
 
 impl Forest {
     /// Finds a place for everything.
-    pub(super) fn grow(known: Known) -> Result<Forest> {
-        let Known {
-            options,
-            data,
-            mut trees,
-        } = known;
-        let mut chunk_tree = Shape::of_leaves(1);
-        let (mut nodes, mut reserve) = (0, 0);
+    pub(super) fn grow(known: &Known) -> Result<Forest> {
+        let Known { options, data, trees } = known;
+        let (mut system, mut nodes, mut reserve) = (1, count(trees), 0);
         loop {
-            nodes = nodes.max(count(&trees));
-            reserve = reserve.max(free_metadata(options, &trees));
             let wanted = Wanted {
                 copies: options.metadata,
-                system: (4 * chunk_tree.nodes() + 4) * NODE,
+                system: (4 * system + 4) * NODE,
                 metadata: (nodes * NODE).saturating_add(reserve),
                 free: options.free,
             };
-            let forest = Forest {
-                chunks: Chunks::lay_out(data, &wanted),
-                chunk_tree: chunk_tree.clone(),
+            let chunks = Chunks::lay_out(data, &wanted);
+            let mut forest = Forest {
+                chunk_tree: chunk_shape(&chunks),
+                chunks,
                 trees: trees.clone(),
             };
-            let needed = forest.chunk_shape(chunk_tree.leaves());
-            let grown = forest.settle(options.profile, data)?;
-            let is_enough = count(&grown) <= nodes && free_metadata(options, &grown) <= reserve;
-            trees = grown;
-            if needed.nodes() == chunk_tree.nodes() && is_enough {
-                return Ok(Forest {
-                    trees,
-                    chunk_tree: needed,
-                    ..forest
-                });
+            forest.settle(options.profile, data)?;
+            let needed = (
+                forest.chunk_tree.nodes(),
+                count(&forest.trees),
+                free_metadata(options, &forest.trees),
+            );
+            if needed.0 <= system && needed.1 <= nodes && needed.2 <= reserve {
+                return Ok(forest);
             }
-            chunk_tree = needed;
+            system = system.max(needed.0);
+            nodes = nodes.max(needed.1);
+            reserve = reserve.max(needed.2);
         }
     }
 
-    /// The inner loop: the trees with as many nodes as they need in these chunks.
-    fn settle(&self, profile: Profile, data: &Data) -> Result<Vec<(u64, Shape)>> {
-        let mut forest = self.clone();
+    /// The inner loop: gives the trees as many nodes as they need in these chunks.
+    fn settle(&mut self, profile: Profile, data: &Data) -> Result<()> {
         loop {
             let mut has_grown = false;
-            for number in 0..forest.trees.len() {
-                let (tree, planned) = &forest.trees[number];
-                let Some(counted) = forest.count(*tree, planned.leaves(), profile, data)? else {
-                    continue;
-                };
-                if counted != *planned {
-                    has_grown |= counted.nodes() > planned.nodes();
-                    forest.trees[number].1 = counted;
+            for number in 0..self.trees.len() {
+                let (tree, planned) = &self.trees[number];
+                let (tree, nodes) = (*tree, planned.nodes());
+                if let Some(counted) = self.count(tree, planned.leaves(), profile, data)? {
+                    has_grown |= counted.nodes() > nodes;
+                    self.trees[number].1 = counted;
                 }
             }
             if !has_grown {
-                return Ok(forest.trees);
+                return Ok(());
             }
         }
     }
@@ -125,22 +118,8 @@ impl Forest {
                 _ => return Ok(None),
             }
             let shape = counter.shape();
-            if shape.leaves() >= least {
+            if shape.leaves() >= least || short >= least {
                 return Ok(Some(shape));
-            }
-            short += 1;
-        }
-    }
-
-    /// The shape of the chunk tree, with at least so many leaves.
-    fn chunk_shape(&self, least: u64) -> Shape {
-        let mut short = 0;
-        loop {
-            let mut counter = Counter::with_short_leaves(short);
-            super::devices::chunk_lens(&self.chunks).for_each(|len| counter.add(len));
-            let shape = counter.shape();
-            if shape.leaves() >= least {
-                return shape;
             }
             short += 1;
         }
@@ -274,6 +253,12 @@ impl Forest {
     }
 }
 
+fn chunk_shape(chunks: &Chunks) -> Shape {
+    let mut counter = Counter::default();
+    super::devices::chunk_lens(chunks).for_each(|len| counter.add(len));
+    counter.shape()
+}
+
 fn count(trees: &[(u64, Shape)]) -> u64 {
     trees.iter().map(|(_, shape)| shape.nodes()).sum()
 }
@@ -336,4 +321,51 @@ fn data_ref((root, inode): (u64, u64), start: u64) -> (u64, DataRef) {
         count: 1.into(),
     };
     (data_ref_hash(root, inode, start), reference)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Seed;
+
+    use super::*;
+
+    /// Where the data's first chunk ends before the copy of the superblock, the number of its checksums' items changes with
+    /// the size of everything before it, and not always upwards.
+    #[test]
+    fn sizes_are_found_wherever_chunks_end() {
+        let seed = Seed::new(b"test");
+        let options = Options::new(seed.uuid("fs"), seed);
+        for mebibytes in [66, 90, 1100] {
+            let data = Data::of_extents(mebibytes);
+            for leaves in (300..560).step_by(4).chain([2000, 2034]) {
+                let own = [
+                    object::ROOT_TREE,
+                    object::EXTENT_TREE,
+                    object::DEV_TREE,
+                    object::FREE_SPACE_TREE,
+                ];
+                let mut trees: Vec<(u64, Shape)> = own.map(|tree| (tree, Shape::of_leaves(1))).into();
+                trees.push((object::CSUM_TREE, Shape::of_leaves(1)));
+                trees.push((object::FS_TREE, Shape::of_leaves(leaves)));
+                let known = Known {
+                    options: &options,
+                    data: &data,
+                    trees,
+                };
+                let forest = Forest::grow(&known).unwrap();
+                for (tree, shape) in &forest.trees {
+                    let counted = forest
+                        .count(*tree, shape.leaves(), options.profile, &data)
+                        .unwrap();
+                    assert!(
+                        counted.is_none_or(|counted| counted == *shape),
+                        "{tree} {mebibytes} {leaves}"
+                    );
+                }
+                let room = forest.chunks.list.iter().filter(|chunk| chunk.kind & 4 != 0);
+                let room: u64 = room.map(|chunk| chunk.len).sum();
+                assert!(room >= count(&forest.trees) * NODE + FREE_LEAST);
+            }
+        }
+    }
 }

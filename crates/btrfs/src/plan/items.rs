@@ -11,7 +11,7 @@ use super::xattrs;
 use crate::checksum::{extref_hash, name_hash};
 use crate::format::{
     DirItem, FILE_INLINE, FILE_REGULAR, FileExtentHead, FileExtentTail, GENERATION, ITEM_MAX, InodeExtref,
-    InodeItem, InodeRef, Key, SECTOR, Timespec, kind, object,
+    InodeItem, InodeRef, Key, SECTOR, Timespec, compression, kind, object,
 };
 use crate::{Error, Profile, Result};
 
@@ -191,7 +191,8 @@ impl Items<'_> {
                 offset: 0.into(),
                 num_bytes: extent.covered().into(),
             };
-            put_extent(inode, extent.start, extent.covered(), tail, sheet)?;
+            let head = extent_head(extent.covered(), FILE_REGULAR, extent.compression);
+            put_extent(inode, extent.start, head, tail, sheet)?;
             end = extent.start + extent.covered();
             own += extent.covered();
         }
@@ -210,13 +211,20 @@ impl Items<'_> {
             offset: 0.into(),
             num_bytes: (hole.end - hole.start).into(),
         };
-        put_extent(inode, hole.start, hole.end - hole.start, tail, sheet)
+        let head = extent_head(hole.end - hole.start, FILE_REGULAR, compression::NONE);
+        put_extent(inode, hole.start, head, tail, sheet)
     }
 }
 
-fn put_extent(inode: &Inode, start: u64, len: u64, tail: FileExtentTail, sheet: &mut Sheet) -> Result<()> {
+fn put_extent(
+    inode: &Inode,
+    start: u64,
+    head: FileExtentHead,
+    tail: FileExtentTail,
+    sheet: &mut Sheet,
+) -> Result<()> {
     sheet.put(Key::new(inode.number, kind::EXTENT_DATA, start), |bytes| {
-        bytes.extend_from_slice(extent_head(len, FILE_REGULAR).as_bytes());
+        bytes.extend_from_slice(head.as_bytes());
         bytes.extend_from_slice(tail.as_bytes());
         Ok(())
     })
@@ -229,16 +237,16 @@ fn put_inline(
     write: impl FnOnce(&mut Vec<u8>) -> Result<()>,
 ) -> Result<()> {
     sheet.put(Key::new(inode.number, kind::EXTENT_DATA, 0), |bytes| {
-        bytes.extend_from_slice(extent_head(len, FILE_INLINE).as_bytes());
+        bytes.extend_from_slice(extent_head(len, FILE_INLINE, compression::NONE).as_bytes());
         write(bytes)
     })
 }
 
-fn extent_head(len: u64, kind: u8) -> FileExtentHead {
+fn extent_head(len: u64, kind: u8, compression: u8) -> FileExtentHead {
     FileExtentHead {
         generation: GENERATION.into(),
         ram_bytes: len.into(),
-        compression: 0,
+        compression,
         encryption: 0,
         other_encoding: 0.into(),
         kind,

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use image::{Content, Image, Kind, Layout, NodeId, Progress, ReadAt, Spool, Tree, show};
 
-use crate::format::{NODE, SECTOR, SUPERBLOCKS, group, object};
+use crate::format::{NODE, SECTOR, SUPERBLOCKS, compression, group, object};
 use crate::{Error, Options, Profile, Result, Size};
 use data::Data;
 use fixpoint::{Forest, Known};
@@ -40,9 +40,9 @@ const PIECE: usize = 1 << 20;
 
 /// What planning needs besides the tree and the options. None of it changes a byte of the image.
 pub struct Work<'a> {
-    /// Where nodes are kept. It must be fresh: planning fills it from its first byte.
+    /// Where nodes and compressed data are kept. It must be fresh: planning fills it from its first byte.
     pub spool: &'a Spool,
-    /// How many threads read.
+    /// How many threads read and compress.
     pub threads: usize,
     /// SHA-256 of files, by [`NodeId::index`], where known already; they are computed where needed otherwise.
     pub digests: &'a [Option<[u8; 32]>],
@@ -107,6 +107,7 @@ pub(crate) fn check(options: &Options) -> Result<()> {
     {
         return bad("size", size.to_string(), "must be a multiple of 4096".to_string());
     }
+    options.compression.check()?;
     if options.free > FREE_MAX {
         let problem = format!("the limit is {FREE_MAX}; a file system grows while it is mounted");
         return bad("free space", options.free.to_string(), problem);
@@ -127,7 +128,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     let survey = survey::survey(tree)?;
     let data = Data::read(&survey, options, work)?;
     let trees = trees(&survey, &data, options)?;
-    let forest = Forest::grow(Known {
+    let forest = Forest::grow(&Known {
         options,
         data: &data,
         trees,
@@ -143,7 +144,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     };
     let mut layout = Layout::new();
     planting.put_nodes(&mut layout, work.spool)?;
-    planting.put_data(&mut layout);
+    planting.put_data(&mut layout, work.spool);
     for place in SUPERBLOCKS.into_iter().filter(|place| place + SECTOR <= size) {
         let label = if place == SUPERBLOCKS[0] {
             "superblock"
@@ -252,7 +253,8 @@ struct Planting<'a> {
 impl Planting<'_> {
     /// Makes the nodes of all trees, and puts them into their chunks.
     fn put_nodes(&self, layout: &mut Layout, spool: &Spool) -> Result<()> {
-        let mut shelf = Shelf::new(spool);
+        let start = self.data.spooled;
+        let mut shelf = Shelf::new(spool, start);
         self.tree(object::CHUNK_TREE, &mut shelf)?;
         let system = shelf.end();
         for (tree, _) in &self.forest.trees {
@@ -260,7 +262,7 @@ impl Planting<'_> {
         }
         let end = shelf.finish()?;
         let kinds = [
-            (group::SYSTEM, 0..system, "chunk tree"),
+            (group::SYSTEM, start..system, "chunk tree"),
             (group::METADATA, system..end, "metadata"),
         ];
         for (kind, range, label) in kinds {
@@ -317,22 +319,29 @@ impl Planting<'_> {
         }
     }
 
-    /// Puts the data of files into their chunks: as they are, and zeros behind each up to a whole sector.
-    fn put_data(&self, layout: &mut Layout) {
+    /// Puts the data of files into their chunks: as they are, with zeros behind each up to a whole sector, or compressed.
+    fn put_data(&self, layout: &mut Layout, spool: &Spool) {
         let chunks = &self.forest.chunks;
         let mut data = chunks.list.iter().filter(|chunk| chunk.is_data()).peekable();
+        let [plain, compressed, end]: [Arc<str>; 3] =
+            ["files", "compressed files", "ends of files"].map(Into::into);
         for ((file, extent), address) in self.data.with_files().zip(&chunks.addresses) {
             while data.next_if(|chunk| chunk.end() <= *address).is_some() {}
             let Some(chunk) = data.peek() else { return };
             let start = chunk.stripes[0] + (address - chunk.start);
+            let disk_len = u64::from(extent.disk_len);
+            if extent.compression != compression::NONE {
+                let span = spool.span(extent.spooled, disk_len);
+                layout.put(start, Arc::clone(&compressed), span);
+                continue;
+            }
             let Kind::File(content) = &self.survey.tree.node(file.node).kind else {
                 continue;
             };
             let len = u64::from(extent.len);
-            let label: Arc<str> = "files".into();
-            layout.put(start, label, part(content, extent.start, len));
-            let rest = u64::from(extent.disk_len) - len;
-            layout.put(start + len, "ends of files", Content::Zeros(rest));
+            layout.put(start, Arc::clone(&plain), part(content, extent.start, len));
+            let rest = Content::Zeros(disk_len - len);
+            layout.put(start + len, Arc::clone(&end), rest);
         }
     }
 }
@@ -354,10 +363,10 @@ struct Shelf<'a> {
 }
 
 impl Shelf<'_> {
-    fn new(spool: &Spool) -> Shelf<'_> {
+    fn new(spool: &Spool, start: u64) -> Shelf<'_> {
         Shelf {
             spool,
-            start: 0,
+            start,
             nodes: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use crate::format::{
     BackupRoot, GENERATION, MAGIC, NODE_LEN, SECTOR, SUPERBLOCK_FLAGS, SYS_CHUNK_ARRAY, Superblock,
     SuperblockTail, compat_ro, incompat, object,
 };
-use crate::{Options, Profile};
+use crate::{Compression, Options, Profile};
 
 /// The superblock at a place.
 pub(super) fn superblock(place: u64, size: u64, forest: &Forest, options: &Options, ids: &Ids) -> Vec<u8> {
@@ -41,7 +41,7 @@ pub(super) fn superblock(place: u64, size: u64, forest: &Forest, options: &Optio
         sys_chunk_array_size: u32::try_from(chunks.len()).unwrap_or(u32::MAX).into(),
         chunk_root_generation: GENERATION.into(),
         compat_ro_flags: compat_ro_flags(options).into(),
-        incompat_flags: incompat_flags().into(),
+        incompat_flags: incompat_flags(options).into(),
         root_level: level(object::ROOT_TREE),
         chunk_root_level: level(object::CHUNK_TREE),
         dev_item: devices::device(&forest.chunks, size, ids),
@@ -60,8 +60,14 @@ pub(super) fn superblock(place: u64, size: u64, forest: &Forest, options: &Optio
     bytes
 }
 
-fn incompat_flags() -> u64 {
-    incompat::MIXED_BACKREF
+fn incompat_flags(options: &Options) -> u64 {
+    let compression = match options.compression {
+        Compression::None | Compression::Zlib { .. } => 0,
+        Compression::Lzo => incompat::COMPRESS_LZO,
+        Compression::Zstd { .. } => incompat::COMPRESS_ZSTD,
+    };
+    compression
+        | incompat::MIXED_BACKREF
         | incompat::BIG_METADATA
         | incompat::EXTENDED_IREF
         | incompat::SKINNY_METADATA

@@ -7,10 +7,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use btrfs::{Metadata, Options, Profile};
-use image::{Keep, Tree};
+use image::{Keep, NodeId, Tree};
 
 use crate::support::{
-    METADATA, PROFILES, assert_same, check_both, everything, odd, options, plan, run, write,
+    COMPRESSIONS, METADATA, PROFILES, assert_same, check_both, compressible, everything, odd, options, plan,
+    run, write,
 };
 
 const EVERYTHING_BUT_TIMES: Keep = Keep {
@@ -85,6 +86,27 @@ fn linux_reads_the_same() {
     for (profile, tree) in PROFILES.into_iter().zip([everything(), odd()]) {
         let [path, folder] = ["image", "folder"].map(|name| dir.path().join(format!("{profile:?}-{name}")));
         write(&plan(&tree, &options(profile, Metadata::Dup)).image, &path);
+        let mounted = Mounted::new(&path, &folder, "loop,ro");
+        assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
+    }
+}
+
+/// What Linux decompresses is what was compressed.
+#[test]
+fn linux_decompresses_the_same() {
+    if !is_possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    for (number, compression) in COMPRESSIONS.into_iter().enumerate() {
+        let [path, folder] = ["image", "folder"].map(|name| dir.path().join(format!("{number}-{name}")));
+        let options = Options {
+            compression,
+            ..options(PROFILES[number % 2], METADATA[number % 2])
+        };
+        write(&plan(&tree, &options).image, &path);
         let mounted = Mounted::new(&path, &folder, "loop,ro");
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
     }

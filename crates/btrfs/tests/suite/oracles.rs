@@ -7,7 +7,8 @@ use image::{Content, Node, NodeId, Tree, Xattr};
 
 use crate::support::oracle::installed;
 use crate::support::{
-    METADATA, PROFILES, bytes, check, check_both, everything, noise, odd, options, plan, run, write,
+    COMPRESSIONS, METADATA, PROFILES, bytes, check, check_both, compressible, everything, noise, odd,
+    options, plan, run, write,
 };
 
 #[test]
@@ -23,6 +24,25 @@ fn btrfs_check_finds_nothing() {
                 write(&plan(&tree, &options(profile, metadata)).image, &path);
                 check_both(&path);
             }
+        }
+    }
+}
+
+#[test]
+fn btrfs_check_finds_nothing_in_what_is_compressed() {
+    if !installed("btrfs") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("image");
+    for compression in COMPRESSIONS {
+        for (profile, tree) in PROFILES.into_iter().zip([compressible(), odd()]) {
+            let options = Options {
+                compression,
+                ..options(profile, Metadata::Single)
+            };
+            write(&plan(&tree, &options).image, &path);
+            check_both(&path);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What planning promises: sizes, limits, and the same bytes every time.
 
-use btrfs::{Metadata, Options, Profile, Size};
+use btrfs::{Compression, Metadata, Options, Profile, Size};
 use image::{Content, Device, Image, Kind, Layout, Meta, Node, NodeId, ReadAt, Tree, Xattr};
 use sha2::{Digest, Sha256};
 
-use crate::support::{METADATA, PROFILES, hex, odd, options, plan, try_plan};
+use crate::support::{COMPRESSIONS, METADATA, PROFILES, compressible, hex, odd, options, plan, try_plan};
 
 fn digest(image: &Image) -> String {
     let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
@@ -20,10 +20,31 @@ fn bytes_are_pinned() {
 }
 
 #[test]
+fn compressed_bytes_are_pinned() {
+    let digests = COMPRESSIONS.map(|compression| {
+        let options = Options {
+            compression,
+            ..options(Profile::Portable, Metadata::Single)
+        };
+        let planned = plan(&compressible(), &options);
+        (planned.usage.data, digest(&planned.image))
+    });
+    insta::assert_debug_snapshot!(digests);
+}
+
+#[test]
 fn threads_change_nothing() {
-    let options = options(Profile::Portable, Metadata::Dup);
-    let digests = [1, 8].map(|threads| digest(&try_plan(&odd(), &options, threads).unwrap().image));
-    assert_eq!(digests[0], digests[1]);
+    for compression in COMPRESSIONS {
+        let options = Options {
+            compression,
+            ..options(Profile::Portable, Metadata::Dup)
+        };
+        let digests = [1, 8].map(|threads| {
+            let planned = try_plan(&compressible(), &options, threads).unwrap();
+            digest(&planned.image)
+        });
+        assert_eq!(digests[0], digests[1]);
+    }
 }
 
 #[test]
@@ -95,6 +116,10 @@ fn bad_options_are_named() {
         label: Some(label.into()),
         ..good.clone()
     };
+    let level = |compression| Options {
+        compression,
+        ..good.clone()
+    };
     let size = |size: u64, free: u64| Options {
         size: Size::Exactly(size),
         free,
@@ -107,6 +132,9 @@ fn bad_options_are_named() {
         size(1 << 20, 0),
         size(4 << 20, 1 << 30),
         size(4 << 20, u64::MAX),
+        level(Compression::Zstd { level: 16 }),
+        level(Compression::Zstd { level: 0 }),
+        level(Compression::Zlib { level: 10 }),
     ];
     let errors: Vec<String> = cases.iter().map(|options| error(&tree, options)).collect();
     insta::assert_snapshot!(errors.join("\n"));

@@ -8,12 +8,20 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use btrfs::{Error, Metadata, Options, Planned, Profile, Work};
-use image::{Content, Image, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+use btrfs::{Compression, Error, Metadata, Options, Planned, Profile, Work};
+use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
 pub(crate) use shared::*;
 
 pub(crate) const PROFILES: [Profile; 2] = [Profile::Portable, Profile::Modern];
 pub(crate) const METADATA: [Metadata; 2] = [Metadata::Dup, Metadata::Single];
+
+pub(crate) const COMPRESSIONS: [Compression; 5] = [
+    Compression::None,
+    Compression::Zlib { level: 6 },
+    Compression::Lzo,
+    Compression::Zstd { level: 3 },
+    Compression::Zstd { level: 15 },
+];
 
 pub(crate) fn options(profile: Profile, metadata: Metadata) -> Options {
     let seed = Seed::new(b"test");
@@ -59,6 +67,49 @@ pub(crate) fn noise(len: u64) -> Content {
         start: 0,
         len,
     }
+}
+
+/// Text of words, of which some follow others more often: it compresses well, but not to nothing.
+pub(crate) fn words(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut text = Vec::new();
+    while text.len() < len {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.extend(format!("{:x} ", state >> 20 & state >> 24).into_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+/// Files around every border of what is compressed together, some of which shrink only in parts.
+pub(crate) fn compressible() -> Tree {
+    let mut tree = Tree::default();
+    let mut add = |name: String, bytes: Vec<u8>| {
+        tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
+    };
+    for len in [
+        1, 2048, 2049, 4096, 4097, 8191, 8192, 8193, 131_071, 131_072, 131_073, 600_001,
+    ] {
+        add(format!("/words-{len}"), words(len));
+        add(format!("/ones-{len}"), vec![1; len]);
+        add(format!("/noise-{len}"), noise(len as u64).to_vec().unwrap());
+        let halves = [
+            words(len / 2),
+            noise(len as u64).to_vec().unwrap(),
+            words(len / 3),
+        ]
+        .concat();
+        add(format!("/halves-{len}"), halves);
+    }
+    let parts: Vec<Vec<u8>> = (1..40)
+        .map(|part| match part % 3 {
+            0 => noise(part * 9000).to_vec().unwrap(),
+            1 => words(usize::try_from(part * 10_001).unwrap()),
+            _ => vec![0; usize::try_from(part * 5000).unwrap()],
+        })
+        .collect();
+    add("/parts".to_string(), parts.concat());
+    tree
 }
 
 /// The zoo with all that it has, but without its giants.
