@@ -19,17 +19,15 @@ pub enum Error {
     #[error("the root of a btrfs must be a directory")]
     RootNotADirectory,
     /// A subvolume that is no directory.
-    #[error("{path}: a subvolume must be a directory, and the tree has {what}")]
+    #[error("{path}: a subvolume must be a directory")]
     SubvolumeNotADirectory {
         /// The path in the tree.
         path: String,
-        /// What the tree has there.
-        what: &'static str,
     },
     /// A file with names in two subvolumes.
     #[error("{path}: the file has names in two subvolumes, and hard links cannot cross their borders")]
     LinkAcrossSubvolumes {
-        /// The second of its paths.
+        /// One of its paths.
         path: String,
     },
     /// A file with too many names.

@@ -72,6 +72,8 @@ pub(crate) mod kind {
     pub(crate) const EXTENT_DATA: u8 = 108;
     pub(crate) const EXTENT_CSUM: u8 = 128;
     pub(crate) const ROOT: u8 = 132;
+    pub(crate) const ROOT_BACKREF: u8 = 144;
+    pub(crate) const ROOT_REF: u8 = 156;
     pub(crate) const EXTENT: u8 = 168;
     pub(crate) const METADATA: u8 = 169;
     pub(crate) const TREE_BLOCK_REF: u8 = 176;
@@ -89,6 +91,7 @@ pub(crate) mod kind {
 /// What a reader must know.
 pub(crate) mod incompat {
     pub(crate) const MIXED_BACKREF: u64 = 0x1;
+    pub(crate) const DEFAULT_SUBVOLUME: u64 = 0x2;
     pub(crate) const COMPRESS_LZO: u64 = 0x8;
     pub(crate) const COMPRESS_ZSTD: u64 = 0x10;
     pub(crate) const BIG_METADATA: u64 = 0x20;
@@ -128,6 +131,8 @@ pub(crate) const EXTENT_TREE_BLOCK: u64 = 2;
 pub(crate) const HEADER_FLAGS: u64 = 1 | 1 << 56;
 /// [`Superblock::flags`]: written.
 pub(crate) const SUPERBLOCK_FLAGS: u64 = 1;
+/// [`RootItem::flags`]: nobody writes to the subvolume.
+pub(crate) const ROOT_READONLY: u64 = 1;
 /// [`InodeItem::flags`] of a subvolume's root item.
 pub(crate) const ROOT_ITEM_INIT: u64 = 1 << 31;
 /// [`FileExtentHead::kind`]: the data follows.
@@ -492,7 +497,17 @@ pub(crate) struct RootItem {
     pub(crate) reserved: [U64; 8],
 }
 
+/// The name of a subvolume in the one that has it; the name follows.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct RootRef {
+    pub(crate) dirid: U64,
+    pub(crate) sequence: U64,
+    pub(crate) name_len: U16,
+}
+
 const _: () = {
+    assert!(size_of::<RootRef>() == 18);
     assert!(size_of::<DiskKey>() == 17);
     assert!(size_of::<Header>() == 101);
     assert!(size_of::<ItemHead>() == 25);

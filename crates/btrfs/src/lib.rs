@@ -32,6 +32,8 @@
 //! * Files with equal bytes share their extents ([`EqualFiles`]); the extent tree counts who does.
 //! * The extent tree and the free space tree describe themselves: their sizes are found by repetition, and only grow
 //!   meanwhile ([`plan()`]).
+//! * Subvolumes get their numbers in the order of the walk, and their ids from the seed and their paths, so that images
+//!   of one seed can be sources and targets of `btrfs send -p`.
 //! * DATA comes last, so that the image ends with it, and growing moves nothing.
 //! * Every sector of data has a checksum, so planning reads every file once.
 //!
@@ -44,7 +46,9 @@ mod format;
 mod lzo;
 mod plan;
 
-use image::Seed;
+use std::collections::BTreeMap;
+
+use image::{NodeId, Seed};
 use uuid::Uuid;
 
 pub use error::Error;
@@ -70,6 +74,10 @@ pub struct Options {
     pub compression: Compression,
     /// What becomes of files with equal bytes.
     pub equal_files: EqualFiles,
+    /// The directories of the tree that are subvolumes.
+    pub subvolumes: BTreeMap<NodeId, Access>,
+    /// Which of them is mounted when nobody says which; the root of the tree usually.
+    pub default_subvolume: NodeId,
     /// The image's size.
     pub size: Size,
     /// Bytes that files can take when everything of the tree is there, besides what the kernel keeps for itself.
@@ -90,6 +98,8 @@ impl Options {
             metadata: Metadata::default(),
             compression: Compression::default(),
             equal_files: EqualFiles::default(),
+            subvolumes: BTreeMap::new(),
+            default_subvolume: NodeId::ROOT,
             size: Size::default(),
             free: 0,
             time: 1,
@@ -154,6 +164,16 @@ pub enum EqualFiles {
     Shared,
     /// Each has extents of its own.
     Apart,
+}
+
+/// Who may write to a subvolume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever the modes of files allow to.
+    #[default]
+    Writable,
+    /// Nobody, until somebody says otherwise with `btrfs property set`.
+    ReadOnly,
 }
 
 /// Which size is asked for.

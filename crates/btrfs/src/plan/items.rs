@@ -120,8 +120,12 @@ impl Items<'_> {
     fn put_entries(&self, inode: &Inode, sheet: &mut Sheet) -> Result<()> {
         let tree = self.survey.tree;
         let push = |bytes: &mut Vec<u8>, name: &[u8], child: NodeId| {
+            let location = match self.survey.subvolume(child) {
+                Some(id) => Key::new(id, kind::ROOT, u64::MAX),
+                None => Key::new(self.survey.inode(child), kind::INODE, 0),
+            };
             let head = DirItem {
-                location: Key::new(self.survey.inode(child), kind::INODE, 0).disk(),
+                location: location.disk(),
                 transid: GENERATION.into(),
                 data_len: 0.into(),
                 name_len: len16(name).into(),

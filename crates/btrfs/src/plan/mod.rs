@@ -108,6 +108,10 @@ pub(crate) fn check(options: &Options) -> Result<()> {
         return bad("size", size.to_string(), "must be a multiple of 4096".to_string());
     }
     options.compression.check()?;
+    if options.subvolumes.contains_key(&NodeId::ROOT) {
+        let problem = "is the file system itself, which is a subvolume always".to_string();
+        return bad("subvolume", "/".to_string(), problem);
+    }
     if options.free > FREE_MAX {
         let problem = format!("the limit is {FREE_MAX}; a file system grows while it is mounted");
         return bad("free space", options.free.to_string(), problem);
@@ -125,7 +129,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     if !matches!(tree.node(NodeId::ROOT).kind, Kind::Directory(_)) {
         return Err(Error::RootNotADirectory);
     }
-    let survey = survey::survey(tree)?;
+    let survey = survey::survey(tree, options)?;
     let data = Data::read(&survey, options, work)?;
     let trees = trees(&survey, &data, options)?;
     let forest = Forest::grow(&Known {

@@ -1,5 +1,6 @@
 //! The superblock, and its copies.
 
+use image::NodeId;
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::devices;
@@ -66,7 +67,12 @@ fn incompat_flags(options: &Options) -> u64 {
         Compression::Lzo => incompat::COMPRESS_LZO,
         Compression::Zstd { .. } => incompat::COMPRESS_ZSTD,
     };
+    let default = match options.default_subvolume {
+        NodeId::ROOT => 0,
+        _ => incompat::DEFAULT_SUBVOLUME,
+    };
     compression
+        | default
         | incompat::MIXED_BACKREF
         | incompat::BIG_METADATA
         | incompat::EXTENDED_IREF

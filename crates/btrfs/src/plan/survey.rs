@@ -1,12 +1,12 @@
 //! The first look at a tree: which inodes there are, and what each is called.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use image::{Kind, Node, NodeId, Tree, show};
 
 use super::xattrs;
 use crate::format::{LINKS_MAX, object};
-use crate::{Error, Result};
+use crate::{Access, Error, Options, Result};
 
 /// The longest target of a symbolic link.
 const TARGET_MAX: usize = 4095;
@@ -25,11 +25,20 @@ pub(super) struct Survey<'a> {
     pub(super) subvolumes: Vec<Subvolume<'a>>,
     /// The number of each node in its subvolume.
     inodes: Vec<u32>,
+    /// The id of each node's subvolume.
+    trees: Vec<u64>,
+    /// The ids of subvolumes by their roots.
+    roots: BTreeMap<NodeId, u64>,
 }
 
 /// A tree of files.
 pub(super) struct Subvolume<'a> {
     pub(super) id: u64,
+    pub(super) access: Access,
+    /// Its path in the whole tree.
+    pub(super) path: String,
+    /// The name that it has in another subvolume, and the id of that.
+    pub(super) entry: Option<(u64, Name<'a>)>,
     /// The nodes in the order of their inodes' numbers, from [`object::FIRST_FREE`] on.
     pub(super) nodes: Vec<NodeId>,
     /// All names, sorted by the inodes that have them.
@@ -52,6 +61,11 @@ impl<'a> Survey<'a> {
         self.inodes[id.index()].into()
     }
 
+    /// The id of the subvolume that has this root.
+    pub(super) fn subvolume(&self, id: NodeId) -> Option<u64> {
+        self.roots.get(&id).copied()
+    }
+
     /// All nodes with the ids of their subvolumes, in order.
     pub(super) fn nodes(&'a self) -> impl Iterator<Item = (u64, NodeId)> {
         let nodes = |subvolume: &'a Subvolume<'a>| subvolume.nodes.iter().map(|id| (subvolume.id, *id));
@@ -63,36 +77,92 @@ impl<'a> Survey<'a> {
 pub(super) const ROOT_INODE: u32 = 256;
 const _: () = assert!(ROOT_INODE as u64 == object::FIRST_FREE);
 
+/// A subvolume that the walk has come by, and does not go into.
+struct Waiting<'a> {
+    id: u64,
+    root: NodeId,
+    entry: Option<(u64, Name<'a>)>,
+}
+
 /// A number for every node of the tree.
-pub(super) fn survey(tree: &Tree) -> Result<Survey<'_>> {
+pub(super) fn survey<'a>(tree: &'a Tree, options: &Options) -> Result<Survey<'a>> {
     let mut survey = Survey {
         tree,
         subvolumes: Vec::new(),
         inodes: vec![0; tree.len()],
+        trees: vec![0; tree.len()],
+        roots: BTreeMap::new(),
     };
-    let mut waiting = VecDeque::from([(object::FS_TREE, NodeId::ROOT)]);
-    while let Some((id, root)) = waiting.pop_front() {
-        let subvolume = walk(&mut survey, id, root)?;
+    check_subvolumes(tree, options)?;
+    let mut waiting = VecDeque::from([Waiting {
+        id: object::FS_TREE,
+        root: NodeId::ROOT,
+        entry: None,
+    }]);
+    while let Some(next) = waiting.pop_front() {
+        let subvolume = walk(&mut survey, next, options, &mut waiting)?;
         survey.subvolumes.push(subvolume);
     }
     check(&survey)?;
     Ok(survey)
 }
 
+fn check_subvolumes(tree: &Tree, options: &Options) -> Result<()> {
+    for id in options.subvolumes.keys() {
+        if !matches!(tree.node(*id).kind, Kind::Directory(_)) {
+            return Err(Error::SubvolumeNotADirectory {
+                path: path(tree, *id),
+            });
+        }
+    }
+    let default = options.default_subvolume;
+    if default != NodeId::ROOT && !options.subvolumes.contains_key(&default) {
+        return Err(Error::BadOption {
+            option: "default subvolume",
+            value: path(tree, default),
+            problem: "is no subvolume".to_string(),
+        });
+    }
+    Ok(())
+}
+
 /// Numbers the nodes of one subvolume.
-fn walk<'a>(survey: &mut Survey<'a>, id: u64, root: NodeId) -> Result<Subvolume<'a>> {
+fn walk<'a>(
+    survey: &mut Survey<'a>,
+    own: Waiting<'a>,
+    options: &Options,
+    waiting: &mut VecDeque<Waiting<'a>>,
+) -> Result<Subvolume<'a>> {
     let tree = survey.tree;
+    survey.roots.insert(own.root, own.id);
     let mut subvolume = Subvolume {
-        id,
+        id: own.id,
+        access: options.subvolumes.get(&own.root).copied().unwrap_or_default(),
+        path: path(tree, own.root),
+        entry: own.entry,
         nodes: Vec::new(),
         names: Vec::new(),
     };
-    let mut stack: Vec<(NodeId, Option<Name<'a>>)> = vec![(root, None)];
+    let mut stack: Vec<(NodeId, Option<Name<'a>>)> = vec![(own.root, None)];
     while let Some((id, name)) = stack.pop() {
+        if let Some(name) = name
+            && options.subvolumes.contains_key(&id)
+        {
+            let count = survey.subvolumes.len() + waiting.len();
+            waiting.push_back(Waiting {
+                id: object::FIRST_FREE + count as u64,
+                root: id,
+                entry: Some((own.id, name)),
+            });
+            continue;
+        }
         let known = &mut survey.inodes[id.index()];
         if *known == 0 {
             *known = ROOT_INODE + u32::try_from(subvolume.nodes.len()).unwrap_or(u32::MAX);
+            survey.trees[id.index()] = own.id;
             subvolume.nodes.push(id);
+        } else if survey.trees[id.index()] != own.id {
+            return Err(Error::LinkAcrossSubvolumes { path: path(tree, id) });
         }
         let inode = *known;
         subvolume.names.extend(name.map(|name| Name { inode, ..name }));

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use btrfs::{Metadata, Options, Profile};
-use image::{Keep, NodeId, Tree};
+use btrfs::{Access, Metadata, Options, Profile};
+use image::{Keep, Node, NodeId, Seed, Tree};
 
 use crate::support::{
     COMPRESSIONS, METADATA, PROFILES, assert_same, check_both, compressible, everything, odd, options, plan,
-    run, write,
+    run, subvolumes, with_subvolumes, words, write,
 };
 
 const EVERYTHING_BUT_TIMES: Keep = Keep {
@@ -110,6 +110,87 @@ fn linux_decompresses_the_same() {
         let mounted = Mounted::new(&path, &folder, "loop,ro");
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
     }
+}
+
+#[test]
+fn linux_knows_the_subvolumes() {
+    if !is_possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let tree = with_subvolumes();
+    let image = |name: &str, uuid: &str, tree: &Tree| {
+        let seed = Seed::new(b"test");
+        let options = Options {
+            uuid: seed.uuid(uuid),
+            free: 20 << 20,
+            ..subvolumes(tree, options(Profile::Portable, Metadata::Single))
+        };
+        let path = dir.path().join(name);
+        write(&plan(tree, &options).image, &path);
+        path
+    };
+    let first = image("first", "first", &tree);
+    let folder = dir.path().join("folder");
+    {
+        let mounted = Mounted::new(&first, &folder, "loop,ro,subvolid=5");
+        assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
+        let list = mounted.run("btrfs", &["subvolume", "list", "."]);
+        let paths: Vec<&str> = list
+            .lines()
+            .filter_map(|line| line.split_once("path "))
+            .map(|pair| pair.1)
+            .collect();
+        assert_eq!(
+            paths,
+            ["@", "@home", "plain/inside", "@/nix", "@/nix/store"],
+            "{list}"
+        );
+    }
+    {
+        let mounted = Mounted::new(&first, &folder, "loop");
+        assert_eq!(
+            mounted.run("stat", &["-c", "%a", "."]),
+            "700\n",
+            "the default is /@"
+        );
+        mounted.run("touch", &["written"]);
+        let said = mounted.run("sh", &["-c", "touch nix/written 2>&1 || true"]);
+        assert!(said.contains("Read-only file system"), "{said}");
+    }
+    check_both(&first);
+}
+
+/// What a subvolume of one image has more than that of another travels as the difference, also onto another file system.
+#[test]
+fn differences_travel_between_images() {
+    if !is_possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
+    let seed = Seed::new(b"test");
+    let mut tree = Tree::default();
+    tree.add_at(b"/store/file", Node::file(words(100_000))).unwrap();
+    for (path, uuid) in [(&one, "one"), (&two, "two")] {
+        let options = Options {
+            uuid: seed.uuid(uuid),
+            free: 20 << 20,
+            subvolumes: [(tree.lookup(b"/store").unwrap(), Access::ReadOnly)].into(),
+            ..options(Profile::Portable, Metadata::Single)
+        };
+        write(&plan(&tree, &options).image, path);
+    }
+    let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
+    let (from, to) = (Mounted::new(&one, &from, "loop"), Mounted::new(&two, &to, "loop"));
+    from.run("btrfs", &["subvolume", "snapshot", "store", "next"]);
+    from.run("sh", &["-c", "echo more > next/more"]);
+    from.run("btrfs", &["property", "set", "next", "ro", "true"]);
+    from.run("sh", &["-c", "btrfs send -p store next > ../stream"]);
+    to.run("sh", &["-c", "btrfs receive . < ../stream"]);
+    to.run("cmp", &["next/file", "store/file"]);
+    to.run("cmp", &["next/more", "../from/next/more"]);
+    assert!(dir.path().join("stream").metadata().unwrap().len() < 4096);
 }
 
 /// The least image has no free block that the kernel knows of. It grows nevertheless, and can do everything then.

@@ -8,7 +8,7 @@ use image::{Content, Node, NodeId, Tree, Xattr};
 use crate::support::oracle::installed;
 use crate::support::{
     COMPRESSIONS, METADATA, PROFILES, bytes, check, check_both, compressible, everything, noise, odd,
-    options, plan, run, write,
+    options, plan, run, subvolumes, with_subvolumes, write,
 };
 
 #[test]
@@ -193,6 +193,21 @@ fn equal_files_share_their_extents() {
     let (shared, apart) = (planned.usage, apart.usage);
     assert_eq!((shared.data + shared.shared, apart.shared), (apart.data, 0));
     assert!(shared.data < 4 << 20, "{shared:?}");
+}
+
+#[test]
+fn btrfs_check_finds_nothing_in_subvolumes() {
+    if !installed("btrfs") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("image");
+    for profile in PROFILES {
+        let tree = with_subvolumes();
+        let options = subvolumes(&tree, options(profile, Metadata::Dup));
+        write(&plan(&tree, &options).image, &path);
+        check_both(&path);
+    }
 }
 
 /// Where a leaf is full to the last byte, and where a row of nodes gets another row above it.

@@ -1,6 +1,6 @@
 //! What planning promises: sizes, limits, and the same bytes every time.
 
-use btrfs::{Compression, Metadata, Options, Profile, Size};
+use btrfs::{Access, Compression, Metadata, Options, Profile, Size};
 use image::{Content, Device, Image, Kind, Layout, Meta, Node, NodeId, ReadAt, Tree, Xattr};
 use sha2::{Digest, Sha256};
 
@@ -184,4 +184,26 @@ fn what_btrfs_cannot_hold_is_named() {
     let errors: Vec<String> = trees.iter().map(|tree| error(tree, &options)).collect();
     insta::assert_snapshot!(errors.join("\n"));
     plan(&with("/x", attributed("user.big", 16_220)), &options);
+}
+
+#[test]
+fn bad_subvolumes_are_named() {
+    let mut tree = Tree::default();
+    let file = tree.add_at(b"/a/file", Node::file(&b"x"[..])).unwrap();
+    let [a, b] = [&b"/a"[..], b"/b"].map(|path| tree.make_directory(path).unwrap());
+    tree.link(b, b"link", file).unwrap();
+    let with = |ids: &[NodeId], default: NodeId| Options {
+        subvolumes: ids.iter().map(|id| (*id, Access::Writable)).collect(),
+        default_subvolume: default,
+        ..options(Profile::Portable, Metadata::Dup)
+    };
+    let errors = [
+        error(&tree, &with(&[NodeId::ROOT], NodeId::ROOT)),
+        error(&tree, &with(&[file], NodeId::ROOT)),
+        error(&tree, &with(&[], a)),
+        error(&tree, &with(&[a], a)),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+    tree.remove(b, b"link");
+    plan(&tree, &with(&[a], a));
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use btrfs::{Compression, Error, Metadata, Options, Planned, Profile, Work};
+use btrfs::{Access, Compression, Error, Metadata, Options, Planned, Profile, Work};
 use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
 pub(crate) use shared::*;
 
@@ -110,6 +110,33 @@ pub(crate) fn compressible() -> Tree {
         .collect();
     add("/parts".to_string(), parts.concat());
     tree
+}
+
+/// A tree for subvolumes in subvolumes, whose files share extents across their borders.
+pub(crate) fn with_subvolumes() -> Tree {
+    let mut tree = odd();
+    for (number, path) in ["/@", "/@/nix", "/@/nix/store", "/@home", "/plain/inside"]
+        .into_iter()
+        .enumerate()
+    {
+        let id = tree.make_directory(path.as_bytes()).unwrap();
+        tree.graft(id, b"odd", odd()).unwrap();
+        tree.node_mut(id).meta.mode = 0o700 + u16::try_from(number).unwrap();
+        tree.node_mut(id).meta.mtime = 5;
+    }
+    tree
+}
+
+/// Its subvolumes.
+pub(crate) fn subvolumes(tree: &Tree, options: Options) -> Options {
+    let id = |path: &str| tree.lookup(path.as_bytes()).unwrap();
+    let writable = ["/@", "/@home", "/plain/inside"].map(|path| (id(path), Access::Writable));
+    let read_only = ["/@/nix", "/@/nix/store"].map(|path| (id(path), Access::ReadOnly));
+    Options {
+        subvolumes: writable.into_iter().chain(read_only).collect(),
+        default_subvolume: id("/@"),
+        ..options
+    }
 }
 
 /// The zoo with all that it has, but without its giants.
