@@ -124,6 +124,34 @@ pub enum Error {
     /// The system has no thread left to give.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
+    /// An image that holds no btrfs.
+    #[error("not btrfs: {problem}")]
+    NotBtrfs {
+        /// What is missing or different.
+        problem: String,
+    },
+    /// An image with features that this reader does not know.
+    #[error("the file system uses {feature}, which kiln does not read")]
+    Unsupported {
+        /// The feature's name, or its bits.
+        feature: String,
+    },
+    /// An image that contradicts itself.
+    #[error("{place}: {problem}")]
+    Damaged {
+        /// The path or the structure.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A source that cannot be read.
+    #[error("cannot read {what}: {source}")]
+    Read {
+        /// The path or the structure.
+        what: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// A content that cannot be read, or a layout that contradicts itself.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -145,7 +173,11 @@ impl Error {
             Error::TargetTooLong { .. }
             | Error::TargetEmpty { .. }
             | Error::DeviceNumber { .. }
+            | Error::NotBtrfs { .. }
+            | Error::Unsupported { .. }
+            | Error::Read { .. }
             | Error::BadXattr { .. } => Fault::Input,
+            Error::Damaged { .. } => Fault::Damaged,
             Error::NoThread(_) | Error::Compressor { .. } => Fault::Output,
             Error::Image(error) => error.fault(),
         }

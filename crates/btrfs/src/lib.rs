@@ -1,4 +1,4 @@
-//! btrfs: trees become images of exact size that grow online.
+//! btrfs: trees become images of exact size that grow online, and images are read back.
 //!
 //! All that a btrfs knows stands in *trees*: sorted lists of items, whose leaves are nodes of 16 KiB. Nodes and the data of
 //! files have logical addresses, and *chunks* say where on the device a range of these lies, once or twice.
@@ -37,7 +37,7 @@
 //! * DATA comes last, so that the image ends with it, and growing moves nothing.
 //! * Every sector of data has a checksum, so planning reads every file once.
 //!
-//! Who can read the result depends on its [`Profile`].
+//! Who can read the result depends on its [`Profile`]. [`read`] goes the other way and expects the worst of its input.
 
 mod checksum;
 mod compress;
@@ -45,6 +45,7 @@ mod error;
 mod format;
 mod lzo;
 mod plan;
+pub mod read;
 
 use std::collections::BTreeMap;
 

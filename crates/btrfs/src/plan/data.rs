@@ -195,19 +195,17 @@ impl Data {
             }
             let original = originals.as_ref().map_or(id, |originals| originals[id.index()]);
             let user = (subvolume, survey.inode(id));
-            let number = match data.files.get_mut(data.of_node[original.index()] as usize) {
-                Some(file) => {
-                    file.users.push(user);
-                    data.of_node[original.index()]
-                }
-                None => {
-                    data.files.push(File {
-                        node: id,
-                        extents: 0..0,
-                        users: vec![user],
-                    });
-                    u32::try_from(data.files.len() - 1).unwrap_or(NONE)
-                }
+            let number = data.of_node[original.index()];
+            let number = if let Some(file) = data.files.get_mut(number as usize) {
+                file.users.push(user);
+                number
+            } else {
+                data.files.push(File {
+                    node: id,
+                    extents: 0..0,
+                    users: vec![user],
+                });
+                u32::try_from(data.files.len() - 1).unwrap_or(NONE)
             };
             data.of_node[id.index()] = number;
         }

@@ -275,16 +275,16 @@ fn put_names(inode: &Inode, sheet: &mut Sheet) -> Result<()> {
         sheet.put(key, |bytes| {
             let start = bytes.len();
             for name in same {
-                if bytes.len() - start + size_of::<InodeRef>() + name.name.len() > ITEM_MAX {
-                    further.push((extref_hash(name.parent.into(), name.name), name));
+                if bytes.len() - start + size_of::<InodeRef>() + name.bytes.len() > ITEM_MAX {
+                    further.push((extref_hash(name.parent.into(), name.bytes), name));
                     continue;
                 }
                 let head = InodeRef {
                     index: u64::from(name.index).into(),
-                    name_len: len16(name.name).into(),
+                    name_len: len16(name.bytes).into(),
                 };
                 bytes.extend_from_slice(head.as_bytes());
-                bytes.extend_from_slice(name.name);
+                bytes.extend_from_slice(name.bytes);
             }
             Ok(())
         })?;
@@ -296,10 +296,10 @@ fn put_names(inode: &Inode, sheet: &mut Sheet) -> Result<()> {
                 let head = InodeExtref {
                     parent: u64::from(name.parent).into(),
                     index: u64::from(name.index).into(),
-                    name_len: len16(name.name).into(),
+                    name_len: len16(name.bytes).into(),
                 };
                 bytes.extend_from_slice(head.as_bytes());
-                bytes.extend_from_slice(name.name);
+                bytes.extend_from_slice(name.bytes);
             }
             Ok(())
         })?;
@@ -322,7 +322,9 @@ fn put_root_name(inode: u64, take: Take) -> Result<()> {
 fn put_xattrs(inode: &Inode, sheet: &mut Sheet) -> Result<()> {
     for same in xattrs::items(&inode.node.meta.xattrs).chunk_by(|a, b| a.0 == b.0) {
         sheet.put(Key::new(inode.number, kind::XATTR, same[0].0), |bytes| {
-            same.iter().for_each(|(_, xattr)| xattrs::push(bytes, xattr));
+            for (_, xattr) in same {
+                xattrs::push(bytes, xattr);
+            }
             Ok(())
         })?;
     }

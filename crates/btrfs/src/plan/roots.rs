@@ -75,9 +75,9 @@ fn refs(id: u64, parent: u64, name: &Name) -> [(Key, Vec<u8>); 2] {
     let head = RootRef {
         dirid: u64::from(name.parent).into(),
         sequence: u64::from(name.index).into(),
-        name_len: u16::try_from(name.name.len()).unwrap_or(u16::MAX).into(),
+        name_len: u16::try_from(name.bytes.len()).unwrap_or(u16::MAX).into(),
     };
-    let item = [head.as_bytes(), name.name].concat();
+    let item = [head.as_bytes(), name.bytes].concat();
     [
         (Key::new(parent, kind::ROOT_REF, id), item.clone()),
         (Key::new(id, kind::ROOT_BACKREF, parent), item),

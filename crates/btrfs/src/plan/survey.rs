@@ -52,7 +52,7 @@ pub(super) struct Name<'a> {
     pub(super) parent: u32,
     /// Its index in the parent.
     pub(super) index: u32,
-    pub(super) name: &'a [u8],
+    pub(super) bytes: &'a [u8],
 }
 
 impl<'a> Survey<'a> {
@@ -100,7 +100,7 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options) -> Result<Survey<'a>
         entry: None,
     }]);
     while let Some(next) = waiting.pop_front() {
-        let subvolume = walk(&mut survey, next, options, &mut waiting)?;
+        let subvolume = walk(&mut survey, &next, options, &mut waiting)?;
         survey.subvolumes.push(subvolume);
     }
     check(&survey)?;
@@ -129,7 +129,7 @@ fn check_subvolumes(tree: &Tree, options: &Options) -> Result<()> {
 /// Numbers the nodes of one subvolume.
 fn walk<'a>(
     survey: &mut Survey<'a>,
-    own: Waiting<'a>,
+    own: &Waiting<'a>,
     options: &Options,
     waiting: &mut VecDeque<Waiting<'a>>,
 ) -> Result<Subvolume<'a>> {
@@ -167,12 +167,12 @@ fn walk<'a>(
         let inode = *known;
         subvolume.names.extend(name.map(|name| Name { inode, ..name }));
         let first = stack.len();
-        for (index, (name, child)) in (INDEX_FIRST..).zip(tree.children(id)) {
+        for (index, (bytes, child)) in (INDEX_FIRST..).zip(tree.children(id)) {
             let name = Name {
                 inode: 0,
                 parent: inode,
                 index,
-                name,
+                bytes,
             };
             stack.push((child, Some(name)));
         }
