@@ -127,7 +127,10 @@ impl Said {
             kind::METADATA => {
                 let (head, rest) = ExtentItem::read_from_prefix(item).map_err(|_| wrong())?;
                 let Some((&kind::TREE_BLOCK_REF, tree)) = rest.split_first() else {
-                    return Err(wrong());
+                    // Linux leaves such references behind snapshots, also when these are gone.
+                    return Err(Error::Unsupported {
+                        feature: "nodes that subvolumes have shared".to_string(),
+                    });
                 };
                 let tree = tree.try_into().map_err(|_| wrong())?;
                 if (head.refs.get(), head.flags.get()) != (1, EXTENT_TREE_BLOCK) {

@@ -135,7 +135,8 @@ impl FileSystem {
     }
 
     /// Reads everything, and compares it with what the trees say of who uses it and of what is free, and with what is there
-    /// twice. Free space in bitmaps, as Linux writes it where there is much of it in pieces, is not compared.
+    /// twice. Free space in bitmaps, as Linux writes it where there is much of it in pieces, is not compared; file systems
+    /// that had snapshots are not checked.
     ///
     /// # Errors
     /// The first contradiction that is found.

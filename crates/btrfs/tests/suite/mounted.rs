@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use btrfs::read::FileSystem;
 use btrfs::{Access, Metadata, Options, Profile};
 use image::{Keep, Node, NodeId, Seed, Tree};
 
@@ -234,6 +236,9 @@ fn the_least_image_grows_and_lives() {
             );
             drop(mounted);
             check_both(&path);
+            let written = FileSystem::open(Arc::new(File::open(&path).unwrap()), 64 << 30).unwrap();
+            let found = written.contents().unwrap().tree;
+            assert_same(&timeless(&found), &timeless(&tree));
         }
     }
 }
