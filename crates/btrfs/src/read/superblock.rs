@@ -64,25 +64,9 @@ pub(super) fn read(source: &Source) -> Result<(Geometry, Vec<Chunk>)> {
     if superblock.magic != MAGIC {
         return Err(not("there is no magic number"));
     }
-    let unsupported = |feature: String| Error::Unsupported { feature };
-    if superblock.csum_type.get() != 0 {
-        return Err(unsupported(format!("checksums of type {}", superblock.csum_type)));
-    }
+    check_features(&superblock)?;
     if superblock.csum[..4] != checksum(&bytes[32..]).to_le_bytes() {
         return Err(damaged(what, "its checksum is wrong"));
-    }
-    let incompat = superblock.incompat_flags.get();
-    if let Some((_, name)) = UNREAD.iter().find(|(bit, _)| incompat & bit != 0) {
-        return Err(unsupported((*name).to_string()));
-    }
-    if incompat & !KNOWN != 0 {
-        return Err(unsupported(format!("features {:#x}", incompat & !KNOWN)));
-    }
-    if superblock.num_devices.get() != 1 {
-        return Err(unsupported(format!("{} devices", superblock.num_devices)));
-    }
-    if superblock.log_root.get() != 0 {
-        return Err(unsupported("a log that nobody has replayed".to_string()));
     }
     let (sector, node) = (superblock.sectorsize.get(), superblock.nodesize.get());
     if u64::from(sector) != SECTOR {
@@ -108,6 +92,7 @@ pub(super) fn read(source: &Source) -> Result<(Geometry, Vec<Chunk>)> {
         level,
         generation,
     };
+    let incompat = superblock.incompat_flags.get();
     let label = superblock.label.split(|byte| *byte == 0).next();
     let generation = superblock.generation.get();
     let geometry = Geometry {
@@ -135,4 +120,29 @@ pub(super) fn read(source: &Source) -> Result<(Geometry, Vec<Chunk>)> {
     let array = rest.get(..len).filter(|_| len <= SYS_CHUNK_ARRAY);
     let array = array.ok_or_else(|| damaged(what, format!("{len} bytes of chunks")))?;
     Ok((geometry, chunks::parse_array(array)?))
+}
+
+fn unsupported(feature: String) -> Error {
+    Error::Unsupported { feature }
+}
+
+/// Finds what this reader does not know.
+fn check_features(superblock: &Superblock) -> Result<()> {
+    if superblock.csum_type.get() != 0 {
+        return Err(unsupported(format!("checksums of type {}", superblock.csum_type)));
+    }
+    let incompat = superblock.incompat_flags.get();
+    if let Some((_, name)) = UNREAD.iter().find(|(bit, _)| incompat & bit != 0) {
+        return Err(unsupported((*name).to_string()));
+    }
+    if incompat & !KNOWN != 0 {
+        return Err(unsupported(format!("features {:#x}", incompat & !KNOWN)));
+    }
+    if superblock.num_devices.get() != 1 {
+        return Err(unsupported(format!("{} devices", superblock.num_devices)));
+    }
+    if superblock.log_root.get() != 0 {
+        return Err(unsupported("a log that nobody has replayed".to_string()));
+    }
+    Ok(())
 }
