@@ -205,6 +205,9 @@ fn compare(said: &Used, used: &Used) -> Result<()> {
 /// Every sector of data has a checksum that is right, unless it has none.
 fn check_data(system: &FileSystem, sums: &Sums, used: &Used) -> Result<()> {
     for (address, used) in used {
+        if system.chunks.place(*address, used.len()).is_none() {
+            return Err(damaged(format!("extent {address}"), "lies in no chunk"));
+        }
         for start in (*address..address + used.len()).step_by(SECTOR_LEN) {
             let Some(sum) = sums.of(start) else { continue };
             let place = format!("data at {start}");

@@ -354,6 +354,9 @@ fn extent(
 ) -> Result<Content, String> {
     let data = Arc::clone(data);
     let address = tail.disk_bytenr.get();
+    if data.chunks.place(address, tail.disk_num_bytes.get()).is_none() {
+        return Err(format!("its data at {address} lies in no chunk"));
+    }
     let short = |number: u64| u32::try_from(number).map_err(|error| error.to_string());
     let source: Arc<dyn image::ReadAt> = match head.compression {
         compression::NONE => Arc::new(Plain { data, address, trust }),

@@ -187,7 +187,11 @@ fn no_number_is_believed() {
             let mut image = image.clone();
             image[start + at..start + at + 8].copy_from_slice(&number.to_le_bytes());
             count += 1;
-            wrong += usize::from(read(sealed(image, start, len)).is_err());
+            let image = sealed(image, start, len);
+            let is_wrong = read(image.clone()).is_err();
+            let is_contradicted = check(image).is_err();
+            assert!(is_contradicted || !is_wrong, "byte {at} of the block at {start}");
+            wrong += usize::from(is_wrong);
         }
     }
     // Most of a node is empty.
