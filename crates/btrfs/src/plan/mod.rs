@@ -1,0 +1,401 @@
+//! Planning: a tree becomes an image.
+//!
+//! 1. [`survey`] numbers the inodes; [`data`] finds the extents of files and the checksums of their sectors.
+//! 2. [`items`] says what the trees of files consist of, which tells their sizes.
+//! 3. [`fixpoint`] finds the sizes of the trees that describe the others and themselves, and [`chunks`] gives everything
+//!    its address and its place.
+//! 4. [`trees`] makes the nodes, which go into the spool, and [`supers`] the superblocks.
+
+mod chunks;
+mod data;
+mod devices;
+mod duplicates;
+mod fixpoint;
+mod items;
+mod roots;
+mod sums;
+mod supers;
+mod survey;
+mod trees;
+mod xattrs;
+
+use std::sync::Arc;
+
+use image::{Content, Image, Kind, Layout, NodeId, Progress, ReadAt, Spool, Tree, show};
+
+use crate::format::{NODE, SECTOR, SUPERBLOCKS, compression, group, object};
+use crate::{Error, Options, Profile, Result, Size};
+use data::Data;
+use fixpoint::{Forest, Known};
+use items::{Items, Take};
+use survey::Survey;
+use trees::{Counter, Ids, Shape, Writer};
+
+/// The longest label.
+const LABEL_MAX: usize = 255;
+/// The most free space: beyond it, the list of chunks would be what takes the memory.
+const FREE_MAX: u64 = 16 << 40;
+/// Nodes are put into the spool in pieces of this many bytes.
+const PIECE: usize = 1 << 20;
+
+/// What planning needs besides the tree and the options. None of it changes a byte of the image.
+pub struct Work<'a> {
+    /// Where nodes and compressed data are kept. It must be fresh: planning fills it from its first byte.
+    pub spool: &'a Spool,
+    /// How many threads read and compress.
+    pub threads: usize,
+    /// SHA-256 of files, by [`NodeId::index`], where known already; they are computed where needed otherwise.
+    pub digests: &'a [Option<[u8; 32]>],
+    /// Hears about the bytes that are read.
+    pub progress: &'a dyn Progress,
+}
+
+impl Work<'_> {
+    fn pool(&self) -> Result<rayon::ThreadPool> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
+        pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))
+    }
+}
+
+/// A planned file system.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The file system. Its nodes lie in the spool, its data where files are.
+    pub image: Image,
+    /// How full it is.
+    pub usage: Usage,
+}
+
+/// How full a file system is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Of files that do not lie in nodes.
+    pub data: u64,
+    /// Of files that share the data of others, and take no space of their own.
+    pub shared: u64,
+    /// Of nodes, each counted once.
+    pub metadata: u64,
+    /// Free for data. It is as much as was promised, or more.
+    pub free: u64,
+    /// The free bytes that were asked for.
+    pub promised: u64,
+    /// On the device, in no chunk yet.
+    pub unallocated: u64,
+}
+
+/// Finds options that make no sense.
+pub(crate) fn check(options: &Options) -> Result<()> {
+    let bad = |option: &'static str, value: String, problem: String| {
+        Err(Error::BadOption {
+            option,
+            value,
+            problem,
+        })
+    };
+    if let Some(label) = &options.label {
+        if label.len() > LABEL_MAX {
+            let problem = format!("is {} bytes long, the limit is {LABEL_MAX}", label.len());
+            return bad("label", show(label.as_bytes()), problem);
+        }
+        if label.contains(['\0', '\n', '/']) {
+            let problem = "must have no zero byte, line break or slash".to_string();
+            return bad("label", show(label.as_bytes()), problem);
+        }
+    }
+    if let Size::Exactly(size) = options.size
+        && !size.is_multiple_of(SECTOR)
+    {
+        return bad("size", size.to_string(), "must be a multiple of 4096".to_string());
+    }
+    options.compression.check()?;
+    if options.subvolumes.contains_key(&NodeId::ROOT) {
+        let problem = "is the file system itself, which is a subvolume always".to_string();
+        return bad("subvolume", "/".to_string(), problem);
+    }
+    if options.free > FREE_MAX {
+        let problem = format!("the limit is {FREE_MAX}; a file system grows while it is mounted");
+        return bad("free space", options.free.to_string(), problem);
+    }
+    Ok(())
+}
+
+/// Makes an image of a tree.
+///
+/// # Errors
+/// When the tree or the options have something that btrfs cannot hold, a file cannot be read, or everything together
+/// does not fit.
+pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
+    check(options)?;
+    if !matches!(tree.node(NodeId::ROOT).kind, Kind::Directory(_)) {
+        return Err(Error::RootNotADirectory);
+    }
+    let survey = survey::survey(tree, options)?;
+    let data = Data::read(&survey, options, work)?;
+    let trees = trees(&survey, &data, options)?;
+    let forest = Forest::grow(&Known {
+        options,
+        data: &data,
+        trees,
+    })?;
+    let size = size(&forest, options)?;
+    let planting = Planting {
+        survey: &survey,
+        data: &data,
+        forest: &forest,
+        options,
+        ids: ids(options),
+        size,
+    };
+    let mut layout = Layout::new();
+    planting.put_nodes(&mut layout, work.spool)?;
+    planting.put_data(&mut layout, work.spool);
+    for place in SUPERBLOCKS.into_iter().filter(|place| place + SECTOR <= size) {
+        let label = if place == SUPERBLOCKS[0] {
+            "superblock"
+        } else {
+            "superblock (copy)"
+        };
+        let bytes = supers::superblock(place, size, &forest, options, &planting.ids);
+        layout.put(place, label, bytes);
+    }
+    Ok(Planned {
+        image: layout.finish(size)?,
+        usage: Usage {
+            shared: data.shared(),
+            ..usage(&forest, options, size)
+        },
+    })
+}
+
+fn ids(options: &Options) -> Ids {
+    Ids {
+        fsid: *options.uuid.as_bytes(),
+        device: *options.seed.uuid("device").as_bytes(),
+        chunk_tree: *options.seed.uuid("chunk tree").as_bytes(),
+    }
+}
+
+/// All trees but the chunk tree in the order of their nodes, as far as their sizes are known.
+fn trees(survey: &Survey, data: &Data, options: &Options) -> Result<Vec<(u64, Shape)>> {
+    let mut order = vec![object::ROOT_TREE, object::EXTENT_TREE, object::DEV_TREE];
+    if options.profile == Profile::Modern {
+        order.push(object::BLOCK_GROUP_TREE);
+    }
+    order.extend([
+        object::FREE_SPACE_TREE,
+        object::UUID_TREE,
+        object::DATA_RELOC_TREE,
+        object::CSUM_TREE,
+    ]);
+    order.extend(survey.subvolumes.iter().map(|subvolume| subvolume.id));
+    let items = Items {
+        survey,
+        data,
+        profile: options.profile,
+        addresses: None,
+    };
+    let shape = |tree: &u64| {
+        let mut counter = Counter::default();
+        let mut take = |_, item: &[u8]| {
+            counter.add(item.len());
+            Ok(())
+        };
+        match *tree {
+            object::ROOT_TREE => roots::root_items(survey, None, options, &order, &mut take)?,
+            object::UUID_TREE => roots::uuid_items(survey, options, &mut take)?,
+            object::DATA_RELOC_TREE => roots::reloc_items(options, &mut take)?,
+            _ => {
+                if let Some(subvolume) = survey.subvolumes.iter().find(|found| found.id == *tree) {
+                    items.subvolume(subvolume, &mut take)?;
+                }
+            }
+        }
+        Ok((*tree, counter.shape()))
+    };
+    order.iter().map(shape).collect()
+}
+
+fn size(forest: &Forest, options: &Options) -> Result<u64> {
+    let needed = forest.chunks.end;
+    match options.size {
+        Size::Fit => Ok(needed),
+        Size::Exactly(size) if size >= needed => Ok(size),
+        Size::Exactly(size) => Err(Error::Full {
+            needed,
+            free: options.free,
+            size,
+        }),
+    }
+}
+
+fn usage(forest: &Forest, options: &Options, size: u64) -> Usage {
+    let chunks = || forest.chunks.list.iter();
+    let of_data = |value: fn(&chunks::Chunk) -> u64| -> u64 {
+        chunks().filter(|chunk| chunk.is_data()).map(value).sum()
+    };
+    let data = of_data(|chunk| chunk.data);
+    Usage {
+        data,
+        shared: 0,
+        metadata: forest.all_used() - data,
+        free: of_data(|chunk| chunk.len - chunk.data),
+        promised: options.free,
+        unallocated: size - forest.chunks.end,
+    }
+}
+
+/// Everything that was decided.
+struct Planting<'a> {
+    survey: &'a Survey<'a>,
+    data: &'a Data,
+    forest: &'a Forest,
+    options: &'a Options,
+    ids: Ids,
+    size: u64,
+}
+
+impl Planting<'_> {
+    /// Makes the nodes of all trees, and puts them into their chunks.
+    fn put_nodes(&self, layout: &mut Layout, spool: &Spool) -> Result<()> {
+        let start = self.data.spooled;
+        let mut shelf = Shelf::new(spool, start);
+        self.tree(object::CHUNK_TREE, &mut shelf)?;
+        let system = shelf.end();
+        for (tree, _) in &self.forest.trees {
+            self.tree(*tree, &mut shelf)?;
+        }
+        let end = shelf.finish()?;
+        let kinds = [
+            (group::SYSTEM, start..system, "chunk tree"),
+            (group::METADATA, system..end, "metadata"),
+        ];
+        for (kind, range, label) in kinds {
+            let nodes = (range.end - range.start) / NODE;
+            for (start, nodes) in self.forest.chunks.pieces(kind, nodes) {
+                let len = (nodes.end - nodes.start) * NODE;
+                layout.put(start, label, spool.span(range.start + nodes.start * NODE, len));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the nodes of one tree.
+    fn tree(&self, tree: u64, shelf: &mut Shelf) -> Result<()> {
+        let (start, shape) = self.forest.tree(tree);
+        let mut sink = |node: &[u8]| shelf.add(node);
+        let mut writer = Writer::new(self.ids, tree, start, shape, &mut sink);
+        self.items(tree, &mut |key, item| writer.add(key, item))?;
+        writer.finish()
+    }
+
+    fn items(&self, tree: u64, take: Take) -> Result<()> {
+        let Planting {
+            survey,
+            data,
+            forest,
+            options,
+            ..
+        } = *self;
+        let chunks = &forest.chunks;
+        match tree {
+            object::CHUNK_TREE => devices::chunk_items(chunks, self.size, &self.ids, take),
+            object::ROOT_TREE => {
+                let trees: Vec<u64> = forest.trees.iter().map(|(tree, _)| *tree).collect();
+                roots::root_items(survey, Some(forest), options, &trees, take)
+            }
+            object::EXTENT_TREE => forest.extents(data, options.profile, take),
+            object::DEV_TREE => devices::device_items(chunks, self.ids.chunk_tree, take),
+            object::BLOCK_GROUP_TREE => forest.block_groups(take),
+            object::FREE_SPACE_TREE => forest.free_space(take),
+            object::UUID_TREE => roots::uuid_items(survey, options, take),
+            object::DATA_RELOC_TREE => roots::reloc_items(options, take),
+            object::CSUM_TREE => sums::items(data, chunks, take),
+            _ => {
+                let items = Items {
+                    survey,
+                    data,
+                    profile: options.profile,
+                    addresses: Some(&chunks.addresses),
+                };
+                let subvolume = survey.subvolumes.iter().find(|subvolume| subvolume.id == tree);
+                subvolume.map_or(Ok(()), |subvolume| items.subvolume(subvolume, take))
+            }
+        }
+    }
+
+    /// Puts the data of files into their chunks: as they are, with zeros behind each up to a whole sector, or compressed.
+    fn put_data(&self, layout: &mut Layout, spool: &Spool) {
+        let chunks = &self.forest.chunks;
+        let mut data = chunks.list.iter().filter(|chunk| chunk.is_data()).peekable();
+        let [plain, compressed, end]: [Arc<str>; 3] =
+            ["files", "compressed files", "ends of files"].map(Into::into);
+        for ((file, extent), address) in self.data.with_files().zip(&chunks.addresses) {
+            while data.next_if(|chunk| chunk.end() <= *address).is_some() {}
+            let Some(chunk) = data.peek() else { return };
+            let start = chunk.stripes[0] + (address - chunk.start);
+            let disk_len = u64::from(extent.disk_len);
+            if extent.compression != compression::NONE {
+                let span = spool.span(extent.spooled, disk_len);
+                layout.put(start, Arc::clone(&compressed), span);
+                continue;
+            }
+            let Kind::File(content) = &self.survey.tree.node(file.node).kind else {
+                continue;
+            };
+            let len = u64::from(extent.len);
+            layout.put(start, Arc::clone(&plain), part(content, extent.start, len));
+            let rest = Content::Zeros(disk_len - len);
+            layout.put(start + len, Arc::clone(&end), rest);
+        }
+    }
+}
+
+/// A part of a content.
+fn part(content: &Content, start: u64, len: u64) -> Content {
+    if len == content.len() {
+        return content.clone();
+    }
+    let source: Arc<dyn ReadAt> = Arc::new(content.clone());
+    Content::Span { source, start, len }
+}
+
+/// Collects nodes for the spool.
+struct Shelf<'a> {
+    spool: &'a Spool,
+    start: u64,
+    nodes: Vec<u8>,
+}
+
+impl Shelf<'_> {
+    fn new(spool: &Spool, start: u64) -> Shelf<'_> {
+        Shelf {
+            spool,
+            start,
+            nodes: Vec::new(),
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.nodes.len() as u64
+    }
+
+    fn add(&mut self, node: &[u8]) -> Result<()> {
+        self.nodes.extend_from_slice(node);
+        if self.nodes.len() < PIECE {
+            return Ok(());
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.spool.write_at(&self.nodes, self.start)?;
+        self.start = self.end();
+        self.nodes.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u64> {
+        self.flush()?;
+        Ok(self.start)
+    }
+}

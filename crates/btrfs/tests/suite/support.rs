@@ -1,0 +1,204 @@
+//! What the tests of btrfs share: the zoo of all formats, how an image is made, and how it is checked.
+
+#[path = "../../../../tests/zoo/mod.rs"]
+mod shared;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use btrfs::{Access, Compression, Error, Metadata, Options, Planned, Profile, Work};
+use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+pub(crate) use shared::*;
+
+pub(crate) const PROFILES: [Profile; 2] = [Profile::Portable, Profile::Modern];
+pub(crate) const METADATA: [Metadata; 2] = [Metadata::Dup, Metadata::Single];
+
+pub(crate) const COMPRESSIONS: [Compression; 5] = [
+    Compression::None,
+    Compression::Zlib { level: 6 },
+    Compression::Lzo,
+    Compression::Zstd { level: 3 },
+    Compression::Zstd { level: 15 },
+];
+
+pub(crate) fn options(profile: Profile, metadata: Metadata) -> Options {
+    let seed = Seed::new(b"test");
+    Options {
+        profile,
+        metadata,
+        ..Options::new(seed.uuid("fs"), seed)
+    }
+}
+
+pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result<Planned, Error> {
+    let spool = Spool::create(&std::env::temp_dir()).unwrap();
+    let work = Work {
+        spool: &spool,
+        threads,
+        digests: &[],
+        progress: &Silent,
+    };
+    btrfs::plan(tree, options, &work)
+}
+
+pub(crate) fn plan(tree: &Tree, options: &Options) -> Planned {
+    try_plan(tree, options, 2).unwrap()
+}
+
+/// Bytes without a hole that take no memory: each eight say where they are.
+#[derive(Debug)]
+struct Noise;
+
+impl ReadAt for Noise {
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
+        for (byte, place) in buffer.iter_mut().zip(start..) {
+            let word = (place / 8 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            *byte = word.to_le_bytes()[usize::try_from(place % 8).unwrap()];
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn noise(len: u64) -> Content {
+    Content::Span {
+        source: std::sync::Arc::new(Noise),
+        start: 0,
+        len,
+    }
+}
+
+/// Text of words, of which some follow others more often: it compresses well, but not to nothing.
+pub(crate) fn words(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut text = Vec::new();
+    while text.len() < len {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.extend(format!("{:x} ", state >> 20 & state >> 24).into_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+/// Files around every border of what is compressed together, some of which shrink only in parts.
+pub(crate) fn compressible() -> Tree {
+    let mut tree = Tree::default();
+    let mut add = |name: String, bytes: Vec<u8>| {
+        tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
+    };
+    for len in [
+        1, 2048, 2049, 4096, 4097, 8191, 8192, 8193, 131_071, 131_072, 131_073, 600_001,
+    ] {
+        add(format!("/words-{len}"), words(len));
+        add(format!("/ones-{len}"), vec![1; len]);
+        add(format!("/noise-{len}"), noise(len as u64).to_vec().unwrap());
+        let halves = [
+            words(len / 2),
+            noise(len as u64).to_vec().unwrap(),
+            words(len / 3),
+        ]
+        .concat();
+        add(format!("/halves-{len}"), halves);
+    }
+    let parts: Vec<Vec<u8>> = (1..40)
+        .map(|part| match part % 3 {
+            0 => noise(part * 9000).to_vec().unwrap(),
+            1 => words(usize::try_from(part * 10_001).unwrap()),
+            _ => vec![0; usize::try_from(part * 5000).unwrap()],
+        })
+        .collect();
+    add("/parts".to_string(), parts.concat());
+    tree
+}
+
+/// A tree for subvolumes in subvolumes, whose files share extents across their borders.
+pub(crate) fn with_subvolumes() -> Tree {
+    let mut tree = odd();
+    for (number, path) in ["/@", "/@/nix", "/@/nix/store", "/@home", "/plain/inside"]
+        .into_iter()
+        .enumerate()
+    {
+        let id = tree.make_directory(path.as_bytes()).unwrap();
+        tree.graft(id, b"odd", odd()).unwrap();
+        tree.node_mut(id).meta.mode = 0o700 + u16::try_from(number).unwrap();
+        tree.node_mut(id).meta.mtime = 5;
+    }
+    tree
+}
+
+/// Its subvolumes.
+pub(crate) fn subvolumes(tree: &Tree, options: Options) -> Options {
+    let id = |path: &str| tree.lookup(path.as_bytes()).unwrap();
+    let writable = ["/@", "/@home", "/plain/inside"].map(|path| (id(path), Access::Writable));
+    let read_only = ["/@/nix", "/@/nix/store"].map(|path| (id(path), Access::ReadOnly));
+    Options {
+        subvolumes: writable.into_iter().chain(read_only).collect(),
+        default_subvolume: id("/@"),
+        ..options
+    }
+}
+
+/// The zoo with all that it has, but without its giants.
+pub(crate) fn odd() -> Tree {
+    let mut tree = zoo(128 << 10);
+    add_specials(&mut tree);
+    add_xattrs(&mut tree);
+    add_units(&mut tree);
+    tree
+}
+
+/// The whole zoo.
+pub(crate) fn everything() -> Tree {
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"giants", giants()).unwrap();
+    tree
+}
+
+/// The image as a sparse file. Zeros that matter are holes, which saves these tests hours.
+pub(crate) fn write(image: &Image, path: &Path) {
+    let file = File::create(path).unwrap();
+    file.set_len(image.size()).unwrap();
+    for extent in image.extents() {
+        for run in extent.content.data_runs().unwrap() {
+            let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap()];
+            extent.content.read_exact_at(&mut bytes, run.start).unwrap();
+            file.write_all_at(&bytes, extent.start + run.start).unwrap();
+        }
+    }
+}
+
+/// What `btrfs check` says when there is nothing to say.
+const USUAL: [&str; 12] = [
+    "Opening filesystem to check...",
+    "Checking filesystem on ",
+    "UUID: ",
+    "[",
+    "found ",
+    "total csum bytes: ",
+    "total tree bytes: ",
+    "total fs tree bytes: ",
+    "total extent tree bytes: ",
+    "btree space waste bytes: ",
+    "file data blocks allocated: ",
+    " referenced ",
+];
+
+/// `btrfs check` reads everything and finds nothing, and says nothing else either.
+pub(crate) fn check(path: &Path) {
+    check_with(path, &["--check-data-csum"]);
+}
+
+/// The same in the mode that takes little memory, which goes another way. It does not know what an inode with very many
+/// names in one directory is.
+pub(crate) fn check_both(path: &Path) {
+    check(path);
+    check_with(path, &["--mode=lowmem"]);
+}
+
+fn check_with(path: &Path, arguments: &[&str]) {
+    let said = run(Command::new("btrfs").arg("check").args(arguments).arg(path));
+    let is_usual = |line: &str| line.is_empty() || USUAL.iter().any(|usual| line.starts_with(usual));
+    assert!(said.lines().all(is_usual), "{said}");
+    assert!(said.contains("no error found"), "{said}");
+}
