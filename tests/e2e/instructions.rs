@@ -20,32 +20,32 @@ const RECORDS: [(&str, &str, [u64; 2]); 6] = [
     (
         "compress",
         "squashfs --tree tree --no-cache --level 3 --block-size 128KiB --out out",
-        [190_760, 189_300],
+        [188_000, 189_300],
     ),
     (
         "lay out many small files in a squashfs",
         "squashfs --tree small --no-cache --compression none --out out",
-        [169_340, 69_660],
+        [163_000, 69_660],
     ),
     (
         "lay out an ext4",
         "ext4 --tree tree --label a --free 0B --free-inodes 0 --journal none --out out",
-        [20_700, 11_800],
+        [15_920, 11_800],
     ),
     (
         "lay out many small files in an ext4",
         "ext4 --tree small --label a --free 0B --free-inodes 0 --journal none --out out",
-        [186_680, 94_730],
+        [147_800, 94_730],
     ),
     (
         "lay out many small files in a FAT",
         "fat --tree small --label A --out out",
-        [430_160, 230_750],
+        [393_300, 230_750],
     ),
     (
         "lift segments out of a cache",
         "squashfs --tree tree --cache cache --level 3 --block-size 128KiB --out out",
-        [16_450, 9_270],
+        [12_260, 7_640],
     ),
 ];
 
