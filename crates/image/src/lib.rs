@@ -24,6 +24,7 @@
 
 mod content;
 mod copy;
+mod equal;
 mod error;
 mod extents;
 mod fsverity;
@@ -37,6 +38,7 @@ mod write;
 mod zeros;
 
 pub use content::{Content, HostFile, ReadAt, Reader, Spooled};
+pub use equal::{Compared, compare};
 pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};
 pub use fsverity::FsVerity;

@@ -45,7 +45,7 @@ pub(super) fn pieces(image: &Image, progress: &dyn Progress, share: bool, hand: 
         progress,
         hand,
         share,
-        buffer: vec![0; PIECE],
+        buffer: Vec::new(),
         filled: 0,
         end: PIECE,
         unsaid: 0,
@@ -61,7 +61,7 @@ struct Gather<'a, 'h> {
     progress: &'a dyn Progress,
     hand: &'a mut Hand<'h>,
     share: bool,
-    /// Bytes that were not handed on: those before `filled`. There is room for more before `end`.
+    /// Bytes that were not handed on: those before `filled`. There is room for more before `end`. Empty before the first.
     buffer: Vec<u8>,
     filled: usize,
     end: usize,
@@ -149,6 +149,9 @@ impl Gather<'_, '_> {
             self.flush()?;
         }
         if self.filled == 0 {
+            if self.buffer.is_empty() {
+                self.buffer = self.free_buffer();
+            }
             let behind = usize::try_from(self.position % PIECE as u64).unwrap_or(0);
             self.end = PIECE - behind;
         }
@@ -168,8 +171,7 @@ impl Gather<'_, '_> {
         if self.filled == 0 {
             return Ok(());
         }
-        let next = self.buffer();
-        let mut full = std::mem::replace(&mut self.buffer, next);
+        let mut full = std::mem::take(&mut self.buffer);
         full.truncate(self.filled);
         let full = Arc::new(full);
         self.lent.push_back(Arc::clone(&full));
@@ -180,7 +182,7 @@ impl Gather<'_, '_> {
     }
 
     /// A buffer that is free, or a new one.
-    fn buffer(&mut self) -> Vec<u8> {
+    fn free_buffer(&mut self) -> Vec<u8> {
         let Some(oldest) = self.lent.pop_front() else {
             return vec![0; PIECE];
         };

@@ -29,8 +29,8 @@ pub struct Outline {
 /// As [`plan`](super::plan()).
 pub fn outlines(tree: &Tree, options: &Options, work: &Work) -> Result<Vec<Outline>, Error> {
     check(tree, options)?;
-    let classes = duplicates::originals(tree, options, options.block_size.into(), work)?;
-    let segments = Segments::plan(tree, &classes, options)?;
+    let equal = duplicates::originals(tree, options, options.block_size.into(), work)?;
+    let segments = Segments::plan(tree, &equal.classes, options)?;
     let holders = holders(tree, &segments);
     let root = |unit: &u32| segments.units[*unit as usize].root;
     let outline = |segment: &Segment| {
@@ -83,8 +83,8 @@ pub fn make_segments(
     work: &Work,
 ) -> Result<Vec<Key>, Error> {
     check(tree, options)?;
-    let classes = duplicates::originals(tree, options, 1, work)?;
-    let mut segments = Segments::plan(tree, &classes, options)?;
+    let equal = duplicates::originals(tree, options, 1, work)?;
+    let mut segments = Segments::plan(tree, &equal.classes, options)?;
     let mut list = std::mem::take(&mut segments.list);
     if !wanted.is_empty() {
         list.retain(|segment| {
@@ -98,7 +98,7 @@ pub fn make_segments(
     let Some(reuse) = &work.reuse else {
         return Ok(Vec::new());
     };
-    let keys = keys::keys(tree, &segments, options, reuse, work)?;
+    let keys = keys::keys(tree, &segments, &equal.digests, options, reuse, work)?;
     pack::pack(tree, &segments, &keys, options, work)?;
     Ok(keys.into_iter().flatten().collect())
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cache::{Fields, Key};
-use image::{NodeId, Tree};
+use image::{Kind, NodeId, Tree};
 use rayon::prelude::*;
 
 use super::segments::{Job, Segment, Segments};
@@ -24,10 +24,11 @@ const LIBDEFLATE: &str = "libdeflate-sys 1.26.1";
 const LIBLZMA: &str = "liblzma-sys 0.4.9";
 const LIBZSTD: &str = "zstd-sys 2.1.2+zstd.1.5.7";
 
-/// The keys of all segments, in their order. None when nothing is compressed.
+/// The keys of all segments, in their order. None when nothing is compressed. Files whose digests are `known` are not read.
 pub(super) fn keys(
     tree: &Tree,
     segments: &Segments,
+    known: &BTreeMap<NodeId, [u8; 32]>,
     options: &Options,
     reuse: &Reuse,
     work: &Work,
@@ -35,7 +36,7 @@ pub(super) fn keys(
     let Some(head) = head(options) else {
         return Ok(vec![None; segments.list.len()]);
     };
-    let digests = digests(tree, segments, reuse, work)?;
+    let digests = digests(tree, segments, known, reuse, work)?;
     let keys = segments.list.iter().map(|segment| {
         let names = names(tree, segments, segment, reuse);
         key(head.clone(), segments, segment, &names, &digests)
@@ -106,6 +107,7 @@ pub(super) fn units(segments: &Segments, segment: &Segment) -> BTreeSet<u32> {
 fn digests(
     tree: &Tree,
     segments: &Segments,
+    known: &BTreeMap<NodeId, [u8; 32]>,
     reuse: &Reuse,
     work: &Work,
 ) -> Result<BTreeMap<NodeId, [u8; 32]>, Error> {
@@ -127,7 +129,14 @@ fn digests(
     if files.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let digest = |file: NodeId| Ok((file, duplicates::digest(tree, file, work)?));
+    let digest = |file: NodeId| {
+        let digest = match (known.get(&file), &tree.node(file).kind) {
+            (Some(digest), _) => *digest,
+            (None, Kind::File(content)) => duplicates::digest(file, content, work)?,
+            (None, _) => [0; 32],
+        };
+        Ok((file, digest))
+    };
     work.pool()?
         .install(|| files.into_par_iter().map(digest).collect())
 }

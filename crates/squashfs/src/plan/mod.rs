@@ -102,10 +102,10 @@ pub struct UnitUsage {
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
     check(tree, options)?;
-    let originals = duplicates::originals(tree, options, 1, work)?;
-    let segments = Segments::plan(tree, &originals, options)?;
+    let equal = duplicates::originals(tree, options, 1, work)?;
+    let segments = Segments::plan(tree, &equal.classes, options)?;
     let keys = match &work.reuse {
-        Some(reuse) => keys::keys(tree, &segments, options, reuse, work)?,
+        Some(reuse) => keys::keys(tree, &segments, &equal.digests, options, reuse, work)?,
         None => vec![None; segments.list.len()],
     };
     let packed = pack::pack(tree, &segments, &keys, options, work)?;
