@@ -59,10 +59,10 @@ fn directory(tree: &Tree, path: &str) -> Result<NodeId, String> {
     let mut id = NodeId::ROOT;
     let mut way = String::new();
     for name in path.split('/').filter(|name| !name.is_empty()) {
-        way = format!("{way}/{name}");
         let Kind::Directory(directory) = &tree.node(id).kind else {
             break;
         };
+        way = format!("{way}/{name}");
         id = directory.get(name.as_bytes()).ok_or_else(|| {
             let shown = show(way.as_bytes());
             format!("there is no {shown}; directories = [{path:?}] makes one")
