@@ -356,9 +356,9 @@ fn a_plan() {
         if exact {
             assert_eq!(planned, made, "{keys}: {said}");
         } else {
-            assert!(planned >= made &&             // Equal files, zeros, and what bounds leave out.
+            // Equal files, zeros, and what bounds leave out.
             let most = made + 4_000_000 + (8 << 20);
-            assert!(planned >= made && planned < most, "{keys}: {planned} {made}");, "{keys}: {planned} {made}");
+            assert!(planned >= made && planned < most, "{keys}: {planned} {made}");
         }
         contents(&world, "out/rootfs.btrfs");
         if keys.is_empty() {
