@@ -362,7 +362,7 @@ impl PartEntry {
             ),
             DetailEntry::Btrfs { usage: None, .. } => writeln!(
                 text,
-                "{} → {files}: btrfs, at most {bytes} (before compression)",
+                "{} → {files}: btrfs, at most {bytes} (files are not read)",
                 self.part
             ),
             DetailEntry::Btrfs {

@@ -323,6 +323,10 @@ impl Error {
             | Error::Ext4 {
                 source: ext4::Error::Nobody { .. },
                 ..
+            }
+            | Error::Btrfs {
+                source: btrfs::Error::Nobody { .. },
+                ..
             } => Some("give it to somebody else with `attributes`, or do not keep owners".into()),
             Error::Fat {
                 source: fat::Error::Unsupported { what, .. },

@@ -385,7 +385,7 @@ fn a_plan() {
     ");
         }
         if keys.contains("lzo") {
-            assert_snapshot!(world.done(&["plan", "spec.toml"]).lines().nth(2).unwrap(), @"");
+            assert_snapshot!(world.done(&["plan", "spec.toml"]).lines().nth(2).unwrap(), @"fs.rootfs → rootfs.btrfs: btrfs, at most 1.0 GiB (before compression)");
         }
     }
 }
@@ -422,4 +422,63 @@ fn a_partition_and_an_output() {
     let disk = fs::read(world.path("out/demo-25.11.img")).unwrap();
     assert!(disk[32 << 20..].starts_with(&alone));
     contents(&world, "out/a");
+}
+
+/// RAUC has no type for btrfs and writes it as it is, so that it must not be called anything else.
+#[test]
+fn in_a_bundle_it_is_a_raw_image() {
+    let world = World::with(
+        FORMAT,
+        "format = \"btrfs\"\nfree = \"0B\"\ncompression = \"zstd\"\nlevel = 1",
+    );
+    world.edit(
+        "spec.toml",
+        "offset = \"32MiB\"\nsize = \"1MiB\"",
+        "offset = \"32MiB\"",
+    );
+    world.edit("spec.toml", "size = \"40MiB\"\nboard", "board");
+    world.edit(
+        "spec.toml",
+        "[disk]\n",
+        "[bundle]\ncompatible = \"x\"\n\n[bundle.image.rootfs]\ncontent = \"fs.rootfs\"\n\n[disk]\n",
+    );
+    let said = world.done(&["plan", "spec.toml"]);
+    let line = |start: &str| said.lines().find(|line| line.trim_start().starts_with(start));
+    assert_snapshot!(line("fs.rootfs").unwrap(), @"");
+    assert!(said.contains(" rootfs.img → slot rootfs"), "{said}");
+    world.edit(
+        "spec.toml",
+        "content = \"fs.rootfs\"\n\n[disk]",
+        "content = \"fs.rootfs\"\nfile = \"a.btrfs\"\n\n[disk]",
+    );
+    assert_snapshot!(world.refused(2, &["plan", "spec.toml"]), @"");
+}
+
+/// Files have all their names in one subvolume.
+#[test]
+fn hard_links_do_not_cross_subvolumes() {
+    let world = World::new();
+    world.write("tree/a/one", b"one");
+    world.write("tree/b/two", b"two");
+    fs::hard_link(world.path("tree/a/one"), world.path("tree/b/three")).unwrap();
+    let args = [
+        "btrfs",
+        "--tree",
+        "tree",
+        "--keep",
+        "hard-links",
+        "--free",
+        "0B",
+        "--out",
+        "o",
+        "--subvolume",
+    ];
+    assert_snapshot!(world.refused(2, &[&args[..], &["/a"]].concat()), @"");
+    world.done(
+        &[
+            &["btrfs", "--tree", "tree", "--out", "o", "--subvolume", "/a"][..],
+            &["--free", "0B"],
+        ]
+        .concat(),
+    );
 }
