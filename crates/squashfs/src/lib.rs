@@ -249,6 +249,15 @@ impl Error {
     }
 }
 
+impl From<cache::Threads> for Error {
+    fn from(problem: cache::Threads) -> Self {
+        match problem {
+            cache::Threads::None(error) => Error::NoThread(error),
+            cache::Threads::Lost => Error::ThreadLost,
+        }
+    }
+}
+
 impl From<image::Cancelled> for Error {
     fn from(cancelled: image::Cancelled) -> Self {
         Error::Image(cancelled.into())

@@ -1,8 +1,8 @@
 //! Trees become images.
 //!
 //! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
-//! 2. [`keys`] names segments, and [`lift`] takes those that were made before from where they are; [`pack`] compresses
-//!    the others in parallel, while [`fetch`] asks for them far away; [`queue`] takes what is ready first.
+//! 2. [`keys`] names segments, and [`pack`] says how their blocks are made and looked at; [`cache::spool()`] takes those
+//!    that were made before from where they are, and has the others made.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 //!
@@ -11,19 +11,16 @@
 mod alone;
 mod bound;
 mod duplicates;
-mod fetch;
 mod fits;
 mod keys;
-mod lift;
 mod metadata;
 mod pack;
-mod queue;
 mod segments;
 mod stored;
 mod tables;
 mod xattrs;
 
-use std::collections::BTreeMap;
+pub use cache::Reuse;
 
 use cache::Key;
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
@@ -33,7 +30,7 @@ use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
 pub use alone::{Outline, make_segments, outlines};
 pub use bound::at_most;
-use pack::Packed;
+use pack::{Packed, Spooled};
 use segments::Segments;
 use stored::Stored;
 
@@ -52,16 +49,6 @@ pub struct Work<'a> {
     pub progress: &'a dyn Progress,
     /// Where segments that were compressed before may be. Without it, segments get no names.
     pub reuse: Option<Reuse<'a>>,
-}
-
-/// How segments are found again.
-#[derive(Clone, Copy)]
-pub struct Reuse<'a> {
-    /// For units, by their roots, a hash of everything in them: of all names, bytes and links. Segments with other files
-    /// are named after these files' bytes, which are read for that.
-    pub units: &'a BTreeMap<NodeId, [u8; 32]>,
-    /// Where segments may be.
-    pub places: cache::Places<'a>,
 }
 
 impl Work<'_> {
@@ -123,7 +110,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
 /// Where segments are, for whoever wants to lift them out of the image.
 fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
     let segments = packed.segments.iter().zip(&packed.spooled);
-    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &lift::Spooled))| {
+    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &Spooled))| {
         Some(cache::Record {
             key: (*key)?,
             start: place.start,
