@@ -22,6 +22,7 @@
 //!
 //! [rejected]: Segments::reject
 
+pub mod cut;
 mod earlier;
 mod entry;
 mod folder;
