@@ -24,6 +24,16 @@ let
     in
     "${builtins.substring 0 4 digits}-${builtins.substring 4 4 digits}";
 
+  # By which a btrfs compresses what is written later as the image is compressed.
+  compress =
+    fs:
+    let
+      kind = fs.compression or "none";
+    in
+    lib.optional (
+      fs.format == "btrfs" && kind != "none"
+    ) "compress=${kind}${lib.optionalString (fs ? level) ":${toString fs.level}"}";
+
   said = key: fs: fs.${key} or null != null;
   byId =
     fs:
@@ -73,7 +83,11 @@ in
       device = first part (if preferred == "id" then byId fs ++ byLabel fs else byLabel fs ++ byId fs);
       fsType = types.${fs.format} or fs.format;
     }
-    // lib.optionalAttrs (fs.format == "ext4") { autoResize = true; };
+    // lib.optionalAttrs (elem fs.format [
+      "btrfs"
+      "ext4"
+    ]) { autoResize = true; }
+    // lib.optionalAttrs (compress fs != [ ]) { options = compress fs; };
 
   # Mounts and swap of devices that the image has not, such as those of hardware-configuration.nix: its boot shall not wait
   # for them. More of the options fileSystems and swapDevices.
