@@ -12,8 +12,8 @@ in
       ];
       default = "ext4";
       description = ''
-        The file system of the root. It grows at the first boot either way. The system mounts it as what it is, and a btrfs is
-        in its first root.
+        The file system of the root, which grows at the first boot either way. The system mounts it as what it is, and its
+        initial file system has the driver.
       '';
     };
     btrfs = {
