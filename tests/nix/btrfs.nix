@@ -82,13 +82,11 @@ let
             "/nix/var"
           ];
         };
-    store = sane {
-      "/" = {
-        device = "none";
-        fsType = "tmpfs";
-      };
-      "/nix" = mount [ "compress=lzo" ];
-    } { };
+    store = sane (memory // { "/nix" = mount [ "compress=lzo" ]; }) { };
+  };
+  memory."/" = {
+    device = "none";
+    fsType = "tmpfs";
   };
 
   repart = arguments: images.mkDiskImage (images.fromRepart ({ name = "appliance"; } // arguments));
@@ -460,9 +458,17 @@ rec {
     }
     // {
       sane-elsewhere =
-        (sane { "/nix" = mount [ ]; } { sane.image.extraDirectories = [ "/home" ]; }).drvPath;
+        (sane (memory // { "/nix" = mount [ ]; }) { sane.image.extraDirectories = [ "/home" ]; }).drvPath;
     }
-    // lib.mapAttrs (_: settings: (own settings).system.build.image.drvPath) {
+    // lib.mapAttrs
+      (
+        _: settings:
+        (own {
+          imports = [ settings ];
+          kiln.layout = "sd-card";
+        }).system.build.image.drvPath
+      )
+      {
       format.kiln.rootFormat = lib.mkForce "xfs";
       compression.kiln.btrfs.compression = "xz";
       negative.kiln.btrfs.level = 0;

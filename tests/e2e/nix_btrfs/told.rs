@@ -65,7 +65,6 @@ fn the_arguments_of_make_btrfs_fs() {
 fn systems_know_that_their_root_is_a_btrfs() {
     let Some(world) = world() else { return };
     let root = |kind: &str, label: &str, options: &[&str]| {
-        let options: Vec<&str> = [options, &["x-initrd.mount"]].concat();
         let device = format!("/dev/disk/by-label/{label}");
         let first = if kind == "btrfs" {
             json!({ "btrfs": true })
@@ -74,21 +73,21 @@ fn systems_know_that_their_root_is_a_btrfs() {
         };
         json!({ "first": first, "root": { "device": device, "fsType": kind, "options": options } })
     };
-    let grown = "x-systemd.growfs";
+    let (grown, first) = ("x-systemd.growfs", "x-initrd.mount");
     assert_eq!(
         evaluated(&world, "t.systems"),
         json!({
-            "card": root("btrfs", "NIXOS_SD", &["compress=zstd", grown]),
-            "efi": root("btrfs", "nixos", &["compress=zstd:9", grown]),
-            "plain": root("btrfs", "nixos", &[grown]),
-            "ext4": root("ext4", "nixos", &[grown]),
-            "specification": root("btrfs", "nixos", &["compress=lzo", grown]),
+            "card": root("btrfs", "NIXOS_SD", &[grown, first, "compress=zstd"]),
+            "efi": root("btrfs", "nixos", &[grown, first, "compress=zstd:9"]),
+            "plain": root("btrfs", "nixos", &[grown, first]),
+            "ext4": root("ext4", "nixos", &[grown, first]),
+            "specification": root("btrfs", "nixos", &[grown, first, "compress=lzo"]),
             // sdImage's own commands grow it.
-            "sd": root("btrfs", "NIXOS_SD", &["compress=zstd", "noatime"]),
-            "sd-creator": root("btrfs", "NIXOS_SD", &["compress=zstd"]),
-            "sd-nixpkgs": root("btrfs", "NIXOS_SD", &[]),
-            "sd-ext4": root("ext4", "NIXOS_SD", &[]),
-            "sd-other": root("btrfs", "NIXOS_SD", &[]),
+            "sd": root("btrfs", "NIXOS_SD", &[first, "compress=zstd", "noatime"]),
+            "sd-creator": root("btrfs", "NIXOS_SD", &[first, "compress=zstd"]),
+            "sd-nixpkgs": root("btrfs", "NIXOS_SD", &[first]),
+            "sd-ext4": root("ext4", "NIXOS_SD", &[first]),
+            "sd-other": root("btrfs", "NIXOS_SD", &[first]),
         })
     );
     let growing = evaluated(&world, "t.growing");
