@@ -77,6 +77,9 @@ pub enum Error {
         /// What the decoder says.
         source: io::Error,
     },
+    /// Something is wrong with a partition table that can be read.
+    #[error("{0}")]
+    Table(String),
     /// A partition table.
     #[error("partition table: {0}")]
     Disk(#[from] disk::Error),
@@ -146,18 +149,18 @@ impl Error {
             | Error::Encrypted(_)
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
-            Error::Decode { .. } | Error::NotAsManifest { .. } => Fault::Damaged,
+            Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
-            Error::Disk(error) => error.fault(),
-            Error::Squashfs(error) => error.fault(),
-            Error::Ext4(error) => error.fault(),
-            Error::Fat(error) => error.fault(),
-            Error::Btrfs(error) => error.fault(),
+            Error::Disk(error) => of_reading(error.fault()),
+            Error::Squashfs(error) => of_reading(error.fault()),
+            Error::Ext4(error) => of_reading(error.fault()),
+            Error::Fat(error) => of_reading(error.fault()),
+            Error::Btrfs(error) => of_reading(error.fault()),
             Error::Bundle(error) => error.fault_of_reading(),
-            Error::Verity(error) => error.fault(),
-            Error::Swap(error) => error.fault(),
-            Error::Archive(error) => error.fault(),
-            Error::Script(error) => error.fault(),
+            Error::Verity(error) => of_reading(error.fault()),
+            Error::Swap(error) => of_reading(error.fault()),
+            Error::Archive(error) => of_reading(error.fault()),
+            Error::Script(error) => of_reading(error.fault()),
             Error::Image(error) => error.fault(),
         }
     }
@@ -175,5 +178,14 @@ impl Error {
             Error::Archive(error) => error.hint(),
             _ => None,
         }
+    }
+}
+
+/// Whose fault it is that something could not be read: nobody asked for what is in an image, and what is over a limit there
+/// is none of what a writer makes.
+fn of_reading(fault: Fault) -> Fault {
+    match fault {
+        Fault::Request | Fault::Limit => Fault::Damaged,
+        other => other,
     }
 }

@@ -35,6 +35,7 @@ mod error;
 mod file_system;
 mod find;
 mod format;
+mod hash_trees;
 mod inside;
 mod list;
 
@@ -43,7 +44,7 @@ use std::path::Path;
 use image::Progress;
 
 pub use bundles::Bundle;
-pub use check::{Check, Manifest, Outcome};
+pub use check::{Check, Manifest, Outcome, check_manifest};
 pub use disks::{names as partition_names, one as partition};
 pub use error::Error;
 pub use file_system::{FileSystem, Reach};
