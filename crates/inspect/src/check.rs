@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use signature::Trust;
 
 use crate::bundles::Bundle;
+use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::Format;
 use crate::hash_trees;
@@ -82,7 +83,11 @@ pub fn check_manifest(content: &Content, manifest: &Manifest, work: &Work) -> Re
             sha256.update(bytes);
         }
     })?;
-    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    };
     if let Some((said, computed)) = fsverity {
         check.checked.push("its fs-verity digest, over every byte");
         let found: [u8; 32] = computed.finish();
@@ -146,7 +151,9 @@ impl<E: From<Error>> Checks<'_, E> {
             Ok(()) => Outcome::Sound,
             Err(Error::Image(error @ image::Error::Cancelled)) => return Err(Error::Image(error).into()),
             Err(error) if is_stopped(&error) => return Err(Error::Image(image::Error::Cancelled).into()),
-            Err(error @ (Error::Unknown(_) | Error::Encrypted(_) | Error::NoFiles(_))) => Outcome::Unknown(error),
+            Err(error @ (Error::Unknown(_) | Error::Encrypted(_) | Error::NoFiles(_))) => {
+                Outcome::Unknown(error)
+            }
             Err(error) => Outcome::Damaged(error),
         };
         (self.tell)(Check {
@@ -171,16 +178,27 @@ impl<E: From<Error>> Checks<'_, E> {
                 self.tell(path, what, seen)?;
                 self.members(inside, path)
             }
-            What::Tree(Format::Script, _) => {
-                self.tell(path, what, (vec!["the checksums of header and data"], Vec::new(), Ok(())))
-            }
+            What::Tree(Format::Script, _) => self.tell(
+                path,
+                what,
+                (vec!["the checksums of header and data"], Vec::new(), Ok(())),
+            ),
+            What::Tree(Format::Environment, _) => self.tell(path, what, environments::check(&inside.content)),
             What::Tree(..) => {
                 let unchecked = vec!["contents of files: the format has no checksums of them"];
-                self.tell(path, what, (vec!["every header and its checksum"], unchecked, Ok(())))
+                self.tell(
+                    path,
+                    what,
+                    (vec!["every header and its checksum"], unchecked, Ok(())),
+                )
             }
             What::Compressed(_, inner) => {
                 let read = each(&inner.content, self.work, &mut |_| {});
-                self.tell(path, what, (vec!["every byte was decompressed"], Vec::new(), read))?;
+                self.tell(
+                    path,
+                    what,
+                    (vec!["every byte was decompressed"], Vec::new(), read),
+                )?;
                 self.inside(inner, path)
             }
             What::Outputs(outputs) => {
@@ -212,7 +230,9 @@ impl<E: From<Error>> Checks<'_, E> {
     }
 
     fn members(&mut self, inside: &Inside, path: &[u8]) -> Result<(), E> {
-        let What::Bundle(bundle) = &inside.what else { return Ok(()) };
+        let What::Bundle(bundle) = &inside.what else {
+            return Ok(());
+        };
         for (name, id) in bundle.tree.children(NodeId::ROOT) {
             if let (Some(_), Kind::File(content)) = (bundle.image(name), &bundle.tree.node(id).kind) {
                 self.image(content, &join(path, name))?;
@@ -224,7 +244,10 @@ impl<E: From<Error>> Checks<'_, E> {
     fn disk(&mut self, inside: &Inside, disk: &Disk, path: &[u8]) -> Result<(), E> {
         let is_gpt = disk.gpt().is_some();
         let checked = if is_gpt {
-            vec!["both copies of the table with their checksums", "that partitions do not overlap"]
+            vec![
+                "both copies of the table with their checksums",
+                "that partitions do not overlap",
+            ]
         } else {
             vec!["the table", "that partitions do not overlap"]
         };
@@ -232,7 +255,10 @@ impl<E: From<Error>> Checks<'_, E> {
         if !is_gpt {
             unchecked.push("the table's own bytes: an MBR has no checksum");
         }
-        let problem = disk.problems.first().map(|problem| Error::Table(problem.to_string()));
+        let problem = disk
+            .problems
+            .first()
+            .map(|problem| Error::Table(problem.to_string()));
         self.tell(path, "disk", (checked, unchecked, problem.map_or(Ok(()), Err)))?;
         let named = disks::names(disk);
         for (name, partition) in &named {
@@ -287,7 +313,8 @@ fn file_system_seen(inside: &Inside, file_system: &FileSystem, work: &Work) -> S
             )
         }
         FileSystem::Ext4(ext4) => {
-            let mut unchecked = vec!["contents of files and targets of long links: the format has no checksums of them"];
+            let mut unchecked =
+                vec!["contents of files and targets of long links: the format has no checksums of them"];
             if !ext4.info().features.contains(&"metadata_csum") {
                 unchecked.push("the bytes of all else: it was made without metadata_csum");
             }
@@ -352,6 +379,20 @@ fn bundle_seen(bundle: &Bundle, trust: Option<&Trust>, work: &Work) -> Seen {
             unchecked.push("the signature: nobody is trusted without --keyring");
             let unsigned = signed.clone().unsign();
             unsigned.and_then(|unsigned| bundle::check(&unsigned, &bundle_work).map(drop))
+        }
+        (bundle::Bundle::Plain(plain), Some(trust)) => {
+            checked = vec![
+                "the signature over every byte, and who made it",
+                "the digest of every image, and its index",
+            ];
+            bundle::verify_plain(plain, trust, &bundle_work).map(drop)
+        }
+        (bundle::Bundle::Plain(plain), None) => {
+            checked = vec!["the digest of every image, and its index"];
+            unchecked.push(
+                "the signature, and all that it alone vouches for: nobody is trusted without --keyring",
+            );
+            bundle::check_plain(plain, &bundle_work).map(drop)
         }
         (bundle::Bundle::Unsigned(unsigned), _) => {
             unchecked.push("the signature: there is none");

@@ -38,14 +38,23 @@ pub(crate) fn check(
     };
     let (data_uuid, tree_uuid) = verity::partition_uuids(&root);
     let holds = |data: &&Partition| data.size() >= len && data.entry.number != partition.entry.number;
-    let by_root = table.partitions.iter().filter(holds).find(|data| {
-        guid(data) == Some(data_uuid.as_u128()) && guid(partition) == Some(tree_uuid.as_u128())
+    let by_root =
+        table.partitions.iter().filter(holds).find(|data| {
+            guid(data) == Some(data_uuid.as_u128()) && guid(partition) == Some(tree_uuid.as_u128())
+        });
+    let data = by_root.or_else(|| {
+        of_type(table, partition)
+            .or_else(|| of_name(named, partition))
+            .filter(holds)
     });
-    let data = by_root.or_else(|| of_type(table, partition).or_else(|| of_name(named, partition)).filter(holds));
     let unchecked = if by_root.is_some() { Vec::new() } else { outside };
     let Some(data) = data else {
         let what = vec!["the tree: there is no partition of its data"];
-        return (Vec::new(), what, Err(Error::NoFiles("a hash tree whose data are not beside it")));
+        return (
+            Vec::new(),
+            what,
+            Err(Error::NoFiles("a hash tree whose data are not beside it")),
+        );
     };
     let data = disks::content(disk, data);
     let area = |source, start, len| Area { source, start, len };
