@@ -65,7 +65,8 @@ pub fn one<'a>(disk: &'a Disk, name: &[u8]) -> Result<Option<&'a Partition>> {
     }
 }
 
-/// The bytes of a partition.
-pub(crate) fn content(disk: &Content, partition: &Partition) -> Content {
+/// The bytes of a partition of a disk with these bytes.
+#[must_use]
+pub fn content(disk: &Content, partition: &Partition) -> Content {
     partition.content(Arc::clone(&source(disk)))
 }

@@ -130,7 +130,10 @@ pub(crate) fn source(content: &Content) -> std::sync::Arc<dyn ReadAt> {
 }
 
 /// The first bytes, at most so many.
-pub(crate) fn head(content: &Content, len: u64) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// When they cannot be read.
+pub fn head(content: &Content, len: u64) -> Result<Vec<u8>> {
     let mut head = vec![0; usize::try_from(content.len().min(len)).unwrap_or_default()];
     content.read_exact_at(&mut head, 0).map_err(Error::Read)?;
     Ok(head)

@@ -46,11 +46,11 @@ use image::Progress;
 
 pub use bundles::Bundle;
 pub use check::{Check, Manifest, Outcome, check_manifest};
-pub use disks::{names as partition_names, one as partition};
+pub use disks::{content as partition_content, names as partition_names, one as partition};
 pub use error::Error;
 pub use file_system::{FileSystem, Reach};
 pub use find::{Found, Last, Spot};
-pub use format::{Format, begins_with};
+pub use format::{Format, begins_with, head};
 pub use inside::{Inside, Output, What, open};
 pub use list::{Item, Part};
 

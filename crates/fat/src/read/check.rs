@@ -49,7 +49,10 @@ impl FileSystem {
             Variant::Fat32 => (0x03ff_ffff, 0x0c00_0000),
         };
         if high & end < end & !7 || high & clean != clean {
-            return Err(damaged("file allocation table", "was not left in order: its second entry says so"));
+            return Err(damaged(
+                "file allocation table",
+                "was not left in order: its second entry says so",
+            ));
         }
         if self.is_single {
             return Ok(());
@@ -66,7 +69,11 @@ impl FileSystem {
                 let (first, other) = (read(self.table)?, read(number)?);
                 let differs = first.iter().zip(&other).position(|(first, other)| first != other);
                 if let Some(at) = differs {
-                    let problem = format!("table {number} differs from table {} at byte {}", self.table, start + at as u64);
+                    let problem = format!(
+                        "table {number} differs from table {} at byte {}",
+                        self.table,
+                        start + at as u64
+                    );
                     return Err(damaged("file allocation table", problem));
                 }
                 start += part;
@@ -100,7 +107,10 @@ impl FileSystem {
         let is_place = |number: u16| number != 0 && u32::from(number) < self.geometry.reserved_sectors;
         let copy = boot.bpb32.bk_boot_sec.get();
         if is_place(copy) && read(copy)? != first {
-            return Err(damaged("boot sector", format!("its copy in sector {copy} is another")));
+            return Err(damaged(
+                "boot sector",
+                format!("its copy in sector {copy} is another"),
+            ));
         }
         let info = boot.bpb32.fs_info.get();
         if !is_place(info) {
@@ -110,7 +120,11 @@ impl FileSystem {
         let Ok((counts, _)) = FsInfo::read_from_prefix(&bytes) else {
             return Ok(());
         };
-        let found = [counts.lead_sig.get(), counts.struc_sig.get(), counts.trail_sig.get()];
+        let found = [
+            counts.lead_sig.get(),
+            counts.struc_sig.get(),
+            counts.trail_sig.get(),
+        ];
         if found != [LEAD_SIGNATURE, STRUCT_SIGNATURE, TRAIL_SIGNATURE] {
             return Err(damaged("free space sector", "does not have its signatures"));
         }

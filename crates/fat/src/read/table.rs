@@ -157,7 +157,10 @@ impl<'a> Table<'a> {
     pub(super) fn reserved(&self, number: u32) -> Result<u32, Error> {
         let len = u64::from(self.file_system.geometry.variant.entry_len());
         let bytes = self.file_system.table_bytes(u64::from(number) * len, len)?;
-        let value = bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+        let value = bytes
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u32::from(*byte));
         Ok(value & ENTRY_MASK)
     }
 
