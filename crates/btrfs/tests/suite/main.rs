@@ -9,6 +9,8 @@ mod oracles;
 #[cfg(test)]
 mod outlooks;
 #[cfg(test)]
+mod others;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod round_trip;
