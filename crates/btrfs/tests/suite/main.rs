@@ -7,9 +7,9 @@ mod mounted;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
-mod outlooks;
-#[cfg(test)]
 mod others;
+#[cfg(test)]
+mod outlooks;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
