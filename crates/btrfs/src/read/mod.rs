@@ -12,7 +12,7 @@ mod chunks;
 mod data;
 mod decompress;
 mod files;
-mod lzo;
+pub(crate) mod lzo;
 mod nodes;
 mod superblock;
 mod walk;

@@ -9,6 +9,10 @@ mod oracles;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod reuse;
+#[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod shared_caches;
 #[cfg(test)]
 mod support;

@@ -2,25 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cache::Key;
+use cache::{Key, Outline};
 use image::{NodeId, Tree};
 
 use super::segments::{Job, Segment, Segments};
 use super::{Work, check, duplicates, keys, pack};
 use crate::{Error, Options};
-
-/// What a segment is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outline {
-    /// What images call it.
-    pub label: String,
-    /// The roots of the units that have blocks in it, in their order; none for files of no unit.
-    pub units: Vec<NodeId>,
-    /// The roots of the units that hold large files which are left out here: without them, it is another segment.
-    pub originals: Vec<NodeId>,
-    /// The bytes of its blocks, of which small files with equal bytes may save some.
-    pub content_len: u64,
-}
 
 /// What the segments of a tree's image are made of, in their order. Only large files with equal lengths are read, and
 /// nothing is written.

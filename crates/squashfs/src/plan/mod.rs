@@ -20,15 +20,14 @@ mod stored;
 mod tables;
 mod xattrs;
 
-pub use cache::Reuse;
-
 use cache::Key;
+pub use cache::{Outline, Reuse};
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
 use zerocopy::IntoBytes;
 
 use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
-pub use alone::{Outline, make_segments, outlines};
+pub use alone::{make_segments, outlines};
 pub use bound::at_most;
 use pack::{Packed, Spooled};
 use segments::Segments;
@@ -114,6 +113,7 @@ fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
         Some(cache::Record {
             key: (*key)?,
             start: place.start,
+            parts: Vec::new(),
             sizes: spooled.sizes.clone(),
             len: spooled.len,
             digest: spooled.digest?,
