@@ -11,6 +11,7 @@
 mod ab_update;
 mod bench;
 mod boots;
+mod btrfs;
 mod caches;
 mod demo;
 mod ext4;

@@ -58,7 +58,9 @@ use image::{NodeId, Seed};
 use uuid::Uuid;
 
 pub use error::Error;
-pub use plan::{Planned, Usage, Work, make_segments, outlines, plan};
+pub use plan::{
+    Looking, Outlook, Planned, Reuse, Usage, Work, check_tree, make_segments, outlines, outlook, plan,
+};
 pub use segment::{check_segment, is_segment};
 
 /// The result of this crate's functions.

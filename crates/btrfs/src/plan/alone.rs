@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use cache::{Key, Outline};
 use image::{NodeId, Tree};
 
+use super::Work;
+use super::bound::surveyed;
 use super::data::{Data, make};
 use super::segments::{content, label, members};
-use super::{Work, check_all, survey};
 use crate::{EqualFiles, Options, Result};
 
 /// What the segments of a tree's image are made of, in their order. Nothing is read, so equal files and holes count.
@@ -15,13 +16,12 @@ use crate::{EqualFiles, Options, Result};
 /// # Errors
 /// As [`plan`](super::plan()).
 pub fn outlines(tree: &Tree, options: &Options, work: &Work) -> Result<Vec<Outline>> {
-    check_all(tree, options)?;
-    let survey = survey::survey(tree, options)?;
+    let survey = surveyed(tree, options)?;
     let options = Options {
         equal_files: EqualFiles::Apart,
         ..options.clone()
     };
-    let (data, _) = Data::files(&survey, &options, work)?;
+    let data = Data::files(&survey, &options, &work.looking())?;
     let outline = |(unit, nodes): (Option<NodeId>, Vec<NodeId>)| Outline {
         label: label(tree, unit),
         units: unit.into_iter().collect(),
@@ -42,9 +42,8 @@ pub fn make_segments(
     wanted: &BTreeSet<NodeId>,
     work: &Work,
 ) -> Result<Vec<Key>> {
-    check_all(tree, options)?;
-    let survey = survey::survey(tree, options)?;
-    let (data, digests) = Data::files(&survey, options, work)?;
+    let survey = surveyed(tree, options)?;
+    let (data, digests) = Data::compared(&survey, options, &work.looking())?;
     let made = make(&survey, &data, &digests, wanted, options, work)?;
     Ok(made.keys.into_iter().flatten().collect())
 }

@@ -13,7 +13,7 @@ use image::{Content, Kind, NodeId};
 use super::blocks::{Blocks, Spooled};
 use super::segments::{Repeated, Segments};
 use super::survey::Survey;
-use super::{Work, duplicates, keys};
+use super::{Looking, Work, duplicates, keys};
 use crate::format::{SECTOR, compression};
 use crate::segment::Stored;
 use crate::{Compression, EqualFiles, Options, Result};
@@ -156,7 +156,7 @@ pub(super) fn make(
 impl Data {
     /// The extents of all files, and the segments that they are in.
     pub(super) fn read(survey: &Survey, options: &Options, work: &Work) -> Result<(Data, Made)> {
-        let (mut data, digests) = Data::files(survey, options, work)?;
+        let (mut data, digests) = Data::compared(survey, options, &work.looking())?;
         let made = make(survey, &data, &digests, &BTreeSet::new(), options, work)?;
         data.take(&made);
         Ok((data, made))
@@ -219,11 +219,16 @@ impl Data {
         file.extents.end = number + 1;
     }
 
-    /// The files that have extents, without these, and the SHA-256 of those that were read. Equal ones are one.
-    pub(super) fn files(
+    /// The files that have extents, without these. Equal ones are one.
+    pub(super) fn files(survey: &Survey, options: &Options, looking: &Looking) -> Result<Data> {
+        Ok(Data::compared(survey, options, looking)?.0)
+    }
+
+    /// The same with the SHA-256 of the files that were read.
+    pub(super) fn compared(
         survey: &Survey,
         options: &Options,
-        work: &Work,
+        looking: &Looking,
     ) -> Result<(Data, BTreeMap<NodeId, [u8; 32]>)> {
         let mut data = Data {
             of_node: vec![NONE; survey.tree.len()],
@@ -233,7 +238,7 @@ impl Data {
             spooled: 0,
         };
         let equal = match options.equal_files {
-            EqualFiles::Shared => Some(duplicates::originals(survey, work)?),
+            EqualFiles::Shared => Some(duplicates::originals(survey, looking)?),
             EqualFiles::Apart => None,
         };
         for (subvolume, id) in survey.nodes() {

@@ -71,7 +71,7 @@ fn digests(
         let node = segments.runs[run].node;
         let digest = match known.get(&node) {
             Some(digest) => *digest,
-            None => duplicates::digest(node, content(survey, node), work)?,
+            None => duplicates::digest(node, content(survey, node), &work.looking())?,
         };
         Ok((node, digest))
     };

@@ -12,6 +12,7 @@
 
 mod alone;
 mod blocks;
+mod bound;
 mod chunks;
 mod data;
 mod devices;
@@ -35,9 +36,10 @@ use image::{Content, Image, Kind, Layout, NodeId, Progress, ReadAt, Spool, Tree,
 use crate::format::{NODE, SECTOR, SUPERBLOCKS, compression, group, object};
 use crate::{Error, Options, Profile, Result, Size};
 pub use alone::{make_segments, outlines};
-use cache::Reuse;
+pub use bound::{Looking, Outlook, check_tree, outlook};
+pub use cache::Reuse;
 use data::Data;
-use fixpoint::{Forest, Known};
+use fixpoint::Forest;
 use items::{Items, Take};
 use survey::Survey;
 use trees::{Counter, Ids, Shape, Writer};
@@ -65,8 +67,15 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     fn pool(&self) -> Result<rayon::ThreadPool> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))
+        self.looking().pool()
+    }
+
+    fn looking(&self) -> Looking<'_> {
+        Looking {
+            threads: self.threads,
+            digests: self.digests,
+            progress: self.progress,
+        }
     }
 }
 
@@ -140,15 +149,9 @@ pub(crate) fn check(options: &Options) -> Result<()> {
 /// When the tree or the options have something that btrfs cannot hold, a file cannot be read, or everything together
 /// does not fit.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
-    check_all(tree, options)?;
-    let survey = survey::survey(tree, options)?;
+    let survey = bound::surveyed(tree, options)?;
     let (data, made) = Data::read(&survey, options, work)?;
-    let trees = trees(&survey, &data, options)?;
-    let forest = Forest::grow(&Known {
-        options,
-        data: &data,
-        trees,
-    })?;
+    let forest = bound::forest(&survey, &data, options)?;
     let size = size(&forest, options)?;
     let planting = Planting {
         survey: &survey,
@@ -178,15 +181,6 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
         },
         segments: records::records(&data, &made, &forest.chunks),
     })
-}
-
-/// Checks what can be checked before any work.
-fn check_all(tree: &Tree, options: &Options) -> Result<()> {
-    check(options)?;
-    if !matches!(tree.node(NodeId::ROOT).kind, Kind::Directory(_)) {
-        return Err(Error::RootNotADirectory);
-    }
-    Ok(())
 }
 
 fn ids(options: &Options) -> Ids {
