@@ -15,13 +15,10 @@ mod data;
 mod decompress;
 mod files;
 mod lookup;
-mod lzo;
+pub(crate) mod lzo;
 mod nodes;
-<<<<<<< HEAD
-mod structures;
-=======
 mod roots;
->>>>>>> bproof
+mod structures;
 mod superblock;
 mod walk;
 

@@ -13,7 +13,6 @@ use std::ops::Range;
 use image::{Kind, NodeId, Tree, show};
 
 pub use equal::{Equal, equal_files};
-pub use outline::Outline;
 
 /// One in this many units of a bucket ends it.
 const BUCKET_CUT: u64 = 16;

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use cache::Key;
 use cache::cut::{Cut as Segments, Job, equal_files};
-pub use cache::{Reuse, cut::Outline};
+pub use cache::{Outline, Reuse};
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
 use zerocopy::IntoBytes;
 
@@ -138,6 +138,7 @@ fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
         Some(cache::Record {
             key: (*key)?,
             start: place.start,
+            parts: Vec::new(),
             sizes: spooled.sizes.clone(),
             len: spooled.len,
             digest: spooled.digest?,
