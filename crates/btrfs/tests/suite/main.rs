@@ -13,6 +13,10 @@ mod outlooks;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod reuse;
+#[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod shared_caches;
 #[cfg(test)]
 mod support;
