@@ -98,7 +98,7 @@ echo "FIRST grow $? from" $before "to" $(df -B1M --output=size / | tail -n 1)
 dd if=/dev/zero of=/home/large bs=1M count=512 2> /run/log || cat /run/log
 busybox sync
 echo "FIRST home $(stat -c %s /home/large)"
-NIX_CONFIG='build-users-group =' nix-store --load-db < /nix-path-registration
+USER=root HOME=/run NIX_CONFIG='build-users-group =' nix-store --load-db < /nix-path-registration
 busybox umount /run /dev /sys /proc
 exec TOPLEVEL/init
 "#;
