@@ -15,9 +15,10 @@ mod data;
 mod decompress;
 mod files;
 mod lookup;
-mod lzo;
+pub(crate) mod lzo;
 mod nodes;
 mod roots;
+mod structures;
 mod superblock;
 mod walk;
 
