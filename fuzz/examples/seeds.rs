@@ -273,6 +273,7 @@ fn btrfs_images() -> Seeds {
                 threads: 1,
                 digests: &[],
                 progress: &Silent,
+                reuse: None,
             };
             let image = btrfs::plan(&tree, &options, &work)?.image;
             seeds.push(Sparse::describe(&image));

@@ -62,6 +62,7 @@ fn plan(tree: &Tree, options: &Options, threads: usize) -> Result<Planned, btrfs
         threads,
         digests: &[],
         progress: &Silent,
+        reuse: None,
     };
     btrfs::plan(tree, options, &work)
 }

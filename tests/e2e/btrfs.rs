@@ -125,9 +125,16 @@ pub(crate) fn add_modules(bytes: &mut Vec<u8>, releases: &Path, linux: &Path) {
     modules.reverse();
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     for (number, module) in (900..).zip(modules) {
-        let file = linux.join("lib/modules").join(listed.file_name().unwrap()).join(module);
+        let file = linux
+            .join("lib/modules")
+            .join(listed.file_name().unwrap())
+            .join(module);
         let name = module.rsplit('/').next().unwrap();
-        add(bytes, &format!("modules/{number}-{name}"), &fs::read(file).unwrap());
+        add(
+            bytes,
+            &format!("modules/{number}-{name}"),
+            &fs::read(file).unwrap(),
+        );
     }
     add(bytes, "TRAILER!!!", b"");
 }
