@@ -17,11 +17,8 @@ mod files;
 mod lookup;
 mod lzo;
 mod nodes;
-<<<<<<< HEAD
-mod structures;
-=======
 mod roots;
->>>>>>> bproof
+mod structures;
 mod superblock;
 mod walk;
 
