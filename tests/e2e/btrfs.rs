@@ -213,6 +213,7 @@ fn a_system_boots_from_a_subvolume_uses_up_what_was_promised_and_grows() {
         threads: 2,
         digests: &[],
         progress: &image::Silent,
+        reuse: None,
     };
     let planned = btrfs::plan(&tree, &options, &work).unwrap();
     image::write(&zoo, &planned.image, &image::Silent)

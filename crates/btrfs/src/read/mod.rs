@@ -15,7 +15,7 @@ mod data;
 mod decompress;
 mod files;
 mod lookup;
-mod lzo;
+pub(crate) mod lzo;
 mod nodes;
 mod roots;
 mod structures;

@@ -40,6 +40,7 @@ pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result
         threads,
         digests: &[],
         progress: &Silent,
+        reuse: None,
     };
     btrfs::plan(tree, options, &work)
 }

@@ -72,10 +72,15 @@ pub(super) fn pack<B: Blocks>(
     work: &Spooling,
 ) -> Result<Vec<Spooled<B::Note>>, B::Error> {
     let end = AtomicU64::new(work.start);
-    let lifted = match &work.places {
+    let mut lifted = match &work.places {
         Some(places) => lift(blocks, segments, places.near, work, &end)?,
         None => vec![None; segments.len()],
     };
+    for (segment, lifted) in segments.iter().zip(&mut lifted) {
+        if segment.blocks.is_empty() {
+            *lifted = Some(Spooled::empty(work.start));
+        }
+    }
     let missing: Vec<usize> = (0..lifted.len())
         .filter(|number| lifted[*number].is_none())
         .collect();
@@ -160,9 +165,9 @@ fn spool_all<B: Blocks>(making: &Making<B>) -> Result<(), B::Error> {
             queue.skip(numbers);
             continue;
         };
-        let kept = spooled.clone();
+        let kept = making.key(task).map(|key| (key, spooled.clone()));
         if queue.deliver(task, spooled)
-            && let Some(key) = making.key(task)
+            && let Some((key, kept)) = kept
         {
             work.keep(key, &kept, work.near());
         }
