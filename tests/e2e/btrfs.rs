@@ -104,7 +104,7 @@ exec TOPLEVEL/init
 "#;
 
 /// The demo's first RAM disk, and behind it another with the modules that btrfs needs.
-fn initrd() -> Vec<u8> {
+pub(crate) fn initrd() -> Vec<u8> {
     let mut bytes = fs::read(host_path(&format!("{}/initrd", toplevel()))).unwrap();
     let listed = host_path(&format!("{}/kernel-modules/lib/modules", toplevel()));
     let kernel = host_path(&format!("{}/kernel", toplevel()));
