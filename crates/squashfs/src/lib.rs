@@ -258,6 +258,16 @@ impl From<cache::Threads> for Error {
     }
 }
 
+impl From<cache::cut::TooMany> for Error {
+    fn from(too_many: cache::cut::TooMany) -> Self {
+        Error::TooMany {
+            what: "data blocks".into(),
+            count: too_many.count,
+            limit: too_many.limit,
+        }
+    }
+}
+
 impl From<image::Cancelled> for Error {
     fn from(cancelled: image::Cancelled) -> Self {
         Error::Image(cancelled.into())

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use cache::{Key, Outline};
+use cache::Key;
+use cache::cut::Outline;
 use image::{NodeId, Tree};
 
 use super::Work;

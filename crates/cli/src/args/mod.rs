@@ -9,6 +9,7 @@ pub(crate) mod cache;
 pub(crate) mod caching;
 pub(crate) mod files;
 pub(crate) mod logins;
+pub(crate) mod look;
 pub(crate) mod one;
 mod output;
 pub(crate) mod segments;
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
 use btrfs::Btrfs;
 use build::{Build, Plan};
 use bundle::Bundle;
+use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use tree::Tree;
 
@@ -81,6 +83,16 @@ pub(crate) enum Command {
     Script(Script),
     /// Build, sign, verify and look into update bundles
     Bundle(Bundle),
+    /// List what is in an image, a bundle, an archive, a device, or what a specification would make
+    Ls(Ls),
+    /// Print a file that is in an image
+    Cat(Cat),
+    /// Make a folder or a file of what is in an image, and nothing outside of it
+    Extract(Extract),
+    /// Show what an image is
+    Info(Info),
+    /// Check all that can be checked of an image, part by part
+    Check(Check),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

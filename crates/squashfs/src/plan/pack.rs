@@ -6,14 +6,14 @@
 use std::ops::Range;
 
 use cache::{Depth, Key, Output, Spooling, Wanted};
-use image::{Kind, NodeId, Progress, Tree};
+use image::{Progress, Tree};
 
-use super::segments::{Job, Segments};
 use super::{ALIGNMENT, Work};
 use crate::compress::{Block, Compressor};
 use crate::decompress::{Decompressor, Limits};
 use crate::format::DATA_RAW;
 use crate::{Error, Options};
+use cache::cut::{Cut as Segments, Job, is_zero};
 
 /// Blocks need no notes.
 pub(super) type Spooled = cache::Spooled<()>;
@@ -149,7 +149,7 @@ impl cache::Blocks for Blocks<'_> {
     fn make(&self, block: usize, maker: &mut Maker, progress: &dyn Progress) -> Result<Output<()>, Error> {
         let Maker { compressor, input } = maker;
         let job = self.job(block);
-        read(self.tree, self.segments, job, input)?;
+        self.segments.read(self.tree, job, input)?;
         progress.advance(u64::from(job.len()))?;
         let sparse = matches!(job, Job::Block { .. }) && is_zero(input);
         let (word, bytes) = if sparse {
@@ -185,7 +185,7 @@ impl cache::Blocks for Blocks<'_> {
         if depth != Depth::Compared {
             return Ok(Ok(()));
         }
-        read(self.tree, self.segments, job, &mut looker.wanted)?;
+        self.segments.read(self.tree, job, &mut looker.wanted)?;
         let is_right = match word {
             0 => is_zero(&looker.wanted),
             _ if is_plain => stored == looker.wanted,
@@ -215,40 +215,6 @@ fn decompress(
 
 /// What is wrong with a segment that has the right shape.
 const OTHERS: &str = "it holds something else than the files that belong there";
-
-/// The bytes of a block.
-fn read(tree: &Tree, segments: &Segments, job: &Job, input: &mut Vec<u8>) -> Result<(), Error> {
-    input.clear();
-    input.resize(job.len() as usize, 0);
-    match job {
-        Job::Block { file, start, .. } => read_file(tree, *file, *start, input),
-        Job::Fragment { pieces, .. } => {
-            let mut rest = &mut input[..];
-            for piece in &segments.pieces[pieces.clone()] {
-                let (own, others) = rest.split_at_mut(piece.len as usize);
-                read_file(tree, piece.file, 0, own)?;
-                rest = others;
-            }
-            Ok(())
-        }
-    }
-}
-
-fn read_file(tree: &Tree, file: NodeId, start: u64, buffer: &mut [u8]) -> Result<(), Error> {
-    let Kind::File(content) = &tree.node(file).kind else {
-        return Ok(());
-    };
-    let mut reader = content.reader()?;
-    reader.skip(start);
-    reader.fill(buffer)?;
-    Ok(reader.finish()?)
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes
-        .chunks(4096)
-        .all(|chunk| chunk.iter().all(|byte| *byte == 0))
-}
 
 /// A block is never longer than 1 MiB.
 fn word(bytes: &[u8]) -> u32 {
