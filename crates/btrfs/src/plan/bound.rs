@@ -147,7 +147,10 @@ impl Data {
     /// The most extents that files can have.
     fn unseen(survey: &Survey, options: &Options, looking: &Looking) -> Result<Data> {
         let mut data = Data::files(survey, options, looking)?;
-        let whole = |file: &super::data::File| vec![0..content(survey, file.node).len()];
+        let whole = |file: &super::data::File| match content(survey, file.node) {
+            Content::Zeros(_) => Vec::new(),
+            content => std::iter::once(0..content.len()).collect(),
+        };
         let runs = data.files.iter().map(whole).collect();
         let longest = match options.compression {
             Compression::None => EXTENT_MAX,

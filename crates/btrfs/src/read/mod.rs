@@ -14,6 +14,7 @@ mod decompress;
 mod files;
 pub(crate) mod lzo;
 mod nodes;
+mod structures;
 mod superblock;
 mod walk;
 
