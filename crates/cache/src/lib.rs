@@ -47,7 +47,7 @@ pub use earlier::{Earlier, Record};
 pub use even::is_even;
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
-pub use names::{Names, Reuse};
+pub use names::{Names, Outline, Reuse};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared};
 pub use shelf::Shelf;

@@ -72,7 +72,7 @@ impl Segmenting<'_> {
                 .map(|unit| store_path(&tree, *unit))
                 .collect::<Result<_>>()
         };
-        let segment = |outline: cache::cut::Outline| {
+        let segment = |outline: cache::Outline| {
             Ok(Segment {
                 paths: paths(&outline.units)?,
                 originals: paths(&outline.originals)?,

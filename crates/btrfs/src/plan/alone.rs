@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cache::Key;
-use cache::cut::Outline;
+use cache::{Key, Outline};
 use image::{NodeId, Tree};
 
 use super::Work;

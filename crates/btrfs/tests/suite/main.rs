@@ -7,6 +7,8 @@ mod mounted;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod others;
+#[cfg(test)]
 mod outlooks;
 #[cfg(test)]
 mod plans;
