@@ -7,6 +7,7 @@
 )]
 
 mod btrfs;
+mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
