@@ -56,18 +56,18 @@ pub(crate) fn run(args: &Args, threads: usize, ui: &Ui) -> Result<(), Failure> {
         }
     });
     let result = opened.and_then(|inside| inside.check(trust.as_ref(), &work, &mut hear).map_err(failed));
+    let damaged = first.map(|error| super::failure(&args.image, error));
     // What was found before it could not be opened is said, too.
-    if ui.json() {
-        if result.is_ok() {
-            ui.print_json(&entries)?;
+    let result = result.and(damaged.map_or(Ok(()), Err));
+    match result {
+        Ok(()) if ui.json() => ui.print_json(&entries),
+        Ok(()) => ui.print(&text(&entries)),
+        Err(failure) => {
+            if !ui.json() {
+                ui.print(&text(&entries))?;
+            }
+            Err(failure.found(&entries))
         }
-    } else {
-        ui.print(&text(&entries))?;
-    }
-    result?;
-    match first {
-        Some(error) => Err(super::failure(&args.image, error)),
-        None => Ok(()),
     }
 }
 
