@@ -65,7 +65,8 @@ fn names_that_lead_elsewhere_are_refused() {
         "mkdir src; echo evil >src/QQQQQQQ; mksquashfs src x.squashfs -noI -noD -noF -noX -comp gzip -no-progress >log; \
          mke2fs -q -t ext4 -O ^metadata_csum,^dir_index -d src x.ext4 4M; \
          mkfs.vfat -F 16 -C x.vfat 16384 >>log; MTOOLSRC=/dev/null mcopy -i x.vfat src/QQQQQQQ ::/; \
-         mkfs.btrfs -q -f --rootdir src x.btrfs || :",
+         mv src/QQQQQQQ src/qqqqqqq; MTOOLSRC=/dev/null mmd -i x.vfat ::/sub; \
+         MTOOLSRC=/dev/null mcopy -i x.vfat src/qqqqqqq ::/sub/",
     );
     for name in NAMES {
         for file in ["x.squashfs", "x.ext4"] {
@@ -78,11 +79,20 @@ fn names_that_lead_elsewhere_are_refused() {
                 name.escape_ascii()
             );
         }
-        let wide = |name: &[u8]| -> Vec<u8> { name.iter().flat_map(|byte| [*byte, 0]).collect() };
-        let _ = wide;
+        // A short name, and a long one, whose parts have five, six and two units.
         fs::copy(world.path("x.vfat"), world.path("hostile")).unwrap();
         replace(&world, "hostile", b"QQQQQQQ", name);
         assert_ne!(extracts(&world, "hostile"), None, "FAT {}", name.escape_ascii());
+        fs::copy(world.path("x.vfat"), world.path("hostile")).unwrap();
+        let wide = |name: &[u8]| -> Vec<u8> { name.iter().flat_map(|byte| [*byte, 0]).collect() };
+        replace(&world, "hostile", &wide(b"qqqqq"), &wide(&name[..5]));
+        replace(&world, "hostile", &wide(b"qq"), &wide(&name[5..]));
+        let code = extracts(&world, "hostile");
+        assert!(
+            matches!(code, Some(0 | 6)),
+            "FAT {} {code:?}",
+            name.escape_ascii()
+        );
     }
     // The names `.` and `..` themselves, of a file that is there twice.
     for name in [b".", b"."] {
@@ -185,17 +195,35 @@ fn write(world: &World, tree: &Tree, name: &str) {
         .unwrap();
 }
 
+/// Readers refuse what no system could reach, and nothing is left of what the host's paths are too short for.
 #[test]
 fn ten_thousand_levels() {
     let world = World::new();
-    let mut tree = Tree::default();
-    let path = b"/d".repeat(10_000);
-    tree.add_at(&[&path[..], b"/file"].concat(), Node::file(&b"deep"[..]))
-        .unwrap();
-    write(&world, &tree, "x.squashfs");
-    let lines = world.done(&["ls", "-R", "x.squashfs"]);
-    assert_eq!(lines.lines().count(), 10_002);
-    let text = String::from_utf8(path).unwrap() + "/file";
-    assert_eq!(world.done(&["cat", "x.squashfs", &text]), "deep");
-    assert_ne!(extracts(&world, "x.squashfs"), None);
+    for (levels, code) in [(10_000, 6), (2000, 0), (1000, 0)] {
+        let mut tree = Tree::default();
+        let path = b"/d".repeat(levels);
+        tree.add_at(&[&path[..], b"/file"].concat(), Node::file(&b"deep"[..]))
+            .unwrap();
+        write(&world, &tree, "x.squashfs");
+        let said = world.run(&["ls", "-R", "x.squashfs"]);
+        assert_eq!(said.code, Some(code), "{}", said.stderr);
+        let extracted = extracts(&world, "x.squashfs");
+        if code == 0 {
+            assert_eq!(said.stdout.lines().count(), levels + 2);
+            let text = String::from_utf8(path).unwrap() + "/file";
+            assert_eq!(world.done(&["cat", "x.squashfs", &text]), "deep");
+        }
+        assert!(
+            matches!(
+                (levels, extracted),
+                (10_000, Some(6)) | (2000, Some(0 | 5)) | (1000, Some(0))
+            ),
+            "{extracted:?}"
+        );
+    }
+    let deep = ["d"; 10_000].join("/");
+    let script = "import tarfile,io\nt=tarfile.open('x.tar','w',format=tarfile.PAX_FORMAT)\ni=tarfile.TarInfo('DEEP/f');i.size=1\nt.addfile(i,io.BytesIO(b'x'))";
+    world.write("make.py", script.replace("DEEP", &deep).as_bytes());
+    shell(&world, "python3 make.py");
+    assert_ne!(extracts(&world, "x.tar"), None);
 }
