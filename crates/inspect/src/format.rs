@@ -207,7 +207,7 @@ fn is_crypt_bundle(content: &Content) -> bool {
         |error: &bundle::Error| matches!(error, bundle::Error::Format(format) if format == "crypt");
     match bundle::open(source(content), content.len()) {
         Ok(bundle::Bundle::Signed(signed)) => signed.unsign().is_err_and(|error| is_crypt(&error)),
-        Ok(bundle::Bundle::Unsigned(_)) => false,
+        Ok(bundle::Bundle::Unsigned(_) | bundle::Bundle::Plain(_)) => false,
         Err(error) => is_crypt(&error),
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut first = None;
     let mut hear = |check: Check| {
         ui.advance(0).map_err(image::Error::from)?;
-        let (entry, problem) = CheckEntry::new(check);
+        let (entry, problem) = CheckEntry::new(check, entries.is_empty());
         if first.is_none() {
             first = problem;
         }
@@ -72,7 +72,8 @@ pub(crate) fn run(args: &Args, threads: usize, ui: &Ui) -> Result<(), Failure> {
 }
 
 impl CheckEntry {
-    fn new(check: Check) -> (CheckEntry, Option<inspect::Error>) {
+    /// What cannot be looked into is a problem when it is all that was asked for, and nothing else vouches for it.
+    fn new(check: Check, is_all: bool) -> (CheckEntry, Option<inspect::Error>) {
         let path = if check.path.is_empty() {
             "/".into()
         } else {
@@ -80,7 +81,10 @@ impl CheckEntry {
         };
         let (outcome, problem, error) = match check.outcome {
             Outcome::Sound => ("sound", None, None),
-            Outcome::Unknown(why) => ("unknown", Some(why.to_string()), None),
+            Outcome::Unknown(why) => {
+                let is_all = is_all && check.path.is_empty();
+                ("unknown", Some(why.to_string()), Some(why).filter(|_| is_all))
+            }
             Outcome::Damaged(error) => ("damaged", Some(error.to_string()), Some(error.at(&check.path))),
         };
         let entry = CheckEntry {
