@@ -106,8 +106,11 @@ impl Ui {
         }
         if self.json {
             let code = failure.code();
-            let error =
+            let mut error =
                 serde_json::json!({ "error": failure.message, "hint": failure.hint, "exit_code": code });
+            if let Some(found) = &failure.found {
+                error["found"] = found.clone();
+            }
             // Nobody can be told when that fails too.
             let _ = self.print_json(&error);
         }

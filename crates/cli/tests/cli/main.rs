@@ -18,6 +18,7 @@ mod inputs;
 mod kills;
 mod layouts;
 mod limits;
+mod look;
 mod names;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
