@@ -6,6 +6,7 @@ mod build;
 mod bundle;
 mod cache;
 mod credentials;
+mod described;
 mod diff;
 mod environment;
 mod failure;

@@ -83,6 +83,14 @@ impl Structures {
         Ok(Structures { list, paths, planned })
     }
 
+    /// With more that is known from elsewhere.
+    #[must_use]
+    pub fn with(mut self, known: Vec<Structure>) -> Structures {
+        self.list.extend(known);
+        self.list.sort_by_key(|structure| structure.start);
+        self
+    }
+
     /// Where one ends or begins.
     pub fn cuts(&self) -> impl Iterator<Item = u64> {
         self.list

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use disk::read::Disk;
-use image::Content;
+use image::{Content, Structure};
 use inspect::{Inside, Structures, Work, compare};
 
 use super::entries::{OptionEntry, RegionEntry};
@@ -32,9 +32,11 @@ pub(super) fn partitions(a: &Disk, b: &Disk) -> Vec<OptionEntry> {
 pub(super) fn regions(
     (a, left): (&Inside, &Disk),
     (b, right): (&Inside, &Disk),
+    known: &[Vec<Structure>; 2],
     work: &Work,
 ) -> inspect::Result<Vec<RegionEntry>> {
-    let structures = [Structures::of(a)?, Structures::of(b)?];
+    let [before, after] = known.clone();
+    let structures = [Structures::of(a)?.with(before), Structures::of(b)?.with(after)];
     let end = a.content.len().min(b.content.len());
     let mut cuts = BTreeSet::from([0, end]);
     for structures in &structures {

@@ -15,6 +15,9 @@ pub(super) struct PartEntry {
     pub(super) format: Pair<&'static str>,
     /// Bytes, before and after.
     pub(super) size: Pair<u64>,
+    /// Why one of them could not be looked into, as far as that was tried.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) problems: Vec<String>,
     /// What it says of itself that differs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) options: Vec<OptionEntry>,

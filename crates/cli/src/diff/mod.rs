@@ -13,6 +13,7 @@ use inspect::{Inside, Last, Reach, Work};
 
 use crate::args::diff::Diff;
 use crate::args::look::Image;
+use crate::described;
 use crate::failure::Failure;
 use crate::look;
 use crate::ui::Ui;
@@ -27,7 +28,12 @@ pub(crate) fn run(args: &Diff, threads: usize, ui: &Ui) -> Result<ExitCode, Fail
     let open = |image: &Image| open(image, args, &work, ui);
     let (left, right) = (open(&a)?, open(&b)?);
     // Whose fault something is, its path tells: both images have it.
-    let parts = parts::compare(&left, &right, args.bytes, &work).map_err(|error| look::failure(&b, error))?;
+    let regions = [&args.a, &args.b].map(|path| described::regions(path));
+    let asked = parts::Asked {
+        bytes: args.bytes,
+        regions: &regions,
+    };
+    let parts = parts::compare(&left, &right, asked, &work).map_err(|error| look::failure(&b, error))?;
     if ui.json() {
         ui.print_json(&parts)?;
     } else {
@@ -39,9 +45,15 @@ pub(crate) fn run(args: &Diff, threads: usize, ui: &Ui) -> Result<ExitCode, Fail
     })
 }
 
-/// Opens an image, and in it what was asked for.
+/// Opens an image, and in it what was asked for. One that is damaged is looked at from outside.
 fn open(image: &Image, args: &Diff, work: &Work, ui: &Ui) -> Result<Inside, Failure> {
-    let inside = look::open(image, work, ui)?;
+    let inside = match look::open(image, work, ui) {
+        Err(failure) if failure.is_damage() && args.path == "/" => {
+            ui.warn(&failure.message);
+            return Ok(Inside::opaque(look::content(&image.image)?));
+        }
+        opened => opened?,
+    };
     let failed = |error| look::failure(image, error);
     let found = inside.find(args.path.as_bytes(), Last::Followed, Reach::All, work);
     let found = found.map_err(failed)?;

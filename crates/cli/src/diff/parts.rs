@@ -2,29 +2,59 @@
 
 use std::collections::BTreeMap;
 
-use image::{Content, NodeId, Tree, show};
+use image::{Content, Fault, NodeId, Structure, Tree, show};
 use inspect::compare::{self, Change, ChangeKind};
 use inspect::{Bundle, Format, Inside, Output, Structures, What, Work};
 
 use super::entries::{FetchedEntry, FileEntry, FirstEntry, PackageEntry, Pair, PartEntry, UpdateEntry};
 use super::{disks, options};
+use crate::described;
 
 /// Bytes of a hash in an index.
 const HASH_LEN: u64 = 32;
 
 /// All parts that differ.
-pub(super) fn compare(a: &Inside, b: &Inside, bytes: bool, work: &Work) -> inspect::Result<Vec<PartEntry>> {
+pub(super) fn compare(a: &Inside, b: &Inside, asked: Asked, work: &Work) -> inspect::Result<Vec<PartEntry>> {
     let mut walk = Walk {
-        bytes,
+        asked,
         work,
         parts: Vec::new(),
     };
-    walk.pair(b"", a, b, None)?;
+    walk.pair(b"", (a, b), Vec::new(), None)?;
     Ok(walk.parts)
 }
 
+/// What is damaged is a difference like others: the rest is still compared.
+fn or_problem<T: Default>(result: inspect::Result<T>, problems: &mut Vec<String>) -> inspect::Result<T> {
+    match result {
+        Err(error) if error.fault() == Fault::Damaged => {
+            let problem = error.to_string();
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+            Ok(T::default())
+        }
+        other => other,
+    }
+}
+
+/// Opens a part; one that is damaged is looked at from outside.
+fn opened(content: Content, problems: &mut Vec<String>, work: &Work) -> inspect::Result<Inside> {
+    let inside = or_problem(inspect::open(content.clone(), work).map(Some), problems)?;
+    Ok(inside.unwrap_or_else(|| Inside::opaque(content)))
+}
+
+/// What is asked for, and what is known beside the images.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// Whether the first byte that differs gets a name.
+    pub(super) bytes: bool,
+    /// What lies on each disk outside of partitions.
+    pub(super) regions: &'a [Vec<Structure>; 2],
+}
+
 struct Walk<'a> {
-    bytes: bool,
+    asked: Asked<'a>,
     work: &'a Work<'a>,
     parts: Vec<PartEntry>,
 }
@@ -39,20 +69,20 @@ impl Walk<'_> {
     fn pair(
         &mut self,
         path: &[u8],
-        a: &Inside,
-        b: &Inside,
+        (a, b): (&Inside, &Inside),
+        problems: Vec<String>,
         fetching: Option<Fetching>,
     ) -> inspect::Result<()> {
         match (&a.plain().what, &b.plain().what) {
             (What::Outputs(left), What::Outputs(right)) => return self.outputs(path, left, right),
             (What::Outputs(outputs), _) => {
                 if let Some(inside) = self.alike(outputs, b)? {
-                    return self.pair(path, &inside, b, fetching);
+                    return self.pair(path, (&inside, b), problems, fetching);
                 }
             }
             (_, What::Outputs(outputs)) => {
                 if let Some(inside) = self.alike(outputs, a)? {
-                    return self.pair(path, a, &inside, fetching);
+                    return self.pair(path, (a, &inside), problems, fetching);
                 }
             }
             _ => {}
@@ -73,20 +103,25 @@ impl Walk<'_> {
             change: "changed",
             format: Pair::both(a.format().name(), b.format().name()),
             size: Pair::both(left.content.len(), right.content.len()),
+            problems,
             ..PartEntry::default()
         };
         if left.format() == right.format() {
-            entry.options = options::options(left, right, self.work).map_err(at)?;
+            let options = options::options(left, right, self.work);
+            entry.options = or_problem(options, &mut entry.problems).map_err(at)?;
         }
         let position = self.parts.len();
-        self.contents(path, (left, right), &mut entry)?;
+        let contents = self.contents(path, (left, right), &mut entry);
+        or_problem(contents, &mut entry.problems).map_err(at)?;
         self.first(first, (left, right), &mut entry).map_err(at)?;
         let is_leaf = !matches!(
             (&left.what, &right.what),
             (What::Disk(_), What::Disk(_)) | (What::Bundle(_), What::Bundle(_))
         );
         if first.is_some() && is_leaf && !of_folder {
-            entry.update = Some(self.update(left, right, fetching).map_err(at)?);
+            let structures = or_problem(Structures::of(right), &mut entry.problems).map_err(at)?;
+            let update = self.update((left, right), &structures, fetching);
+            entry.update = Some(update.map_err(at)?);
         }
         let says_nothing = entry.files.is_empty() && entry.packages.is_empty();
         if !(of_folder && says_nothing) {
@@ -103,11 +138,10 @@ impl Walk<'_> {
         (left, right): (&Inside, &Inside),
         entry: &mut PartEntry,
     ) -> inspect::Result<()> {
-        let at = |error: inspect::Error| error.at(path);
         match (&left.what, &right.what) {
             (What::Disk(a), What::Disk(b)) => {
                 entry.options.extend(disks::partitions(a, b));
-                entry.regions = disks::regions((left, a), (right, b), self.work).map_err(at)?;
+                entry.regions = disks::regions((left, a), (right, b), self.asked.regions, self.work)?;
                 let members = |inside: &Inside, disk| -> BTreeMap<Vec<u8>, Content> {
                     let named = inspect::partition_names(disk).into_iter();
                     let content = |partition| inspect::partition_content(&inside.content, partition);
@@ -128,13 +162,13 @@ impl Walk<'_> {
                         has_index: image.index_file().is_some(),
                     })
                 };
-                let changes = compare::changes(&others(a)?, &others(b)?, self.work).map_err(at)?;
+                let changes = compare::changes(&others(a)?, &others(b)?, self.work)?;
                 entry.files = files(changes, &[]);
                 self.members(path, images(a), images(b), has_index)
             }
             _ => {
-                if let (Some(a), Some(b)) = (left.files().map_err(at)?, right.files().map_err(at)?) {
-                    let changes = compare::changes(&a, &b, self.work).map_err(at)?;
+                if let (Some(a), Some(b)) = (left.files()?, right.files()?) {
+                    let changes = compare::changes(&a, &b, self.work)?;
                     let packages = compare::packages(&a, &b);
                     entry.files = files(changes, &packages);
                     entry.packages = packages.into_iter().map(package).collect();
@@ -157,11 +191,13 @@ impl Walk<'_> {
         names.dedup();
         for name in names {
             let path = [path, b"/", &name].concat();
-            let open = |content: Content| inspect::open(content, self.work).map_err(|error| error.at(&path));
             match (before.remove(&name), after.remove(&name)) {
                 (Some(a), Some(b)) => {
+                    let mut problems = Vec::new();
+                    let mut open =
+                        |content| opened(content, &mut problems, self.work).map_err(|error| error.at(&path));
                     let (a, b) = (open(a)?, open(b)?);
-                    self.pair(&path, &a, &b, fetching(&name))?;
+                    self.pair(&path, (&a, &b), problems, fetching(&name))?;
                 }
                 (before, after) => self.parts.push(PartEntry {
                     path: show(&path),
@@ -186,14 +222,10 @@ impl Walk<'_> {
         let parts_known = |outputs: &[Output]| outputs.iter().any(|output| output.part.is_some());
         let by_part = parts_known(a) && parts_known(b);
         let members = |outputs: &[Output]| -> BTreeMap<Vec<u8>, Content> {
-            let name = |output: &Output| match &output.part {
-                Some(part) if by_part => part.to_vec(),
-                _ => output.name.to_vec(),
-            };
-            outputs
-                .iter()
-                .map(|output| (name(output), output.content.clone()))
-                .collect()
+            let is_manifest = |output: &Output| output.name.ends_with(described::ENDING.as_bytes());
+            let parts = outputs.iter().filter(|output| !by_part || !is_manifest(output));
+            let named = parts.map(|output| (name(output, outputs, by_part), output.content.clone()));
+            named.collect()
         };
         self.members(path, members(a), members(b), |_| None)
     }
@@ -214,28 +246,37 @@ impl Walk<'_> {
         (left, right): (&Inside, &Inside),
         entry: &mut PartEntry,
     ) -> inspect::Result<()> {
-        let Some(byte) = first.filter(|_| self.bytes) else {
+        let Some(byte) = first.filter(|_| self.asked.bytes) else {
             return Ok(());
         };
-        let name = |inside: &Inside| -> inspect::Result<String> {
+        let mut name = |inside: &Inside| -> inspect::Result<Option<String>> {
             if byte >= inside.content.len() {
-                return Ok("its end".into());
+                return Ok(Some("its end".into()));
             }
-            let place = Structures::of(inside)?.at(byte);
-            Ok(place.map_or_else(
-                || "bytes that belong to nothing known".into(),
-                |place| place.to_string(),
-            ))
+            let structures = or_problem(Structures::of(inside).map(Some), &mut entry.problems)?;
+            let is_known = inside.format() != Format::Unknown;
+            Ok(structures
+                .map(|structures| structures.at(byte))
+                .and_then(|place| match place {
+                    Some(place) => Some(place.to_string()),
+                    None => is_known.then(|| "bytes that belong to nothing known".into()),
+                }))
         };
-        entry.first = Some(FirstEntry {
-            byte,
-            structure: Pair::both(name(left)?, name(right)?),
-        });
+        let structure = Pair {
+            before: name(left)?,
+            after: name(right)?,
+        };
+        entry.first = Some(FirstEntry { byte, structure });
         Ok(())
     }
 
-    fn update(&self, a: &Inside, b: &Inside, fetching: Option<Fetching>) -> inspect::Result<UpdateEntry> {
-        let cost = compare::cost(&a.content, &b.content, &Structures::of(b)?, self.work)?;
+    fn update(
+        &self,
+        (a, b): (&Inside, &Inside),
+        structures: &Structures,
+        fetching: Option<Fetching>,
+    ) -> inspect::Result<UpdateEntry> {
+        let cost = compare::cost(&a.content, &b.content, structures, self.work)?;
         let block_size = compare::BLOCK_SIZE as u64;
         let fetched = fetching.map(|fetching| {
             if fetching.has_index {
@@ -261,6 +302,19 @@ impl Walk<'_> {
             fetched,
             causes: cost.causes,
         })
+    }
+}
+
+/// What an output is called: its part; where several files are of one part, with the ending of the file.
+fn name(output: &Output, all: &[Output], by_part: bool) -> Vec<u8> {
+    let Some(part) = output.part.as_deref().filter(|_| by_part) else {
+        return output.name.to_vec();
+    };
+    let alike = all.iter().filter(|other| other.part.as_deref() == Some(part));
+    let ending = output.name.iter().rposition(|byte| *byte == b'.');
+    match ending.filter(|_| alike.count() > 1) {
+        Some(dot) => [part, output.name.get(dot..).unwrap_or_default()].concat(),
+        None => part.to_vec(),
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) fn describe(parts: &[PartEntry]) -> String {
         let formats = arrow(part.format.before, part.format.after);
         let sizes = arrow(part.size.before.map(size), part.size.after.map(size));
         let _ = writeln!(text, "{path} ({formats}, {sizes}): {}", part.change);
+        for problem in &part.problems {
+            let _ = writeln!(text, "  damaged: {problem}");
+        }
         for option in &part.options {
             let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".into());
             let _ = writeln!(

@@ -20,7 +20,7 @@ pub(crate) use check::run as check;
 pub(crate) use entry::PartitionEntry;
 pub(crate) use extract::run as extract;
 pub(crate) use info::{about, run as info};
-pub(crate) use open::open;
+pub(crate) use open::{content, open};
 
 use entry::Entry;
 

@@ -70,6 +70,7 @@ fn cause(place: Place) -> String {
         Some(path) if place.what != "directory" => store_name(&path).unwrap_or_else(|| show(&path)),
         Some(_) => "directories".into(),
         None => match place.what.split_once(" of group ") {
+            Some((what, _)) if what.ends_with('s') => what.into(),
             Some((what, _)) => format!("{what}s"),
             None => place.what,
         },
