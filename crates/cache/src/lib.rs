@@ -42,7 +42,7 @@ pub use earlier::{Earlier, Record};
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
 pub use push::Pushed;
-pub use shared::{Fetched, Shared};
+pub use shared::{Fetched, Shared, Take};
 pub use shelf::Shelf;
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 pub use uploads::{Sent, Uploads};

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use image::{Content, Folder, Progress as _, Spool, Target, Written};
+use image::{Content, Folder, Image, Progress, Spool, Target, Written};
 use spec::{Detail, Plan, Spec, Squashing, Transport, Transports, Work};
 use transport::Method;
 
 use crate::access::access;
 use crate::args::build::{Build, Paths};
+use crate::beside::Beside;
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
@@ -189,33 +191,59 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
     outputs
 }
 
-/// Writes all outputs, without their names.
+/// Writes all outputs, without their names: beside each other, as far as there are threads.
 fn write_all(
     outputs: &[Output],
     out: &Path,
     threads: usize,
     ui: &Ui,
 ) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
-    let (mut written, mut files) = (Vec::new(), Vec::new());
-    for output in outputs {
-        let Output { part, file, .. } = *output;
-        let image = alone(&output.content)?;
-        ui.begin(&format!("writing {file}"), image.mapped_len());
-        let target = Target::claim(&out.join(file))?;
-        let target = complete(target, &image, output.spool, output.transport);
-        let (done, bmap) = write(target, &image, output.transport, threads, ui)?;
-        files.push(FileEntry {
-            id: output.id.clone(),
-            ..FileEntry::new(part, file, &done)
-        });
-        written.push(done);
-        if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
-            let done = image::write(&out.join(&file), &alone(&Content::from(bmap))?, ui)?;
-            files.push(FileEntry::new(part, &file, &done));
-            written.push(done);
-        }
+    let images: Vec<Arc<Image>> = outputs
+        .iter()
+        .map(|output| alone(&output.content))
+        .collect::<Result<_, _>>()?;
+    let step =
+        |(output, image): (&Output, &Arc<Image>)| (format!("writing {}", output.file), image.mapped_len());
+    let steps: Vec<(String, u64)> = outputs.iter().zip(&images).map(step).collect();
+    ui.begin_together(&format!("writing {} files", outputs.len()), &steps);
+    // What is compressed takes long.
+    let heavy = |output: &Output| output.transport.compress.is_some();
+    let heavy: Vec<bool> = outputs.iter().map(heavy).collect();
+    let beside = Beside {
+        threads,
+        heavy: &heavy,
+        progress: ui,
+    };
+    let write = |number: usize, progress: &dyn Progress| {
+        write_one(&outputs[number], &images[number], out, threads, progress)
+    };
+    let done = beside.each(write)?;
+    Ok(done.into_iter().flatten().unzip())
+}
+
+/// Writes an output, and its block map beside it when it has one.
+fn write_one(
+    output: &Output,
+    image: &Image,
+    out: &Path,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<(Written, FileEntry)>, Failure> {
+    let Output { part, file, .. } = *output;
+    let target = Target::claim(&out.join(file))?;
+    let target = complete(target, image, output.spool, output.transport);
+    let (done, bmap) = write(target, image, output.transport, threads, progress)?;
+    let entry = FileEntry {
+        id: output.id.clone(),
+        ..FileEntry::new(part, file, &done)
+    };
+    let mut files = vec![(done, entry)];
+    if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
+        let done = image::write(&out.join(&file), &alone(&Content::from(bmap))?, progress)?;
+        let entry = FileEntry::new(part, &file, &done);
+        files.push((done, entry));
     }
-    Ok((written, files))
+    Ok(files)
 }
 
 /// What was made.

@@ -230,6 +230,7 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
         start: 0,
     };
     let description = Description {
+        schema: None,
         segments: vec![SegmentsEntry {
             part: "squashfs".into(),
             places: vec![place],

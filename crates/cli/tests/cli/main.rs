@@ -17,6 +17,7 @@ mod kills;
 mod layouts;
 mod limits;
 mod names;
+mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;

@@ -4,10 +4,10 @@
 //! what it would be made of.
 
 use cache::Shared;
-use image::ReadAt as _;
 
-use super::lift::{Spooled, fits, keep};
+use super::lift::{Spooled, fits};
 use super::pack::{Making, is_zero, read};
+use super::rooms::Filling;
 use super::segments::Job;
 use crate::Error;
 use crate::decompress::{Decompressor, Limits};
@@ -32,59 +32,60 @@ pub(super) fn fetch_all(making: &Making) -> Result<(), Error> {
     };
     while let Some(task) = queue.to_fetch() {
         work.progress.advance(0)?;
-        let Some(spooled) = fetch(making, task, reuse.places.shared)? else {
+        let Some((spooled, filling)) = fetch(making, task, reuse.places.shared)? else {
             queue.is_missing(task);
             continue;
         };
-        let kept = spooled.clone();
-        if queue.deliver(task, spooled) {
-            if let Some(key) = making.key(task) {
-                keep(key, &kept, reuse.places.near, work);
-            }
-            if !queue.is_begun(task) {
-                let len = making.jobs(task).iter().map(|job| u64::from(job.len())).sum();
-                work.progress.advance(len)?;
-            }
+        if making.deliver(task, spooled, filling)? && !queue.is_begun(task) {
+            let len = making.jobs(task).iter().map(|job| u64::from(job.len())).sum();
+            work.progress.advance(len)?;
         }
     }
     Ok(())
 }
 
 /// Asks one shared cache after the other for a segment.
-fn fetch(making: &Making, task: usize, places: &[Shared]) -> Result<Option<Spooled>, Error> {
+fn fetch<'a>(
+    making: &Making<'a>,
+    task: usize,
+    places: &[Shared],
+) -> Result<Option<(Spooled, Filling<'a>)>, Error> {
     let Some(key) = making.key(task) else {
         return Ok(None);
     };
     let jobs = making.jobs(task);
     let most = jobs.iter().map(|job| u64::from(job.len())).sum();
     for place in places {
-        let start = making.room(jobs);
-        let mut end = start;
+        let mut filling = None;
         let mut failed = None;
-        let mut take = |bytes: &[u8]| {
-            if let Err(error) = making.work.spool.write_at(bytes, end) {
-                failed = Some(error);
-                return false;
+        let mut take = |stated: Option<u64>, bytes: &[u8]| {
+            let filling = filling.get_or_insert_with(|| making.rooms.fill(making.missing[task], stated));
+            match filling.put(bytes) {
+                Ok(fits) => fits && making.queue.wants(task),
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
             }
-            end += bytes.len() as u64;
-            making.queue.wants(task)
         };
         let fetched = place.fetch(key, jobs.len(), most, &mut take);
         if let Some(error) = failed {
-            return Err(error.into());
+            return Err(error);
         }
         if !making.queue.wants(task) {
             return Ok(None);
         }
-        let Some(fetched) = fetched else { continue };
+        let Some((fetched, filling)) = fetched.zip(filling) else {
+            continue;
+        };
         let spooled = Spooled {
-            start,
+            at: filling.at(),
             len: fetched.len,
             sizes: fetched.sizes,
             digest: Some(fetched.digest),
         };
-        match confirm(making, jobs, &spooled)? {
-            Ok(()) => return Ok(Some(spooled)),
+        match confirm(making, jobs, &spooled, &filling)? {
+            Ok(()) => return Ok(Some((spooled, filling))),
             Err(problem) => place.reject(key, &problem),
         }
     }
@@ -92,7 +93,12 @@ fn fetch(making: &Making, task: usize, places: &[Shared]) -> Result<Option<Spool
 }
 
 /// Compares a segment's blocks with what they shall hold, and says what is wrong.
-fn confirm(making: &Making, jobs: &[Job], spooled: &Spooled) -> Result<Result<(), String>, Error> {
+fn confirm(
+    making: &Making,
+    jobs: &[Job],
+    spooled: &Spooled,
+    filling: &Filling,
+) -> Result<Result<(), String>, Error> {
     if !fits(jobs, &spooled.sizes, spooled.len) {
         return Ok(Err("its blocks are not those that belong here".into()));
     }
@@ -100,18 +106,13 @@ fn confirm(making: &Making, jobs: &[Job], spooled: &Spooled) -> Result<Result<()
         making.options.compression.number(),
         Limits::segment(making.options.block_size),
     )?;
-    let blocks = making.work.spool.span(spooled.start, spooled.len);
     let (mut wanted, mut stored) = (Vec::new(), Vec::new());
     let mut position = 0;
     for (job, word) in jobs.iter().zip(&spooled.sizes) {
         read(making.tree, making.segments, job, &mut wanted)?;
         let len = word & !DATA_RAW;
         stored.resize(len as usize, 0);
-        let read = blocks.read_exact_at(&mut stored, position);
-        read.map_err(|source| image::Error::ReadSource {
-            what: "spool".into(),
-            source,
-        })?;
+        filling.read(&mut stored, position)?;
         position += u64::from(len);
         let is_right = match *word {
             0 => is_zero(&wanted),

@@ -1,22 +1,21 @@
 //! Segments that were compressed before are taken from where they are.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cache::{Checksum, Found, Key};
 use image::ReadAt;
 use rayon::prelude::*;
 
-use super::segments::{Job, Segment, Segments};
-use super::{ALIGNMENT, Reuse, Work};
+use super::rooms::{At, Rooms};
+use super::segments::{Job, Segments};
+use super::{Reuse, Work};
 use crate::decompress::{Decompressor, Limits};
 use crate::format::DATA_RAW;
 use crate::{Error, Options};
 
-/// A segment whose blocks are in the spool.
+/// A segment whose blocks are in the spool, or on their way there.
 #[derive(Clone)]
 pub(super) struct Spooled {
-    /// The first byte in the spool.
-    pub(super) start: u64,
+    /// Where its blocks are.
+    pub(super) at: At,
     /// The bytes of all blocks.
     pub(super) len: u64,
     /// Each block's size word.
@@ -25,58 +24,48 @@ pub(super) struct Spooled {
     pub(super) digest: Option<[u8; 32]>,
 }
 
-/// Copies every segment that is anywhere into the spool, and checks the copy: it is what the image will be made of, so
-/// nothing that happens to the original can matter any more. `end` is the first free byte of the spool.
+/// How long segments are that seem to be somewhere near.
+pub(super) fn seen(keys: &[Option<Key>], work: &Work) -> Result<Vec<Option<u64>>, Error> {
+    let Some(reuse) = &work.reuse else {
+        return Ok(vec![None; keys.len()]);
+    };
+    let near = reuse.places.near;
+    let len = |key: &Option<Key>| {
+        let key = key.as_ref()?;
+        near.iter()
+            .find_map(|place| place.find(key))
+            .map(|found| found.len)
+    };
+    Ok(work.pool()?.install(|| keys.par_iter().map(len).collect()))
+}
+
+/// Copies these segments, as far as they are anywhere near, into the spool, and checks the copy: it is what the image will
+/// be made of, so nothing that happens to the original can matter any more.
 pub(super) fn lift(
     segments: &Segments,
     keys: &[Option<Key>],
+    wanted: &[usize],
     options: &Options,
-    reuse: &Reuse,
     work: &Work,
-    end: &AtomicU64,
+    rooms: &Rooms,
 ) -> Result<Vec<Option<Spooled>>, Error> {
+    let Some(reuse) = &work.reuse else {
+        return Ok(vec![None; wanted.len()]);
+    };
     let lifting = Lifting {
         options,
         reuse,
         work,
-        end,
+        rooms,
     };
-    let one = |((segment, key), room): ((&Segment, &Option<Key>), &Option<Room>)| match (key, room) {
-        (Some(key), Some(room)) => find(&segments.jobs[segment.jobs.clone()], key, *room, &lifting),
-        _ => Ok(None),
+    let one = |number: &usize| match &keys[*number] {
+        Some(key) => {
+            let jobs = &segments.jobs[segments.list[*number].jobs.clone()];
+            find(*number, jobs, key, &lifting)
+        }
+        None => Ok(None),
     };
-    work.pool()?.install(|| {
-        let rooms = rooms(keys, &lifting);
-        segments.list.par_iter().zip(keys).zip(&rooms).map(one).collect()
-    })
-}
-
-/// Where a segment shall lie in the spool, and how long it seems to be.
-#[derive(Clone, Copy)]
-struct Room {
-    start: u64,
-    len: u64,
-}
-
-/// Gives all segments that seem to be somewhere places in the spool, in their order: when all are, as in the image.
-fn rooms(keys: &[Option<Key>], lifting: &Lifting) -> Vec<Option<Room>> {
-    let Lifting { reuse, end, .. } = lifting;
-    let seen = |key: &Option<Key>| {
-        reuse
-            .places
-            .near
-            .iter()
-            .find_map(|place| place.find(key.as_ref()?))
-    };
-    let lens: Vec<Option<u64>> = keys
-        .par_iter()
-        .map(|key| seen(key).map(|found| found.len))
-        .collect();
-    let room = |len: u64| Room {
-        start: end.fetch_add(len.next_multiple_of(ALIGNMENT), Ordering::Relaxed),
-        len,
-    };
-    lens.into_iter().map(|len| len.map(room)).collect()
+    work.pool()?.install(|| wanted.par_iter().map(one).collect())
 }
 
 /// What lifting needs for each segment.
@@ -84,7 +73,7 @@ struct Lifting<'a> {
     options: &'a Options,
     reuse: &'a Reuse<'a>,
     work: &'a Work<'a>,
-    end: &'a AtomicU64,
+    rooms: &'a Rooms<'a>,
 }
 
 /// How closely blocks are looked at.
@@ -97,9 +86,8 @@ enum Depth {
 }
 
 /// Looks for one segment, in one place after the other.
-fn find(jobs: &[Job], key: &Key, room: Room, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
-    let Lifting { reuse, work, end, .. } = lifting;
-    let mut room = Some(room);
+fn find(segment: usize, jobs: &[Job], key: &Key, lifting: &Lifting) -> Result<Option<Spooled>, Error> {
+    let Lifting { reuse, work, .. } = lifting;
     for (number, place) in reuse.places.near.iter().enumerate() {
         work.progress.advance(0)?;
         let Some(found) = place.find(key) else { continue };
@@ -108,15 +96,12 @@ fn find(jobs: &[Job], key: &Key, room: Room, lifting: &Lifting) -> Result<Option
         } else {
             Depth::Inside
         };
-        // The smallest blocks of file systems, so that they can share them.
-        let elsewhere = || end.fetch_add(found.len.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
-        let start = match room.take() {
-            Some(room) if room.len == found.len => room.start,
-            _ => elsewhere(),
-        };
-        match take(jobs, key, &found, start, depth, lifting)? {
+        match take(segment, jobs, key, &found, depth, lifting)? {
             Ok(spooled) => {
-                keep(key, &spooled, &reuse.places.near[..number], work);
+                // What does not is kept when it does.
+                if spooled.at.stays() {
+                    keep(key, &spooled, &reuse.places.near[..number], work);
+                }
                 return Ok(Some(spooled));
             }
             Err(problem) => place.reject(key, &problem),
@@ -130,7 +115,7 @@ pub(super) fn keep(key: &Key, spooled: &Spooled, places: &[&dyn cache::Segments]
     let Some(digest) = spooled.digest else { return };
     let made = cache::Made {
         spool: work.spool,
-        start: spooled.start,
+        start: spooled.at.start(),
         len: spooled.len,
         sizes: &spooled.sizes,
         digest,
@@ -142,18 +127,22 @@ pub(super) fn keep(key: &Key, spooled: &Spooled, places: &[&dyn cache::Segments]
 
 /// A segment's copy in the spool, or what is wrong with it.
 fn take(
+    segment: usize,
     jobs: &[Job],
     key: &Key,
     found: &Found,
-    start: u64,
     depth: Depth,
     lifting: &Lifting,
 ) -> Result<Result<Spooled, String>, Error> {
-    let Lifting { options, work, .. } = lifting;
+    let Lifting {
+        options, work, rooms, ..
+    } = lifting;
     let part_end = found.start.checked_add(found.len);
     let Some(part_end) = part_end.filter(|_| fits(jobs, &found.sizes, found.len)) else {
         return Ok(Err("its blocks are not those that belong here".into()));
     };
+    let at = rooms.whole(segment, found.len);
+    let start = at.start();
     if let Err(problem) = work
         .spool
         .copy_from(&*found.source, found.start..part_end, start)?
@@ -188,7 +177,7 @@ fn take(
         return Ok(Err(error.to_string()));
     }
     Ok(Ok(Spooled {
-        start,
+        at,
         len: found.len,
         sizes: found.sizes.clone(),
         digest: Some(found.digest),

@@ -1,8 +1,8 @@
 //! Trees become images.
 //!
 //! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
-//! 2. [`keys`] names segments, and [`lift`] takes those that were made before from where they are; [`pack`] compresses
-//!    the others in parallel, while [`fetch`] asks for them far away; [`queue`] takes what is ready first.
+//! 2. [`keys`] names segments. [`pack`] compresses in parallel, while [`fetch`] asks for segments far away; [`queue`] takes
+//!    what is ready first. [`lift`] takes those that were made before from where they are. [`rooms`] says where each lies.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 //!
@@ -18,6 +18,7 @@ mod lift;
 mod metadata;
 mod pack;
 mod queue;
+mod rooms;
 mod segments;
 mod stored;
 mod tables;
@@ -157,7 +158,7 @@ fn lay_out(
 ) -> Result<(Image, u64), Error> {
     let mut layout = Layout::new();
     for ((segment, place), spooled) in segments.list.iter().zip(&packed.segments).zip(&packed.spooled) {
-        let span = spool.span(spooled.start, spooled.len);
+        let span = spool.span(spooled.at.start(), spooled.len);
         layout.put(place.start, format!("segment {}", segment.label), span);
     }
     stored.lay_out(&mut layout);

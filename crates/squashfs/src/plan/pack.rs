@@ -2,21 +2,20 @@
 //!
 //! Workers take blocks in order and hand results to the calling thread, which writes them.
 //!
-//! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed, or
-//! [fetched](super::fetch) while they are waiting for it. Where a segment lies in the spool tells nothing about its
-//! place in the image; when all are lifted, or none is lifted or fetched, the places happen to be the same.
+//! Segments that seem to be somewhere near are [lifted](super::lift) from there at last; only the others are compressed, or
+//! [fetched](super::fetch) while they are waiting for it. [`rooms`](super::rooms) says where each of them goes.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use cache::{Checksum, Key};
 use image::{Kind, NodeId, Tree};
 
 use super::fetch;
-use super::lift::{Spooled, keep, lift};
+use super::lift::{Spooled, keep, lift, seen};
 use super::queue::{Output, Queue};
-use super::segments::{Job, Segments};
+use super::rooms::{Filling, Rooms};
+use super::segments::{Job, Segment, Segments};
 use super::{ALIGNMENT, Work};
 use crate::compress::{Block, Compressor};
 use crate::format::DATA_RAW;
@@ -49,8 +48,7 @@ pub(super) struct Making<'a> {
     pub(super) keys: &'a [Option<Key>],
     /// The segments to be made: each has the number of a task in the queue.
     pub(super) missing: Vec<usize>,
-    /// The first free byte of the spool.
-    pub(super) end: &'a AtomicU64,
+    pub(super) rooms: &'a Rooms<'a>,
     pub(super) queue: &'a Queue,
 }
 
@@ -64,18 +62,22 @@ impl Making<'_> {
         self.keys[self.missing[task]].as_ref()
     }
 
-    /// Whether nobody else puts segments into the spool: then they lie there as they will in the image, as long as all
-    /// are made, and the spool can become the image's file.
-    fn alone(&self) -> bool {
-        fetch::threads(self) == 0
+    /// A segment is complete: tells the queue, and keeps it in places that are near if it lies where it stays. False when
+    /// another was faster.
+    pub(super) fn deliver(&self, task: usize, spooled: Spooled, filling: Filling) -> Result<bool, Error> {
+        let kept = spooled.clone();
+        if !self.queue.deliver(task, spooled) {
+            return Ok(false);
+        }
+        filling.finish()?;
+        self.keep(self.missing[task], &kept);
+        Ok(true)
     }
 
-    /// Room in the spool for blocks that take at most so many bytes. What is not used of it takes no space.
-    pub(super) fn room(&self, jobs: &[Job]) -> u64 {
-        let most: u64 = jobs.iter().map(|job| u64::from(job.len())).sum();
-        // The smallest blocks of file systems, so that they can share them.
-        self.end
-            .fetch_add(most.next_multiple_of(ALIGNMENT), Ordering::Relaxed)
+    fn keep(&self, segment: usize, spooled: &Spooled) {
+        if let (true, Some(key), Some(reuse)) = (spooled.at.stays(), &self.keys[segment], &self.work.reuse) {
+            keep(key, spooled, reuse.places.near, self.work);
+        }
     }
 }
 
@@ -87,15 +89,59 @@ pub(super) fn pack(
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    // As in the image.
-    let end = AtomicU64::new(ALIGNMENT);
-    let lifted = match &work.reuse {
-        Some(reuse) => lift(segments, keys, options, reuse, work, &end)?,
-        None => vec![None; segments.list.len()],
+    let count = segments.list.len();
+    let seen = seen(keys, work)?;
+    let len = |segment: &Segment| {
+        let jobs = &segments.jobs[segment.jobs.clone()];
+        jobs.iter().map(|job| u64::from(job.len())).sum()
     };
-    let missing: Vec<usize> = (0..lifted.len())
-        .filter(|number| lifted[*number].is_none())
-        .collect();
+    let most = segments.list.iter().map(len).collect();
+    let rooms = Rooms::new(work.spool, most, seen.clone());
+    let mut spooled: Vec<Option<Spooled>> = vec![None; count];
+    let make_missing = |among: &[usize], spooled: &mut [Option<Spooled>]| {
+        let missing = among.iter().copied();
+        let missing: Vec<usize> = missing.filter(|number| spooled[*number].is_none()).collect();
+        let made = make_all(tree, segments, keys, options, work, &rooms, missing.clone())?;
+        for (number, made) in missing.into_iter().zip(made) {
+            spooled[number] = Some(made);
+        }
+        Ok::<(), Error>(())
+    };
+    // When these are made, it is known where the others lie in the image.
+    let (near, far): (Vec<usize>, Vec<usize>) = (0..count).partition(|number| seen[*number].is_some());
+    make_missing(&far, &mut spooled)?;
+    let lifted = lift(segments, keys, &near, options, work, &rooms)?;
+    for (number, lifted) in near.iter().zip(lifted) {
+        spooled[*number] = lifted;
+    }
+    // What was damaged.
+    make_missing(&near, &mut spooled)?;
+    let mut spooled: Vec<Spooled> = spooled.into_iter().flatten().collect();
+    let waited: Vec<bool> = spooled.iter().map(|spooled| !spooled.at.stays()).collect();
+    rooms.settle(&mut spooled)?;
+    for ((key, spooled), _) in keys
+        .iter()
+        .zip(&spooled)
+        .zip(waited)
+        .filter(|(_, waited)| *waited)
+    {
+        if let (Some(key), Some(reuse)) = (key, &work.reuse) {
+            keep(key, spooled, reuse.places.near, work);
+        }
+    }
+    Ok(place(segments, spooled))
+}
+
+/// Makes these segments.
+fn make_all(
+    tree: &Tree,
+    segments: &Segments,
+    keys: &[Option<Key>],
+    options: &Options,
+    work: &Work,
+    rooms: &Rooms,
+    missing: Vec<usize>,
+) -> Result<Vec<Spooled>, Error> {
     let jobs = missing.iter().map(|number| segments.list[*number].jobs.clone());
     let fetch = work.reuse.is_some_and(|reuse| !reuse.places.shared.is_empty());
     let queue = Queue::new(jobs, work.threads.max(1) * AHEAD, fetch);
@@ -106,13 +152,11 @@ pub(super) fn pack(
         work,
         keys,
         missing,
-        end: &end,
+        rooms,
         queue: &queue,
     };
     make(&making)?;
-    let mut made = queue.finish().into_iter();
-    let spooled = lifted.into_iter().map(|lifted| lifted.or_else(|| made.next()));
-    Ok(place(segments, spooled.flatten().collect()))
+    queue.finish()
 }
 
 /// Puts the segments behind each other.
@@ -253,57 +297,48 @@ fn word(bytes: &[u8]) -> u32 {
 
 /// The writer: takes results in order, and keeps complete segments.
 fn spool_all(making: &Making) -> Result<(), Error> {
-    let Making { queue, work, .. } = making;
     let mut count = 0;
-    while let Some((task, numbers)) = queue.begun(count)? {
+    while let Some((task, numbers)) = making.queue.begun(count)? {
         count += 1;
-        let Some(spooled) = spool(making, task, numbers.clone())? else {
-            queue.skip(numbers);
-            continue;
-        };
-        let kept = spooled.clone();
-        if queue.deliver(task, spooled)
-            && let (Some(key), Some(reuse)) = (making.key(task), &work.reuse)
-        {
-            keep(key, &kept, reuse.places.near, work);
+        match spool(making, task, numbers.clone())? {
+            Some((spooled, filling)) => {
+                making.deliver(task, spooled, filling)?;
+            }
+            None => making.queue.skip(numbers),
         }
     }
     Ok(())
 }
 
 /// Spools the blocks of one segment; none when it comes from elsewhere meanwhile.
-fn spool(making: &Making, task: usize, numbers: Range<usize>) -> Result<Option<Spooled>, Error> {
-    let start = if making.alone() {
-        making.end.load(Ordering::Relaxed)
-    } else {
-        making.room(making.jobs(task))
-    };
+fn spool<'a>(
+    making: &Making<'a>,
+    task: usize,
+    numbers: Range<usize>,
+) -> Result<Option<(Spooled, Filling<'a>)>, Error> {
+    let mut filling = making.rooms.fill(making.missing[task], None);
     let mut checksum = making.key(task).map(Checksum::new);
     let mut sizes = Vec::new();
-    let mut end = start;
+    let mut len = 0;
     for number in numbers {
         let Some(output) = making.queue.next(task, number)? else {
             return Ok(None);
         };
-        making.work.spool.write_at(&output.bytes, end)?;
+        // Blocks are never longer than what is in them.
+        filling.put(&output.bytes)?;
         if let Some(checksum) = &mut checksum {
             checksum.add(&output.bytes);
         }
         sizes.push(output.word);
-        end += output.bytes.len() as u64;
+        len += output.bytes.len() as u64;
     }
-    if making.alone() {
-        making
-            .end
-            .store(end.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
-    }
-    let digest = checksum.map(|checksum| checksum.finish(&sizes));
-    Ok(Some(Spooled {
-        start,
-        len: end - start,
+    let spooled = Spooled {
+        at: filling.at(),
+        len,
+        digest: checksum.map(|checksum| checksum.finish(&sizes)),
         sizes,
-        digest,
-    }))
+    };
+    Ok(Some((spooled, filling)))
 }
 
 /// Keeps workers from waiting for a writer that is gone.
