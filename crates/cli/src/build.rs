@@ -131,7 +131,8 @@ impl Job<'_> {
 
 fn write_manifest(manifest: &Manifest, file: &Path, ui: &Ui) -> Result<Written, Failure> {
     let text = serde_json::to_vec_pretty(manifest).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
+    let image = alone(&Content::from(text))?;
+    Ok(image::write(file, &image, ui)?)
 }
 
 /// A file that will be made.
@@ -239,7 +240,8 @@ fn write_one(
     };
     let mut files = vec![(done, entry)];
     if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
-        let done = image::write(&out.join(&file), &alone(&Content::from(bmap))?, progress)?;
+        let image = alone(&Content::from(bmap))?;
+        let done = image::write(&out.join(&file), &image, progress)?;
         let entry = FileEntry::new(part, &file, &done);
         files.push((done, entry));
     }

@@ -64,7 +64,7 @@ fn a_squashfs_is_written_once() {
         "out/a",
     ];
     let cold = written(&world, &[&squashfs[..], &["--no-cache"]].concat(), &["out/a"]);
-    assert!((100..110).contains(&cold), "{cold} %");
+    assert!((90..110).contains(&cold), "{cold} %");
 }
 
 /// The same out of a cache, beside a disk that has the squashfs too.
@@ -91,9 +91,9 @@ fn what_comes_out_of_a_cache_is_written_once_for_each_output() {
         "out",
     ];
     let alone = written(&world, &only, &[image]);
-    assert!((100..110).contains(&alone), "{alone} %");
+    assert!((90..110).contains(&alone), "{alone} %");
     let both = written(&world, &build, &[image, "out/demo-25.11.img"]);
-    assert!((100..110).contains(&both), "{both} %");
+    assert!((90..110).contains(&both), "{both} %");
     assert!(fs::read(world.path(image)).unwrap() == first);
 }
 
@@ -109,7 +109,7 @@ fn a_mixture_is_written_once() {
     let address = |folder: &str| format!("file://{}", world.path(folder).display());
     let (all, some) = (address("whole"), address("some"));
     let missing: [fn(usize) -> bool; 4] = [|_| false, |at| at % 3 == 0, |at| at % 3 == 1, |at| at % 4 != 2];
-    for missing in missing {
+    for (number, missing) in missing.into_iter().enumerate() {
         let _ = fs::remove_dir_all(world.path("some"));
         for (at, path) in whole.iter().enumerate().filter(|(at, _)| !missing(*at)) {
             let name = path.strip_prefix(world.path("whole")).unwrap();
@@ -124,7 +124,7 @@ fn a_mixture_is_written_once() {
         ] {
             let args = [&SQUASHFS[..], &["mixed", "--no-cache"], from].concat();
             let share = written(&world, &args, &["mixed"]);
-            assert!((100..110).contains(&share), "{from:?}: {share} %");
+            assert!((90..110).contains(&share), "{number}, {from:?}: {share} %");
             assert!(bytes(&world, "mixed") == bytes(&world, "cold"), "{from:?}");
         }
     }
@@ -149,7 +149,7 @@ fn a_squashfs_a_disk_and_a_bundle_are_written_once_each() {
     ];
     let build = ["build", "spec.toml", "--no-cache", "--out", "out"];
     let cold = written(&world, &build, &outputs);
-    assert!((100..110).contains(&cold), "{cold} %");
+    assert!((90..110).contains(&cold), "{cold} %");
     world.done(&["build", "spec.toml", "--cache", "cache", "--out", "out"]);
     let build = [
         "build",
@@ -161,5 +161,5 @@ fn a_squashfs_a_disk_and_a_bundle_are_written_once_each() {
         "out",
     ];
     let warm = written(&world, &build, &outputs);
-    assert!((100..110).contains(&warm), "{warm} %");
+    assert!((90..110).contains(&warm), "{warm} %");
 }
