@@ -76,6 +76,14 @@ pub enum Error {
         /// The most that there can be.
         limit: u64,
     },
+    /// An owner or a group that is none for Linux.
+    #[error("{path}: it belongs to {id}, which Linux takes for nobody")]
+    Nobody {
+        /// The path in the tree.
+        path: String,
+        /// The number.
+        id: u32,
+    },
     /// An extended attribute that btrfs cannot hold.
     #[error("{path}: the extended attribute {name}: {problem}")]
     BadXattr {
@@ -164,6 +172,7 @@ impl Error {
         match self {
             Error::BadOption { .. }
             | Error::RootNotADirectory
+            | Error::Nobody { .. }
             | Error::SubvolumeNotADirectory { .. }
             | Error::LinkAcrossSubvolumes { .. } => Fault::Request,
             Error::TooManyLinks { .. }

@@ -53,7 +53,7 @@ use image::{NodeId, Seed};
 use uuid::Uuid;
 
 pub use error::Error;
-pub use plan::{Planned, Usage, Work, plan};
+pub use plan::{Looking, Outlook, Planned, Usage, Work, check_tree, outlook, plan};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

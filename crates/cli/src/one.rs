@@ -1,7 +1,8 @@
-//! `kiln squashfs`, `kiln ext4`, `kiln fat`, `kiln script`: one part without a specification.
+//! `kiln squashfs`, `kiln ext4`, `kiln btrfs`, `kiln fat`, `kiln script`: one part without a specification.
 //!
 //! Each makes a specification of one part out of its arguments, so that there is one way to make a part.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::Content;
@@ -9,6 +10,7 @@ use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, 
 
 use crate::access::access;
 use crate::args::blocks::Effort;
+use crate::args::btrfs::Btrfs;
 use crate::args::one::{Ext4, Fat, Script, Squashfs};
 use crate::args::source::{self, Fetch, Source};
 use crate::failure::Failure;
@@ -64,6 +66,46 @@ pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> 
         free_inodes: args.free_inodes,
         journal: args.journal,
         grow_to: Some(args.grow_to),
+        compress: args.output.compress(),
+        compress_level: args.output.compress_level,
+        ..args.source.lower()
+    };
+    let mut spec = args.source.spec(fs, args.label.as_deref());
+    args.output.sums.apply(&mut spec);
+    let one = One {
+        spec: &spec,
+        part: "fs.image",
+        out: &args.output.out,
+        rehash: args.source.gathering.rehash(),
+        squashfs: None,
+        places: None,
+        fetch: Some(&args.source.gathering.fetch),
+    };
+    make(&one, threads, ui)
+}
+
+pub(crate) fn btrfs(args: &Btrfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
+    let mut subvolumes = BTreeMap::new();
+    for (path, subvolume) in &args.subvolume {
+        if subvolumes.insert(path.clone(), *subvolume).is_some() {
+            return Err(Failure::usage(format!("--subvolume {path}: is given twice")));
+        }
+    }
+    let fs = FileSystem {
+        format: Format::Btrfs,
+        registration: registration.filter(|_| args.source.has_store()),
+        database: args.database,
+        label: args.label.clone(),
+        uuid: args.uuid.clone(),
+        profile: Some(args.profile.lower()),
+        metadata: Some(args.metadata.lower()),
+        compression: Some(args.compression.lower()),
+        level: args.level,
+        deduplicate: Some(!args.no_deduplicate),
+        subvolumes,
+        size: args.size,
+        free: args.free,
         compress: args.output.compress(),
         compress_level: args.output.compress_level,
         ..args.source.lower()

@@ -10,7 +10,7 @@ use image::{Content, Kind, NodeId};
 use rayon::prelude::*;
 
 use super::survey::Survey;
-use super::{Work, duplicates};
+use super::{Looking, Work, duplicates};
 use crate::checksum::checksum;
 use crate::compress::{BLOCK_MAX, Compressor};
 use crate::format::{SECTOR, SECTOR_LEN, compression};
@@ -26,7 +26,7 @@ const BATCH: usize = 16;
 /// All extents of a file system.
 pub(super) struct Data {
     /// For each node the number of its file, if it has extents.
-    of_node: Vec<u32>,
+    pub(super) of_node: Vec<u32>,
     /// The files in the order of their extents.
     pub(super) files: Vec<File>,
     /// The extents of all files.
@@ -37,7 +37,7 @@ pub(super) struct Data {
     pub(super) spooled: u64,
 }
 
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// A file with extents.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ pub(super) fn place(content: &Content) -> Place {
 impl Data {
     /// The extents of all files.
     pub(super) fn read(survey: &Survey, options: &Options, work: &Work) -> Result<Data> {
-        let mut data = Data::files(survey, options, work)?;
+        let mut data = Data::files(survey, options, &work.looking())?;
         let pool = work.pool()?;
         let content = |file: &File| content(survey, file.node);
         let runs = |file: &File| content(file).data_runs().map_err(Error::from);
@@ -174,7 +174,7 @@ impl Data {
     }
 
     /// The files that have extents, without these. Equal ones are one.
-    fn files(survey: &Survey, options: &Options, work: &Work) -> Result<Data> {
+    pub(super) fn files(survey: &Survey, options: &Options, looking: &Looking) -> Result<Data> {
         let mut data = Data {
             of_node: vec![NONE; survey.tree.len()],
             files: Vec::new(),
@@ -183,7 +183,7 @@ impl Data {
             spooled: 0,
         };
         let originals = match options.equal_files {
-            EqualFiles::Shared => Some(duplicates::originals(survey, work)?),
+            EqualFiles::Shared => Some(duplicates::originals(survey, looking)?),
             EqualFiles::Apart => None,
         };
         for (subvolume, id) in survey.nodes() {

@@ -6,6 +6,7 @@
 //!    its address and its place.
 //! 4. [`trees`] makes the nodes, which go into the spool, and [`supers`] the superblocks.
 
+mod bound;
 mod chunks;
 mod data;
 mod devices;
@@ -25,8 +26,9 @@ use image::{Content, Image, Kind, Layout, NodeId, Progress, ReadAt, Spool, Tree,
 
 use crate::format::{NODE, SECTOR, SUPERBLOCKS, compression, group, object};
 use crate::{Error, Options, Profile, Result, Size};
+pub use bound::{Looking, Outlook, check_tree, outlook};
 use data::Data;
-use fixpoint::{Forest, Known};
+use fixpoint::Forest;
 use items::{Items, Take};
 use survey::Survey;
 use trees::{Counter, Ids, Shape, Writer};
@@ -52,8 +54,15 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     fn pool(&self) -> Result<rayon::ThreadPool> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))
+        self.looking().pool()
+    }
+
+    fn looking(&self) -> Looking<'_> {
+        Looking {
+            threads: self.threads,
+            digests: self.digests,
+            progress: self.progress,
+        }
     }
 }
 
@@ -131,12 +140,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     }
     let survey = survey::survey(tree, options)?;
     let data = Data::read(&survey, options, work)?;
-    let trees = trees(&survey, &data, options)?;
-    let forest = Forest::grow(&Known {
-        options,
-        data: &data,
-        trees,
-    })?;
+    let forest = bound::forest(&survey, &data, options)?;
     let size = size(&forest, options)?;
     let planting = Planting {
         survey: &survey,

@@ -1,8 +1,8 @@
 //! Trees become images.
 //!
-//! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
-//! 2. [`keys`] names segments. [`pack`] compresses in parallel, while [`fetch`] asks for segments far away; [`queue`] takes
-//!    what is ready first. [`lift`] takes those that were made before from where they are. [`rooms`] says where each lies.
+//! 1. [`cache::cut`] finds files with equal bytes, decides what every block holds, in which order, and names segments.
+//! 2. [`keys`] says what names begin with, and [`pack`] says how their blocks are made and looked at; [`cache::spool()`] takes those
+//!    that were made before from where they are, and has the others made.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 //!
@@ -10,16 +10,10 @@
 
 mod alone;
 mod bound;
-mod duplicates;
-mod fetch;
 mod fits;
 mod keys;
-mod lift;
 mod metadata;
 mod pack;
-mod queue;
-mod rooms;
-mod segments;
 mod stored;
 mod tables;
 mod xattrs;
@@ -27,15 +21,16 @@ mod xattrs;
 use std::collections::BTreeMap;
 
 use cache::Key;
+use cache::cut::{Cut as Segments, Job, equal_files};
+pub use cache::{Reuse, cut::Outline};
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
 use zerocopy::IntoBytes;
 
 use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
-pub use alone::{Outline, make_segments, outlines};
+pub use alone::{make_segments, outlines};
 pub use bound::at_most;
-use pack::Packed;
-use segments::Segments;
+use pack::{Packed, Spooled};
 use stored::Stored;
 
 /// Images, and the starts of segments, are multiples of this.
@@ -53,16 +48,6 @@ pub struct Work<'a> {
     pub progress: &'a dyn Progress,
     /// Where segments that were compressed before may be. Without it, segments get no names.
     pub reuse: Option<Reuse<'a>>,
-}
-
-/// How segments are found again.
-#[derive(Clone, Copy)]
-pub struct Reuse<'a> {
-    /// For units, by their roots, a hash of everything in them: of all names, bytes and links. Segments with other files
-    /// are named after these files' bytes, which are read for that.
-    pub units: &'a BTreeMap<NodeId, [u8; 32]>,
-    /// Where segments may be.
-    pub places: cache::Places<'a>,
 }
 
 impl Work<'_> {
@@ -103,12 +88,10 @@ pub struct UnitUsage {
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
     check(tree, options)?;
-    let equal = duplicates::originals(tree, options, 1, work)?;
-    let segments = Segments::plan(tree, &equal.classes, options)?;
-    let keys = match &work.reuse {
-        Some(reuse) => keys::keys(tree, &segments, &equal.digests, options, reuse, work)?,
-        None => vec![None; segments.list.len()],
-    };
+    let pool = work.pool()?;
+    let (segments, digests) = pool.install(|| cut(tree, options, 1, work))?;
+    let keys = pool.install(|| keys(tree, &segments, &digests, options, work))?;
+    drop(pool);
     let packed = pack::pack(tree, &segments, &keys, options, work)?;
     let stored = Stored::plan(tree, options, packed.end)?;
     let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
@@ -121,10 +104,37 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
     })
 }
 
+/// Decides what every block holds. Files of at least `len_min` bytes are compared with each other; what was read for that
+/// has a digest.
+fn cut(
+    tree: &Tree,
+    options: &Options,
+    len_min: u64,
+    work: &Work,
+) -> Result<(Segments, BTreeMap<NodeId, [u8; 32]>), Error> {
+    let equal = equal_files(tree, &options.stored, len_min, work.digests, work.progress)?;
+    let segments = Segments::plan(tree, &equal.classes, options.block_size, &options.stored)?;
+    Ok((segments, equal.digests))
+}
+
+/// The names of segments, where they are asked for and there are some.
+fn keys(
+    tree: &Tree,
+    segments: &Segments,
+    compared: &BTreeMap<NodeId, [u8; 32]>,
+    options: &Options,
+    work: &Work,
+) -> Result<Vec<Option<Key>>, Error> {
+    let (Some(reuse), Some(head)) = (&work.reuse, keys::head(options)) else {
+        return Ok(vec![None; segments.list.len()]);
+    };
+    Ok(segments.keys(tree, &head, reuse, work.digests, compared, work.progress)?)
+}
+
 /// Where segments are, for whoever wants to lift them out of the image.
 fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
     let segments = packed.segments.iter().zip(&packed.spooled);
-    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &lift::Spooled))| {
+    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &Spooled))| {
         Some(cache::Record {
             key: (*key)?,
             start: place.start,
@@ -158,7 +168,7 @@ fn lay_out(
 ) -> Result<(Image, u64), Error> {
     let mut layout = Layout::new();
     for ((segment, place), spooled) in segments.list.iter().zip(&packed.segments).zip(&packed.spooled) {
-        let span = spool.span(spooled.at.start(), spooled.len);
+        let span = spool.span(spooled.start, spooled.len);
         layout.put(place.start, format!("segment {}", segment.label), span);
     }
     stored.lay_out(&mut layout);
@@ -268,12 +278,12 @@ fn usage(tree: &Tree, segments: &Segments, packed: &Packed) -> Vec<UnitUsage> {
     for (job, stored) in segments.jobs.iter().zip(&packed.sizes) {
         let stored = u64::from(stored & !format::DATA_RAW);
         match job {
-            segments::Job::Block { unit, .. } => {
+            Job::Block { unit, .. } => {
                 if let Some(usage) = unit.and_then(|unit| usage.get_mut(unit as usize)) {
                     usage.stored_len += stored;
                 }
             }
-            segments::Job::Fragment { pieces, len } => {
+            Job::Fragment { pieces, len } => {
                 for piece in &segments.pieces[pieces.clone()] {
                     if let Some(usage) = piece.unit.and_then(|unit| usage.get_mut(unit as usize)) {
                         usage.stored_len += stored * u64::from(piece.len) / u64::from(*len);

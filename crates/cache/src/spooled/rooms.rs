@@ -17,11 +17,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use image::{ReadAt as _, Spool};
+use image::{Error, ReadAt as _, Spool};
 
-use super::ALIGNMENT;
-use super::lift::Spooled;
-use crate::Error;
+use super::{ALIGNMENT, Spooled};
 
 /// How many bytes are held in memory at most.
 const HELD_MAX: u64 = 32 << 20;
@@ -39,7 +37,9 @@ pub(super) enum At {
 
 /// The places of all segments.
 pub(super) struct Rooms<'a> {
-    pub(super) spool: &'a Spool,
+    spool: &'a Spool,
+    /// The first place.
+    start: u64,
     /// How long each segment is at most.
     most: Vec<u64>,
     /// The first byte behind all places.
@@ -57,8 +57,10 @@ struct State {
     held: BTreeMap<usize, Vec<u8>>,
     /// Bytes in memory, of segments that are ready and that are not.
     held_len: u64,
-    /// Where segments have come to lie that were held.
-    placed: BTreeMap<usize, u64>,
+    /// Where segments that are done are.
+    at: Vec<Option<At>>,
+    /// Which of them were not at their places at first.
+    waited: Vec<bool>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -69,26 +71,28 @@ struct Place {
 }
 
 impl<'a> Rooms<'a> {
-    /// Rooms for segments of at most so many bytes, of which some have known lengths.
-    pub(super) fn new(spool: &'a Spool, most: Vec<u64>, lens: Vec<Option<u64>>) -> Rooms<'a> {
-        // As in the image.
+    /// Rooms from a byte on, for segments of at most so many bytes, of which some have known lengths.
+    pub(super) fn new(spool: &'a Spool, start: u64, most: Vec<u64>, lens: Vec<Option<u64>>) -> Rooms<'a> {
         let end = |end: u64, most: &u64| end + most.next_multiple_of(ALIGNMENT);
-        let behind = most.iter().fold(ALIGNMENT, end);
+        let behind = most.iter().fold(start, end);
+        let count = most.len();
         let place = |(len, most): (Option<u64>, &u64)| Place {
             len: len.filter(|len| len <= most),
             taken: false,
         };
         let mut state = State {
             places: lens.into_iter().zip(&most).map(place).collect(),
-            starts: vec![ALIGNMENT],
+            starts: vec![start],
             aside: behind,
             held: BTreeMap::new(),
             held_len: 0,
-            placed: BTreeMap::new(),
+            at: vec![None; count],
+            waited: vec![false; count],
         };
         state.find_starts();
         Rooms {
             spool,
+            start,
             most,
             behind,
             state: Mutex::new(state),
@@ -141,57 +145,49 @@ impl<'a> Rooms<'a> {
             };
             let bytes = state.held.remove(&segment).unwrap_or_default();
             state.held_len -= bytes.len() as u64;
-            state.placed.insert(segment, start);
+            state.at[segment] = Some(At::Place(start));
             drop(state);
             self.spool.write_at(&bytes, start)?;
         }
     }
 
-    /// When all segments are done: puts those that are somewhere else to their places, if all others are at theirs.
-    pub(super) fn settle(self, segments: &mut [Spooled]) -> Result<(), Error> {
-        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut held = state.held;
-        let mut aside = state.aside;
-        let mut starts = Vec::with_capacity(segments.len());
-        let mut end = ALIGNMENT;
-        for (number, segment) in segments.iter_mut().enumerate() {
-            if let Some(start) = state.placed.get(&number) {
-                segment.at = At::Place(*start);
-            }
-            starts.push(end);
+    /// A segment that was copied as a whole is complete.
+    pub(super) fn is_at(&self, segment: usize, at: At) {
+        self.lock().is_at(segment, at);
+    }
+
+    /// When all segments are done: puts those that are somewhere else to their places, if all others are at theirs. Answers
+    /// which were not there at first.
+    pub(super) fn settle<N>(self, segments: &mut [Spooled<N>]) -> Result<Vec<bool>, Error> {
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut end = self.start;
+        let mut places = Vec::with_capacity(segments.len());
+        for segment in segments.iter() {
+            places.push(end);
             end = (end + segment.len).next_multiple_of(ALIGNMENT);
         }
-        let at_places = segments
-            .iter()
-            .zip(&starts)
-            .all(|(segment, start)| match segment.at {
-                At::Place(place) => place == *start,
-                At::Aside(_) | At::Held => true,
-            });
-        for (number, (segment, start)) in segments.iter_mut().zip(&starts).enumerate() {
-            let to = match (at_places, segment.at) {
-                (_, At::Place(_)) | (false, At::Aside(_)) => continue,
-                (true, _) => At::Place(*start),
-                (false, At::Held) => {
-                    aside += segment.len.next_multiple_of(ALIGNMENT);
-                    At::Aside(aside - segment.len.next_multiple_of(ALIGNMENT))
-                }
+        let ats: Vec<At> = state.at.iter().map(|at| at.unwrap_or(At::Held)).collect();
+        let is_there = |(at, place): (&At, &u64)| !at.stays() || at.start() == *place;
+        let all_there = ats.iter().zip(&places).all(is_there);
+        for (number, (segment, place)) in segments.iter_mut().zip(&places).enumerate() {
+            let at = ats[number];
+            segment.start = match at {
+                At::Held if !all_there => state.put_aside(segment.len),
+                At::Held | At::Aside(_) if all_there => *place,
+                _ => at.start(),
             };
-            match segment.at {
-                At::Aside(from) => {
-                    self.spool.copy_within(from..from + segment.len, to.start())?;
-                }
-                _ => {
-                    let bytes = held.remove(&number).unwrap_or_default();
-                    self.spool.write_at(&bytes, to.start())?;
-                }
+            if at == At::Held {
+                let bytes = state.held.remove(&number).unwrap_or_default();
+                self.spool.write_at(&bytes, segment.start)?;
+            } else if segment.start != at.start() {
+                let from = at.start()..at.start() + segment.len;
+                self.spool.copy_within(from, segment.start)?;
             }
-            segment.at = to;
         }
-        if at_places {
+        if all_there {
             self.spool.cut(self.behind)?;
         }
-        Ok(())
+        Ok(state.waited)
     }
 }
 
@@ -221,6 +217,11 @@ impl State {
             let next = (start + len).next_multiple_of(ALIGNMENT);
             self.starts.push(next);
         }
+    }
+
+    fn is_at(&mut self, segment: usize, at: At) {
+        self.at[segment] = Some(at);
+        self.waited[segment] = !at.stays();
     }
 
     fn put_aside(&mut self, len: u64) -> u64 {
@@ -309,17 +310,16 @@ impl Filling<'_> {
                 .span(at.start(), self.len)
                 .read_exact_at(buffer, position),
         };
-        read.map_err(|source| {
-            Error::from(image::Error::ReadSource {
-                what: "spool".into(),
-                source,
-            })
+        read.map_err(|source| Error::ReadSource {
+            what: "spool".into(),
+            source,
         })
     }
 
     /// It is complete, and this one is the one that is wanted.
     pub(super) fn finish(mut self) -> Result<(), Error> {
         let mut state = self.rooms.lock();
+        state.is_at(self.segment, self.at);
         let place = &mut state.places[self.segment];
         // Whoever writes at a place is the only one who says how long it is.
         if !place.taken || matches!(self.at, At::Place(_)) {
@@ -375,7 +375,7 @@ mod tests {
     }
 
     /// Puts a segment by hand.
-    fn put(rooms: &Rooms, number: usize, stated: Option<u64>, bytes: &[u8]) -> Option<Spooled> {
+    fn put(rooms: &Rooms, number: usize, stated: Option<u64>, bytes: &[u8]) -> Option<Spooled<()>> {
         let mut filling = rooms.fill(number, stated);
         for part in bytes.chunks(1000) {
             if !filling.put(part).unwrap() {
@@ -390,12 +390,14 @@ mod tests {
         Some(spooled)
     }
 
-    fn spooled(at: At, len: u64) -> Spooled {
-        let (sizes, digest) = (Vec::new(), None);
+    fn spooled(at: At, len: u64) -> Spooled<()> {
+        let start = at.start();
+        let (sizes, notes, digest) = (Vec::new(), Vec::new(), None);
         Spooled {
-            at,
+            start,
             len,
             sizes,
+            notes,
             digest,
         }
     }
@@ -412,11 +414,11 @@ mod tests {
                 _ => None,
             };
             let most = vec![9000; ways.len()];
-            let rooms = Rooms::new(&spool, most, ways.iter().map(seen).collect());
+            let rooms = Rooms::new(&spool, ALIGNMENT, most, ways.iter().map(seen).collect());
             let bytes = |number: usize| vec![u8::try_from(number).unwrap() + 1; usize::try_from(ways[number].0).unwrap()];
             let mut numbers: Vec<usize> = (0..ways.len()).collect();
             numbers.sort_by_key(|number| (seen(&ways[*number]).is_some(), order[*number]));
-            let mut segments: Vec<Option<Spooled>> = vec![None; ways.len()];
+            let mut segments: Vec<Option<Spooled<()>>> = vec![None; ways.len()];
             for number in numbers {
                 let bytes = bytes(number);
                 let len = bytes.len() as u64;
@@ -430,6 +432,7 @@ mod tests {
                     Way::Whole { .. } => {
                         let at = rooms.whole(number, len);
                         spool.write_at(&bytes, at.start()).unwrap();
+                        rooms.is_at(number, at);
                         Some(spooled(at, len))
                     }
                     Way::Stated { len: stated, comes: true } => put(&rooms, number, Some(stated), &bytes),
@@ -443,7 +446,7 @@ mod tests {
             for (number, segment) in segments.iter_mut().enumerate() {
                 segment.get_or_insert_with(|| put(&rooms, number, None, &bytes(number)).unwrap());
             }
-            let mut segments: Vec<Spooled> = segments.into_iter().flatten().collect();
+            let mut segments: Vec<Spooled<()>> = segments.into_iter().flatten().collect();
             rooms.settle(&mut segments).unwrap();
             let mut end = ALIGNMENT;
             let is_true = ways.iter().all(|(len, way)| match way {
@@ -453,9 +456,9 @@ mod tests {
             });
             for (number, segment) in segments.iter().enumerate() {
                 let mut found = vec![0; usize::try_from(segment.len).unwrap()];
-                spool.span(segment.at.start(), segment.len).read_exact_at(&mut found, 0).unwrap();
+                spool.span(segment.start, segment.len).read_exact_at(&mut found, 0).unwrap();
                 prop_assert!(found == bytes(number), "{} of {:?}", number, ways);
-                prop_assert!(!is_true || segment.at == At::Place(end));
+                prop_assert!(!is_true || segment.start == end);
                 end = (end + segment.len).next_multiple_of(ALIGNMENT);
             }
         }
@@ -467,20 +470,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let spool = Spool::create(dir.path()).unwrap();
         let len = HELD_MAX / 4;
-        let rooms = Rooms::new(&spool, vec![len; 7], vec![None; 7]);
+        let rooms = Rooms::new(&spool, ALIGNMENT, vec![len; 7], vec![None; 7]);
         let bytes = |number: usize| vec![u8::try_from(number).unwrap() + 1; usize::try_from(len).unwrap()];
-        let mut segments: Vec<Spooled> = (1..7)
+        let mut segments: Vec<Spooled<()>> = (1..7)
             .map(|number| put(&rooms, number, None, &bytes(number)).unwrap())
             .collect();
-        let aside = |segment: &&Spooled| matches!(segment.at, At::Aside(_));
-        assert_eq!(segments.iter().filter(aside).count(), 2);
+        let aside = |at: &&Option<At>| matches!(at, Some(At::Aside(_)));
+        assert_eq!(rooms.lock().at.iter().filter(aside).count(), 2);
         assert!(rooms.lock().held_len <= HELD_MAX);
         segments.insert(0, put(&rooms, 0, None, b"short").unwrap());
         assert_eq!(rooms.lock().held_len, 0);
         rooms.settle(&mut segments).unwrap();
         for (number, segment) in segments.iter().enumerate().skip(1) {
             let start = 2 * ALIGNMENT + (number as u64 - 1) * len;
-            assert_eq!(segment.at, At::Place(start));
+            assert_eq!(segment.start, start);
             let mut found = bytes(0);
             spool.span(start, len).read_exact_at(&mut found, 0).unwrap();
             assert!(found == bytes(number));
