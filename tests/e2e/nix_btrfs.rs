@@ -53,9 +53,7 @@ impl Btrfs {
         std::io::copy(&mut file.take(len), &mut File::create(&copy).unwrap()).unwrap();
         for mode in ["original", "lowmem"] {
             let mut check = tool("btrfs");
-            check
-                .args(["check", "--check-data-csum", "--mode", mode])
-                .arg(&copy);
+            check.args(["check", "--check-data-csum", "--mode", mode]).arg(&copy);
             let output = output(&mut check);
             let said = said(&output);
             assert!(
@@ -75,7 +73,10 @@ impl Btrfs {
     }
 
     fn inspect(&self, words: &[&str]) -> String {
-        run(tool("btrfs").arg("inspect-internal").args(words).arg(&self.image))
+        run(tool("btrfs")
+            .arg("inspect-internal")
+            .args(words)
+            .arg(&self.image))
     }
 
     /// A field of the superblock.
@@ -246,7 +247,10 @@ fn what_sd_image_calls_for_a_btrfs() {
     );
     same_closure(&world, &coreutils(&world), &files.join("nix/store"));
     assert_eq!(fs::read_to_string(files.join("boot/menu")).unwrap(), "menu\n");
-    assert_eq!(fs::read_link(files.join("link")).unwrap(), Path::new("boot/menu"));
+    assert_eq!(
+        fs::read_link(files.join("link")).unwrap(),
+        Path::new("boot/menu")
+    );
     assert_eq!(mode(&files.join("run")), 0o755);
     assert_eq!(mode(&files.join("nix-path-registration")), 0o444);
     // A directory that is a subvolume, too, has the mode that the commands gave it.
@@ -292,7 +296,10 @@ fn cards_have_a_root_that_is_a_btrfs() {
     let menu = fs::read_to_string(files.join("boot/extlinux/extlinux.conf")).unwrap();
     assert!(menu.contains("\nTIMEOUT 50\n"), "{menu}");
     assert!(files.join("nix/var/nix/db/db.sqlite").is_file());
-    let toplevel = evaluated(&world, "(t.sd [ t.uBoot ]).system.build.toplevel.outPath");
+    let toplevel = evaluated(
+        &world,
+        "(t.sd [ t.uBoot ]).system.build.toplevel.outPath",
+    );
     let toplevel = Path::new(toplevel.as_str().unwrap()).file_name().unwrap();
     assert!(files.join("nix/store").join(toplevel).is_dir());
 
@@ -386,7 +393,10 @@ fn definitions_of_image_repart_make_a_btrfs() {
     let files = root.restored();
     assert_eq!(names(&files), ["@snapshots", "etc", "home", "nix"]);
     same_closure(&world, &coreutils(&world), &files.join("nix/store"));
-    assert_eq!(fs::read_to_string(files.join("etc/sub/file")).unwrap(), "deep\n");
+    assert_eq!(
+        fs::read_to_string(files.join("etc/sub/file")).unwrap(),
+        "deep\n"
+    );
 
     let (small, len) = small;
     let held: u64 = small.superblock("dev_item.total_bytes").parse().unwrap();
