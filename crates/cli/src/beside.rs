@@ -103,9 +103,8 @@ struct Until<'a> {
 }
 
 impl Progress for Until<'_> {
-    fn begin(&self, step: &str, total: u64) {
-        self.progress.begin(step, total);
-    }
+    /// All of them are one step, which has begun.
+    fn begin(&self, _: &str, _: u64) {}
 
     fn advance(&self, bytes: u64) -> Result<(), Cancelled> {
         if self.failed.load(Ordering::Relaxed) < self.number {

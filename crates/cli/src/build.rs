@@ -18,7 +18,7 @@ use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
-use crate::signing::Signing;
+use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
 
@@ -91,12 +91,13 @@ impl Job<'_> {
             only: &self.args.only,
         };
         let plan = plan(spec, &gathered, &work, ui)?;
-        // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
-        let bundle = self.signing.sign(&plan, out, threads, ui)?;
-        // Write: every output grows without a name; when all are complete, they get their names together.
+        // Sign: the bundle's manifest.
+        let bundle = self.signing.sign(&plan)?;
+        // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
+        // bundle is looked at with the devices' eyes.
         let transports = spec::transports(spec)?;
         let mut outputs = outputs(&plan, &transports);
-        for (file, content) in &bundle {
+        for (number, (file, content)) in bundle.files.iter().enumerate() {
             outputs.push(Output {
                 part: "bundle",
                 file,
@@ -104,6 +105,7 @@ impl Job<'_> {
                 id: None,
                 transport: transports.of("bundle"),
                 spool: None,
+                check: Some(&bundle).filter(|_| number == 0),
             });
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
@@ -143,6 +145,15 @@ struct Output<'a> {
     id: Option<String>,
     transport: Transport,
     spool: Option<&'a Spool>,
+    /// What it is part of, if that is to be checked.
+    check: Option<&'a Bundled<'a>>,
+}
+
+impl Output<'_> {
+    /// How many bytes are looked at before it is written.
+    fn check_len(&self) -> Option<u64> {
+        self.check?.check_len()
+    }
 }
 
 /// All files of a plan.
@@ -167,6 +178,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 id: id.clone(),
                 transport: transports.of(&part.name),
                 spool: part.spool.as_ref(),
+                check: None,
             });
         }
     }
@@ -179,6 +191,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             id,
             transport: transports.of("disk"),
             spool: None,
+            check: None,
         });
     }
     for beside in &plan.beside {
@@ -189,6 +202,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             id: None,
             transport: transports.of(&beside.part),
             spool: None,
+            check: None,
         });
     }
     outputs
@@ -205,12 +219,21 @@ fn write_all(
         .iter()
         .map(|output| alone(&output.content))
         .collect::<Result<_, _>>()?;
-    let step =
-        |(output, image): (&Output, &Arc<Image>)| (format!("writing {}", output.file), image.mapped_len());
-    let steps: Vec<(String, u64)> = outputs.iter().zip(&images).map(step).collect();
-    ui.begin_together(&format!("writing {} files", outputs.len()), &steps);
-    // What is compressed takes long.
-    let heavy = |output: &Output| output.transport.compress.is_some();
+    let step = |(output, image): (&Output, &Arc<Image>)| {
+        let check = output
+            .check_len()
+            .map(|len| (format!("checking {}", output.file), len));
+        let write = (format!("writing {}", output.file), image.mapped_len());
+        check.into_iter().chain([write]).collect::<Vec<_>>()
+    };
+    let steps: Vec<(String, u64)> = outputs.iter().zip(&images).flat_map(step).collect();
+    let all = match outputs {
+        [output] => format!("writing {}", output.file),
+        outputs => format!("writing {} files", outputs.len()),
+    };
+    ui.begin_together(&all, &steps);
+    // What is checked or compressed takes long.
+    let heavy = |output: &Output| output.check_len().is_some() || output.transport.compress.is_some();
     let heavy: Vec<bool> = outputs.iter().map(heavy).collect();
     let beside = Beside {
         threads,
@@ -233,6 +256,9 @@ fn write_one(
     progress: &dyn Progress,
 ) -> Result<Vec<(Written, FileEntry)>, Failure> {
     let Output { part, file, .. } = *output;
+    if let Some(bundled) = output.check {
+        bundled.check(out, threads, progress)?;
+    }
     let target = Target::claim(&out.join(file))?;
     let target = complete(target, image, output.spool, output.transport);
     let (done, bmap) = write(target, image, output.transport, threads, progress)?;
