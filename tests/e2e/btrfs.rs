@@ -66,7 +66,7 @@ content = "fs.boot"
 [[disk.region]]
 name = "root"
 type = "root-arm64"
-attributes = ["grow-file-system"]
+attributes = ["growfs"]
 content = "fs.root"
 "#;
 
@@ -78,13 +78,14 @@ setenv initrd_size ${filesize}
 booti ${kernel_addr_r} ${ramdisk_addr_r}:${initrd_size} ${fdtcontroladdr}
 "#;
 
-/// Goes before the system's own init. It uses up what is promised, and then grows the file system as NixOS and systemd do.
+/// Goes before the system's own init. It uses up what is promised, grows the file system as systemd does, and registers the
+/// store as NixOS does.
 const FIRST: &str = r#"#!TOPLEVEL/sw/bin/bash
 export PATH=TOPLEVEL/sw/bin
 for folder in proc:proc sysfs:sys devtmpfs:dev tmpfs:run; do
   busybox mount -t ${folder%:*} ${folder%:*} /${folder#*:}
 done
-echo "FIRST root $(grep ' / ' /proc/mounts)"
+echo "FIRST root $(busybox grep ' / ' /proc/mounts)"
 echo "FIRST device $(stat -c %d / /nix /home /srv | sort -u | wc -l) subvolumes"
 touch /srv/file 2> /dev/null || echo "FIRST /srv is read-only"
 echo "FIRST fill $(TOPLEVEL/checks/fill PROMISE) $?"
@@ -97,6 +98,7 @@ echo "FIRST grow $? from" $before "to" $(df -B1M --output=size / | tail -n 1)
 dd if=/dev/zero of=/home/large bs=1M count=512 2> /run/log || cat /run/log
 busybox sync
 echo "FIRST home $(stat -c %s /home/large)"
+NIX_CONFIG='build-users-group =' nix-store --load-db < /nix-path-registration
 busybox umount /run /dev /sys /proc
 exec TOPLEVEL/init
 "#;
@@ -211,6 +213,7 @@ fn a_system_boots_from_a_subvolume_uses_up_what_was_promised_and_grows() {
         threads: 2,
         digests: &[],
         progress: &image::Silent,
+        reuse: None,
     };
     let planned = btrfs::plan(&tree, &options, &work).unwrap();
     image::write(&zoo, &planned.image, &image::Silent)
@@ -235,6 +238,7 @@ fn a_system_boots_from_a_subvolume_uses_up_what_was_promised_and_grows() {
         format!("FIRST home {}", 512 << 20),
         format!("STAGE2 {}", toplevel()),
         "CHECK ok mtimes: 1".into(),
+        "CHECK ok database-verify: Nix finds nothing wrong".into(),
         "CHECK ok load-db: loaded".into(),
         format!("CHECK ok count: {paths} entries in /nix/store, {paths} in the closure"),
         "CHECK ok verify: Nix finds nothing wrong".into(),

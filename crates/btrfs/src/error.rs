@@ -129,6 +129,9 @@ pub enum Error {
         /// What it says.
         problem: String,
     },
+    /// A worker thread ended unexpectedly.
+    #[error("a compressing thread ended unexpectedly")]
+    ThreadLost,
     /// The system has no thread left to give.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
@@ -187,8 +190,17 @@ impl Error {
             | Error::Read { .. }
             | Error::BadXattr { .. } => Fault::Input,
             Error::Damaged { .. } => Fault::Damaged,
-            Error::NoThread(_) | Error::Compressor { .. } => Fault::Output,
+            Error::NoThread(_) | Error::ThreadLost | Error::Compressor { .. } => Fault::Output,
             Error::Image(error) => error.fault(),
+        }
+    }
+}
+
+impl From<cache::Threads> for Error {
+    fn from(problem: cache::Threads) -> Self {
+        match problem {
+            cache::Threads::None(error) => Error::NoThread(error),
+            cache::Threads::Lost => Error::ThreadLost,
         }
     }
 }

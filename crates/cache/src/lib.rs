@@ -25,6 +25,7 @@
 pub mod cut;
 mod earlier;
 mod entry;
+mod even;
 mod folder;
 mod key;
 pub mod libraries;
@@ -43,9 +44,10 @@ use std::sync::Arc;
 use image::{Fault, ReadAt, Spool};
 
 pub use earlier::{Earlier, Record};
+pub use even::is_even;
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
-pub use names::{Names, Reuse};
+pub use names::{Names, Outline, Reuse};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared, Take};
 pub use shelf::Shelf;

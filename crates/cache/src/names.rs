@@ -1,4 +1,4 @@
-//! How files are named in keys.
+//! How files are named in keys, and what segments are made of.
 
 use std::collections::BTreeMap;
 
@@ -69,4 +69,17 @@ impl Names {
         }
         Some(())
     }
+}
+
+/// What a segment is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// What images call it.
+    pub label: String,
+    /// The roots of the units that have blocks in it, in their order; none for files of no unit.
+    pub units: Vec<NodeId>,
+    /// The roots of the units that hold large files which are left out here: without them, it is another segment.
+    pub originals: Vec<NodeId>,
+    /// The bytes of its blocks, of which small files with equal bytes may save some.
+    pub content_len: u64,
 }

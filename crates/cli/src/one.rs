@@ -43,7 +43,7 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
         part: "fs.image",
         out: &args.out,
         rehash: args.source.gathering.rehash(),
-        squashfs: Some(args),
+        segments: args.segments.as_deref(),
         places: Some(&places),
         fetch: Some(&args.source.gathering.fetch),
     };
@@ -77,7 +77,7 @@ pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> 
         part: "fs.image",
         out: &args.output.out,
         rehash: args.source.gathering.rehash(),
-        squashfs: None,
+        segments: None,
         places: None,
         fetch: Some(&args.source.gathering.fetch),
     };
@@ -112,16 +112,21 @@ pub(crate) fn btrfs(args: &Btrfs, threads: usize, ui: &Ui) -> Result<(), Failure
     };
     let mut spec = args.source.spec(fs, args.label.as_deref());
     args.output.sums.apply(&mut spec);
+    let caching = places::written(&args.caching);
+    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
+    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
     let one = One {
         spec: &spec,
         part: "fs.image",
         out: &args.output.out,
         rehash: args.source.gathering.rehash(),
-        squashfs: None,
-        places: None,
+        segments: args.segments.as_deref(),
+        places: Some(&places),
         fetch: Some(&args.source.gathering.fetch),
     };
-    make(&one, threads, ui)
+    let made = make(&one, threads, ui);
+    places.close(ui);
+    made
 }
 
 pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -159,7 +164,7 @@ pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
         part: "fs.image",
         out: &args.output.out,
         rehash: Rehash::Compare,
-        squashfs: None,
+        segments: None,
         places: None,
         fetch: None,
     };
@@ -185,7 +190,7 @@ pub(crate) fn script(args: &Script, threads: usize, ui: &Ui) -> Result<(), Failu
         part: "script.image",
         out: &args.out,
         rehash: Rehash::Compare,
-        squashfs: None,
+        segments: None,
         places: None,
         fetch: None,
     };
@@ -198,8 +203,8 @@ struct One<'a> {
     part: &'a str,
     out: &'a Path,
     rehash: Rehash,
-    /// What was said of a squashfs, when it is one.
-    squashfs: Option<&'a Squashfs>,
+    /// The file that receives where its segments are.
+    segments: Option<&'a Path>,
     /// Where it may have segments.
     places: Option<&'a Places>,
     /// How binary caches are spoken to, when there may be some.
@@ -209,8 +214,7 @@ struct One<'a> {
 fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let One { spec, part, out, .. } = *one;
     let out = &*folder::followed(out);
-    let described = one.squashfs.and_then(|args| args.segments.as_deref());
-    let described = described.map(folder::followed);
+    let described = one.segments.map(folder::followed);
     let download = one.fetch.and_then(|fetch| fetch.download_dir.as_deref());
     let written = [out].into_iter().chain(described.as_deref()).chain(download);
     inputs::check(spec, Path::new(""), written)?;
@@ -260,10 +264,12 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     ui.print(&made.line())
 }
 
-/// Writes down where the segments of a squashfs are.
+/// Writes down where the segments of a file system are.
 fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::Written, Failure> {
-    let Detail::Squashfs { segments, .. } = detail else {
-        return Err(Failure::usage("only a squashfs has segments"));
+    let (part, segments) = match detail {
+        Detail::Squashfs { segments, .. } => ("squashfs", segments),
+        Detail::Btrfs { segments, .. } => ("btrfs", segments),
+        _ => return Err(Failure::usage("only a squashfs and a btrfs have segments")),
     };
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let place = Place {
@@ -274,7 +280,7 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
     let description = Description {
         schema: None,
         segments: vec![SegmentsEntry {
-            part: "squashfs".into(),
+            part: part.into(),
             places: vec![place],
             segments: segments.iter().map(SegmentEntry::new).collect(),
         }],

@@ -90,6 +90,9 @@ pub enum Error {
         /// What it says.
         problem: String,
     },
+    /// A worker thread ended unexpectedly.
+    #[error("a compressing thread ended unexpectedly")]
+    ThreadLost,
     /// The system has no thread left to give.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
@@ -141,8 +144,27 @@ impl Error {
             | Error::Read { .. }
             | Error::BadXattr { .. } => Fault::Input,
             Error::Damaged { .. } => Fault::Damaged,
-            Error::NoThread(_) | Error::Compressor { .. } => Fault::Output,
+            Error::ThreadLost | Error::NoThread(_) | Error::Compressor { .. } => Fault::Output,
             Error::Image(error) => error.fault(),
+        }
+    }
+}
+
+impl From<cache::cut::TooMany> for Error {
+    fn from(too_many: cache::cut::TooMany) -> Self {
+        Error::TooMany {
+            what: "clusters".to_string(),
+            count: too_many.count,
+            limit: too_many.limit,
+        }
+    }
+}
+
+impl From<cache::Threads> for Error {
+    fn from(threads: cache::Threads) -> Self {
+        match threads {
+            cache::Threads::None(error) => Error::NoThread(error),
+            cache::Threads::Lost => Error::ThreadLost,
         }
     }
 }

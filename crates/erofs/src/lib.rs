@@ -33,6 +33,7 @@
 //! [`read`] goes the other way and expects the worst of its input.
 
 mod compress;
+mod decompress;
 mod error;
 mod format;
 mod plan;
@@ -43,13 +44,13 @@ use image::NodeId;
 use uuid::Uuid;
 
 pub use error::Error;
-pub use plan::{Planned, Work, plan};
+pub use plan::{Planned, Reuse, UnitUsage, Work, plan};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The least bytes of a cluster.
-pub const CLUSTER_MIN: u32 = 4 << 10;
+pub const CLUSTER_MIN: u32 = 8 << 10;
 /// The most bytes of a cluster.
 pub const CLUSTER_MAX: u32 = 1 << 20;
 

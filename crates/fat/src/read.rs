@@ -6,6 +6,7 @@
 mod boot;
 mod check;
 mod directory;
+mod structures;
 mod table;
 
 use std::fmt;

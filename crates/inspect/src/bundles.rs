@@ -21,17 +21,20 @@ pub struct Bundle {
     pub tree: Arc<Tree>,
 }
 
-/// Opens a bundle of the format verity, or an unsigned one.
+/// Opens a bundle of the format verity or plain, or an unsigned one.
 pub(crate) fn open(content: &Content) -> Result<Bundle> {
     let opened = bundle::open(source(content), content.len())?;
-    let unsigned = match opened.clone() {
-        bundle::Bundle::Signed(signed) => signed.unsign()?,
-        bundle::Bundle::Unsigned(unsigned) => *unsigned,
+    let of_tree = |unsigned: &bundle::Unsigned| {
+        let tree_size = unsigned.manifest().verity.map_or(0, |verity| verity.size);
+        (unsigned.manifest().clone(), unsigned.payload().clone(), tree_size)
     };
-    let manifest = unsigned.manifest().clone();
-    let tree_size = manifest.verity.map_or(0, |verity| verity.size);
-    let size = unsigned.payload().len().saturating_sub(tree_size);
-    let bytes: Arc<dyn ReadAt> = Arc::new(unsigned.payload().clone());
+    let (manifest, payload, tree_size) = match &opened {
+        bundle::Bundle::Signed(signed) => of_tree(&signed.clone().unsign()?),
+        bundle::Bundle::Unsigned(unsigned) => of_tree(unsigned),
+        bundle::Bundle::Plain(plain) => (plain.manifest()?, plain.payload().clone(), 0),
+    };
+    let size = payload.len().saturating_sub(tree_size);
+    let bytes: Arc<dyn ReadAt> = Arc::new(payload);
     let archive = squashfs::read::Archive::open(bytes, size).map_err(bundle::Error::from)?;
     let tree = archive.tree().map_err(bundle::Error::from)?.into();
     Ok(Bundle {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use signature::Trust;
 
 use crate::bundles::Bundle;
+use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::Format;
 use crate::hash_trees;
@@ -182,6 +183,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 what,
                 (vec!["the checksums of header and data"], Vec::new(), Ok(())),
             ),
+            What::Tree(Format::Environment, _) => self.tell(path, what, environments::check(&inside.content)),
             What::Tree(..) => {
                 let unchecked = vec!["contents of files: the format has no checksums of them"];
                 self.tell(
@@ -377,6 +379,20 @@ fn bundle_seen(bundle: &Bundle, trust: Option<&Trust>, work: &Work) -> Seen {
             unchecked.push("the signature: nobody is trusted without --keyring");
             let unsigned = signed.clone().unsign();
             unsigned.and_then(|unsigned| bundle::check(&unsigned, &bundle_work).map(drop))
+        }
+        (bundle::Bundle::Plain(plain), Some(trust)) => {
+            checked = vec![
+                "the signature over every byte, and who made it",
+                "the digest of every image, and its index",
+            ];
+            bundle::verify_plain(plain, trust, &bundle_work).map(drop)
+        }
+        (bundle::Bundle::Plain(plain), None) => {
+            checked = vec!["the digest of every image, and its index"];
+            unchecked.push(
+                "the signature, and all that it alone vouches for: nobody is trusted without --keyring",
+            );
+            bundle::check_plain(plain, &bundle_work).map(drop)
         }
         (bundle::Bundle::Unsigned(unsigned), _) => {
             unchecked.push("the signature: there is none");

@@ -10,8 +10,14 @@ use crate::{Error, Result, Work};
 /// Bytes that are decompressed at once.
 const CHUNK: usize = 1 << 20;
 
+/// The most bytes that are decompressed into a file; zeros take no room there.
+const LEN_MAX: u64 = 256 << 30;
+
 /// The plain bytes of something compressed.
 pub(crate) fn plain(content: &Content, coding: Coding, work: &Work) -> Result<Content> {
+    if let Some(plain) = transport::in_place(content, coding).map_err(Error::Read)? {
+        return Ok(plain);
+    }
     spooled(content, coding, work)
 }
 
@@ -43,6 +49,12 @@ fn spooled(content: &Content, coding: Coding, work: &Work) -> Result<Content> {
             spool.write_at(part, len)?;
         }
         len += filled as u64;
+        if len > LEN_MAX {
+            return Err(Error::TooLarge {
+                coding: coding.name(),
+                limit: LEN_MAX,
+            });
+        }
     }
     // A hole at the end has no bytes that could be read.
     if let Some(last) = len.checked_sub(1) {

@@ -69,6 +69,14 @@ pub enum Error {
     /// Known, but without files in it.
     #[error("is {0}, which has no files in it")]
     NoFiles(&'static str),
+    /// More than anybody compresses.
+    #[error("the {coding} data have more than {limit} bytes when they are decompressed")]
+    TooLarge {
+        /// The coding's name.
+        coding: &'static str,
+        /// As many are decompressed.
+        limit: u64,
+    },
     /// Compressed bytes that are damaged.
     #[error("the {coding} data are damaged: {source}")]
     Decode {
@@ -110,6 +118,9 @@ pub enum Error {
     /// A boot script.
     #[error("boot script: {0}")]
     Script(#[from] uboot::Error),
+    /// An environment of U-Boot.
+    #[error("environment: {0}")]
+    Environment(#[from] uboot::EnvironmentError),
     /// A tree or its contents.
     #[error(transparent)]
     Image(#[from] image::Error),
@@ -145,6 +156,7 @@ impl Error {
             | Error::NoFolder { .. }
             | Error::TooManyLinks { .. }
             | Error::TooDeep { .. }
+            | Error::TooLarge { .. }
             | Error::Unknown(_)
             | Error::Encrypted(_)
             | Error::NoFiles(_) => Fault::Input,
@@ -161,6 +173,7 @@ impl Error {
             Error::Swap(error) => of_reading(error.fault()),
             Error::Archive(error) => of_reading(error.fault()),
             Error::Script(error) => of_reading(error.fault()),
+            Error::Environment(error) => of_reading(error.fault()),
             Error::Image(error) => error.fault(),
         }
     }

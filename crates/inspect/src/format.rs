@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use image::{Content, ReadAt};
 use transport::Coding;
 
-use crate::{Error, Result};
+use crate::{Error, Result, environments};
 
 /// What bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Format {
     Luks,
     /// A boot script of U-Boot.
     Script,
+    /// An environment of U-Boot.
+    Environment,
     /// A tar archive.
     Tar,
     /// Something compressed.
@@ -44,7 +46,7 @@ pub enum Format {
 
 /// What can be looked into, for people.
 pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, RAUC bundles (plain \
-                               and verity), boot scripts, tar archives, and all of these compressed with zstd, xz, gzip or bzip2";
+                               and verity), boot scripts and environments of U-Boot, tar archives, and all of these compressed with zstd, xz, gzip or bzip2";
 
 /// As many bytes from the start are looked at: a btrfs has its superblock at 64 KiB.
 const HEAD: u64 = 68 << 10;
@@ -65,6 +67,7 @@ impl Format {
             Format::CryptBundle => "crypt-bundle",
             Format::Luks => "luks",
             Format::Script => "script",
+            Format::Environment => "environment",
             Format::Tar => "tar",
             Format::Compressed(coding) => coding.name(),
             Format::Outputs => "outputs",
@@ -107,6 +110,9 @@ impl Format {
         }
         if looks_like_fat(&head) {
             return Ok(Format::Fat);
+        }
+        if environments::find(content)?.is_some() {
+            return Ok(Format::Environment);
         }
         if is_crypt_bundle(content) {
             return Ok(Format::CryptBundle);
@@ -192,11 +198,7 @@ fn is_disk(content: &Content, head: &[u8]) -> Result<bool> {
 
 /// Whether a squashfs is the beginning of a bundle.
 fn is_bundle(content: &Content) -> bool {
-    match bundle::open(source(content), content.len()) {
-        Ok(_) => true,
-        Err(bundle::Error::Format(format)) => format == "plain",
-        Err(_) => false,
-    }
+    bundle::open(source(content), content.len()).is_ok()
 }
 
 fn is_crypt_bundle(content: &Content) -> bool {

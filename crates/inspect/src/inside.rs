@@ -8,12 +8,13 @@ use transport::Coding;
 
 use crate::bundles::{self, Bundle};
 use crate::compressed;
+use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::{self, Format};
 use crate::{Error, Result, Work};
 
-/// As many compressed images in each other are opened.
-const COMPRESSED_MAX: usize = 8;
+/// As many compressed images in each other are opened. Each takes memory of its own.
+const COMPRESSED_MAX: usize = 3;
 
 /// Bytes, and what was made of them.
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         Format::Bundle => What::Bundle(bundles::open(&content)?.into()),
         Format::Tar => What::Tree(format, tar(&content, work)?.into()),
         Format::Script => What::Tree(format, script(&content)?.into()),
+        Format::Environment => What::Tree(format, environments::tree(&content)?.into()),
         Format::Compressed(coding) => {
             if depth >= COMPRESSED_MAX {
                 return Err(Error::TooDeep {
@@ -121,9 +123,9 @@ fn tar(content: &Content, work: &Work) -> Result<Tree> {
 /// The longest script that is read.
 const SCRIPT_MAX: u64 = 16 << 20;
 
-/// A boot script as a folder of one file.
+/// A boot script as a folder of one file. In a partition, more is behind it.
 fn script(content: &Content) -> Result<Tree> {
-    let script = uboot::read_script(&format::head(content, SCRIPT_MAX)?)?;
+    let (script, _) = uboot::read_script_at_start(&format::head(content, SCRIPT_MAX)?)?;
     let mut tree = Tree::default();
     tree.add(NodeId::ROOT, b"script", Node::file(script.source))?;
     Ok(tree)

@@ -31,6 +31,7 @@ mod bundles;
 mod check;
 mod compressed;
 mod disks;
+mod environments;
 mod error;
 mod file_system;
 mod find;

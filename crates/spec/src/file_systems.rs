@@ -172,21 +172,29 @@ impl Planner<'_> {
             let detail = Detail::Btrfs {
                 usage: outlook.usage,
                 uuid,
+                segments: Vec::new(),
                 estimate: outlook.usage.is_none(),
             };
             return Ok((Content::Zeros(outlook.size), detail));
         };
         let spool = Spool::create(folder)?;
+        let units = id::unit_hashes(tree, self.gathered);
+        let reuse = self.work.segments.map(|places| btrfs::Reuse {
+            units: &units,
+            places,
+        });
         let work = btrfs::Work {
             spool: &spool,
             threads: self.work.threads,
             digests: self.digests(fs),
             progress: self.work.progress,
+            reuse,
         };
         let planned = btrfs::plan(tree, &options, &work).map_err(failed)?;
         let detail = Detail::Btrfs {
             usage: Some(planned.usage),
             uuid,
+            segments: planned.segments,
             estimate: false,
         };
         Ok((Content::Image(Arc::new(planned.image)), detail))

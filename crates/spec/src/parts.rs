@@ -114,6 +114,8 @@ pub enum Detail {
         usage: Option<btrfs::Usage>,
         /// Its id.
         uuid: uuid::Uuid,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
         /// Whether it was not made, and its size is the most that it can take.
         estimate: bool,
     },

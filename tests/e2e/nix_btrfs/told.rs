@@ -108,8 +108,7 @@ fn roots_have_what_options_say() {
             .filter_map(|key| Some(((*key).to_string(), root.get(*key)?.clone())));
         Value::Object(known.collect())
     };
-    let usual =
-        json!({ "format": "btrfs", "compression": "zstd", "subvolumes": {}, "directories": [] });
+    let usual = json!({ "format": "btrfs", "compression": "zstd", "subvolumes": {}, "directories": [] });
     assert_eq!([of("usual"), of("efi")], [usual.clone(), usual]);
     assert_eq!(of("ext4"), json!({ "format": "ext4" }));
     assert_eq!(
@@ -259,7 +258,10 @@ const REFUSED: [(&str, &str); 32] = [
         "CompressionLevel = 3: there are levels with Compression = zlib and zstd",
     ),
     ("sector", "FileSystemSectorSize is for Format = vfat"),
-    ("mkfs-profile", "image.repart.mkfsOptions.btrfs: -m raid1: not supported"),
+    (
+        "mkfs-profile",
+        "image.repart.mkfsOptions.btrfs: -m raid1: not supported",
+    ),
     ("mkfs-data", "-d dup: not supported"),
     ("mkfs-node", "-n 4096: not supported"),
     ("mkfs-csum", "--csum xxhash: not supported"),

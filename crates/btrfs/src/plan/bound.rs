@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::data::{Data, EXTENT_MAX, Extent};
 use super::fixpoint::{Forest, Known};
+use super::segments::content;
 use super::survey::{self, Survey};
 use super::{Usage, check, size, trees, usage};
 use crate::compress::BLOCK_MAX;
@@ -101,7 +102,8 @@ pub fn check_tree(tree: &Tree, options: &Options) -> Result<()> {
     })
 }
 
-fn surveyed<'a>(tree: &'a Tree, options: &Options) -> Result<Survey<'a>> {
+/// Checks what can be checked before any work, and numbers inodes.
+pub(super) fn surveyed<'a>(tree: &'a Tree, options: &Options) -> Result<Survey<'a>> {
     check(options)?;
     if !matches!(tree.node(NodeId::ROOT).kind, Kind::Directory(_)) {
         return Err(Error::RootNotADirectory);
@@ -145,7 +147,10 @@ impl Data {
     /// The most extents that files can have.
     fn unseen(survey: &Survey, options: &Options, looking: &Looking) -> Result<Data> {
         let mut data = Data::files(survey, options, looking)?;
-        let whole = |file: &super::data::File| vec![0..content(survey, file.node).len()];
+        let whole = |file: &super::data::File| match content(survey, file.node) {
+            Content::Zeros(_) => Vec::new(),
+            content => std::iter::once(0..content.len()).collect(),
+        };
         let runs = data.files.iter().map(whole).collect();
         let longest = match options.compression {
             Compression::None => EXTENT_MAX,
@@ -193,12 +198,5 @@ impl Data {
             .map(|extent| u64::from(extent.disk_len) / SECTOR)
             .sum();
         self.sums = vec![0; usize::try_from(sectors).unwrap_or(0)];
-    }
-}
-
-fn content<'a>(survey: &Survey<'a>, id: NodeId) -> &'a Content {
-    match &survey.tree.node(id).kind {
-        Kind::File(content) => content,
-        _ => &Content::Zeros(0),
     }
 }

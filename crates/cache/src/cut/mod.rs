@@ -6,6 +6,7 @@
 mod equal;
 mod keys;
 mod outline;
+mod usage;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -13,7 +14,7 @@ use std::ops::Range;
 use image::{Kind, NodeId, Tree, show};
 
 pub use equal::{Equal, equal_files};
-pub use outline::Outline;
+pub use usage::UnitUsage;
 
 /// One in this many units of a bucket ends it.
 const BUCKET_CUT: u64 = 16;
@@ -31,7 +32,7 @@ pub struct TooMany {
 }
 
 /// All blocks, in the order of the segments.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Cut {
     /// The segments.
     pub list: Vec<Segment>,

@@ -2,22 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use image::{NodeId, Tree};
+use image::Tree;
 
 use super::{Cut, Job, Segment};
-
-/// What a segment is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outline {
-    /// What images call it.
-    pub label: String,
-    /// The roots of the units that have blocks in it, in their order; none for files of no unit.
-    pub units: Vec<NodeId>,
-    /// The roots of the units that hold large files which are left out here: without them, it is another segment.
-    pub originals: Vec<NodeId>,
-    /// The bytes of its blocks, of which small files with equal bytes may save some.
-    pub content_len: u64,
-}
+use crate::Outline;
 
 impl Cut {
     /// What the segments are made of, in their order.

@@ -132,6 +132,19 @@ pub struct Spooled<N> {
     pub digest: Option<[u8; 32]>,
 }
 
+impl<N> Spooled<N> {
+    /// A segment without blocks.
+    fn empty(start: u64) -> Spooled<N> {
+        Spooled {
+            start,
+            len: 0,
+            sizes: Vec::new(),
+            notes: Vec::new(),
+            digest: None,
+        }
+    }
+}
+
 /// What spooling needs. None of it changes a byte of a block.
 pub struct Spooling<'a> {
     /// Where segments are put.

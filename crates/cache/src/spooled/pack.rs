@@ -86,12 +86,19 @@ pub(super) fn pack<B: Blocks>(
     segments: &[Wanted],
     work: &Spooling,
 ) -> Result<Vec<Spooled<B::Note>>, B::Error> {
-    let seen = seen(segments, work)?;
+    let mut seen = seen(segments, work)?;
+    let mut spooled: Vec<Option<Spooled<B::Note>>> = vec![None; segments.len()];
+    for (number, _) in segments
+        .iter()
+        .enumerate()
+        .filter(|(_, segment)| segment.blocks.is_empty())
+    {
+        (seen[number], spooled[number]) = (Some(0), Some(Spooled::empty(work.start)));
+    }
     let most = segments.iter().map(|segment| most(blocks, segment)).collect();
     let rooms = Rooms::new(work.spool, work.start, most, seen.clone());
-    let mut spooled: Vec<Option<Spooled<B::Note>>> = vec![None; segments.len()];
-    let (near, far): (Vec<usize>, Vec<usize>) =
-        (0..segments.len()).partition(|number| seen[*number].is_some());
+    let needed = (0..segments.len()).filter(|number| spooled[*number].is_none());
+    let (near, far): (Vec<usize>, Vec<usize>) = needed.partition(|number| seen[*number].is_some());
     // When these are made, it is known where the others lie in the image.
     make_missing(blocks, segments, &far, &mut spooled, work, &rooms)?;
     let lifted = lift(blocks, segments, &near, work, &rooms)?;

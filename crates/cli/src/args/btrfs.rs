@@ -1,8 +1,11 @@
 //! What can be said to `kiln btrfs`.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use spec::{Amount, Subvolume};
 
+use super::caching::Caching;
 use super::output::Output;
 use super::source::Source;
 
@@ -46,6 +49,11 @@ pub(crate) struct Btrfs {
     /// Bytes that shall stay free; 64MiB when neither this nor a size is given
     #[arg(long, value_name = "SIZE")]
     pub(crate) free: Option<Amount>,
+    #[command(flatten)]
+    pub(crate) caching: Caching,
+    /// Write here where the segments are, for --reuse; it looks for OUT.segments.json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) segments: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -175,7 +175,7 @@ fn of_bundle(bundle: &inspect::Bundle, work: &Work, parts: bool) -> inspect::Res
         }));
     }
     Ok(json!({
-        "signed": matches!(bundle.bundle, ::bundle::Bundle::Signed(_)),
+        "signed": !matches!(bundle.bundle, ::bundle::Bundle::Unsigned(_)),
         "signature": "not checked: `kiln bundle info` and `kiln check --keyring` do that",
         "compatible": manifest.compatible,
         "version": manifest.version,

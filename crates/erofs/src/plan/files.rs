@@ -55,12 +55,12 @@ impl Files {
     pub(super) fn plan(
         tree: &Tree,
         order: &[NodeId],
-        is_own: impl Fn(NodeId, &Content) -> bool,
+        is_own: impl Fn(NodeId) -> bool,
         options: &Options,
         work: &Work,
     ) -> Result<Files> {
         let file = |id: &NodeId| match &tree.node(*id).kind {
-            Kind::File(content) if !content.is_empty() && is_own(*id, content) => Some((*id, content)),
+            Kind::File(content) if !content.is_empty() && is_own(*id) => Some((*id, content)),
             _ => None,
         };
         let files: Vec<(NodeId, &Content)> = order.iter().filter_map(file).collect();

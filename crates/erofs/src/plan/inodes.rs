@@ -65,7 +65,7 @@ impl Known<'_> {
     /// Decides where the bytes of an inode are.
     fn choose(&self, record: &mut Record, kind: &Kind) {
         if let Kind::File(_) = kind {
-            if let Some(map) = self.clusters.map(record.node) {
+            if let Some(map) = self.clusters.map(self.survey.tree, record.node) {
                 record.layout = map.layout();
                 record.behind = index::len(&map, record.size, record.head_len());
                 return;
@@ -153,7 +153,7 @@ impl Record {
     }
 
     fn file_place(&self, known: &Known) -> u32 {
-        if let Some(map) = known.clusters.map(self.node) {
+        if let Some(map) = known.clusters.map(known.survey.tree, self.node) {
             return map.place();
         }
         match known.files.shape(self.node) {
@@ -165,7 +165,7 @@ impl Record {
 
     /// What stands behind the attributes, if it is not a rest of the file.
     fn index(&self, known: &Known) -> Vec<u8> {
-        if let Some(map) = known.clusters.map(self.node) {
+        if let Some(map) = known.clusters.map(known.survey.tree, self.node) {
             return index::bytes(&map, self.size, self.head_len());
         }
         let Some(Shape::Chunks { bits, runs }) = known.files.shape(self.node) else {
@@ -223,6 +223,59 @@ impl Record {
             reserved: 0.into(),
         };
         inode.as_bytes().to_vec()
+    }
+}
+
+/// The file without a name that small files lie in.
+pub(super) struct Packed {
+    size: u64,
+    behind: u64,
+}
+
+impl Packed {
+    pub(super) fn of(clusters: &Clusters) -> Packed {
+        let mut packed = Packed {
+            size: clusters.packed_len(),
+            behind: 0,
+        };
+        packed.behind = index::len(&clusters.packed(), packed.size, packed.head_len());
+        packed
+    }
+
+    fn is_extended(&self) -> bool {
+        u32::try_from(self.size).is_err()
+    }
+
+    fn head_len(&self) -> u64 {
+        let len = if self.is_extended() {
+            size_of::<ExtendedInode>()
+        } else {
+            size_of::<CompactInode>()
+        };
+        len as u64
+    }
+
+    /// Bytes of everything.
+    pub(super) fn len(&self) -> u64 {
+        self.head_len() + self.behind
+    }
+
+    /// The inode and its index.
+    pub(super) fn bytes(&self, clusters: &Clusters, options: &Options) -> Vec<u8> {
+        let map = clusters.packed();
+        let record = Record {
+            node: NodeId::ROOT,
+            size: self.size,
+            links: 1,
+            extended: self.is_extended(),
+            layout: map.layout(),
+            xattr_len: 0,
+            behind: self.behind,
+        };
+        let mode = mode::FILE | 0o444;
+        let mut bytes = record.inode(mode, [0, 0], options.time.into(), map.place(), 0);
+        bytes.extend(index::bytes(&map, self.size, self.head_len()));
+        bytes
     }
 }
 

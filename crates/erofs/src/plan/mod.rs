@@ -12,6 +12,7 @@ mod equal;
 mod files;
 mod index;
 mod inodes;
+mod keys;
 mod place;
 mod shelf;
 mod survey;
@@ -19,16 +20,18 @@ mod xattrs;
 
 use std::sync::Arc;
 
+pub use cache::Reuse;
+pub use cache::cut::UnitUsage;
 use image::{Content, Image, Kind, Layout, NodeId, Progress, Spool, Tree, show};
 use zerocopy::IntoBytes;
 
 use crate::format::{
     self, BLOCK, BLOCK_BITS, BLOCK_LEN, LABEL_MAX, MAGIC, SLOT, SUPERBLOCK, Superblock, compat, incompat,
 };
-use crate::{CLUSTER_MAX, CLUSTER_MIN, Error, Options, Result};
+use crate::{CLUSTER_MAX, CLUSTER_MIN, Compression, Error, Options, Result};
 use clusters::Clusters;
 use files::{Files, part, rest};
-use inodes::{Known, Record};
+use inodes::{Known, Packed, Record};
 use place::Places;
 use shelf::Shelf;
 use survey::Survey;
@@ -44,6 +47,8 @@ pub struct Work<'a> {
     pub digests: &'a [Option<[u8; 32]>],
     /// Hears about the bytes that are compressed.
     pub progress: &'a dyn Progress,
+    /// Where segments that were compressed before may be. Without it, segments get no names.
+    pub reuse: Option<Reuse<'a>>,
 }
 
 impl Work<'_> {
@@ -58,6 +63,11 @@ impl Work<'_> {
 pub struct Planned {
     /// The file system. Its metadata lies in the spool, its data there or where files are.
     pub image: Image,
+    /// What each unit takes, in the order of the data, when files are compressed. Files of no unit, and stored ones, are not
+    /// counted.
+    pub units: Vec<UnitUsage>,
+    /// Where the segments are in the image, as far as they have names.
+    pub segments: Vec<cache::Record>,
 }
 
 /// Finds options that make no sense.
@@ -98,8 +108,10 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     }
     let survey = Survey::of(tree)?;
     let shared = Shared::of(&survey);
-    let clusters = Clusters {};
-    let files = Files::plan(tree, &survey.order, |_, _| true, options, work)?;
+    let clusters = Clusters::pack(tree, options, work, 1)?;
+    let is_compressed = options.compression != Compression::None;
+    let is_own = |id: NodeId| !is_compressed || options.stored.contains(&id);
+    let files = Files::plan(tree, &survey.order, is_own, options, work)?;
     let known = Known {
         survey: &survey,
         options,
@@ -117,6 +129,11 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
             (record, place)
         })
         .collect();
+    let packed = (clusters.packed_len() > 0).then(|| Packed::of(&clusters));
+    let packed = packed.map(|packed| {
+        let place = places.take(packed.len());
+        (packed, place)
+    });
     let metadata_len = places.end();
     let mut map = Map {
         survey: &survey,
@@ -125,12 +142,13 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
         clusters: &clusters,
         files,
         records,
+        packed,
         metadata_len,
         lists: 0,
         blocks: Vec::new(),
         meta_block: 0,
     };
-    map.address(1);
+    map.address();
     map.lay_out(work)
 }
 
@@ -143,7 +161,9 @@ struct Map<'a> {
     files: Files,
     /// All inodes, and where they lie from the first block of the metadata on, in the order of the survey.
     records: Vec<(Record, u64)>,
-    /// One past the last of them.
+    /// The file that small files lie in, and where its inode is.
+    packed: Option<(Packed, u64)>,
+    /// One past the last of all inodes.
     metadata_len: u64,
     /// The first block of directories.
     lists: u64,
@@ -154,13 +174,15 @@ struct Map<'a> {
 
 impl Map<'_> {
     /// Gives addresses to all blocks behind the clusters.
-    fn address(&mut self, first: u64) {
+    fn address(&mut self) {
         let (tree, order) = (self.survey.tree, &self.survey.order);
         let mut inline = vec![false; tree.len()];
         for (record, _) in &self.records {
             inline[record.node.index()] = record.is_inline();
         }
-        self.lists = self.files.place(tree, order, |id| inline[id.index()], first);
+        self.lists = self
+            .files
+            .place(tree, order, |id| inline[id.index()], self.clusters.end());
         let mut block = self.lists;
         for (record, _) in &self.records {
             self.blocks.push(block);
@@ -196,7 +218,9 @@ impl Map<'_> {
         self.files
             .lay_out(self.survey.tree, &self.survey.order, &mut layout);
         let lists = self.lists * BLOCK;
-        let mut shelf = Shelf::new(work.spool, &mut layout, "directories", 0, lists);
+        self.clusters.lay_out(&mut layout, work);
+        let spooled = self.clusters.spool_end();
+        let mut shelf = Shelf::new(work.spool, &mut layout, "directories", spooled, lists);
         self.put_lists(&numbers, &mut shelf)?;
         let spooled = shelf.finish()?;
         let metadata = self.meta_block * BLOCK;
@@ -207,6 +231,8 @@ impl Map<'_> {
         layout.put(end, "padding", Content::Zeros(size - end));
         Ok(Planned {
             image: layout.finish(size)?,
+            units: self.clusters.usage(self.survey.tree),
+            segments: self.clusters.records(),
         })
     }
 
@@ -241,10 +267,19 @@ impl Map<'_> {
         let label: Arc<str> = "ends of files".into();
         let base = self.meta_block * BLOCK;
         let xattr_base = self.xattr_start() % BLOCK;
-        let mut order: Vec<usize> = (0..self.records.len()).collect();
-        order.sort_unstable_by_key(|number| self.records[*number].1);
-        for number in order {
-            let (record, place) = &self.records[number];
+        let places = self.records.iter().map(|(_, place)| *place);
+        let mut order: Vec<(u64, usize)> = places.zip(0..).collect();
+        // The packed file comes after all others.
+        order.extend(self.packed.iter().map(|(_, place)| (*place, self.records.len())));
+        order.sort_unstable();
+        for (place, number) in order {
+            let Some((record, _)) = self.records.get(number) else {
+                if let Some((packed, _)) = &self.packed {
+                    shelf.fill(base + place)?;
+                    shelf.add(&packed.bytes(self.clusters, self.options))?;
+                }
+                continue;
+            };
             let serial = u32::try_from(number + 1).unwrap_or(u32::MAX);
             shelf.fill(base + place)?;
             shelf.add(&record.bytes(&known, serial, self.blocks[number], xattr_base))?;
@@ -278,7 +313,17 @@ impl Map<'_> {
         let mut label = [0; 16];
         let name = options.label.as_deref().unwrap_or_default().as_bytes();
         label[..name.len()].copy_from_slice(name);
-        let has_chunks = self.records.iter().any(|(record, _)| record.has_chunks());
+        let mut incompat = 0;
+        let compressor = options.compression.number();
+        if compressor.is_some() {
+            incompat |= incompat::ZERO_PADDING | incompat::CONFIGURATIONS;
+        }
+        if self.packed.is_some() {
+            incompat |= incompat::FRAGMENTS;
+        }
+        if self.records.iter().any(|(record, _)| record.has_chunks()) {
+            incompat |= incompat::CHUNKS;
+        }
         let xattr_block = if self.shared.bytes.is_empty() {
             0
         } else {
@@ -301,21 +346,22 @@ impl Map<'_> {
             xattr_block: xattr_block.into(),
             uuid: *options.uuid.as_bytes(),
             label,
-            incompat: (if has_chunks { incompat::CHUNKS } else { 0 }).into(),
-            algorithms: 0.into(),
+            incompat: incompat.into(),
+            algorithms: compressor.map_or(0, |number| 1 << number).into(),
             extra_devices: 0.into(),
             device_slot: 0.into(),
             directory_block_bits: 0,
             xattr_prefix_count: 0,
             xattr_prefix_start: 0.into(),
-            packed: 0.into(),
+            packed: self.packed.as_ref().map_or(0, |(_, place)| place / SLOT).into(),
             xattr_filter: 0,
             reserved: [0; 23],
         };
         let mut block = vec![0; BLOCK_LEN];
         let start = to_usize(SUPERBLOCK);
         let bytes = superblock.as_bytes();
-        block[start..start + bytes.len()].copy_from_slice(bytes);
+        let bytes = [bytes, &options.compression.configuration()].concat();
+        block[start..start + bytes.len()].copy_from_slice(&bytes);
         let sum = format::checksum(&block[start..]);
         block[start + 4..start + 8].copy_from_slice(&sum.to_le_bytes());
         block

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use image::{Keep, Tree};
+use image::{Keep, NodeId, Tree};
 
-use crate::support::{assert_same, everything, odd, options, plan, run, write};
+use crate::support::{all_options, assert_same, compressible, everything, odd, options, plan, run, write};
 
 const EVERYTHING: Keep = Keep {
     modes: true,
@@ -73,5 +73,24 @@ fn linux_reads_the_same() {
         write(&plan(&tree, &options()).image, &path);
         let mounted = Mounted::new(&path, &folder);
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
+    }
+}
+
+/// What Linux decompresses is what was compressed.
+#[test]
+fn linux_decompresses_the_same() {
+    if !is_possible() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    for options in all_options() {
+        let name = format!("{:?}-{}", options.compression, options.cluster);
+        let [path, folder] = ["image", "folder"].map(|kind| dir.path().join(format!("{name}-{kind}")));
+        write(&plan(&tree, &options).image, &path);
+        let mounted = Mounted::new(&path, &folder);
+        let found = image::scan(mounted.0, EVERYTHING).unwrap();
+        assert_same(&found, &tree);
     }
 }

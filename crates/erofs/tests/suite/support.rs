@@ -12,6 +12,65 @@ use erofs::{Compression, Error, Options, Planned, Work};
 use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
 pub(crate) use shared::*;
 
+pub(crate) const COMPRESSIONS: [Compression; 5] = [
+    Compression::None,
+    Compression::Lz4 { level: 1 },
+    Compression::Lz4 { level: 12 },
+    Compression::Deflate { level: 6 },
+    Compression::Zstd { level: 3 },
+];
+
+pub(crate) const CLUSTERS: [u32; 3] = [8 << 10, 128 << 10, 1 << 20];
+
+/// Every compressor with every size of clusters.
+pub(crate) fn all_options() -> Vec<Options> {
+    let with = |compression: Compression| {
+        CLUSTERS.map(|cluster| Options {
+            compression,
+            cluster,
+            ..options()
+        })
+    };
+    COMPRESSIONS.into_iter().flat_map(with).collect()
+}
+
+/// Files around every border of what is compressed together, some of which shrink only in parts.
+pub(crate) fn compressible() -> Tree {
+    let mut tree = Tree::default();
+    let mut add = |name: String, bytes: Vec<u8>| {
+        tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
+    };
+    for len in [
+        1, 4064, 4065, 4095, 4096, 4097, 8191, 8192, 8193, 131_071, 131_072, 131_073, 600_001, 1_048_576,
+        1_048_577, 2_100_000,
+    ] {
+        add(format!("/words-{len}"), words(len));
+        add(format!("/ones-{len}"), vec![1; len]);
+        add(format!("/noise-{len}"), noise(len as u64).to_vec().unwrap());
+        add(format!("/zeros-{len}"), vec![0; len]);
+        let halves = [
+            words(len / 2),
+            noise(len as u64).to_vec().unwrap(),
+            vec![0; len],
+            words(len / 3),
+        ]
+        .concat();
+        add(format!("/halves-{len}"), halves);
+    }
+    let parts: Vec<Vec<u8>> = (1..40)
+        .map(|part| match part % 3 {
+            0 => noise(part * 9000).to_vec().unwrap(),
+            1 => words(usize::try_from(part * 10_001).unwrap()),
+            _ => vec![0; usize::try_from(part * 5000).unwrap()],
+        })
+        .collect();
+    add("/parts".to_string(), parts.concat());
+    for number in 0..300 {
+        add(format!("/small/{number}"), words(number * 37 % 5000));
+    }
+    tree
+}
+
 pub(crate) fn options() -> Options {
     Options::new(Seed::new(b"test").uuid("fs"))
 }
@@ -23,6 +82,7 @@ pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result
         threads,
         digests: &[],
         progress: &Silent,
+        reuse: None,
     };
     erofs::plan(tree, options, &work)
 }

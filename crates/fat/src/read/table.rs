@@ -63,6 +63,14 @@ impl Chain {
         }
     }
 
+    /// Neighbouring clusters: the number of the first, and how many.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.runs.iter().enumerate().map(|(index, run)| {
+            let end = self.runs.get(index + 1).map_or(self.clusters, |next| next.index);
+            (run.cluster, end - run.index)
+        })
+    }
+
     fn push(&mut self, cluster: u32) {
         let expected = self
             .runs

@@ -21,8 +21,9 @@ mod xattrs;
 use std::collections::BTreeMap;
 
 use cache::Key;
-use cache::cut::{Cut as Segments, Job, equal_files};
-pub use cache::{Reuse, cut::Outline};
+pub use cache::cut::UnitUsage;
+use cache::cut::{Cut as Segments, equal_files};
+pub use cache::{Outline, Reuse};
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
 use zerocopy::IntoBytes;
 
@@ -70,17 +71,6 @@ pub struct Planned {
     pub segments: Vec<cache::Record>,
 }
 
-/// What a unit takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnitUsage {
-    /// The unit's name.
-    pub name: Box<[u8]>,
-    /// The bytes of its files, hard links counted once.
-    pub content_len: u64,
-    /// The bytes of its blocks in the image. Of a shared fragment block, each unit has its part.
-    pub stored_len: u64,
-}
-
 /// Makes an image of a tree.
 ///
 /// # Errors
@@ -95,11 +85,15 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Erro
     let packed = pack::pack(tree, &segments, &keys, options, work)?;
     let stored = Stored::plan(tree, options, packed.end)?;
     let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
+    let stored_lens = packed
+        .sizes
+        .iter()
+        .map(|word| u64::from(word & !format::DATA_RAW));
     let (image, used) = lay_out(&segments, &packed, work.spool, &stored, tables, options)?;
     Ok(Planned {
         image,
         used,
-        units: usage(tree, &segments, &packed),
+        units: segments.usage(tree, stored_lens),
         segments: records(&keys, &packed),
     })
 }
@@ -138,6 +132,7 @@ fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
         Some(cache::Record {
             key: (*key)?,
             start: place.start,
+            parts: Vec::new(),
             sizes: spooled.sizes.clone(),
             len: spooled.len,
             digest: spooled.digest?,
@@ -259,38 +254,4 @@ fn flags(compression: Compression, no_xattrs: bool) -> u16 {
             | flag::UNCOMPRESSED_IDS;
     }
     flags
-}
-
-/// Adds up what the units' blocks take.
-fn usage(tree: &Tree, segments: &Segments, packed: &Packed) -> Vec<UnitUsage> {
-    let mut usage: Vec<UnitUsage> = Vec::with_capacity(segments.units.len());
-    for unit in &segments.units {
-        let name = tree
-            .unit(unit.root)
-            .map(|unit| unit.name.clone())
-            .unwrap_or_default();
-        usage.push(UnitUsage {
-            name,
-            content_len: unit.content_len,
-            stored_len: 0,
-        });
-    }
-    for (job, stored) in segments.jobs.iter().zip(&packed.sizes) {
-        let stored = u64::from(stored & !format::DATA_RAW);
-        match job {
-            Job::Block { unit, .. } => {
-                if let Some(usage) = unit.and_then(|unit| usage.get_mut(unit as usize)) {
-                    usage.stored_len += stored;
-                }
-            }
-            Job::Fragment { pieces, len } => {
-                for piece in &segments.pieces[pieces.clone()] {
-                    if let Some(usage) = piece.unit.and_then(|unit| usage.get_mut(unit as usize)) {
-                        usage.stored_len += stored * u64::from(piece.len) / u64::from(*len);
-                    }
-                }
-            }
-        }
-    }
-    usage
 }

@@ -143,7 +143,7 @@ fn read_index(index: &[u8]) -> Option<Vec<(u64, u64)>> {
     let mut blocks = Vec::new();
     for _ in 0..count {
         let (unpadded, len) = (integer(&mut rest)?, integer(&mut rest)?);
-        if unpadded < 5 || unpadded >= 1 << 62 {
+        if !(5..1 << 62).contains(&unpadded) {
             return None;
         }
         blocks.push((unpadded, len));
