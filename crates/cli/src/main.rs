@@ -2,6 +2,7 @@
 
 mod access;
 mod args;
+mod beside;
 mod build;
 mod bundle;
 mod cache;

@@ -21,6 +21,7 @@ mod layouts;
 mod limits;
 mod look;
 mod names;
+mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;
