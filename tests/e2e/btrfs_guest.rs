@@ -34,6 +34,7 @@ compression = "zstd"
 level = 3
 free = "64MiB"
 closure = true
+registration = "/nix-path-registration"
 directories = ["/proc", "/sys", "/dev", "/run", "/etc", "/tmp", "/received", "/snapshots"]
 attributes = [{ path = "/first", mode = "0755" }, { path = "/progs/*", mode = "0755" }]
 
