@@ -121,6 +121,8 @@ impl<B: Blocks> Lifting<'_, B> {
         let mut looked = Ok(());
         let mut position = 0;
         for (block, word) in segment.blocks.clone().zip(&found.sizes) {
+            // What lies elsewhere than in the segment may be long.
+            self.work.progress.advance(0)?;
             let len = self.blocks.stored_len(block, *word).unwrap_or(0);
             stored.resize(len as usize, 0);
             copy.read_exact_at(&mut stored, position)
