@@ -11,6 +11,7 @@ mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
+mod diff;
 mod digests;
 mod ext4;
 mod formats;
@@ -18,7 +19,9 @@ mod inputs;
 mod kills;
 mod layouts;
 mod limits;
+mod look;
 mod names;
+mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;

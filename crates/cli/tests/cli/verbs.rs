@@ -105,6 +105,12 @@ fn help() {
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles
+      ls           List what is in an image, a bundle, an archive, a device, or what a specification
+                   would make
+      cat          Print a file that is in an image
+      extract      Make a folder or a file of what is in an image, and nothing outside of it
+      info         Show what an image is
+      check        Check all that can be checked of an image, part by part
       cache        Look into the cache of compressed segments, and keep it small and sound
       segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
