@@ -132,6 +132,9 @@ pub struct Spooled<N> {
     pub digest: Option<[u8; 32]>,
 }
 
+/// A segment of a format.
+type SpooledOf<B> = Spooled<<B as Blocks>::Note>;
+
 impl<N> Spooled<N> {
     /// A segment without blocks.
     fn empty(start: u64) -> Spooled<N> {
