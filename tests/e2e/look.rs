@@ -24,7 +24,9 @@ fn listed(image: &Path, path: &str) -> BTreeMap<String, Value> {
 /// The names below a path.
 fn below<'a>(entries: &'a BTreeMap<String, Value>, part: &str) -> Vec<&'a str> {
     let names = entries.keys().filter_map(|path| path.strip_prefix(part));
-    names.filter(|name| name.starts_with('/') && *name != "/").collect()
+    names
+        .filter(|name| name.starts_with('/') && *name != "/")
+        .collect()
 }
 
 fn sorted(text: &str) -> Vec<&str> {
@@ -54,18 +56,29 @@ fn a_rock64_is_what_outside_tools_say() {
     // It writes a slash behind folders.
     let mdir = mdir.replace("/\n", "\n");
     assert_eq!(below(&entries, "/boot-a"), sorted(&mdir));
-    let unsquashfs = run(tool("unsquashfs").args(["-l", "-d", ""]).arg(rock64.path("rootfs.squashfs")));
+    let unsquashfs = run(tool("unsquashfs")
+        .args(["-l", "-d", ""])
+        .arg(rock64.path("rootfs.squashfs")));
     assert_eq!(below(&entries, "/rootfs-a"), sorted(&unsquashfs));
 
     let dir = tempfile::tempdir().unwrap();
     let ours = dir.path().join("ours");
-    run(kiln().arg("extract").arg(&image).arg("/rootfs-a").arg("--out").arg(&ours));
+    run(kiln()
+        .arg("extract")
+        .arg(&image)
+        .arg("/rootfs-a")
+        .arg("--out")
+        .arg(&ours));
     assert_same(&list(&ours), &list(&rock64.unpacked().path));
     let files = dir.path().join("files");
     run(kiln().arg("extract").arg(&boot).arg("--out").arg(&files));
     let theirs = dir.path().join("theirs");
     fs::create_dir(&theirs).unwrap();
-    run(tool("mcopy").args(["-s", "-n", "-i"]).arg(&boot).arg("::/").arg(&theirs));
+    run(tool("mcopy")
+        .args(["-s", "-n", "-i"])
+        .arg(&boot)
+        .arg("::/")
+        .arg(&theirs));
     run(tool("diff").arg("-r").arg(&files).arg(&theirs));
 }
 
@@ -99,26 +112,50 @@ fn listings_are_fast() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     many_files(&path("many"));
-    run(tool("mksquashfs").arg(path("many")).arg(path("x.squashfs")).arg("-no-progress"));
-    run(kiln().arg("ext4").arg("--tree").arg(path("many")).arg("--out").arg(path("x.ext4")));
+    run(tool("mksquashfs")
+        .arg(path("many"))
+        .arg(path("x.squashfs"))
+        .arg("-no-progress"));
+    run(kiln()
+        .arg("ext4")
+        .arg("--tree")
+        .arg(path("many"))
+        .arg("--out")
+        .arg(path("x.ext4")));
     let ours = |image: &str| fastest(|| drop(run(kiln().args(["ls", "-R"]).arg(path(image)))));
     let unsquashfs = fastest(|| drop(run(tool("unsquashfs").arg("-l").arg(path("x.squashfs")))));
     let squashfs = ours("x.squashfs");
     eprintln!("squashfs: {squashfs:?}, unsquashfs -l {unsquashfs:?}");
     assert!(squashfs <= unsquashfs, "{squashfs:?} {unsquashfs:?}");
     // It lists no tree in one command: each folder has its own.
-    let commands: String = (0..200).fold(String::from("ls -l /\n"), |text, number| text + &format!("ls -l /folder-{number}\n"));
+    let commands: String = (0..200).fold(String::from("ls -l /\n"), |text, number| {
+        text + &format!("ls -l /folder-{number}\n")
+    });
     fs::write(path("commands"), commands).unwrap();
-    let debugfs = fastest(|| drop(run(tool("debugfs").arg("-f").arg(path("commands")).arg(path("x.ext4")))));
+    let debugfs = fastest(|| {
+        drop(run(tool("debugfs")
+            .arg("-f")
+            .arg(path("commands"))
+            .arg(path("x.ext4"))))
+    });
     let ext4 = ours("x.ext4");
     eprintln!("ext4: {ext4:?}, debugfs {debugfs:?}");
 
     // One file out of a disk of a gigabyte, in place.
     let spec = "schema = 1\nname = \"x\"\n[fs.root]\nformat = \"ext4\"\ntree = \"many\"\nsize = \"1GiB\"\ncompress = \"zstd\"\n";
     fs::write(path("spec.toml"), spec).unwrap();
-    run(kiln().arg("build").arg(path("spec.toml")).arg("--out").arg(path("out")));
+    run(kiln()
+        .arg("build")
+        .arg(path("spec.toml"))
+        .arg("--out")
+        .arg(path("out")));
     let packed = path("out/root.ext4.zst");
-    let one = fastest(|| assert_eq!(run(kiln().arg("cat").arg(&packed).arg("/folder-7/file-777")), "777"));
+    let one = fastest(|| {
+        assert_eq!(
+            run(kiln().arg("cat").arg(&packed).arg("/folder-7/file-777")),
+            "777"
+        )
+    });
     eprintln!("cat of one file in a 1 GiB .zst: {one:?}");
     assert!(one < Duration::from_millis(200), "{one:?}");
 }
