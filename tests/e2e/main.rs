@@ -12,6 +12,8 @@ mod ab_update;
 mod bench;
 mod boots;
 mod btrfs;
+mod btrfs_closures;
+mod btrfs_guest;
 mod caches;
 mod demo;
 mod ext4;

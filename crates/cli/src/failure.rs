@@ -63,6 +63,11 @@ impl Failure {
         self
     }
 
+    /// Whether an image that was read is damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.fault == Fault::Damaged
+    }
+
     /// Says which file it is about.
     pub(crate) fn at(mut self, path: &Path) -> Failure {
         self.message = format!("{}: {}", path.display(), self.message);

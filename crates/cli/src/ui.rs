@@ -116,6 +116,15 @@ impl Ui {
         }
     }
 
+    /// Steps begin that go on beside each other: people who watch see all of them as one, and logs have a line for each.
+    pub(crate) fn begin_together(&self, all: &str, steps: &[(String, u64)]) {
+        match steps {
+            [(step, total)] => self.begin(step, *total),
+            steps if self.terminal => self.begin(all, steps.iter().map(|(_, total)| total).sum()),
+            steps => steps.iter().for_each(|(step, total)| self.begin(step, *total)),
+        }
+    }
+
     fn colored(&self, word: &str, color: &str) -> String {
         if self.terminal && std::io::stderr().is_terminal() {
             format!("\x1b[1;{color}m{word}\x1b[0m")

@@ -1,7 +1,5 @@
 //! Where logical addresses lie.
 
-use std::collections::BTreeMap;
-
 use zerocopy::FromBytes;
 
 use super::nodes::Nodes;
@@ -51,7 +49,7 @@ impl Chunks {
         }
         let chunks = Chunks { list };
         let mut end = 0;
-        for (place, (start, len)) in chunks.places() {
+        for (place, start, len) in chunks.places() {
             if place < end {
                 let problem = format!("byte {place} of the device belongs to another one, too");
                 return Err(damaged(format!("chunk {start}"), problem));
@@ -71,14 +69,16 @@ impl Chunks {
         self.list.iter().map(|chunk| (chunk.start, chunk.len, chunk.kind))
     }
 
-    /// The places of all copies of all chunks: for each the chunk's beginning and its length.
-    pub(super) fn places(&self) -> BTreeMap<u64, (u64, u64)> {
+    /// Where all copies of all chunks lie, sorted: for each its place, and the chunk's beginning and length.
+    pub(super) fn places(&self) -> Vec<(u64, u64, u64)> {
         let places = |chunk: &Chunk| {
             let copies = [Some(chunk.place), chunk.copy];
-            let chunk = (chunk.start, chunk.len);
-            copies.into_iter().flatten().map(move |place| (place, chunk))
+            let (start, len) = (chunk.start, chunk.len);
+            copies.into_iter().flatten().map(move |place| (place, start, len))
         };
-        self.list.iter().flat_map(places).collect()
+        let mut places: Vec<_> = self.list.iter().flat_map(places).collect();
+        places.sort_unstable();
+        places
     }
 
     /// The kind of the chunk that a range of logical addresses lies in.

@@ -19,7 +19,7 @@ pub(super) type Take<'a> = &'a mut dyn FnMut(Key, &[u8]) -> Result<()>;
 /// Every key that there can be.
 pub(super) const ALL: RangeInclusive<Key> = Key::new(0, 0, 0)..=Key::new(u64::MAX, u8::MAX, u64::MAX);
 /// So many nodes may be read more often than the others, in all, before snapshots are too many.
-const SPARE: u64 = 1 << 14;
+const SPARE: u64 = 1 << 10;
 /// How often nodes may be read, on average.
 const TIMES: u64 = 16;
 /// So many nodes are kept.

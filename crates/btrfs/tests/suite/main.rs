@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod independent;
+#[cfg(test)]
+mod lies;
+#[cfg(test)]
 mod mounted;
 #[cfg(test)]
 mod oracles;

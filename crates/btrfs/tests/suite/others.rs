@@ -1,12 +1,12 @@
 //! What mkfs.btrfs and Linux have made is read, and found to be right.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use btrfs::Error;
 use btrfs::read::FileSystem;
+use btrfs::{Access, Error};
 use image::{Kind, NodeId};
 
 use crate::mounted::{EVERYTHING, Mounted, is_possible};
@@ -27,13 +27,9 @@ fn mkfs(arguments: &[&str], paths: &[&Path]) {
     run(Command::new("mkfs.btrfs").arg("-q").args(arguments).args(paths));
 }
 
-#[test]
-fn what_mkfs_makes_of_a_folder_is_read() {
-    if !installed("mkfs.btrfs") {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (folder, path) = (dir.path().join("folder"), dir.path().join("image"));
+/// A folder with files of many lengths.
+fn folder(dir: &Path) -> PathBuf {
+    let folder = dir.join("folder");
     std::fs::create_dir_all(folder.join("a/b")).unwrap();
     for (number, len) in [0, 1, 2048, 4096, 4097, 3_000_000].into_iter().enumerate() {
         std::fs::write(folder.join(format!("a/{number}")), bytes(len, 3)).unwrap();
@@ -41,7 +37,36 @@ fn what_mkfs_makes_of_a_folder_is_read() {
     for number in 0..1200 {
         std::fs::write(folder.join(format!("a/b/{number}")), words(number)).unwrap();
     }
+    std::fs::write(folder.join("words"), words(700_000)).unwrap();
     std::os::unix::fs::symlink("target", folder.join("a/b/link")).unwrap();
+    folder
+}
+
+/// What a mkfs.btrfs makes of the folder is what is read.
+fn is_read(program: &str, arguments: &[&str], folder: &Path) -> FileSystem {
+    let path = folder.with_file_name("image");
+    empty(&path, 256 << 20);
+    let mut mkfs = Command::new(program);
+    run(mkfs.arg("-q").args(arguments).arg("-r").arg(folder).arg(&path));
+    let system = open(&path).unwrap();
+    let mut wanted = image::scan(folder, EVERYTHING).unwrap();
+    if let Err(error) = system.check() {
+        panic!("{arguments:?}: {error}");
+    }
+    let found = system.tree().unwrap();
+    wanted.node_mut(NodeId::ROOT).meta = found.node(NodeId::ROOT).meta.clone();
+    assert_same(&found, &wanted);
+    assert_listed(&system, &found);
+    system
+}
+
+#[test]
+fn what_mkfs_makes_of_a_folder_is_read() {
+    if !installed("mkfs.btrfs") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
     for arguments in [
         &[][..],
         &["-m", "dup", "-d", "dup"],
@@ -54,19 +79,34 @@ fn what_mkfs_makes_of_a_folder_is_read() {
         &["-O", "^skinny-metadata,^extref"],
         &["-R", "quota"],
     ] {
-        empty(&path, 256 << 20);
-        let all = [arguments, &["-r", folder.to_str().unwrap()]].concat();
-        mkfs(&all, &[&path]);
-        let system = open(&path).unwrap();
-        let mut wanted = image::scan(&folder, EVERYTHING).unwrap();
-        if let Err(error) = system.check() {
-            panic!("{arguments:?}: {error}");
-        }
-        let found = system.tree().unwrap();
-        wanted.node_mut(NodeId::ROOT).meta = found.node(NodeId::ROOT).meta.clone();
-        assert_same(&found, &wanted);
-        assert_listed(&system, &found);
+        is_read("mkfs.btrfs", arguments, &folder);
     }
+}
+
+#[test]
+fn what_a_newer_mkfs_makes_of_a_folder_is_read() {
+    let program = "mkfs.btrfs-newer";
+    if !installed(program) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let folder = folder(dir.path());
+    for arguments in [
+        &[][..],
+        &["-O", "^block-group-tree"],
+        &["-O", "^free-space-tree,^block-group-tree"],
+        &["--compress", "zstd:3"],
+        &["--compress", "zlib"],
+        &["--shrink"],
+    ] {
+        is_read(program, arguments, &folder);
+    }
+    let subvolumes = ["--subvol", "ro:a", "--subvol", "default:a/b"];
+    let contents = is_read(program, &subvolumes, &folder).contents().unwrap();
+    let id = |path: &[u8]| contents.tree.lookup(path).unwrap();
+    let wanted = [(id(b"/a"), Access::ReadOnly), (id(b"/a/b"), Access::Writable)];
+    assert_eq!(contents.subvolumes, wanted.into());
+    assert_eq!(contents.default_subvolume, id(b"/a/b"));
 }
 
 #[test]

@@ -260,9 +260,13 @@ impl<B: Blocks> Queue<B> {
     }
 
     /// All segments, when they are done.
-    pub(super) fn finish(self) -> Vec<Spooled<B::Note>> {
+    pub(super) fn finish(self) -> Result<Vec<Spooled<B::Note>>, B::Error> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        state.tasks.into_iter().filter_map(|task| task.done).collect()
+        match state.error {
+            // It happened when the last segment was done.
+            Some(error) => Err(error),
+            None => Ok(state.tasks.into_iter().filter_map(|task| task.done).collect()),
+        }
     }
 
     pub(super) fn fail(&self, error: B::Error) {

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Info, threads: usize, ui: &Ui) -> Result<(), Failure> {
 }
 
 /// All that is known of something, and with `parts`, of what it consists of.
-fn about(inside: &Inside, work: &Work, parts: bool) -> inspect::Result<Value> {
+pub(crate) fn about(inside: &Inside, work: &Work, parts: bool) -> inspect::Result<Value> {
     let mut about = Map::new();
     let mut put = |key: &str, value: Value| {
         if !value.is_null() {

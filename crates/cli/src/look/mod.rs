@@ -17,9 +17,10 @@ use crate::args::look::{Cat, Image, Ls};
 use crate::failure::Failure;
 use crate::ui::Ui;
 pub(crate) use check::run as check;
+pub(crate) use entry::PartitionEntry;
 pub(crate) use extract::run as extract;
-pub(crate) use info::run as info;
-pub(crate) use open::open;
+pub(crate) use info::{about, run as info};
+pub(crate) use open::{content, open};
 
 use entry::Entry;
 
@@ -45,7 +46,7 @@ fn find(
 }
 
 /// What was wrong with an image.
-fn failure(args: &Image, error: inspect::Error) -> Failure {
+pub(crate) fn failure(args: &Image, error: inspect::Error) -> Failure {
     match Failure::from(error) {
         stopped if stopped.code() == 130 => stopped,
         failure => failure.at(&args.image),

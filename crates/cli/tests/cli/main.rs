@@ -7,9 +7,11 @@
 )]
 
 mod btrfs;
+mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
+mod diff;
 mod digests;
 mod ext4;
 mod formats;
@@ -19,6 +21,7 @@ mod layouts;
 mod limits;
 mod look;
 mod names;
+mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;

@@ -199,7 +199,7 @@ fn help_of_a_build() {
               How many threads work; all cores when not given. Never changes a byte
 
           --reuse <PATH>
-              An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
+              An image, a file system or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
 
           --cache-from <URL>

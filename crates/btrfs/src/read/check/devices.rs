@@ -1,7 +1,5 @@
 //! The device tree: which chunk lies where.
 
-use std::collections::BTreeMap;
-
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::super::nodes::Nodes;
@@ -13,8 +11,8 @@ use crate::format::{DevExtent, DevItem, Key, kind, object};
 /// What trees say of the device.
 #[derive(Default)]
 pub(super) struct Devices {
-    /// The places of chunks: where each begins, and its length.
-    extents: BTreeMap<u64, (u64, u64)>,
+    /// Where chunks lie: the place of each, its beginning, and its length.
+    extents: Vec<(u64, u64, u64)>,
     items: Vec<(Key, DevItem)>,
 }
 
@@ -28,8 +26,8 @@ impl Devices {
                 if key.objectid != object::DEVICE {
                     return Err(damaged(format!("device {}", key.objectid), "is not there"));
                 }
-                let chunk = (item.chunk_offset.get(), item.length.get());
-                devices.extents.insert(key.offset, chunk);
+                let extent = (key.offset, item.chunk_offset.get(), item.length.get());
+                devices.extents.push(extent);
             }
             Ok(())
         })?;
@@ -58,7 +56,7 @@ impl Devices {
         if item.as_bytes() != device.as_bytes() {
             return Err(damaged("device", "its item is not that of the superblock"));
         }
-        let used: u64 = places.values().map(|(_, len)| len).sum();
+        let used: u64 = places.iter().map(|(_, _, len)| len).sum();
         let (said, total) = (device.bytes_used.get(), device.total_bytes.get());
         if (said, total) != (used, system.geometry.total) {
             let problem = format!("chunks take {used} bytes of it, and it says {said} of {total}");
