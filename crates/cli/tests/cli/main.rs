@@ -9,6 +9,7 @@
 mod bundles;
 mod cache;
 mod changes;
+mod described;
 mod diff;
 mod digests;
 mod ext4;
