@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("squashfs_read", squashfs_images()?),
         ("fat_read", fat_images()?),
         ("ext4_read", ext4_images()?),
+        ("btrfs_read", btrfs_images()?),
         ("disk_read", disks()?),
         ("uboot_script", scripts()?),
         ("bundle_read", bundles()?),
@@ -22,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("nix_nar", nars()),
         ("nix_registration", registrations()),
         ("squashfs_plan", noises()),
+        ("btrfs_plan", noises()),
         ("fat_plan", noises()),
         ("disk_plan", noises()),
         ("cache_segment", noises()),
@@ -273,6 +275,64 @@ fn without_checksums(mut image: Vec<u8>) -> Vec<u8> {
     for page in image[4..].chunks_exact_mut(516) {
         if page.starts_with(&SUPERBLOCK_PAGE) {
             page[4 + 100] &= !0x10;
+        }
+    }
+    image
+}
+
+/// Compressed in each way, with subvolumes; some without checksums of data, so that streams are reached.
+fn btrfs_images() -> Seeds {
+    let mut seeds = Vec::new();
+    for (compression, metadata) in [
+        (btrfs::Compression::None, btrfs::Metadata::Dup),
+        (btrfs::Compression::Lzo, btrfs::Metadata::Single),
+        (btrfs::Compression::Zlib { level: 6 }, btrfs::Metadata::Single),
+        (btrfs::Compression::Zstd { level: 3 }, btrfs::Metadata::Single),
+    ] {
+        for profile in [btrfs::Profile::Portable, btrfs::Profile::Modern] {
+            let mut tree = many_files()?;
+            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+            let seed = Seed::new(b"seed");
+            let dev = tree.lookup(b"/dev").unwrap_or(NodeId::ROOT);
+            let options = btrfs::Options {
+                compression,
+                metadata,
+                profile,
+                subvolumes: [(dev, btrfs::Access::ReadOnly)].into(),
+                ..btrfs::Options::new(seed.uuid("fs"), seed)
+            };
+            let spool = Spool::create(Path::new("."))?;
+            let work = btrfs::Work {
+                spool: &spool,
+                threads: 1,
+                digests: &[],
+                progress: &Silent,
+                reuse: None,
+            };
+            let image = btrfs::plan(&tree, &options, &work)?.image;
+            seeds.push(Sparse::describe(&image));
+            if profile == btrfs::Profile::Portable && metadata == btrfs::Metadata::Single {
+                let bytes = without_sums(image::Content::from(image).to_vec()?);
+                seeds.push(Sparse::describe_bytes(&bytes));
+            }
+        }
+    }
+    Ok(seeds)
+}
+
+/// A btrfs whose inodes say that their data has no checksums.
+fn without_sums(mut image: Vec<u8>) -> Vec<u8> {
+    let fsid = image[65536 + 32..65536 + 48].to_vec();
+    for node in image[1 << 20..].chunks_exact_mut(16384) {
+        let number =
+            |node: &[u8], at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| node[at + byte])) as usize;
+        let is_of_files = node[32..48] == fsid && node[88] == 5 && node[100] == 0;
+        for item in 0..if is_of_files { number(node, 96) } else { 0 } {
+            let head = 101 + item * 25;
+            if node[head + 8] == 1 {
+                let data = 101 + number(node, head + 17);
+                node[data + 64] |= 1;
+            }
         }
     }
     image

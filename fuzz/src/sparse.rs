@@ -35,12 +35,26 @@ impl Sparse {
 
     /// The bytes that describe an image.
     pub fn describe(image: &Image) -> Vec<u8> {
-        let count = u32::try_from(image.size() / PAGE as u64).expect("a small image");
+        Sparse::describe_with(image.size(), |page, start| {
+            let read = image.read_exact_at(page, start);
+            read.expect("a page of an image");
+        })
+    }
+
+    /// The bytes that describe an image's bytes.
+    pub fn describe_bytes(image: &[u8]) -> Vec<u8> {
+        Sparse::describe_with(image.len() as u64, |page, start| {
+            let start = start as usize;
+            page.copy_from_slice(&image[start..start + PAGE]);
+        })
+    }
+
+    fn describe_with(size: u64, read: impl Fn(&mut [u8; PAGE], u64)) -> Vec<u8> {
+        let count = u32::try_from(size / PAGE as u64).expect("a small image");
         let mut bytes = count.to_le_bytes().to_vec();
         for number in 0..count {
             let mut page = [0; PAGE];
-            let read = image.read_exact_at(&mut page, u64::from(number) * PAGE as u64);
-            read.expect("a page of an image");
+            read(&mut page, u64::from(number) * PAGE as u64);
             if page != [0; PAGE] {
                 bytes.extend(number.to_le_bytes());
                 bytes.extend(page);
@@ -52,6 +66,11 @@ impl Sparse {
     /// How many bytes the image has.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Where the pages begin that are not all zeros.
+    pub fn starts(&self) -> Vec<u64> {
+        self.pages.keys().map(|number| number * PAGE as u64).collect()
     }
 
     /// The page that holds a byte, when it is not all zeros.

@@ -15,7 +15,7 @@
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
-#   segments    compressed segments that mkSegments has made, or true for those of each squashfs of the closure
+#   segments    compressed segments that mkSegments has made, or true for those of each squashfs and btrfs of the closure
 #   nativeBuildInputs, passthru, meta    as everywhere
 {
   pkgs,
@@ -70,6 +70,7 @@ let
     squashfs = "squashfs";
     fat = "vfat";
     ext4 = "ext4";
+    btrfs = "btrfs";
   };
 
   # What Kiln calls the output of a file system.
@@ -113,14 +114,16 @@ let
         fs:
         let
           packs = fs.closure or false || fs.layout or "fhs" != "fhs";
-          kind = fs.compression or "zstd";
+          kind = fs.compression or (if fs.format == "squashfs" then "zstd" else "none");
+          # Its segments hold equal files once, and others are not made here.
+          shares = fs.deduplicate or true;
         in
-        lib.optionals (fs.format == "squashfs" && packs && kind != "none") (
+        lib.optionals (builtins.elem fs.format [ "squashfs" "btrfs" ] && packs && kind != "none" && shares) (
           if roots == [ ] then
             throw "${name}: segments = true needs closure = [ … ], a list of packages"
           else
             mkSegments (
-              lib.filterAttrs (key: _: key == "compression" || key == "level" || key == "block-size") fs
+              lib.filterAttrs (key: _: builtins.elem key [ "format" "compression" "level" "block-size" ]) fs
               // lib.optionalAttrs (args ? profile) { inherit (args) profile; }
               // {
                 closure = roots;
@@ -168,7 +171,7 @@ let
       // args.passthru or { };
     };
 
-  # Segments of a squashfs of `closure`, each in a derivation of its own, so that images which share store paths share
+  # Segments of a squashfs or a btrfs of `closure`, each in a derivation of its own, so that images which share store paths share
   # the work. Images take them from `segments`. Which there are is imported from mkSegmentList.
   inherit (import ./segments.nix { inherit buildPkgs kiln; }) mkSegmentList mkSegments;
 
@@ -249,7 +252,7 @@ let
       name = args.name or "root";
       bad =
         problem:
-        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
+        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkBtrfs, mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
       plain = [
         "0444"
         "0555"
@@ -372,6 +375,7 @@ in
     mkSegments
     mkTree
     ;
+  mkBtrfs = mkFileSystem "btrfs";
   mkExt4Fs = mkFileSystem "ext4";
   mkFat = mkFileSystem "fat";
   mkSquashfs = mkFileSystem "squashfs";

@@ -7,8 +7,9 @@ use serde_json::Value;
 use crate::demo::{is_made, kiln_program, workspace};
 use crate::tools::{installed, run, tool};
 
-const COMPARISONS: [&str; 11] = [
-    "squashfs", "rebuild", "parts", "ext4", "reflink", "fat", "bundle", "disk", "fetch", "many", "large",
+const COMPARISONS: [&str; 12] = [
+    "squashfs", "rebuild", "parts", "ext4", "btrfs", "reflink", "fat", "bundle", "disk", "fetch", "many",
+    "large",
 ];
 
 #[test]

@@ -11,6 +11,9 @@
 mod ab_update;
 mod bench;
 mod boots;
+mod btrfs;
+mod btrfs_closures;
+mod btrfs_guest;
 mod caches;
 mod demo;
 mod ext4;
@@ -19,6 +22,7 @@ mod guide_lines;
 mod instructions;
 mod layouts;
 mod listing;
+mod nix_btrfs;
 mod nix_builders;
 mod nix_distributed;
 mod nix_drop_ins;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use spec::{Detail, Gathered};
 
 use crate::layouts::{self, LayoutEntry};
-use crate::reuse::{Place, SegmentEntry, SegmentsEntry};
+use crate::reuse::{Place, SCHEMA, SegmentEntry, SegmentsEntry};
 use crate::ui::{hex, size};
 
 /// Everything that a build made. The same inputs give the same manifest.
@@ -157,7 +157,7 @@ impl Manifest {
             nar_size: info.nar_size,
         };
         Manifest {
-            schema: 2,
+            schema: SCHEMA,
             kiln: env!("CARGO_PKG_VERSION"),
             name: gathered.name.clone(),
             segments: segments(spec, plan, &files),
@@ -174,7 +174,7 @@ impl Manifest {
 fn segments(spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<SegmentsEntry> {
     let mut entries = Vec::new();
     for part in &plan.parts {
-        let Detail::Squashfs { segments, .. } = &part.detail else {
+        let (Detail::Squashfs { segments, .. } | Detail::Btrfs { segments, .. }) = &part.detail else {
             continue;
         };
         let places = places(&part.name, spec, plan, files);

@@ -1,6 +1,7 @@
 //! `--reuse`: where segments are in an earlier output, as its manifest says, and as nobody has to believe.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,15 +47,24 @@ pub(crate) struct Place {
 pub(crate) struct SegmentEntry {
     pub(crate) key: String,
     pub(crate) start: u64,
+    /// Where it is in parts: the first byte and the length of each, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) parts: String,
     pub(crate) len: u64,
     /// The words of its blocks, in hexadecimal digits.
     pub(crate) blocks: String,
     pub(crate) digest: String,
 }
 
+/// The number of the form that manifests have. Those before it have a SHA-256 of each file in place of other digests.
+pub(crate) const SCHEMA: u32 = 2;
+
 /// A description: of a manifest, only what is needed here.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Description {
+    /// The number of a manifest's form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schema: Option<u32>,
     #[serde(default)]
     pub(crate) segments: Vec<SegmentsEntry>,
 }
@@ -62,9 +72,12 @@ pub(crate) struct Description {
 impl SegmentEntry {
     pub(crate) fn new(record: &Record) -> SegmentEntry {
         let words: Vec<String> = record.sizes.iter().map(|word| format!("{word:x}")).collect();
+        let part = |part: &Range<u64>| format!("{:x}+{:x}", part.start, part.end - part.start);
+        let parts: Vec<String> = record.parts.iter().map(part).collect();
         SegmentEntry {
             key: record.key.to_string(),
             start: record.start,
+            parts: parts.join(" "),
             len: record.len,
             blocks: words.join(" "),
             digest: Key(record.digest).to_string(),
@@ -77,9 +90,17 @@ impl SegmentEntry {
             .blocks
             .split(' ')
             .map(|word| u32::from_str_radix(word, 16).ok());
+        let part = |part: &str| {
+            let (start, len) = part.split_once('+')?;
+            let [start, len] = [start, len].map(|number| u64::from_str_radix(number, 16).ok());
+            let start = base.checked_add(start?)?;
+            Some(start..start.checked_add(len?)?)
+        };
+        let parts = self.parts.split_terminator(' ').map(part);
         Some(Record {
             key: self.key.parse().ok()?,
             start: base.checked_add(self.start)?,
+            parts: parts.collect::<Option<Vec<_>>>()?,
             sizes: words.collect::<Option<Vec<u32>>>()?,
             len: self.len,
             digest: self.digest.parse::<Key>().ok()?.0,
@@ -92,7 +113,7 @@ impl SegmentEntry {
 pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
     let path = &folder::followed(path);
     let (mut earlier, mut found) = (Vec::new(), false);
-    for description in descriptions(path)? {
+    for (said, description) in descriptions(path)? {
         for entry in &description.segments {
             let place = entry.places.iter().find_map(|place| {
                 let file = beside(path, &place.file);
@@ -110,13 +131,19 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
             }
         }
         if found {
+            if description.schema.is_some_and(|schema| schema < SCHEMA) {
+                ui.warn(&format!(
+                    "{}: a manifest of an older Kiln, without fs-verity digests: the segments that it names are reused",
+                    said.display()
+                ));
+            }
             return Ok(earlier);
         }
     }
     let shown = path.display();
     Err(Failure::input(format!("{shown}: nothing beside it says which segments are in it")).hint(format!(
         "beside it, there has to be the manifest of its build, NAME{MANIFEST_ENDING}, or {shown}{ENDING}, which `kiln \
-         squashfs --segments` writes; compressed outputs cannot be reused"
+         squashfs` and `kiln btrfs` write with --segments; compressed outputs cannot be reused"
     )))
 }
 
@@ -157,22 +184,21 @@ fn content(tree: &Tree, name: &str) -> Option<image::Content> {
     }
 }
 
-/// The descriptions that may be those of an output, the likeliest first.
-fn descriptions(path: &Path) -> Result<Vec<Description>, Failure> {
+/// The descriptions that may be those of an output, the likeliest first, and where they are.
+fn descriptions(path: &Path) -> Result<Vec<(PathBuf, Description)>, Failure> {
     if is_json(path) {
-        return Ok(vec![read(path)?]);
+        return Ok(vec![(path.to_path_buf(), read(path)?)]);
     }
     let mut own = path.as_os_str().to_owned();
     own.push(ENDING);
     let own = PathBuf::from(own);
     if own.is_file() {
-        return Ok(vec![read(&own)?]);
+        let description = read(&own)?;
+        return Ok(vec![(own, description)]);
     }
     // Those of other builds need not make sense.
-    Ok(manifests(path)
-        .iter()
-        .filter_map(|file| read(file).ok())
-        .collect())
+    let read = |file: PathBuf| read(&file).ok().map(|description| (file, description));
+    Ok(manifests(path).into_iter().filter_map(read).collect())
 }
 
 /// The manifests beside an output.
@@ -198,7 +224,14 @@ fn read(path: &Path) -> Result<Description, Failure> {
     file.take(DESCRIPTION_MAX)
         .read_to_end(&mut bytes)
         .map_err(|error| failed(format!("cannot be read: {error}")))?;
-    serde_json::from_slice(&bytes).map_err(|error| failed(format!("is no manifest: {error}")))
+    let description: Description =
+        serde_json::from_slice(&bytes).map_err(|error| failed(format!("is no manifest: {error}")))?;
+    match description.schema {
+        Some(schema) if schema > SCHEMA => Err(failed(format!(
+            "is a manifest of form {schema}, and this Kiln reads those up to {SCHEMA}"
+        ))),
+        _ => Ok(description),
+    }
 }
 
 fn is_json(path: &Path) -> bool {

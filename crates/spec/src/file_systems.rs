@@ -8,7 +8,7 @@ use squashfs::UnitUsage;
 use crate::error::{Error, Result};
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, id, layouts, outputs};
+use crate::{formats, hash_trees, id, layouts, outputs, subvolumes};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -22,6 +22,7 @@ impl Planner<'_> {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, fs, &tree)?,
+            Format::Btrfs => self.btrfs(&part, fs, &tree)?,
             // Its tree is empty: it has no key that puts something there.
             Format::Swap => self.swap(&part, fs)?,
         };
@@ -80,12 +81,7 @@ impl Planner<'_> {
             ));
         };
         let spool = &*kept.insert(Spool::create(folder)?);
-        // They are numbered as the closure's nodes are, which have other numbers where its paths lie elsewhere.
-        let digests = if (fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs) {
-            self.gathered.digests.as_slice()
-        } else {
-            &[]
-        };
+        let digests = self.digests(fs);
         let units = id::unit_hashes(tree, self.gathered);
         let reuse = self.work.segments.map(|places| squashfs::Reuse {
             units: &units,
@@ -138,6 +134,80 @@ impl Planner<'_> {
             uuid: options.uuid,
         };
         Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    /// Finds what a btrfs cannot hold, as far as names and lengths tell.
+    pub(crate) fn check_btrfs(&mut self, key: &str, fs: &FileSystem) -> Result<()> {
+        let part = format!("fs.{key}");
+        // What is laid out is not known yet.
+        if fs.layout.is_some() {
+            return Ok(());
+        }
+        let tree = self.tree(key)?;
+        let options = self.btrfs_options(&part, fs, &tree)?;
+        btrfs::check_tree(&tree, &options).map_err(|source| Error::Btrfs { part, source })
+    }
+
+    fn btrfs_options(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<btrfs::Options> {
+        let (effort, seed) = (self.spec.profile, self.gathered.seed);
+        let mut options = formats::btrfs_options(part, fs, effort, self.sector_size(), seed)?;
+        subvolumes::find(part, fs, tree, &mut options)?;
+        Ok(options)
+    }
+
+    fn btrfs(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+        let failed = |source| Error::Btrfs {
+            part: part.to_string(),
+            source,
+        };
+        let options = self.btrfs_options(part, fs, tree)?;
+        let uuid = options.uuid;
+        let Squashing::Spool(folder) = self.work.squashing else {
+            let looking = btrfs::Looking {
+                threads: self.work.threads,
+                digests: self.digests(fs),
+                progress: self.work.progress,
+            };
+            let outlook = btrfs::outlook(tree, &options, &looking).map_err(failed)?;
+            let detail = Detail::Btrfs {
+                usage: outlook.usage,
+                uuid,
+                segments: Vec::new(),
+                estimate: outlook.usage.is_none(),
+            };
+            return Ok((Content::Zeros(outlook.size), detail));
+        };
+        let spool = Spool::create(folder)?;
+        let units = id::unit_hashes(tree, self.gathered);
+        let reuse = self.work.segments.map(|places| btrfs::Reuse {
+            units: &units,
+            places,
+        });
+        let work = btrfs::Work {
+            spool: &spool,
+            threads: self.work.threads,
+            digests: self.digests(fs),
+            progress: self.work.progress,
+            reuse,
+        };
+        let planned = btrfs::plan(tree, &options, &work).map_err(failed)?;
+        let detail = Detail::Btrfs {
+            usage: Some(planned.usage),
+            uuid,
+            segments: planned.segments,
+            estimate: false,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    /// The digests of a file system's nodes. They are numbered as the closure's nodes are, which have other numbers where its
+    /// paths lie elsewhere.
+    fn digests(&self, fs: &FileSystem) -> &[Option<[u8; 32]>] {
+        if (fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs) {
+            &self.gathered.digests
+        } else {
+            &[]
+        }
     }
 
     fn swap(&self, part: &str, fs: &FileSystem) -> Result<(Content, Detail)> {

@@ -67,6 +67,7 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
     };
     for (key, fs) in &spec.fs {
         crate::formats::check_keys(key, fs)?;
+        crate::subvolumes::check(key, fs)?;
         crate::attributes::check(key, fs)?;
     }
     gathered.archives = crate::host::archives(spec, access.folder, access.spool, access.progress)?;

@@ -108,6 +108,17 @@ pub enum Detail {
         /// Its id.
         uuid: uuid::Uuid,
     },
+    /// A btrfs.
+    Btrfs {
+        /// How full it is; unknown when it is an estimate.
+        usage: Option<btrfs::Usage>,
+        /// Its id.
+        uuid: uuid::Uuid,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
+        /// Whether it was not made, and its size is the most that it can take.
+        estimate: bool,
+    },
     /// A swap area.
     Swap {
         /// Its id.
@@ -158,8 +169,13 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         texts.any(|text| text.contains("{fs.") || text.contains("{verity."))
     };
     for (key, fs) in &spec.fs {
-        if fs.format == Format::Fat && !holds_parts(fs) {
-            planner.part(&format!("fs.{key}"))?;
+        match fs.format {
+            _ if holds_parts(fs) => {}
+            Format::Fat => {
+                planner.part(&format!("fs.{key}"))?;
+            }
+            Format::Btrfs => planner.check_btrfs(key, fs)?,
+            Format::Squashfs | Format::Ext4 | Format::Swap => {}
         }
     }
     Ok(())
@@ -407,7 +423,9 @@ impl Part {
     pub fn is_estimate(&self) -> bool {
         matches!(
             self.detail,
-            Detail::Squashfs { estimate: true, .. } | Detail::Verity { estimate: true, .. }
+            Detail::Squashfs { estimate: true, .. }
+                | Detail::Btrfs { estimate: true, .. }
+                | Detail::Verity { estimate: true, .. }
         )
     }
 

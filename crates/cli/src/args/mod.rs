@@ -2,6 +2,7 @@
 //! share. Files here import only other files of this folder; commands import them.
 
 pub(crate) mod blocks;
+pub(crate) mod btrfs;
 pub(crate) mod build;
 pub(crate) mod bundle;
 pub(crate) mod cache;
@@ -22,6 +23,7 @@ use std::num::NonZeroUsize;
 
 use clap::{Parser, Subcommand};
 
+use btrfs::Btrfs;
 use build::{Build, Plan};
 use bundle::Bundle;
 use diff::Diff;
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Squashfs(Squashfs),
     /// Make an ext4 of a closure or a folder, without a specification
     Ext4(Ext4),
+    /// Make a btrfs of a closure or a folder, without a specification
+    Btrfs(Btrfs),
     /// Make a FAT of a folder or files, without a specification
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification

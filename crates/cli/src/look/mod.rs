@@ -83,19 +83,18 @@ pub(crate) fn ls(args: &Ls, threads: usize, ui: &Ui) -> Result<(), Failure> {
         Ok::<(), inspect::Error>(())
     });
     listed.map_err(at)?;
-    if ui.json() {
-        ui.print_json(&entries)?;
-    } else {
-        ui.print(&text)?;
-    }
     let mut problems = problems.into_iter().map(at);
-    let Some(first) = problems.next() else {
-        return Ok(());
-    };
-    for other in problems {
-        ui.warn(&other.message);
+    match problems.next() {
+        None if ui.json() => ui.print_json(&entries),
+        None => ui.print(&text),
+        Some(first) => {
+            if !ui.json() {
+                ui.print(&text)?;
+            }
+            problems.for_each(|other| ui.warn(&other.message));
+            Err(first.found(&entries))
+        }
     }
-    Err(first)
 }
 
 /// `kiln cat`.

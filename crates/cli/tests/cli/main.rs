@@ -6,6 +6,8 @@
     reason = "a test may panic, and says what it skips"
 )]
 
+mod btrfs;
+mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
@@ -18,7 +20,9 @@ mod inputs;
 mod kills;
 mod layouts;
 mod limits;
+mod look;
 mod names;
+mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;

@@ -1,0 +1,231 @@
+//! A closure as btrfs in the hands of Linux and btrfs-progs: scrubbed, filled, grown to the size of a card, snapshotted,
+//! balanced, sent and received; and whole afterwards.
+
+use std::fs;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use btrfs::read::FileSystem;
+
+use crate::boots::console_lines;
+use crate::btrfs::add_modules;
+use crate::demo::{demo, is_made, kiln, target};
+use crate::tools::{given, installed, run, tool};
+
+/// What the root promises.
+const FREE: u64 = 64 << 20;
+const FILES: u32 = 1000;
+/// A card.
+const CARD: u64 = 64 << 30;
+
+const SPEC: &str = r#"
+schema = 1
+name = "btrfs-{series}"
+
+[closure]
+from = "STORE/closure-info"
+store-root = "STORE/root"
+
+[fs.root]
+format = "btrfs"
+profile = "modern"
+compression = "zstd"
+level = 3
+free = "64MiB"
+closure = true
+directories = ["/proc", "/sys", "/dev", "/run", "/etc", "/tmp", "/received", "/snapshots"]
+attributes = [{ path = "/first", mode = "0755" }, { path = "/progs/*", mode = "0755" }]
+
+[fs.root.files]
+"/first" = "first"
+"/sent/kernel" = "{kernel}"
+"/sent/folder/first" = "first"
+PROGS
+
+[fs.root.subvolumes]
+"/nix" = {}
+"/sent" = { read-only = true }
+"#;
+
+/// Goes before the system's own init, which lets Nix read every file and compare its hashes.
+const FIRST: &str = r#"#!TOPLEVEL/sw/bin/bash
+export PATH=TOPLEVEL/sw/bin
+for folder in proc:proc sysfs:sys devtmpfs:dev tmpfs:run; do
+  busybox mount -t ${folder%:*} ${folder%:*} /${folder#*:}
+done
+btrfs() { /progs/loader --library-path /progs /progs/btrfs "$@"; }
+# try NAME COMMAND…: says what came of it, and the first lines that it printed where it failed.
+try() {
+  local name=$1 status=0
+  shift
+  "$@" > /run/log 2>&1 || status=$?
+  echo "FIRST $name $status"
+  [ $status = 0 ] || busybox head -n 20 /run/log
+}
+scrub() {
+  btrfs scrub start -B / > /run/scrub; busybox cat /run/scrub; busybox grep -q 'no errors found' /run/scrub
+}
+grow() {
+  btrfs filesystem resize max / && [ "$(df -B1M --output=size / | tail -n 1)" -gt 65000 ]
+}
+travel() {
+  btrfs send /sent | btrfs receive /received && cmp /sent/kernel /received/sent/kernel || return
+  btrfs subvolume snapshot /sent /snapshots/next && echo more > /snapshots/next/more &&
+    busybox rm /snapshots/next/folder/first && btrfs property set /snapshots/next ro true &&
+    btrfs send -p /sent /snapshots/next | btrfs receive /received || return
+  cmp /snapshots/next/more /received/next/more && cmp /sent/kernel /received/next/kernel &&
+    [ ! -e /received/next/folder/first ]
+}
+snapshot() {
+  btrfs subvolume snapshot -r /nix /snapshots/nix && btrfs subvolume snapshot / /snapshots/root &&
+    echo changed > /snapshots/root/first && [ "$(busybox head -c 2 /first)" = '#!' ]
+}
+try scrub scrub
+try fill TOPLEVEL/checks/fill PROMISE
+try grow grow
+try large dd if=/dev/urandom of=/large bs=1M count=100
+try snapshot snapshot
+try travel travel
+try balance btrfs balance start --full-balance /
+try scrub-again scrub
+try remove busybox rm /large
+try delete btrfs subvolume delete --commit-after /snapshots/root
+echo "FIRST devices $(btrfs device stats / | busybox grep -cv ' 0$')"
+busybox umount /run /dev /sys /proc
+exec TOPLEVEL/init
+"#;
+
+fn store() -> PathBuf {
+    demo().join("out/store-amd64")
+}
+
+/// Where a path of the store's file system lies on this machine. Links of it lead into the store.
+fn place(path: &Path) -> PathBuf {
+    let root = store().join("root");
+    let place = root.join(path.strip_prefix("/").unwrap());
+    match fs::read_link(&place) {
+        Ok(link) => root.join(link.strip_prefix("/").unwrap()),
+        Err(_) => place,
+    }
+}
+
+/// This machine's btrfs-progs, with their libraries and their loader, as lines of a specification.
+fn progs() -> String {
+    let program = run(tool("sh").args(["-c", "command -v btrfs"]));
+    let libraries = run(tool("ldd").arg(program.trim()));
+    let mut lines = vec![format!("\"/progs/btrfs\" = \"{}\"", program.trim())];
+    for path in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+        let name = path.rsplit('/').next().unwrap();
+        let name = if name.starts_with("ld-") { "loader" } else { name };
+        lines.push(format!("\"/progs/{name}\" = \"{path}\""));
+    }
+    lines.join("\n")
+}
+
+/// Builds the file system, and the first RAM disk that mounts it.
+fn build(dir: &Path, toplevel: &Path) -> (PathBuf, PathBuf) {
+    let first = FIRST
+        .replace("TOPLEVEL", toplevel.to_str().unwrap())
+        .replace("PROMISE", &format!("{FREE}:{FILES}"));
+    let spec = SPEC
+        .replace("STORE", store().to_str().unwrap())
+        .replace("PROGS", &progs());
+    fs::write(dir.join("spec.toml"), spec).unwrap();
+    fs::write(dir.join("first"), first).unwrap();
+    let out = dir.join("out");
+    fs::create_dir(&out).unwrap();
+    run(kiln()
+        .arg("build")
+        .arg(dir.join("spec.toml"))
+        .arg("--out")
+        .arg(&out));
+    let mut initrd = fs::read(place(&toplevel.join("initrd"))).unwrap();
+    let releases = place(&toplevel.join("kernel-modules")).join("lib/modules");
+    let kernel = place(&toplevel.join("kernel"));
+    add_modules(&mut initrd, &releases, kernel.parent().unwrap().parent().unwrap());
+    fs::write(dir.join("initrd"), initrd).unwrap();
+    (out.join("root.btrfs"), dir.join("initrd"))
+}
+
+/// Both of btrfs-progs' modes, and our own reader, find nothing.
+fn check(image: &Path) {
+    for arguments in [&["--check-data-csum"][..], &["--mode=lowmem"]] {
+        let said = run(tool("btrfs").arg("check").args(arguments).arg(image));
+        assert!(!said.contains("rror:") && !said.contains("ERROR"), "{said}");
+    }
+    let size = fs::metadata(image).unwrap().len();
+    let system = FileSystem::open(Arc::new(File::open(image).unwrap()), size).unwrap();
+    system.check().unwrap();
+}
+
+#[test]
+fn linux_scrubs_fills_grows_balances_and_sends_a_closure() {
+    let tools = ["qemu-system-x86_64", "btrfs", "ldd"];
+    let stamp = store().join("stamp");
+    let condition = format!("{} is there (tests/run store makes it)", stamp.display());
+    if !is_made() || !installed(&tools) || !given(stamp.exists(), &condition) {
+        return;
+    }
+    let dir = tempfile::tempdir_in(target()).unwrap();
+    let dir = dir.path();
+    let toplevel = fs::read_to_string(store().join("toplevel")).unwrap();
+    let toplevel = Path::new(toplevel.trim());
+    let (image, initrd) = build(dir, toplevel);
+    check(&image);
+    // Sparse, whatever it is written to.
+    let disk = dir.join("disk");
+    run(tool("cp").arg("--sparse=always").args([&image, &disk]));
+    File::options()
+        .write(true)
+        .open(&disk)
+        .unwrap()
+        .set_len(CARD)
+        .unwrap();
+
+    let log = dir.join("console.log");
+    let mut machine = tool("timeout");
+    machine.args(["1500", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
+    machine.args(["-accel", "tcg", "-smp", "1", "-m", "1024", "-nic", "none"]);
+    machine.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
+    machine.arg("-serial").arg(format!("file:{}", log.display()));
+    machine.arg("-kernel").arg(place(&toplevel.join("kernel")));
+    machine.arg("-initrd").arg(initrd);
+    machine.args([
+        "-append",
+        "console=ttyS0 loglevel=5 panic=-1 root=/dev/vda rootfstype=btrfs rw init=/first",
+    ]);
+    machine.arg("-drive").arg(format!(
+        "if=virtio,format=raw,cache=unsafe,discard=unmap,detect-zeroes=unmap,file={}",
+        disk.display()
+    ));
+    run(&mut machine);
+    let console = console_lines(&log);
+    let text = console.join("\n");
+    for wanted in [
+        "FIRST scrub 0",
+        "FIRST fill 0",
+        "FIRST grow 0",
+        "FIRST large 0",
+        "FIRST snapshot 0",
+        "FIRST travel 0",
+        "FIRST balance 0",
+        "FIRST scrub-again 0",
+        "FIRST remove 0",
+        "FIRST delete 0",
+        "FIRST devices 0",
+        "CHECK ok mtimes: 1",
+        "CHECK ok load-db: loaded",
+        "CHECK ok verify: Nix finds nothing wrong",
+        "CHECK ok kernel-log: no complaints",
+        "BOOT-DONE",
+    ] {
+        let said = console.iter().any(|line| line.starts_with(wanted));
+        assert!(said, "the console does not say {wanted:?}:\n{text}");
+    }
+    let complaint = console
+        .iter()
+        .find(|line| line.contains("BTRFS") && !line.contains("BTRFS info"));
+    assert_eq!(complaint, None);
+    check(&disk);
+}
