@@ -22,7 +22,9 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_key_is_documented() {
-    let Some(world) = crate::bundles::world() else { return };
+    let Some(world) = crate::bundles::world() else {
+        return;
+    };
     world.edit("spec.toml", "[disk]\n", "[disk]\ncompress = \"zstd\"\n");
     world.done(&["build", "spec.toml", "--out", "out"]);
     let manifest = fs::read(world.path("out/demo-25.11.manifest.json")).unwrap();
@@ -30,7 +32,10 @@ fn every_key_is_documented() {
     let mut found = BTreeSet::new();
     keys(&manifest, &mut found);
     assert!(found.len() > 30, "{found:?}");
-    let missing: Vec<&String> = found.iter().filter(|key| !PAGE.contains(&format!("`{key}`"))).collect();
+    let missing: Vec<&String> = found
+        .iter()
+        .filter(|key| !PAGE.contains(&format!("`{key}`")))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
     let kinds = manifest["disk"]["regions"].as_array().unwrap().iter();
     for kind in kinds.map(|region| region["kind"].as_str().unwrap()) {
