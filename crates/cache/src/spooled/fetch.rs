@@ -6,7 +6,7 @@
 use super::lift::fits;
 use super::pack::Making;
 use super::rooms::Filling;
-use super::{Blocks, Depth, Spooled};
+use super::{Blocks, Depth, Filled, Spooled};
 use crate::Shared;
 
 /// How many segments are fetched at once.
@@ -41,7 +41,7 @@ fn fetch<'a, B: Blocks>(
     making: &Making<'a, B>,
     task: usize,
     places: &[Shared],
-) -> Result<Option<(Spooled<B::Note>, Filling<'a>)>, B::Error> {
+) -> Result<Filled<'a, B>, B::Error> {
     let Some(key) = making.key(task) else {
         return Ok(None);
     };

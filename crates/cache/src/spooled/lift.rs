@@ -4,7 +4,7 @@ use image::ReadAt;
 use rayon::prelude::*;
 
 use super::rooms::Rooms;
-use super::{Blocks, Depth, Spooled, Spooling, Threads, Wanted};
+use super::{Blocks, Depth, Had, Spooled, Spooling, Threads, Wanted};
 use crate::key::{Checksum, Key};
 use crate::{Found, Segments};
 
@@ -32,7 +32,7 @@ pub(super) fn lift<B: Blocks>(
     numbers: &[usize],
     work: &Spooling,
     rooms: &Rooms,
-) -> Result<Vec<Option<Spooled<B::Note>>>, B::Error> {
+) -> Result<Vec<Had<B>>, B::Error> {
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
@@ -59,7 +59,7 @@ struct Lifting<'a, B> {
 
 impl<B: Blocks> Lifting<'_, B> {
     /// Looks for one segment, in one place after the other.
-    fn find(&self, number: usize, key: &Key) -> Result<Option<Spooled<B::Note>>, B::Error> {
+    fn find(&self, number: usize, key: &Key) -> Result<Had<B>, B::Error> {
         let near = self.work.near();
         for (asked, place) in near.iter().enumerate() {
             self.work.progress.advance(0)?;

@@ -145,6 +145,12 @@ impl<N> Spooled<N> {
     }
 }
 
+/// A segment, if it could be had.
+type Had<B> = Option<Spooled<<B as Blocks>::Note>>;
+
+/// The same with what it is in, which is not finished.
+type Filled<'a, B> = Option<(Spooled<<B as Blocks>::Note>, rooms::Filling<'a>)>;
+
 /// What spooling needs. None of it changes a byte of a block.
 pub struct Spooling<'a> {
     /// Where segments are put.

@@ -11,7 +11,7 @@ use std::thread;
 use super::lift::{lift, seen};
 use super::queue::Queue;
 use super::rooms::{Filling, Rooms};
-use super::{Blocks, Spooled, Spooling, Threads, Wanted, fetch};
+use super::{Blocks, Filled, Had, Spooled, Spooling, Threads, Wanted, fetch};
 use crate::Shared;
 use crate::key::{Checksum, Key};
 
@@ -87,7 +87,7 @@ pub(super) fn pack<B: Blocks>(
     work: &Spooling,
 ) -> Result<Vec<Spooled<B::Note>>, B::Error> {
     let mut seen = seen(segments, work)?;
-    let mut spooled: Vec<Option<Spooled<B::Note>>> = vec![None; segments.len()];
+    let mut spooled: Vec<Had<B>> = vec![None; segments.len()];
     for (number, _) in segments
         .iter()
         .enumerate()
@@ -127,7 +127,7 @@ fn make_missing<B: Blocks>(
     blocks: &B,
     segments: &[Wanted],
     numbers: &[usize],
-    spooled: &mut [Option<Spooled<B::Note>>],
+    spooled: &mut [Had<B>],
     work: &Spooling,
     rooms: &Rooms,
 ) -> Result<(), B::Error> {
@@ -225,7 +225,7 @@ fn spool<'a, B: Blocks>(
     making: &Making<'a, B>,
     task: usize,
     numbers: Range<usize>,
-) -> Result<Option<(Spooled<B::Note>, Filling<'a>)>, B::Error> {
+) -> Result<Filled<'a, B>, B::Error> {
     let mut filling = making.fill(task, None);
     let mut checksum = making.key(task).map(Checksum::new);
     let (mut sizes, mut notes) = (Vec::new(), Vec::new());
