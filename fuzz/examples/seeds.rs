@@ -69,7 +69,9 @@ fn compressed() -> Seeds {
 /// One copy, and two.
 fn environments() -> Seeds {
     let variables = [("BOOT_ORDER", "A B"), ("BOOT_A_LEFT", "3")];
-    let variables = variables.map(|(name, value)| (name.to_string(), value.to_string())).into();
+    let variables = variables
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .into();
     let of = |flags| uboot::EnvironmentOptions {
         flags,
         ..uboot::EnvironmentOptions::new(512)
@@ -100,7 +102,41 @@ fn archives() -> Seeds {
     Ok(seeds)
 }
 
-/// An unsigned bundle and its manifest.
+/// A bundle of the format plain. Who has signed what, nobody looks at here.
+fn plain_bundle() -> Result<Vec<u8>, Box<dyn Error>> {
+    let image = noise(5000, 9);
+    let digest = "0".repeat(64);
+    let manifest = format!(
+        "[update]\ncompatible=rock64\n\n[image.boot]\nfilename=boot.vfat\nsize={}\nsha256={digest}\n",
+        image.len()
+    );
+    let mut tree = Tree::default();
+    tree.add_at(b"/boot.vfat", Node::file(image))?;
+    tree.add_at(b"/manifest.raucm", Node::file(manifest.into_bytes()))?;
+    let options = squashfs::Options {
+        block_size: 4096,
+        ..squashfs::Options::default()
+    };
+    let spool = Spool::create(Path::new("."))?;
+    let work = squashfs::Work {
+        spool: &spool,
+        threads: 1,
+        digests: &[],
+        progress: &Silent,
+        reuse: None,
+    };
+    let image = squashfs::plan(&tree, &options, &work)?.image;
+    let mut bytes = vec![0; usize::try_from(image.size())?];
+    image.read_exact_at(&mut bytes, 0)?;
+    bytes.extend(DETACHED);
+    bytes.extend(u64::try_from(DETACHED.len())?.to_be_bytes());
+    Ok(bytes)
+}
+
+/// A signature that is detached from what it signs.
+const DETACHED: &[u8] = include_bytes!("../seeds/detached.der");
+
+/// An unsigned bundle and its manifest, and a plain one.
 fn bundles() -> Seeds {
     let image = bundle::ImageOptions {
         manifest: bundle::manifest::Image {
@@ -125,7 +161,7 @@ fn bundles() -> Seeds {
     };
     let unsigned = bundle::plan(&options, &work)?;
     let file = image::Content::Image(std::sync::Arc::new(unsigned.image()?));
-    Ok(vec![file.to_vec()?, unsigned.text().to_vec()])
+    Ok(vec![file.to_vec()?, unsigned.text().to_vec(), plain_bundle()?])
 }
 
 /// Files of several sizes, two levels of directories, and a name that is long for FAT.

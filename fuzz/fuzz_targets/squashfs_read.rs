@@ -16,6 +16,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(tree) = archive.tree() {
         _ = fuzz::read_files(&tree);
         let structures = archive.structures().expect("a good tree has places");
-        assert!(structures.iter().all(|place| place.node.is_none_or(|node| node.index() < tree.len())));
+        assert!(
+            structures
+                .iter()
+                .all(|place| place.node.is_none_or(|node| node.index() < tree.len()))
+        );
     }
 });
