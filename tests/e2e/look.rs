@@ -136,7 +136,7 @@ fn listings_are_fast() {
         drop(run(tool("debugfs")
             .arg("-f")
             .arg(path("commands"))
-            .arg(path("x.ext4"))))
+            .arg(path("x.ext4"))));
     });
     let ext4 = ours("x.ext4");
     eprintln!("ext4: {ext4:?}, debugfs {debugfs:?}");
@@ -154,7 +154,7 @@ fn listings_are_fast() {
         assert_eq!(
             run(kiln().arg("cat").arg(&packed).arg("/folder-7/file-777")),
             "777"
-        )
+        );
     });
     eprintln!("cat of one file in a 1 GiB .zst: {one:?}");
     assert!(one < Duration::from_millis(200), "{one:?}");
