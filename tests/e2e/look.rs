@@ -25,9 +25,9 @@ fn listed(image: &Path, path: &str) -> BTreeMap<String, Value> {
 /// The names below a path.
 fn below<'a>(entries: &'a BTreeMap<String, Value>, part: &str) -> Vec<&'a str> {
     let names = entries.keys().filter_map(|path| path.strip_prefix(part));
-    names
-        .filter(|name| name.starts_with('/') && *name != "/")
-        .collect()
+    let names = names.filter(|name| name.starts_with('/'));
+    // Lists of one name a line end there.
+    names.map(|name| name.split("\\n-end").next().unwrap()).collect()
 }
 
 /// The lines that are paths, as listings show them.
