@@ -226,7 +226,7 @@ fn ten_thousand_levels() {
             "{extracted:?}"
         );
     }
-    let deep = ["d"; 10_000].join("/");
+    let deep = vec!["d"; 10_000].join("/");
     let script = "import tarfile,io\nt=tarfile.open('x.tar','w',format=tarfile.PAX_FORMAT)\ni=tarfile.TarInfo('DEEP/f');i.size=1\nt.addfile(i,io.BytesIO(b'x'))";
     world.write("make.py", script.replace("DEEP", &deep).as_bytes());
     shell(&world, "python3 make.py");
