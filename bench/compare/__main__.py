@@ -20,7 +20,8 @@ COMPARISONS = {module.__name__.rpartition(".")[2]: module
                for module in (squashfs, rebuild, parts, ext4, btrfs, reflink, fat, bundle, disk, fetch, many, large)}
 INTRODUCTION = """# Benchmarks
 
-Ratios matter, seconds do not: the programs of a comparison run in turn on the same machine, and of each the fastest round counts. In
+Ratios matter, seconds do not: the programs of a comparison run in turn on the same machine, and of each the fastest round counts. Until
+on the disk: with the time that it takes to have the output there, whoever waits for it; without waiting: nobody does. In
 brackets, Kiln's figure by that of the line. Peak memory is that of the largest process; written are all bytes that a program
 made a disk's pages dirty with, also those of files that it removed again."""
 

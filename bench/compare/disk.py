@@ -7,6 +7,7 @@ import json
 from .bundle import given_images
 from .measure import Failure, Program, run
 from .setting import Result
+from .tables import Goal
 
 TITLE = "A disk of ready parts"
 ROUNDS = 3
@@ -83,4 +84,5 @@ def compare(setting):
         raise Failure(f"the tables differ: {partitions(ours)} {partitions(theirs)}")
     for image in (ours, theirs):
         check_contents(image, given)
-    return Result(f"{sum((given / part[1]).stat().st_size for part in PARTS)} bytes of parts", runs, "kiln")
+    goals = [Goal("until on the disk, kiln / genimage", runs.ratio("synced_seconds", "kiln", "genimage"), 1.5)]
+    return Result(f"{sum((given / part[1]).stat().st_size for part in PARTS)} bytes of parts", runs, "kiln", goals)

@@ -80,7 +80,7 @@ def compare(setting):
     with served(folder):
         runs = setting.in_turn(ROUNDS, [
             Program("kiln", [setting.kiln, "ext4", "--closure", ADDRESS, "--path", toplevel, "--trusted-key", key, "--out", ours], ours),
-            Program("curl, zstd, nix-store", bash(RESTORE, ADDRESS, folder / "cache", restored), restored),
+            Program("curl, zstd, nix-store", bash(RESTORE, ADDRESS, folder / "cache", restored), restored, waits=True),
         ])
     if difference := file_difference(ours, local):
         raise Failure(difference)

@@ -54,7 +54,7 @@ class Setting:
 
     def in_turn(self, rounds, programs, runs=None):
         """Runs programs in turn, in so many rounds unless other is said."""
-        return in_turn(self.rounds or (1 if self.quick else rounds), programs, runs)
+        return in_turn(self.rounds or (1 if self.quick else rounds), programs, self.folder, runs)
 
     def profile(self):
         """Options that make a level of a specification a small one, where inputs are small."""

@@ -47,7 +47,8 @@ def table(header, rows):
 
 
 FIGURES = [
-    ("wall", "wall_seconds", seconds),
+    ("until on the disk", "synced_seconds", seconds),
+    ("without waiting", "unsynced_seconds", seconds),
     ("CPU", "cpu_seconds", seconds),
     ("peak memory", "memory_bytes", mebibytes),
     ("written", "written_bytes", mebibytes),
@@ -61,7 +62,7 @@ def figures_table(runs, ours, peers):
     for name in runs.figures:
         row = [name]
         for _, what, form in FIGURES:
-            number, given = getattr(runs.best(name), what), getattr(runs.best(base), what)
+            number, given = getattr(runs.best(name, what), what), getattr(runs.best(base, what), what)
             if number is None:
                 row.append("")
             elif name == base or not given or not number or (peers and name not in peers):

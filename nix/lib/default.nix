@@ -15,7 +15,7 @@
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
-#   segments    compressed segments that mkSegments has made, or true for those of each squashfs of the closure
+#   segments    compressed segments that mkSegments has made, or true for those of each squashfs and btrfs of the closure
 #   nativeBuildInputs, passthru, meta    as everywhere
 {
   pkgs,
@@ -114,14 +114,16 @@ let
         fs:
         let
           packs = fs.closure or false || fs.layout or "fhs" != "fhs";
-          kind = fs.compression or "zstd";
+          kind = fs.compression or (if fs.format == "squashfs" then "zstd" else "none");
+          # Its segments hold equal files once, and others are not made here.
+          shares = fs.deduplicate or true;
         in
-        lib.optionals (fs.format == "squashfs" && packs && kind != "none") (
+        lib.optionals (builtins.elem fs.format [ "squashfs" "btrfs" ] && packs && kind != "none" && shares) (
           if roots == [ ] then
             throw "${name}: segments = true needs closure = [ … ], a list of packages"
           else
             mkSegments (
-              lib.filterAttrs (key: _: key == "compression" || key == "level" || key == "block-size") fs
+              lib.filterAttrs (key: _: builtins.elem key [ "format" "compression" "level" "block-size" ]) fs
               // lib.optionalAttrs (args ? profile) { inherit (args) profile; }
               // {
                 closure = roots;
@@ -169,7 +171,7 @@ let
       // args.passthru or { };
     };
 
-  # Segments of a squashfs of `closure`, each in a derivation of its own, so that images which share store paths share
+  # Segments of a squashfs or a btrfs of `closure`, each in a derivation of its own, so that images which share store paths share
   # the work. Images take them from `segments`. Which there are is imported from mkSegmentList.
   inherit (import ./segments.nix { inherit buildPkgs kiln; }) mkSegmentList mkSegments;
 

@@ -5,6 +5,9 @@
 let
   inherit (buildPkgs) lib;
 
+  # The file system that has the segments; a squashfs when nobody says so.
+  kind = format: lib.optionals (format != "squashfs") (option "format" format);
+
   option = name: value: lib.optionals (value != null) [ "--${name}" (toString value) ];
 
   # A derivation that runs `kiln segments` with these words, and sees the closure of these store paths.
@@ -34,9 +37,12 @@ let
   mkSegmentList =
     {
       closure,
-      block-size ? "1MiB",
+      # "squashfs" or "btrfs".
+      format ? "squashfs",
+      # A squashfs's.
+      block-size ? if format == "squashfs" then "1MiB" else null,
     }:
-    run "segments.json" closure (option "block-size" block-size) {
+    run "segments.json" closure (kind format ++ option "block-size" block-size) {
       preferLocalBuild = true;
       buildCommand = ''kiln segments list --json --closure "$closure" "''${words[@]}" > "$out"'';
     };
@@ -45,10 +51,12 @@ let
     {
       # The store paths whose closure is packed.
       closure,
-      # How a squashfs of it is compressed: keys of [fs.NAME].
+      # The file system that it is packed into: "squashfs" or "btrfs".
+      format ? "squashfs",
+      # How that is compressed: keys of [fs.NAME].
       compression ? "zstd",
       level ? null,
-      block-size ? "1MiB",
+      block-size ? if format == "squashfs" then "1MiB" else null,
       # The specification's: "dev" or "release".
       profile ? null,
       # One derivation for all of them, so that nothing is imported from a derivation.
@@ -60,6 +68,7 @@ let
         run name paths
           (
             words
+            ++ kind format
             ++ option "compression" compression
             ++ option "level" level
             ++ option "block-size" block-size
@@ -72,7 +81,7 @@ let
             buildCommand = ''kiln segments make --closure "$closure" --out "$out" "''${words[@]}" 2>&1 | cat'';
           };
 
-      list = mkSegmentList { inherit closure block-size; };
+      list = mkSegmentList { inherit closure format block-size; };
       listed = builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.readFile list));
 
       # A store path that is here, as a string that depends on it.

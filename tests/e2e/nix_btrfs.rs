@@ -1,6 +1,7 @@
 //! Roots that are a btrfs, as `tests/nix/btrfs.nix` makes them: functions, nixpkgs' make-btrfs-fs.nix, modules, `sane.image`
 //! and image.repart. What is built, btrfs-progs look at.
 
+mod boots;
 mod told;
 
 use std::fs::{self, File};

@@ -228,6 +228,7 @@ fn inputs(world: &World, dir: &Path) -> PathBuf {
     let known = world.store().with_file_name("inputs.json");
     let mut inputs: Value = serde_json::from_str(&fs::read_to_string(known).unwrap()).unwrap();
     inputs["systems"] = json!({ "aarch64-linux": system("store"), "x86_64-linux": system("store-amd64") });
+    inputs["folder"] = json!(dir);
     inputs["systemd-boot"] = json!(demo().join("out/efi-loader/systemd-bootx64.efi"));
     let path = dir.join("inputs.json");
     fs::write(&path, inputs.to_string()).unwrap();
@@ -235,7 +236,7 @@ fn inputs(world: &World, dir: &Path) -> PathBuf {
 }
 
 /// Builds an attribute of `tests/nix/boots.nix`, with the demo's arm64 closure out of a binary cache.
-fn built(world: &World, attribute: &str, dir: &Path) -> PathBuf {
+pub(crate) fn built(world: &World, attribute: &str, dir: &Path) -> PathBuf {
     let cache = cache();
     let source = format!("file://{}", cache.path.join(BUCKET).display());
     let key = fs::read_to_string(cache.path.join("key")).unwrap();
@@ -253,7 +254,7 @@ fn built(world: &World, attribute: &str, dir: &Path) -> PathBuf {
 }
 
 /// A boot, and what the console said.
-fn boot(image: &Path, log: &Path, more: &[&str]) -> Vec<String> {
+pub(crate) fn boot(image: &Path, log: &Path, more: &[&str]) -> Vec<String> {
     let mut boot = tool(demo().join("boot").to_str().unwrap());
     boot.arg(image)
         .args(["--timeout", "900"])
@@ -266,12 +267,12 @@ fn boot(image: &Path, log: &Path, more: &[&str]) -> Vec<String> {
 }
 
 /// The number behind a word on the console.
-fn number(console: &[String], word: &str) -> u64 {
+pub(crate) fn number(console: &[String], word: &str) -> u64 {
     let line = console.iter().find_map(|line| line.strip_prefix(word)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-fn says(console: &[String], wanted: &str) -> bool {
+pub(crate) fn says(console: &[String], wanted: &str) -> bool {
     console.iter().any(|line| line.starts_with(wanted))
 }
 

@@ -67,3 +67,19 @@ fn segments_change_no_byte_of_a_whole_system() {
         [&wanted, &wanted]
     );
 }
+
+#[test]
+fn segments_change_no_byte_of_a_btrfs() {
+    let Some(world) = world() else { return };
+    let btrfs = |folder: &Path| sha256(&folder.join("store.btrfs"));
+    let (without, _) = built(&world, &["btrfs-segments.without"]);
+    let wanted = btrfs(&without[0]);
+    let segments = world.evaluated("builtins.length t.btrfs-segments.apart.segments");
+    let (apart, of_apart) = built(&world, &["btrfs-segments.apart"]);
+    // Store paths that have nothing to compress need no compression. The image makes what is in no store path.
+    let most = usize::try_from(segments.as_u64().unwrap()).unwrap() + 1;
+    assert!(most > 2 && (2..=most).contains(&of_apart), "{of_apart} of {most}");
+    let (together, of_together) = built(&world, &["btrfs-segments.together"]);
+    assert!((1..=2).contains(&of_together), "{of_together}");
+    assert_eq!([&btrfs(&apart[0]), &btrfs(&together[0])], [&wanted, &wanted]);
+}

@@ -124,6 +124,17 @@ let
             nixpkgs.overlays = [
               (_: _: {
                 nix = package "nix" demo.nix;
+                # The demo has no btrfs-progs, and systemd's own program for the one thing that is asked of them here.
+                btrfs-progs = here.runCommand "btrfs-progs" { } ''
+                  mkdir -p "$out/bin"
+                  cat > "$out/bin/btrfs" << 'END'
+                  #!${demo.bash}/bin/bash
+                  [ "$*" = "filesystem resize max /" ] || exit 1
+                  systemctl=$(${demo.busybox}/bin/busybox readlink -f ${demo.toplevel}/sw/bin/systemctl)
+                  exec "''${systemctl%/bin/systemctl}/lib/systemd/systemd-growfs" /
+                  END
+                  chmod 755 "$out/bin/btrfs"
+                '';
                 # Debian has programs in sbin, too, and parts of util-linux in another package.
                 e2fsprogs = programs "e2fsprogs" [ demo.e2fsprogs ];
                 util-linux = programs "util-linux" [
@@ -153,6 +164,14 @@ let
       fsType = "vfat";
     };
   };
+
+  # Mounts the root with the options that stage 1 of the demo passes over, and looks at what there is.
+  subvolumes = ''
+    busybox mount -o "remount,$(busybox sed -n 's/.* \/ btrfs .*\(compress=[^, ]*\).*/\1/p' "$system/fstab")" /
+    echo "ROOT $(busybox grep ' / ' /proc/mounts)"
+    echo "DEVICES $(busybox stat -c %d / /nix /home | busybox sort -u | busybox wc -l)"
+    busybox dd if=/dev/zero of=/home/large bs=1M count=64 2> /dev/null && busybox sync && echo "WRITTEN"
+  '';
 
   # What NixOS' installer of systemd-boot writes for a second generation: an entry, and the default.
   switch = ''
@@ -185,6 +204,62 @@ rec {
     }
   ];
   card = card-config.system.build.sdImage;
+
+  # Debian's U-Boot for this machine reads no btrfs, so that the kernel is in the FAT.
+  btrfs-card =
+    (evaluate "aarch64-linux" subvolumes [
+      modules.sd-image
+      (
+        { config, ... }:
+        {
+          kiln.buildSystem = builtins.currentSystem;
+          kiln.rootFormat = "btrfs";
+          kiln.btrfs.level = 3;
+          kiln.btrfs.subvolumes = {
+            "/home" = { };
+            "/nix" = { };
+          };
+          sdImage.compressImage = false;
+          sdImage.firmwareSize = 128;
+          kiln.firmware = {
+            "/Image" = (demoOf "aarch64-linux").kernel;
+            "/initrd" = "${builtins.path { path = "${inputs.folder}/initrd"; name = "initrd"; }}";
+            "/boot.scr" = "{script.boot}";
+          };
+          kiln.specification = {
+            script.boot = {
+              arch = "arm64";
+              source = "${builtins.toFile "boot.cmd" ''
+                setenv bootargs "console=ttyAMA0 panic=-1 root=@root@ rootfstype=@type@ rw init=@system@/init"
+                load ''${devtype} ''${devnum}:''${distro_bootpart} ''${kernel_addr_r} /Image
+                load ''${devtype} ''${devnum}:''${distro_bootpart} ''${ramdisk_addr_r} /initrd
+                setenv initrd_size ''${filesize}
+                booti ''${kernel_addr_r} ''${ramdisk_addr_r}:''${initrd_size} ''${fdtcontroladdr}
+              ''}";
+              substitute = {
+                root = tag config.fileSystems."/".device;
+                type = config.fileSystems."/".fsType;
+                system = "${config.system.build.toplevel}";
+              };
+            };
+            disk.region = [
+              {
+                name = "firmware";
+                type = "0x0b";
+                offset = "8MiB";
+                bootable = true;
+                content = "fs.firmware";
+              }
+              {
+                name = "root";
+                type = "0x83";
+                content = "fs.root";
+              }
+            ];
+          };
+        }
+      )
+    ]).system.build.sdImage;
 
   efi =
     (evaluate "x86_64-linux" switch [

@@ -219,6 +219,32 @@ in
       );
     };
 
+  # The same for a btrfs.
+  btrfs-segments =
+    let
+      store =
+        segments:
+        images.mkBtrfs {
+          name = "store";
+          closure = whole;
+          compression = "zstd";
+          level = 1;
+          inherit segments;
+        };
+    in
+    {
+      without = store false;
+      apart = store true;
+      together = store (
+        images.mkSegments {
+          closure = whole;
+          format = "btrfs";
+          level = 1;
+          whole = true;
+        }
+      );
+    };
+
   # Images for a machine of another architecture.
   builders = import ./builders.nix { inherit pkgs; };
 

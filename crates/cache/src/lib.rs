@@ -49,7 +49,7 @@ pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
 pub use names::{Names, Outline, Reuse};
 pub use push::Pushed;
-pub use shared::{Fetched, Shared};
+pub use shared::{Fetched, Shared, Take};
 pub use shelf::Shelf;
 pub use spooled::{Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
 pub use upkeep::{Damage, Pruned, Usage, Verified};

@@ -26,6 +26,10 @@ pub struct Shared {
     warnings: Warnings,
 }
 
+/// Takes a segment's bytes, one part after the other, until it answers false. With each part it hears how many bytes all
+/// parts are said to have, when the place says so.
+pub type Take<'a> = dyn FnMut(Option<u64>, &[u8]) -> bool + 'a;
+
 /// A segment that was fetched.
 #[derive(Debug)]
 pub struct Fetched {
@@ -51,15 +55,9 @@ impl Shared {
         })
     }
 
-    /// The segment of a key, when it is there: so many blocks, of at most `most` bytes together, of which `take` gets
-    /// one part after the other until it answers false. What is not there, cannot be reached or is damaged is none.
-    pub fn fetch(
-        &self,
-        key: &Key,
-        blocks: usize,
-        most: u64,
-        take: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Option<Fetched> {
+    /// The segment of a key, when it is there: so many blocks, of at most `most` bytes together, which `take` gets.
+    /// What is not there, cannot be reached or is damaged is none.
+    pub fn fetch(&self, key: &Key, blocks: usize, most: u64, take: &mut Take) -> Option<Fetched> {
         if self.down.load(Ordering::Relaxed) {
             return None;
         }
@@ -109,7 +107,7 @@ impl Shared {
         key: &Key,
         blocks: usize,
         most: u64,
-        take: &mut dyn FnMut(&[u8]) -> bool,
+        take: &mut Take,
     ) -> Result<Result<Option<Fetched>, String>, String> {
         let object = object(key);
         let stream = self.remote.stream(&object, 0);
@@ -122,6 +120,8 @@ impl Shared {
         let mut checksum = Checksum::new(key);
         // What may be the end of the entry is held back.
         let tail = entry::tail_len(blocks);
+        let stated = stream.left().and_then(|left| left.checked_sub(tail as u64));
+        let stated = stated.filter(|stated| *stated <= most);
         let mut held = Vec::new();
         let mut chunk = vec![0; CHUNK];
         let mut len = 0;
@@ -137,7 +137,7 @@ impl Shared {
                 return Ok(Err(format!("it has more than {most} bytes of blocks")));
             }
             checksum.add(&held[..known]);
-            if !take(&held[..known]) {
+            if !take(stated, &held[..known]) {
                 return Ok(Ok(None));
             }
             held.drain(..known);

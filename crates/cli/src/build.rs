@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use image::{Content, Folder, Progress as _, Spool, Target, Written};
+use image::{Content, Folder, Image, Progress, Spool, Target, Written};
 use spec::{Detail, Plan, Spec, Squashing, Transport, Transports, Work};
 use transport::Method;
 
 use crate::access::access;
 use crate::args::build::{Build, Paths};
+use crate::beside::Beside;
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
@@ -16,7 +18,7 @@ use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
-use crate::signing::Signing;
+use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
 
@@ -89,12 +91,13 @@ impl Job<'_> {
             only: &self.args.only,
         };
         let plan = plan(spec, &gathered, &work, ui)?;
-        // Sign: the bundle's manifest, and a look at the result with the devices' eyes.
-        let bundle = self.signing.sign(&plan, out, threads, ui)?;
-        // Write: every output grows without a name; when all are complete, they get their names together.
+        // Sign: the bundle's manifest.
+        let bundle = self.signing.sign(&plan)?;
+        // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
+        // bundle is looked at with the devices' eyes.
         let transports = spec::transports(spec)?;
         let mut outputs = outputs(&plan, &transports);
-        for (file, content) in &bundle {
+        for (number, (file, content)) in bundle.files.iter().enumerate() {
             outputs.push(Output {
                 part: "bundle",
                 file,
@@ -102,6 +105,7 @@ impl Job<'_> {
                 id: None,
                 transport: transports.of("bundle"),
                 spool: None,
+                check: Some(&bundle).filter(|_| number == 0),
             });
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
@@ -129,7 +133,8 @@ impl Job<'_> {
 
 fn write_manifest(manifest: &Manifest, file: &Path, ui: &Ui) -> Result<Written, Failure> {
     let text = serde_json::to_vec_pretty(manifest).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
+    let image = alone(&Content::from(text))?;
+    Ok(image::write(file, &image, ui)?)
 }
 
 /// A file that will be made.
@@ -140,6 +145,15 @@ struct Output<'a> {
     id: Option<String>,
     transport: Transport,
     spool: Option<&'a Spool>,
+    /// What it is part of, if that is to be checked.
+    check: Option<&'a Bundled<'a>>,
+}
+
+impl Output<'_> {
+    /// How many bytes are looked at before it is written.
+    fn check_len(&self) -> Option<u64> {
+        self.check?.check_len()
+    }
 }
 
 /// All files of a plan.
@@ -164,6 +178,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 id: id.clone(),
                 transport: transports.of(&part.name),
                 spool: part.spool.as_ref(),
+                check: None,
             });
         }
     }
@@ -176,6 +191,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             id,
             transport: transports.of("disk"),
             spool: None,
+            check: None,
         });
     }
     for beside in &plan.beside {
@@ -186,38 +202,78 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             id: None,
             transport: transports.of(&beside.part),
             spool: None,
+            check: None,
         });
     }
     outputs
 }
 
-/// Writes all outputs, without their names.
+/// Writes all outputs, without their names: beside each other, as far as there are threads.
 fn write_all(
     outputs: &[Output],
     out: &Path,
     threads: usize,
     ui: &Ui,
 ) -> Result<(Vec<Written>, Vec<FileEntry>), Failure> {
-    let (mut written, mut files) = (Vec::new(), Vec::new());
-    for output in outputs {
-        let Output { part, file, .. } = *output;
-        let image = alone(&output.content)?;
-        ui.begin(&format!("writing {file}"), image.mapped_len());
-        let target = Target::claim(&out.join(file))?;
-        let target = complete(target, &image, output.spool, output.transport);
-        let (done, bmap) = write(target, &image, output.transport, threads, ui)?;
-        files.push(FileEntry {
-            id: output.id.clone(),
-            ..FileEntry::new(part, file, &done)
-        });
-        written.push(done);
-        if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
-            let done = image::write(&out.join(&file), &alone(&Content::from(bmap))?, ui)?;
-            files.push(FileEntry::new(part, &file, &done));
-            written.push(done);
-        }
+    let images: Vec<Arc<Image>> = outputs
+        .iter()
+        .map(|output| alone(&output.content))
+        .collect::<Result<_, _>>()?;
+    let step = |(output, image): (&Output, &Arc<Image>)| {
+        let check = output
+            .check_len()
+            .map(|len| (format!("checking {}", output.file), len));
+        let write = (format!("writing {}", output.file), image.mapped_len());
+        check.into_iter().chain([write]).collect::<Vec<_>>()
+    };
+    let steps: Vec<(String, u64)> = outputs.iter().zip(&images).flat_map(step).collect();
+    let all = match outputs {
+        [output] => format!("writing {}", output.file),
+        outputs => format!("writing {} files", outputs.len()),
+    };
+    ui.begin_together(&all, &steps);
+    // What is checked or compressed takes long.
+    let heavy = |output: &Output| output.check_len().is_some() || output.transport.compress.is_some();
+    let heavy: Vec<bool> = outputs.iter().map(heavy).collect();
+    let beside = Beside {
+        threads,
+        heavy: &heavy,
+        progress: ui,
+    };
+    let write = |number: usize, progress: &dyn Progress| {
+        write_one(&outputs[number], &images[number], out, threads, progress)
+    };
+    let done = beside.each(write)?;
+    Ok(done.into_iter().flatten().unzip())
+}
+
+/// Writes an output, and its block map beside it when it has one.
+fn write_one(
+    output: &Output,
+    image: &Image,
+    out: &Path,
+    threads: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<(Written, FileEntry)>, Failure> {
+    let Output { part, file, .. } = *output;
+    if let Some(bundled) = output.check {
+        bundled.check(out, threads, progress)?;
     }
-    Ok((written, files))
+    let target = Target::claim(&out.join(file))?;
+    let target = complete(target, image, output.spool, output.transport);
+    let (done, bmap) = write(target, image, output.transport, threads, progress)?;
+    let entry = FileEntry {
+        id: output.id.clone(),
+        ..FileEntry::new(part, file, &done)
+    };
+    let mut files = vec![(done, entry)];
+    if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {
+        let image = alone(&Content::from(bmap))?;
+        let done = image::write(&out.join(&file), &image, progress)?;
+        let entry = FileEntry::new(part, &file, &done);
+        files.push((done, entry));
+    }
+    Ok(files)
 }
 
 /// What was made.

@@ -11,6 +11,8 @@ use image::Fault;
 pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
+    /// What was found nevertheless, for machines.
+    pub(crate) found: Option<serde_json::Value>,
     fault: Fault,
 }
 
@@ -25,6 +27,7 @@ impl Failure {
         Failure {
             message: message.into(),
             hint,
+            found: None,
             fault: Fault::Output,
         }
     }
@@ -43,6 +46,7 @@ impl Failure {
         Failure {
             message: message.into(),
             hint: None,
+            found: None,
             fault,
         }
     }
@@ -51,6 +55,17 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// Says what was found nevertheless.
+    pub(crate) fn found(mut self, found: &impl serde::Serialize) -> Failure {
+        self.found = serde_json::to_value(found).ok();
+        self
+    }
+
+    /// Whether an image that was read is damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.fault == Fault::Damaged
     }
 
     /// Says which file it is about.
@@ -101,6 +116,7 @@ impl From<spec::Error> for Failure {
                 _ => error.to_string(),
             },
             hint,
+            found: None,
             fault: error.fault(),
         }
     }
@@ -113,6 +129,7 @@ impl From<bundle::Error> for Failure {
             error => Failure {
                 message: error.to_string(),
                 hint: no_room(&error),
+                found: None,
                 fault: error.fault(),
             },
         }
@@ -155,6 +172,7 @@ impl From<cache::Error> for Failure {
         Failure {
             message: error.to_string(),
             hint: error.hint().or_else(|| no_room(&error)),
+            found: None,
             fault: error.fault(),
         }
     }
@@ -168,6 +186,7 @@ impl From<inspect::Error> for Failure {
                 _ => error.to_string(),
             },
             hint: error.hint().or_else(|| no_room(&error)),
+            found: None,
             fault: error.fault(),
         }
     }
@@ -178,6 +197,7 @@ impl From<image::Error> for Failure {
         Failure {
             message: error.to_string(),
             hint: no_room(&error),
+            found: None,
             fault: error.fault(),
         }
     }

@@ -2,10 +2,13 @@
 
 mod access;
 mod args;
+mod beside;
 mod build;
 mod bundle;
 mod cache;
 mod credentials;
+mod described;
+mod diff;
 mod environment;
 mod failure;
 mod folder;
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
     let ui = Ui::new(args.json);
     let has_terminal = std::io::stdin().is_terminal();
     match run(&args, &ui) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // What fails because a signal has reached others too is no failure.
             let failure = if stop::is_asked() || has_terminal && stop::is_asked_soon() {
@@ -54,12 +57,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
+fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
     let jobs = args.threads();
     // Always, so that no variable of the environment decides it.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
     pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
-    match &args.command {
+    let done = match &args.command {
+        Command::Diff(command) => return diff::run(command, jobs, ui),
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),
         Command::Tree(command) => tree::run(command, jobs, ui),
@@ -88,5 +92,6 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
                 .map_err(|error| Failure::usage(error.to_string()))?;
             ui.print(&String::from_utf8_lossy(&text))
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use spec::{Detail, Gathered};
 
 use crate::layouts::{self, LayoutEntry};
-use crate::reuse::{Place, SegmentEntry, SegmentsEntry};
+use crate::reuse::{Place, SCHEMA, SegmentEntry, SegmentsEntry};
 use crate::ui::{hex, size};
 
 /// Everything that a build made. The same inputs give the same manifest.
@@ -157,7 +157,7 @@ impl Manifest {
             nar_size: info.nar_size,
         };
         Manifest {
-            schema: 2,
+            schema: SCHEMA,
             kiln: env!("CARGO_PKG_VERSION"),
             name: gathered.name.clone(),
             segments: segments(spec, plan, &files),

@@ -278,6 +278,7 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
         start: 0,
     };
     let description = Description {
+        schema: None,
         segments: vec![SegmentsEntry {
             part: part.into(),
             places: vec![place],
@@ -285,7 +286,8 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
         }],
     };
     let text = serde_json::to_vec_pretty(&description).map_err(|error| Failure::usage(error.to_string()))?;
-    Ok(image::write(file, &alone(&Content::from(text))?, ui)?)
+    let image = alone(&Content::from(text))?;
+    Ok(image::write(file, &image, ui)?)
 }
 
 /// What `--tree` says.

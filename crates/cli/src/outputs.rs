@@ -1,11 +1,12 @@
 //! How images become files.
 
-use image::{Content, Encode, Image, Layout, Listen, Spool, Target, Through, Written};
+use std::sync::Arc;
+
+use image::{Content, Encode, Image, Layout, Listen, Progress, Spool, Target, Through, Written};
 use spec::Transport;
 use transport::{Bmap, Encoder};
 
 use crate::failure::Failure;
-use crate::ui::Ui;
 
 /// Lets what an image's data were spooled into become its file, where it can.
 pub(crate) fn complete(target: Target, image: &Image, spool: Option<&Spool>, transport: Transport) -> Target {
@@ -21,7 +22,7 @@ pub(crate) fn write(
     image: &Image,
     transport: Transport,
     threads: usize,
-    ui: &Ui,
+    progress: &dyn Progress,
 ) -> Result<(Written, Option<Vec<u8>>), Failure> {
     let encoder = transport.compress.map(|options| Encoder::new(options, threads));
     let encoder = encoder.transpose();
@@ -33,16 +34,16 @@ pub(crate) fn write(
         sha256: transport.sums,
         threads,
     };
-    let written = target.write_through(image, through, ui)?;
+    let written = target.write_through(image, through, progress)?;
     Ok((written, bmap.map(Bmap::finish)))
 }
 
 /// A content as an image of its own.
-pub(crate) fn alone(content: &Content) -> Result<Image, Failure> {
+pub(crate) fn alone(content: &Content) -> Result<Arc<Image>, Failure> {
     if let Content::Image(image) = content {
-        return Ok(Image::clone(image));
+        return Ok(Arc::clone(image));
     }
     let mut layout = Layout::new();
     layout.put(0, "content", content.clone());
-    Ok(layout.finish(content.len())?)
+    Ok(Arc::new(layout.finish(content.len())?))
 }

@@ -56,9 +56,15 @@ pub(crate) struct SegmentEntry {
     pub(crate) digest: String,
 }
 
+/// The number of the form that manifests have. Those before it have a SHA-256 of each file in place of other digests.
+pub(crate) const SCHEMA: u32 = 2;
+
 /// A description: of a manifest, only what is needed here.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Description {
+    /// The number of a manifest's form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) schema: Option<u32>,
     #[serde(default)]
     pub(crate) segments: Vec<SegmentsEntry>,
 }
@@ -107,7 +113,7 @@ impl SegmentEntry {
 pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
     let path = &folder::followed(path);
     let (mut earlier, mut found) = (Vec::new(), false);
-    for description in descriptions(path)? {
+    for (said, description) in descriptions(path)? {
         for entry in &description.segments {
             let place = entry.places.iter().find_map(|place| {
                 let file = beside(path, &place.file);
@@ -125,6 +131,12 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
             }
         }
         if found {
+            if description.schema.is_some_and(|schema| schema < SCHEMA) {
+                ui.warn(&format!(
+                    "{}: a manifest of an older Kiln, without fs-verity digests: the segments that it names are reused",
+                    said.display()
+                ));
+            }
             return Ok(earlier);
         }
     }
@@ -172,22 +184,21 @@ fn content(tree: &Tree, name: &str) -> Option<image::Content> {
     }
 }
 
-/// The descriptions that may be those of an output, the likeliest first.
-fn descriptions(path: &Path) -> Result<Vec<Description>, Failure> {
+/// The descriptions that may be those of an output, the likeliest first, and where they are.
+fn descriptions(path: &Path) -> Result<Vec<(PathBuf, Description)>, Failure> {
     if is_json(path) {
-        return Ok(vec![read(path)?]);
+        return Ok(vec![(path.to_path_buf(), read(path)?)]);
     }
     let mut own = path.as_os_str().to_owned();
     own.push(ENDING);
     let own = PathBuf::from(own);
     if own.is_file() {
-        return Ok(vec![read(&own)?]);
+        let description = read(&own)?;
+        return Ok(vec![(own, description)]);
     }
     // Those of other builds need not make sense.
-    Ok(manifests(path)
-        .iter()
-        .filter_map(|file| read(file).ok())
-        .collect())
+    let read = |file: PathBuf| read(&file).ok().map(|description| (file, description));
+    Ok(manifests(path).into_iter().filter_map(read).collect())
 }
 
 /// The manifests beside an output.
@@ -213,7 +224,14 @@ fn read(path: &Path) -> Result<Description, Failure> {
     file.take(DESCRIPTION_MAX)
         .read_to_end(&mut bytes)
         .map_err(|error| failed(format!("cannot be read: {error}")))?;
-    serde_json::from_slice(&bytes).map_err(|error| failed(format!("is no manifest: {error}")))
+    let description: Description =
+        serde_json::from_slice(&bytes).map_err(|error| failed(format!("is no manifest: {error}")))?;
+    match description.schema {
+        Some(schema) if schema > SCHEMA => Err(failed(format!(
+            "is a manifest of form {schema}, and this Kiln reads those up to {SCHEMA}"
+        ))),
+        _ => Ok(description),
+    }
 }
 
 fn is_json(path: &Path) -> bool {

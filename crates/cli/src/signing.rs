@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use image::Content;
+use image::{Content, Progress};
 use signature::Trust;
 use spec::{Plan, Spec};
 
@@ -41,34 +41,59 @@ impl Signing {
         Ok(Signing::Signed(Box::new((credentials, trust))))
     }
 
-    /// The outputs of the bundle: one that every device with the keyring takes, or an unsigned one and what is to be
-    /// signed.
-    pub(crate) fn sign(
-        &self,
-        plan: &Plan,
-        out: &Path,
-        threads: usize,
-        ui: &Ui,
-    ) -> Result<Vec<(String, Content)>, Failure> {
+    /// The outputs of the bundle: a signed one, or an unsigned one and what is to be signed.
+    pub(crate) fn sign(&self, plan: &Plan) -> Result<Bundled<'_>, Failure> {
         let planned = plan.bundle.as_ref();
         let planned = planned.and_then(|planned| Some((&planned.file, planned.unsigned.clone()?)));
         let Some((file, unsigned)) = planned else {
-            return Ok(Vec::new());
+            return Ok(Bundled::default());
         };
         let Signing::Signed(signed) = self else {
             let (file, manifest) = spec::unsigned_bundle(file);
             let text = Content::from(unsigned.text().to_vec());
-            return Ok(vec![(file, unsigned.image()?.into()), (manifest, text)]);
+            return Ok(Bundled {
+                files: vec![(file, unsigned.image()?.into()), (manifest, text)],
+                signed: None,
+            });
         };
         let (credentials, trust) = &**signed;
         let bundle = unsigned.sign(&credentials.identity, &*credentials.signer, credentials.time)?;
+        Ok(Bundled {
+            files: vec![(file.clone(), bundle.image()?.into())],
+            signed: Some((bundle, trust)),
+        })
+    }
+}
+
+/// What becomes of a plan's bundle.
+#[derive(Default)]
+pub(crate) struct Bundled<'a> {
+    /// The outputs.
+    pub(crate) files: Vec<(String, Content)>,
+    /// The first one, if it is signed, and those for whom it has to be good.
+    signed: Option<(::bundle::Signed, &'a Trust)>,
+}
+
+impl Bundled<'_> {
+    /// How many bytes are looked at to [check](Bundled::check) it; none when there is nothing to check.
+    pub(crate) fn check_len(&self) -> Option<u64> {
+        let (signed, _) = self.signed.as_ref()?;
+        // All blocks and, once more, what lies in them.
+        Some(2 * signed.payload().len())
+    }
+
+    /// Checks that every device with the keyring takes it.
+    pub(crate) fn check(&self, out: &Path, threads: usize, progress: &dyn Progress) -> Result<(), Failure> {
+        let Some((signed, trust)) = &self.signed else {
+            return Ok(());
+        };
         let work = ::bundle::Work {
             folder: out,
             threads,
-            progress: ui,
+            progress,
             segments: None,
         };
-        ::bundle::verify(&bundle, trust, &work)?;
-        Ok(vec![(file.clone(), bundle.image()?.into())])
+        ::bundle::verify(signed, trust, &work)?;
+        Ok(())
     }
 }

@@ -106,10 +106,22 @@ impl Ui {
         }
         if self.json {
             let code = failure.code();
-            let error =
+            let mut error =
                 serde_json::json!({ "error": failure.message, "hint": failure.hint, "exit_code": code });
+            if let Some(found) = &failure.found {
+                error["found"] = found.clone();
+            }
             // Nobody can be told when that fails too.
             let _ = self.print_json(&error);
+        }
+    }
+
+    /// Steps begin that go on beside each other: people who watch see all of them as one, and logs have a line for each.
+    pub(crate) fn begin_together(&self, all: &str, steps: &[(String, u64)]) {
+        match steps {
+            [(step, total)] => self.begin(step, *total),
+            steps if self.terminal => self.begin(all, steps.iter().map(|(_, total)| total).sum()),
+            steps => steps.iter().for_each(|(step, total)| self.begin(step, *total)),
         }
     }
 

@@ -21,8 +21,7 @@ impl Default for Decompressor {
 }
 
 impl Decompressor {
-    /// Fills `output` with what the blocks hold: exactly that much, and nothing else may be in them but zeros in front. The
-    /// blocks may hold more than is wanted if only a part of it `is_partial`.
+    /// Fills `output` with what the blocks hold: exactly that much, and nothing else may be in them but zeros in front.
     ///
     /// # Errors
     /// What is wrong, for people.
@@ -57,6 +56,50 @@ impl Decompressor {
         Err(format!("a cluster holds {len} bytes in place of {wanted}"))
     }
 
+    /// Fills `output` with the first bytes of what the blocks hold.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    pub(crate) fn decompress_part(
+        &mut self,
+        algorithm: u8,
+        blocks: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), String> {
+        let input = without_zeros(blocks)?;
+        let wanted = output.len();
+        let len = match algorithm {
+            algorithm::LZ4 => {
+                lzzzz::lz4::decompress_partial(input, output, wanted).map_err(|error| error.to_string())?
+            }
+            algorithm::ZSTD => self.zstd_part(input, output)?,
+            _ => return Err("parts of deflate clusters are not read".to_string()),
+        };
+        if len == wanted {
+            return Ok(());
+        }
+        Err(format!("a cluster holds {len} bytes in place of {wanted}"))
+    }
+
+    fn zstd_part(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, String> {
+        let failed = |code| zstd_safe::get_error_name(code).to_string();
+        self.zstd
+            .reset(zstd_safe::ResetDirective::SessionAndParameters)
+            .map_err(failed)?;
+        self.zstd
+            .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG.into()))
+            .map_err(failed)?;
+        let mut from = InBuffer::around(input);
+        let mut to = OutBuffer::around(output);
+        loop {
+            let before = (from.pos(), to.pos());
+            let hint = self.zstd.decompress_stream(&mut to, &mut from).map_err(failed)?;
+            if hint == 0 || to.pos() == to.capacity() || before == (from.pos(), to.pos()) {
+                return Ok(to.pos());
+            }
+        }
+    }
+
     /// One frame that ends where the input does.
     fn zstd(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, String> {
         let failed = |code| zstd_safe::get_error_name(code).to_string();
@@ -86,4 +129,17 @@ impl Decompressor {
         }
         Ok(to.pos())
     }
+}
+
+/// What is behind the zeros in front, of which there is less than a block.
+fn without_zeros(blocks: &[u8]) -> Result<&[u8], String> {
+    let start = blocks
+        .iter()
+        .take(BLOCK_LEN)
+        .take_while(|byte| **byte == 0)
+        .count();
+    if start == blocks.len().min(BLOCK_LEN) {
+        return Err("a cluster begins with a block of zeros".to_string());
+    }
+    Ok(&blocks[start..])
 }

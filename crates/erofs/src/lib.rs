@@ -37,6 +37,7 @@ mod decompress;
 mod error;
 mod format;
 mod plan;
+pub mod read;
 
 use std::collections::BTreeSet;
 

@@ -29,6 +29,7 @@ mod error;
 mod extents;
 mod fsverity;
 mod progress;
+mod ranges;
 mod regular;
 mod scan;
 mod seed;

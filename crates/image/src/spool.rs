@@ -5,13 +5,14 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::content::{Content, ReadAt, Spooled};
 use crate::copy::{Failed, copy};
 use crate::error::{Error, Result};
 use crate::extents::Image;
+use crate::ranges::Ranges;
 use crate::write::Nameless;
 
 /// A file without a name, gone when nothing refers to it, even when the process is killed.
@@ -27,8 +28,8 @@ struct Inner {
     folder: PathBuf,
     /// Whether the file can get a name.
     nameable: bool,
-    /// How many bytes were put there.
-    written: AtomicU64,
+    /// Which bytes were put there.
+    written: Mutex<Ranges>,
     /// Whether it has become an output.
     taken: AtomicBool,
 }
@@ -51,7 +52,7 @@ impl Spool {
             file: Arc::new(file),
             folder: folder.to_path_buf(),
             nameable,
-            written: AtomicU64::new(0),
+            written: Mutex::default(),
             taken: AtomicBool::new(false),
         })))
     }
@@ -61,13 +62,17 @@ impl Spool {
     pub(crate) fn become_file(&self, folder: &Path, image: &Image) -> Option<Arc<File>> {
         let Inner { file, nameable, .. } = &*self.0;
         let whole = || {
-            let mut here = Some(0);
-            count_in_place(image, 0, file, &mut here);
-            here == Some(self.0.written.load(Ordering::Relaxed))
+            let mut here = Ranges::default();
+            all_in_place(image, 0, file, &mut here) && here == *self.written()
         };
         let fits = *nameable && self.0.folder == folder && whole();
         let free = fits && !self.0.taken.swap(true, Ordering::Relaxed);
         free.then(|| Arc::clone(file))
+    }
+
+    /// No code panics while it holds the lock, so what it guards is sound even when it is poisoned.
+    fn written(&self) -> MutexGuard<'_, Ranges> {
+        self.0.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts bytes at a place.
@@ -75,12 +80,45 @@ impl Spool {
     /// # Errors
     /// When the disk is full or fails.
     pub fn write_at(&self, bytes: &[u8], start: u64) -> Result<()> {
-        let failed = |source: io::Error| Error::Write {
+        self.written()
+            .add(start..start.saturating_add(bytes.len() as u64));
+        self.0
+            .file
+            .write_all_at(bytes, start)
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Puts bytes that are here to another place, too, which does not overlap with the first.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn copy_within(&self, part: Range<u64>, start: u64) -> Result<()> {
+        let len = part.end.saturating_sub(part.start);
+        self.written().add(start..start.saturating_add(len));
+        copy(&*self.0.file, part, &self.0.file, start).map_err(|failed| match failed {
+            Failed::Reading(source) | Failed::Writing(source) => self.failed(source),
+        })
+    }
+
+    /// Gives up everything from a byte on: nothing may refer to that.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn cut(&self, at: u64) -> Result<()> {
+        self.written().cut(at);
+        let file = &self.0.file;
+        let meta = file.metadata().map_err(|source| self.failed(source))?;
+        if meta.len() > at {
+            file.set_len(at).map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Write {
             path: self.0.folder.clone(),
             source,
-        };
-        self.0.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        self.0.file.write_all_at(bytes, start).map_err(failed)
+        }
     }
 
     /// Bytes that were put there, and are a whole file.
@@ -96,14 +134,11 @@ impl Spool {
     /// When the disk is full or fails.
     pub fn copy_from(&self, source: &dyn ReadAt, part: Range<u64>, start: u64) -> Result<io::Result<()>> {
         let len = part.end.saturating_sub(part.start);
-        self.0.written.fetch_add(len, Ordering::Relaxed);
+        self.written().add(start..start.saturating_add(len));
         match copy(source, part, &self.0.file, start) {
             Ok(()) => Ok(Ok(())),
             Err(Failed::Reading(problem)) => Ok(Err(problem)),
-            Err(Failed::Writing(source)) => Err(Error::Write {
-                path: self.0.folder.clone(),
-                source,
-            }),
+            Err(Failed::Writing(source)) => Err(self.failed(source)),
         }
     }
 
@@ -129,21 +164,20 @@ impl Spool {
     }
 }
 
-/// Counts the bytes of an image that lie in a file at the places that they have in the image; none when some lie at others.
-fn count_in_place(image: &Image, base: u64, file: &File, count: &mut Option<u64>) {
-    for extent in image.extents() {
+/// Adds the bytes of an image that lie in a file; false when some lie at other places than they have in the image.
+fn all_in_place(image: &Image, base: u64, file: &File, here: &mut Ranges) -> bool {
+    image.extents().iter().all(|extent| {
         let place = base + extent.start;
         let (source, start, len) = match &extent.content {
-            Content::Image(inner) => {
-                count_in_place(inner, place, file, count);
-                continue;
-            }
+            Content::Image(inner) => return all_in_place(inner, place, file, here),
             Content::Span { source, start, len } => (source.as_file(), *start, *len),
             Content::Spooled(spooled) => (spooled.source.as_file(), spooled.start, extent.content.len()),
-            Content::Bytes(_) | Content::File(_) | Content::Zeros(_) => continue,
+            Content::Bytes(_) | Content::File(_) | Content::Zeros(_) => return true,
         };
-        if source.is_some_and(|source| std::ptr::eq(source, file)) {
-            *count = count.filter(|_| start == place).map(|count| count + len);
+        if !source.is_some_and(|source| std::ptr::eq(source, file)) {
+            return true;
         }
-    }
+        here.add(place..place + len);
+        start == place
+    })
 }

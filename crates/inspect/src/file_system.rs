@@ -48,19 +48,20 @@ impl FileSystem {
             FileSystem::Squashfs(archive) => archive.tree()?,
             FileSystem::Ext4(file_system) => file_system.tree()?,
             FileSystem::Fat(file_system) => file_system.tree()?,
-            FileSystem::Btrfs(file_system) => file_system.contents()?.tree,
+            FileSystem::Btrfs(file_system) => file_system.tree()?,
         })
     }
 
     /// Whether single paths can be looked up without reading all of it.
     pub(crate) fn finds_paths(&self) -> bool {
-        matches!(self, FileSystem::Ext4(_))
+        matches!(self, FileSystem::Ext4(_) | FileSystem::Btrfs(_))
     }
 
     /// What is at a path, without what is in it.
     pub(crate) fn node(&self, path: &[u8]) -> Result<Option<Node>> {
         match self {
             FileSystem::Ext4(file_system) => Ok(file_system.find(path)?),
+            FileSystem::Btrfs(file_system) => Ok(file_system.find(path)?),
             other => {
                 let tree = other.tree()?;
                 Ok(tree.lookup(path).map(|id| tree.node(id).clone()))
@@ -71,10 +72,19 @@ impl FileSystem {
     /// A tree of what is at a path and of its entries alone.
     pub(crate) fn entries(&self, path: &[u8], node: Node) -> Result<Tree> {
         let mut tree = Tree::new(node);
-        if let FileSystem::Ext4(file_system) = self {
-            for entry in file_system.list(path)?.unwrap_or_default() {
-                tree.add(NodeId::ROOT, &entry.name, entry.node)?;
+        let mut add = |name: &[u8], node| tree.add(NodeId::ROOT, name, node).map(drop);
+        match self {
+            FileSystem::Ext4(file_system) => {
+                for entry in file_system.list(path)?.unwrap_or_default() {
+                    add(&entry.name, entry.node)?;
+                }
             }
+            FileSystem::Btrfs(file_system) => {
+                for entry in file_system.list(path)?.unwrap_or_default() {
+                    add(&entry.name, entry.node)?;
+                }
+            }
+            FileSystem::Squashfs(_) | FileSystem::Fat(_) => {}
         }
         Ok(tree)
     }

@@ -201,9 +201,15 @@ fn is_bundle(content: &Content) -> bool {
     bundle::open(source(content), content.len()).is_ok()
 }
 
+/// Whether the end is that of a bundle whose files are encrypted; its manifest is, too, once it is for somebody.
 fn is_crypt_bundle(content: &Content) -> bool {
-    let opened = bundle::open(source(content), content.len());
-    matches!(opened, Err(bundle::Error::Format(format)) if format == "crypt")
+    let is_crypt =
+        |error: &bundle::Error| matches!(error, bundle::Error::Format(format) if format == "crypt");
+    match bundle::open(source(content), content.len()) {
+        Ok(bundle::Bundle::Signed(signed)) => signed.unsign().is_err_and(|error| is_crypt(&error)),
+        Ok(bundle::Bundle::Unsigned(_) | bundle::Bundle::Plain(_)) => false,
+        Err(error) => is_crypt(&error),
+    }
 }
 
 /// What unknown bytes begin with, for people, and what that may be.

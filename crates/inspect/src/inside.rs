@@ -146,6 +146,18 @@ impl Inside {
         Inside::new(Content::Zeros(0), What::Outputs(outputs.into()))
     }
 
+    /// Bytes that nobody looks into.
+    #[must_use]
+    pub fn opaque(content: Content) -> Inside {
+        Inside::new(content, What::Opaque(Format::Unknown))
+    }
+
+    /// Files that are no image of their own, such as a folder in one.
+    #[must_use]
+    pub fn of_tree(tree: Tree) -> Inside {
+        Inside::new(Content::Zeros(0), What::Tree(Format::Outputs, tree.into()))
+    }
+
     /// What it is.
     #[must_use]
     pub fn format(&self) -> Format {

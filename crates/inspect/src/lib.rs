@@ -24,11 +24,14 @@
 //! * [`Found::tree`] makes a tree of it, which can be written as a folder.
 //! * [`Inside::check`] runs all strict checks and says what it has looked at, and what nothing vouches for.
 //!
+//! * [`Structures`] name places; [`compare`] has what two images differ in.
+//!
 //! Nothing is copied on the way but what has to be decompressed as a whole: that lies in a nameless file. What is planned
 //! can be opened like what is written: an `Image` is a content.
 
 mod bundles;
 mod check;
+pub mod compare;
 mod compressed;
 mod disks;
 mod environments;
@@ -39,6 +42,7 @@ mod format;
 mod hash_trees;
 mod inside;
 mod list;
+mod structures;
 
 use std::path::Path;
 
@@ -53,6 +57,7 @@ pub use find::{Found, Last, Spot};
 pub use format::{Format, begins_with, head};
 pub use inside::{Inside, Output, What, open};
 pub use list::{Item, Part};
+pub use structures::{Place, Structures};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,8 +1,10 @@
 //! Segments get into a spool: what was made before from where it is, the rest from whoever is ready first.
 //!
-//! 1. [`lift`] copies segments that are near.
-//! 2. [`pack`] has the others compressed in parallel, while [`fetch`] asks for them far away; [`queue`] takes what is
-//!    ready first.
+//! 1. [`pack`] has those compressed in parallel that are not near, while [`fetch`] asks for them far away; [`queue`] takes
+//!    what is ready first.
+//! 2. [`lift`] copies segments that are near.
+//!
+//! [`rooms`] says where each of them lies.
 //!
 //! What blocks are is known to a format alone: [`Blocks`].
 
@@ -10,6 +12,7 @@ mod fetch;
 mod lift;
 mod pack;
 mod queue;
+mod rooms;
 
 use std::ops::Range;
 
@@ -129,6 +132,9 @@ pub struct Spooled<N> {
     pub digest: Option<[u8; 32]>,
 }
 
+/// A segment of a format.
+type SpooledOf<B> = Spooled<<B as Blocks>::Note>;
+
 impl<N> Spooled<N> {
     /// A segment without blocks.
     fn empty(start: u64) -> Spooled<N> {
@@ -179,8 +185,8 @@ impl Spooling<'_> {
     }
 }
 
-/// Finds or makes segments, in any order. When all are lifted, or none is lifted or fetched, they follow each other in
-/// the spool.
+/// Finds or makes segments, in any order. They follow each other in the spool, each at a multiple of 4096 bytes, unless what
+/// was found was not what it was said to be.
 ///
 /// # Errors
 /// When a file cannot be read, the spool cannot be written, or the work shall stop.

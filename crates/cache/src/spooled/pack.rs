@@ -2,17 +2,16 @@
 //!
 //! Workers take blocks in order and hand results to the calling thread, which writes them.
 //!
-//! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed, or
-//! [fetched](super::fetch) while they are waiting for it. Where a segment lies in the spool tells nothing about its
-//! place in the image; when all are lifted, or none is lifted or fetched, they lie there in their order.
+//! Segments that seem to be somewhere near are [lifted](super::lift) from there at last; only the others are compressed, or
+//! [fetched](super::fetch) while they are waiting for it.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::lift::lift;
+use super::lift::{lift, seen};
 use super::queue::Queue;
-use super::{ALIGNMENT, Blocks, Spooled, Spooling, Threads, Wanted, fetch};
+use super::rooms::{Filling, Rooms};
+use super::{Blocks, Spooled, SpooledOf, Spooling, Threads, Wanted, fetch};
 use crate::Shared;
 use crate::key::{Checksum, Key};
 
@@ -26,12 +25,11 @@ pub(super) struct Making<'a, B: Blocks> {
     pub(super) work: &'a Spooling<'a>,
     /// The segments to be made: each has the number of a task in the queue.
     pub(super) missing: Vec<usize>,
-    /// The first free byte of the spool.
-    end: &'a AtomicU64,
+    rooms: &'a Rooms<'a>,
     pub(super) queue: &'a Queue<B>,
 }
 
-impl<B: Blocks> Making<'_, B> {
+impl<'a, B: Blocks> Making<'a, B> {
     /// A task's segment.
     pub(super) fn wanted(&self, task: usize) -> &Wanted {
         &self.segments[self.missing[task]]
@@ -46,23 +44,40 @@ impl<B: Blocks> Making<'_, B> {
         self.work.places.map_or(&[], |places| places.shared)
     }
 
-    /// Whether nobody else puts segments into the spool: then they lie there as they will in the image, as long as all
-    /// are made, and the spool can become the image's file.
-    fn alone(&self) -> bool {
-        fetch::threads(self) == 0
-    }
-
     /// How many bytes the blocks of a task's segment take at most.
     pub(super) fn most(&self, task: usize) -> u64 {
-        let blocks = self.wanted(task).blocks.clone();
-        blocks.map(|block| u64::from(self.blocks.len(block))).sum()
+        most(self.blocks, self.wanted(task))
     }
 
-    /// Room in the spool for a task's segment. What is not used of it takes no space.
-    pub(super) fn room(&self, task: usize) -> u64 {
-        let most = self.most(task).next_multiple_of(ALIGNMENT);
-        self.end.fetch_add(most, Ordering::Relaxed)
+    /// Begins to put a task's segment somewhere, whose length may be known.
+    pub(super) fn fill(&self, task: usize, len: Option<u64>) -> Filling<'a> {
+        self.rooms.fill(self.missing[task], len)
     }
+
+    /// A task's segment is complete: tells the queue, and has it kept near if it lies where it stays. False when another was
+    /// faster.
+    pub(super) fn deliver(
+        &self,
+        task: usize,
+        spooled: SpooledOf<B>,
+        filling: Filling,
+    ) -> Result<bool, B::Error> {
+        let (kept, stays) = (spooled.clone(), filling.at().stays());
+        if !self.queue.deliver(task, spooled) {
+            return Ok(false);
+        }
+        filling.finish()?;
+        if let Some(key) = self.key(task).filter(|_| stays) {
+            self.work.keep(key, &kept, self.work.near());
+        }
+        Ok(true)
+    }
+}
+
+/// How many bytes the blocks of a segment take at most.
+fn most<B: Blocks>(blocks: &B, segment: &Wanted) -> u64 {
+    let numbers = segment.blocks.clone();
+    numbers.map(|block| u64::from(blocks.len(block))).sum()
 }
 
 /// Finds or makes all segments.
@@ -70,20 +85,54 @@ pub(super) fn pack<B: Blocks>(
     blocks: &B,
     segments: &[Wanted],
     work: &Spooling,
-) -> Result<Vec<Spooled<B::Note>>, B::Error> {
-    let end = AtomicU64::new(work.start);
-    let mut lifted = match &work.places {
-        Some(places) => lift(blocks, segments, places.near, work, &end)?,
-        None => vec![None; segments.len()],
-    };
-    for (segment, lifted) in segments.iter().zip(&mut lifted) {
-        if segment.blocks.is_empty() {
-            *lifted = Some(Spooled::empty(work.start));
+) -> Result<Vec<SpooledOf<B>>, B::Error> {
+    let mut seen = seen(segments, work)?;
+    let mut spooled: Vec<Option<SpooledOf<B>>> = vec![None; segments.len()];
+    for (number, _) in segments
+        .iter()
+        .enumerate()
+        .filter(|(_, segment)| segment.blocks.is_empty())
+    {
+        (seen[number], spooled[number]) = (Some(0), Some(Spooled::empty(work.start)));
+    }
+    let most = segments.iter().map(|segment| most(blocks, segment)).collect();
+    let rooms = Rooms::new(work.spool, work.start, most, seen.clone());
+    let needed = (0..segments.len()).filter(|number| spooled[*number].is_none());
+    let (near, far): (Vec<usize>, Vec<usize>) = needed.partition(|number| seen[*number].is_some());
+    // When these are made, it is known where the others lie in the image.
+    make_missing(blocks, segments, &far, &mut spooled, work, &rooms)?;
+    let lifted = lift(blocks, segments, &near, work, &rooms)?;
+    for (number, lifted) in near.iter().zip(lifted) {
+        spooled[*number] = lifted;
+    }
+    // What was damaged.
+    make_missing(blocks, segments, &near, &mut spooled, work, &rooms)?;
+    let mut spooled: Vec<SpooledOf<B>> = spooled.into_iter().flatten().collect();
+    let waited = rooms.settle(&mut spooled)?;
+    for ((segment, spooled), _) in segments
+        .iter()
+        .zip(&spooled)
+        .zip(waited)
+        .filter(|(_, waited)| *waited)
+    {
+        if let Some(key) = &segment.key {
+            work.keep(key, spooled, work.near());
         }
     }
-    let missing: Vec<usize> = (0..lifted.len())
-        .filter(|number| lifted[*number].is_none())
-        .collect();
+    Ok(spooled)
+}
+
+/// Makes those of these segments that are not there.
+fn make_missing<B: Blocks>(
+    blocks: &B,
+    segments: &[Wanted],
+    numbers: &[usize],
+    spooled: &mut [Option<SpooledOf<B>>],
+    work: &Spooling,
+    rooms: &Rooms,
+) -> Result<(), B::Error> {
+    let numbers = numbers.iter().copied();
+    let missing: Vec<usize> = numbers.filter(|number| spooled[*number].is_none()).collect();
     let ranges = missing.iter().map(|number| segments[*number].blocks.clone());
     let fetch = work.places.is_some_and(|places| !places.shared.is_empty());
     let queue = Queue::new(ranges, work.threads.max(1) * AHEAD, fetch);
@@ -91,14 +140,15 @@ pub(super) fn pack<B: Blocks>(
         blocks,
         segments,
         work,
-        missing,
-        end: &end,
+        missing: missing.clone(),
+        rooms,
         queue: &queue,
     };
     make(&making)?;
-    let mut made = queue.finish().into_iter();
-    let spooled = lifted.into_iter().map(|lifted| lifted.or_else(|| made.next()));
-    Ok(spooled.flatten().collect())
+    for (number, made) in missing.into_iter().zip(queue.finish()?) {
+        spooled[number] = Some(made);
+    }
+    Ok(())
 }
 
 /// Makes what is missing.
@@ -157,63 +207,50 @@ fn compress_all<B: Blocks>(making: &Making<B>) -> Result<(), B::Error> {
 
 /// The writer: takes results in order, and keeps complete segments.
 fn spool_all<B: Blocks>(making: &Making<B>) -> Result<(), B::Error> {
-    let Making { queue, work, .. } = making;
     let mut count = 0;
-    while let Some((task, numbers)) = queue.begun(count)? {
+    while let Some((task, numbers)) = making.queue.begun(count)? {
         count += 1;
-        let Some(spooled) = spool(making, task, numbers.clone())? else {
-            queue.skip(numbers);
-            continue;
-        };
-        let kept = making.key(task).map(|key| (key, spooled.clone()));
-        if queue.deliver(task, spooled)
-            && let Some((key, kept)) = kept
-        {
-            work.keep(key, &kept, work.near());
+        match spool(making, task, numbers.clone())? {
+            Some((spooled, filling)) => {
+                making.deliver(task, spooled, filling)?;
+            }
+            None => making.queue.skip(numbers),
         }
     }
     Ok(())
 }
 
 /// Spools the blocks of one segment; none when it comes from elsewhere meanwhile.
-fn spool<B: Blocks>(
-    making: &Making<B>,
+fn spool<'a, B: Blocks>(
+    making: &Making<'a, B>,
     task: usize,
     numbers: Range<usize>,
-) -> Result<Option<Spooled<B::Note>>, B::Error> {
-    let start = if making.alone() {
-        making.end.load(Ordering::Relaxed)
-    } else {
-        making.room(task)
-    };
+) -> Result<Option<(SpooledOf<B>, Filling<'a>)>, B::Error> {
+    let mut filling = making.fill(task, None);
     let mut checksum = making.key(task).map(Checksum::new);
     let (mut sizes, mut notes) = (Vec::new(), Vec::new());
-    let mut end = start;
+    let mut len = 0;
     for number in numbers {
         let Some(output) = making.queue.next(task, number)? else {
             return Ok(None);
         };
-        making.work.spool.write_at(&output.bytes, end)?;
+        // Blocks never take more than what they hold.
+        filling.put(&output.bytes)?;
         if let Some(checksum) = &mut checksum {
             checksum.add(&output.bytes);
         }
         sizes.push(output.word);
         notes.push(output.note);
-        end += output.bytes.len() as u64;
+        len += output.bytes.len() as u64;
     }
-    if making.alone() {
-        making
-            .end
-            .store(end.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
-    }
-    let digest = checksum.map(|checksum| checksum.finish(&sizes));
-    Ok(Some(Spooled {
-        start,
-        len: end - start,
+    let spooled = Spooled {
+        start: filling.at().start(),
+        len,
+        digest: checksum.map(|checksum| checksum.finish(&sizes)),
         sizes,
         notes,
-        digest,
-    }))
+    };
+    Ok(Some((spooled, filling)))
 }
 
 /// Keeps workers from waiting for a writer that is gone.

@@ -7,6 +7,7 @@ pub(crate) mod build;
 pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod caching;
+pub(crate) mod diff;
 pub(crate) mod files;
 pub(crate) mod logins;
 pub(crate) mod look;
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 use btrfs::Btrfs;
 use build::{Build, Plan};
 use bundle::Bundle;
+use diff::Diff;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use tree::Tree;
@@ -47,6 +49,7 @@ pub(crate) struct Args {
 
 const EXIT_CODES: &str = "Exit codes:
     0  done
+    1  `kiln diff` has found a difference
     2  the command line or the specification makes no sense
     3  an input is missing, unreadable, or not what it claims to be
     4  something does not fit where it shall go
@@ -93,6 +96,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Check all that can be checked of an image, part by part
     Check(Check),
+    /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
+    Diff(Diff),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

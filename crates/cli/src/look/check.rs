@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut first = None;
     let mut hear = |check: Check| {
         ui.advance(0).map_err(image::Error::from)?;
-        let (entry, problem) = CheckEntry::new(check);
+        let (entry, problem) = CheckEntry::new(check, entries.is_empty());
         if first.is_none() {
             first = problem;
         }
@@ -56,23 +56,24 @@ pub(crate) fn run(args: &Args, threads: usize, ui: &Ui) -> Result<(), Failure> {
         }
     });
     let result = opened.and_then(|inside| inside.check(trust.as_ref(), &work, &mut hear).map_err(failed));
+    let damaged = first.map(|error| super::failure(&args.image, error));
     // What was found before it could not be opened is said, too.
-    if ui.json() {
-        if result.is_ok() {
-            ui.print_json(&entries)?;
+    let result = result.and(damaged.map_or(Ok(()), Err));
+    match result {
+        Ok(()) if ui.json() => ui.print_json(&entries),
+        Ok(()) => ui.print(&text(&entries)),
+        Err(failure) => {
+            if !ui.json() {
+                ui.print(&text(&entries))?;
+            }
+            Err(failure.found(&entries))
         }
-    } else {
-        ui.print(&text(&entries))?;
-    }
-    result?;
-    match first {
-        Some(error) => Err(super::failure(&args.image, error)),
-        None => Ok(()),
     }
 }
 
 impl CheckEntry {
-    fn new(check: Check) -> (CheckEntry, Option<inspect::Error>) {
+    /// What cannot be looked into is a problem when it is all that was asked for, and nothing else vouches for it.
+    fn new(check: Check, is_all: bool) -> (CheckEntry, Option<inspect::Error>) {
         let path = if check.path.is_empty() {
             "/".into()
         } else {
@@ -80,7 +81,10 @@ impl CheckEntry {
         };
         let (outcome, problem, error) = match check.outcome {
             Outcome::Sound => ("sound", None, None),
-            Outcome::Unknown(why) => ("unknown", Some(why.to_string()), None),
+            Outcome::Unknown(why) => {
+                let is_all = is_all && check.path.is_empty();
+                ("unknown", Some(why.to_string()), Some(why).filter(|_| is_all))
+            }
             Outcome::Damaged(error) => ("damaged", Some(error.to_string()), Some(error.at(&check.path))),
         };
         let entry = CheckEntry {

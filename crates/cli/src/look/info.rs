@@ -35,7 +35,7 @@ pub(crate) fn run(args: &Info, threads: usize, ui: &Ui) -> Result<(), Failure> {
 }
 
 /// All that is known of something, and with `parts`, of what it consists of.
-fn about(inside: &Inside, work: &Work, parts: bool) -> inspect::Result<Value> {
+pub(crate) fn about(inside: &Inside, work: &Work, parts: bool) -> inspect::Result<Value> {
     let mut about = Map::new();
     let mut put = |key: &str, value: Value| {
         if !value.is_null() {
@@ -208,7 +208,16 @@ fn of_opaque(inside: &Inside, format: Format) -> inspect::Result<Value> {
 fn lines(value: &Value, level: usize, text: &mut String) {
     let indent = "  ".repeat(level);
     let Value::Object(known) = value else { return };
-    for (key, value) in known {
+    // What it is comes first, what it consists of last.
+    let rank = |value: &Value| usize::from(value.is_object() || value.is_array());
+    let first = |key: &str| {
+        ["format", "path", "table", "size"]
+            .iter()
+            .position(|known| *known == key)
+    };
+    let mut sorted: Vec<(&String, &Value)> = known.iter().collect();
+    sorted.sort_by_key(|(key, value)| (rank(value), first(key).unwrap_or(usize::MAX)));
+    for (key, value) in sorted {
         let shown = key.replace('_', " ");
         match value {
             Value::Null => {}

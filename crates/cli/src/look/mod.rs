@@ -18,8 +18,8 @@ use crate::failure::Failure;
 use crate::ui::Ui;
 pub(crate) use check::run as check;
 pub(crate) use extract::run as extract;
-pub(crate) use info::run as info;
-pub(crate) use open::open;
+pub(crate) use info::{about, run as info};
+pub(crate) use open::{content, open};
 
 use entry::Entry;
 
@@ -45,7 +45,7 @@ fn find(
 }
 
 /// What was wrong with an image.
-fn failure(args: &Image, error: inspect::Error) -> Failure {
+pub(crate) fn failure(args: &Image, error: inspect::Error) -> Failure {
     match Failure::from(error) {
         stopped if stopped.code() == 130 => stopped,
         failure => failure.at(&args.image),
@@ -83,19 +83,18 @@ pub(crate) fn ls(args: &Ls, threads: usize, ui: &Ui) -> Result<(), Failure> {
         Ok::<(), inspect::Error>(())
     });
     listed.map_err(at)?;
-    if ui.json() {
-        ui.print_json(&entries)?;
-    } else {
-        ui.print(&text)?;
-    }
     let mut problems = problems.into_iter().map(at);
-    let Some(first) = problems.next() else {
-        return Ok(());
-    };
-    for other in problems {
-        ui.warn(&other.message);
+    match problems.next() {
+        None if ui.json() => ui.print_json(&entries),
+        None => ui.print(&text),
+        Some(first) => {
+            if !ui.json() {
+                ui.print(&text)?;
+            }
+            problems.for_each(|other| ui.warn(&other.message));
+            Err(first.found(&entries))
+        }
     }
-    Err(first)
 }
 
 /// `kiln cat`.

@@ -13,6 +13,7 @@ use spec::Squashing;
 
 use crate::access::access;
 use crate::args::look::{Image, Planning};
+use crate::described::{self, Described};
 use crate::failure::Failure;
 use crate::logins::warn_of_passwords;
 use crate::steps::{gather, plan};
@@ -21,6 +22,13 @@ use crate::ui::Ui;
 /// Opens what was said.
 pub(crate) fn open(args: &Image, work: &Work, ui: &Ui) -> Result<Inside, Failure> {
     let path = &*args.image;
+    if path
+        .as_os_str()
+        .as_encoded_bytes()
+        .ends_with(described::ENDING.as_bytes())
+    {
+        return manifest(path);
+    }
     let is_specification = path
         .extension()
         .is_some_and(|ending| ending == "toml" || ending == "json");
@@ -36,7 +44,7 @@ pub(crate) fn open(args: &Image, work: &Work, ui: &Ui) -> Result<Inside, Failure
 }
 
 /// The bytes of a file or a block device.
-pub(super) fn content(path: &Path) -> Result<Content, Failure> {
+pub(crate) fn content(path: &Path) -> Result<Content, Failure> {
     let failed = |error: io::Error| unreadable(path, &error);
     // A pipe without a writer would keep us waiting.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -75,9 +83,26 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// The files of a folder, as the outputs that they may be.
+/// The outputs that a manifest names, which lie beside it.
+fn manifest(path: &Path) -> Result<Inside, Failure> {
+    let described = Described::read(path, &content(path)?)?;
+    let mut outputs = Vec::new();
+    for file in &described.files {
+        // A name that leads elsewhere stays here.
+        let name = Path::new(&file.file).file_name().unwrap_or_default();
+        outputs.push(Output {
+            name: name.as_encoded_bytes().into(),
+            part: Some(file.part.as_bytes().into()),
+            content: content(&path.with_file_name(name))?,
+        });
+    }
+    Ok(Inside::of_outputs(outputs))
+}
+
+/// The files of a folder, as the outputs that they may be. A manifest says what parts they are.
 fn outputs(path: &Path) -> Result<Inside, Failure> {
     let tree = image::scan(path, Keep::default())?;
+    let manifests = described::beside(path);
     let mut outputs = Vec::new();
     for (name, id) in tree.children(NodeId::ROOT) {
         if let Kind::File(_) = tree.node(id).kind {
@@ -86,7 +111,10 @@ fn outputs(path: &Path) -> Result<Inside, Failure> {
             ));
             outputs.push(Output {
                 name: name.into(),
-                part: None,
+                part: manifests
+                    .iter()
+                    .find_map(|manifest| manifest.part(name))
+                    .map(|part| part.as_bytes().into()),
                 content: content(&file)?,
             });
         }

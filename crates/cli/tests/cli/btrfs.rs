@@ -385,7 +385,7 @@ fn a_plan() {
     ");
         }
         if keys.contains("lzo") {
-            assert_snapshot!(world.done(&["plan", "spec.toml"]).lines().nth(2).unwrap(), @"fs.rootfs → rootfs.btrfs: btrfs, at most 1.0 GiB (before compression)");
+            assert_snapshot!(world.done(&["plan", "spec.toml"]).lines().nth(2).unwrap(), @"fs.rootfs → rootfs.btrfs: btrfs, at most 1.0 GiB (files are not read)");
         }
     }
 }
@@ -444,14 +444,14 @@ fn in_a_bundle_it_is_a_raw_image() {
     );
     let said = world.done(&["plan", "spec.toml"]);
     let line = |start: &str| said.lines().find(|line| line.trim_start().starts_with(start));
-    assert_snapshot!(line("fs.rootfs").unwrap(), @"");
+    assert_snapshot!(line("fs.rootfs").unwrap(), @"fs.rootfs → rootfs.btrfs: btrfs, at most 7.0 MiB (files are not read)");
     assert!(said.contains(" rootfs.img → slot rootfs"), "{said}");
     world.edit(
         "spec.toml",
         "content = \"fs.rootfs\"\n\n[disk]",
         "content = \"fs.rootfs\"\nfile = \"a.btrfs\"\n\n[disk]",
     );
-    assert_snapshot!(world.refused(2, &["plan", "spec.toml"]), @"");
+    assert_snapshot!(world.refused(2, &["plan", "spec.toml"]), @"error: bundle: manifest: image rootfs: a.btrfs: its ending does not tell RAUC what it is; the endings are .img, .ext4, .vfat, .squashfs, .ubifs, .tar, and `type` says it to RAUC 1.15 and later");
 }
 
 /// Files have all their names in one subvolume.
@@ -473,7 +473,7 @@ fn hard_links_do_not_cross_subvolumes() {
         "o",
         "--subvolume",
     ];
-    assert_snapshot!(world.refused(2, &[&args[..], &["/a"]].concat()), @"");
+    assert_snapshot!(world.refused(2, &[&args[..], &["/a"]].concat()), @"error: /a/one: the file has names in two subvolumes, and hard links cannot cross their borders");
     world.done(
         &[
             &["btrfs", "--tree", "tree", "--out", "o", "--subvolume", "/a"][..],

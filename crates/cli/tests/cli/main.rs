@@ -7,9 +7,12 @@
 )]
 
 mod btrfs;
+mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
+mod described;
+mod diff;
 mod digests;
 mod ext4;
 mod formats;
@@ -17,7 +20,9 @@ mod inputs;
 mod kills;
 mod layouts;
 mod limits;
+mod look;
 mod names;
+mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod outputs;

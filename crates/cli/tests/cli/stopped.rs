@@ -34,7 +34,7 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER a command that does not end, and CLOSURE one that is there.
-const ROWS: [Row; 49] = [
+const ROWS: [Row; 58] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -113,6 +113,20 @@ const ROWS: [Row; 49] = [
         FullErrors,
         "signed.raucb KEYRING --out made7",
     ),
+    ("ls", "a server", Usual, "server.toml"),
+    ("ls", "a reader", FullOutput, "signed.raucb -R"),
+    ("cat", "a reader", FullOutput, "signed.raucb /manifest.raucm"),
+    (
+        "extract",
+        "a reader of errors",
+        FullErrors,
+        "signed.raucb --out made10",
+    ),
+    ("info", "a reader", FullOutput, "signed.raucb"),
+    ("check", "a keyring", Usual, "signed.raucb --keyring mute"),
+    ("check", "a reader of errors", FullErrors, "signed.raucb"),
+    ("diff", "a server", Usual, "spec.toml server.toml"),
+    ("diff", "a reader", FullOutput, "signed.raucb plain.raucb"),
     ("cache info", "a reader", FullOutput, "--cache cache"),
     (
         "cache info",

@@ -105,6 +105,14 @@ fn help() {
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles
+      ls           List what is in an image, a bundle, an archive, a device, or what a specification
+                   would make
+      cat          Print a file that is in an image
+      extract      Make a folder or a file of what is in an image, and nothing outside of it
+      info         Show what an image is
+      check        Check all that can be checked of an image, part by part
+      diff         Compare two images, outputs or specifications: options, files, store paths, and what
+                   an update costs
       cache        Look into the cache of compressed segments, and keep it small and sound
       segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
@@ -119,6 +127,7 @@ fn help() {
 
     Exit codes:
         0  done
+        1  `kiln diff` has found a difference
         2  the command line or the specification makes no sense
         3  an input is missing, unreadable, or not what it claims to be
         4  something does not fit where it shall go
@@ -193,7 +202,7 @@ fn help_of_a_build() {
               How many threads work; all cores when not given. Never changes a byte
 
           --reuse <PATH>
-              An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a
+              An image, a file system or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
 
           --cache-from <URL>

@@ -4,9 +4,7 @@
 //! were made before. The word of a cluster says how many bytes of whole blocks it takes; without any, it is one of zeros,
 //! which all are the same cluster.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use cache::cut::{Cut, Job, NO_FRAGMENT, equal_files, is_zero};
 use cache::{Depth, Key, Output, Spooling, Wanted};
@@ -16,7 +14,7 @@ use super::{Work, keys};
 use crate::compress::Compressor;
 use crate::decompress::Decompressor;
 use crate::format::{BLOCK, BLOCK_LEN, layout};
-use crate::{Compression, Error, Options, Result};
+use crate::{Error, Options, Result};
 
 /// Stored as it is: a bit of a cluster's word.
 const PLAIN: u32 = 1 << 31;

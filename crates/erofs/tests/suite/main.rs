@@ -5,4 +5,6 @@ mod mounted;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod support;

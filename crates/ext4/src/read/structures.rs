@@ -29,7 +29,7 @@ impl FileSystem {
                 Some(seen) if seen.is_directory() => named("directory").of(seen.id),
                 Some(seen) => named("data").of(seen.id),
                 None if number == JOURNAL_INODE => named("journal"),
-                None if number == RESIZE_INODE => named("blocks kept for group descriptors"),
+                None if number == RESIZE_INODE => named("room for group descriptors"),
                 None => named("blocks of an inode without a name"),
             });
         }
@@ -37,7 +37,7 @@ impl FileSystem {
         Ok(structures)
     }
 
-    /// What belongs to the file system itself.
+    /// What belongs to the file system itself. The superblock and the descriptors of groups other than 0 are copies.
     fn tables(&self) -> Vec<Structure> {
         let geometry = &self.geometry;
         let size = u64::from(geometry.block_size);
@@ -51,13 +51,9 @@ impl FileSystem {
                 let place = if number == 0 { SUPERBLOCK } else { start };
                 put("superblock", place, SUPERBLOCK);
                 let descriptors = geometry.descriptor_blocks() * size;
-                put("group descriptors, copy", start + size, descriptors);
+                put("group descriptors", start + size, descriptors);
                 let kept = u64::from(geometry.reserved_blocks) * size;
-                put(
-                    "blocks kept for group descriptors, copy",
-                    start + size + descriptors,
-                    kept,
-                );
+                put("room for group descriptors", start + size + descriptors, kept);
             }
             put("block bitmap", group.block_bitmap * size, size);
             put("inode bitmap", group.inode_bitmap * size, size);

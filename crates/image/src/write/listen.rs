@@ -10,7 +10,7 @@ use crate::extents::Image;
 use crate::fsverity::FsVerity;
 
 /// How many pieces a listener may be behind.
-const WAITING: usize = 8;
+const WAITING: usize = 4;
 
 /// Zeros to be hashed; few, so that they stay in the processor's innermost cache.
 static ZEROS: [u8; 16 << 10] = [0; 16 << 10];

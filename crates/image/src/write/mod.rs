@@ -253,8 +253,8 @@ impl Target {
             listeners.push(listener);
         }
         let relayed = relay(listeners, |relay| {
-            let share = store.asks_for_origins();
-            pieces(image, progress, share, &mut |piece, origin| {
+            let cut = store.cut();
+            pieces(image, progress, cut, &mut |piece, origin| {
                 relay.tell(&piece);
                 store.put(&piece, origin).map_err(failed)
             })

@@ -33,18 +33,35 @@ pub enum Piece {
 /// A content with at least so many bytes is worth pieces of its own, which the file system can share.
 const SHARED: u64 = 64 << 10;
 
+/// How an image is cut into pieces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Into few large ones.
+    Large,
+    /// Large contents that lie in a file get pieces of their own.
+    Shared,
+    /// All contents that lie in a file do, and all gaps: the file has some of them at their places.
+    Fine,
+}
+
 /// Where the bytes of a piece come from, when all of them come from one file: the file, and their first byte in it.
 pub(super) type Origin<'a> = Option<(&'a File, u64)>;
 
 /// Hears of pieces.
 pub(super) type Hand<'a> = dyn FnMut(Piece, Origin) -> Result<()> + 'a;
 
-/// Hands on all pieces of an image. With `share`, large contents get pieces of their own.
-pub(super) fn pieces(image: &Image, progress: &dyn Progress, share: bool, hand: &mut Hand) -> Result<()> {
+/// Hands on all pieces of an image.
+pub(super) fn pieces(image: &Image, progress: &dyn Progress, cut: Cut, hand: &mut Hand) -> Result<()> {
+    let (shared, gap) = match cut {
+        Cut::Large => (u64::MAX, GAP),
+        Cut::Shared => (SHARED, GAP),
+        Cut::Fine => (1, 1),
+    };
     let mut gather = Gather {
         progress,
         hand,
-        share,
+        shared,
+        gap,
         buffer: Vec::new(),
         filled: 0,
         end: PIECE,
@@ -60,7 +77,10 @@ pub(super) fn pieces(image: &Image, progress: &dyn Progress, share: bool, hand: 
 struct Gather<'a, 'h> {
     progress: &'a dyn Progress,
     hand: &'a mut Hand<'h>,
-    share: bool,
+    /// How many bytes a content has at least that gets pieces of its own, if it lies in a file.
+    shared: u64,
+    /// The same for gaps.
+    gap: u64,
     /// Bytes that were not handed on: those before `filled`. There is room for more before `end`. Empty before the first.
     buffer: Vec<u8>,
     filled: usize,
@@ -88,7 +108,7 @@ impl Gather<'_, '_> {
 
     fn content(&mut self, content: &Content) -> Result<()> {
         let mut reader = content.reader()?;
-        if self.share && reader.remaining() >= SHARED && reader.origin().is_some() {
+        if reader.remaining() >= self.shared && reader.origin().is_some() {
             return self.shared(reader);
         }
         while reader.remaining() > 0 {
@@ -113,7 +133,7 @@ impl Gather<'_, '_> {
     }
 
     fn gap(&mut self, piece: fn(u64) -> Piece, mut len: u64) -> Result<()> {
-        if len >= GAP {
+        if len >= self.gap {
             self.flush()?;
             return self.long(piece, len);
         }
@@ -229,7 +249,7 @@ mod tests {
             heard.push(piece);
             Ok(())
         };
-        pieces(image, &Silent, false, &mut hand).unwrap();
+        pieces(image, &Silent, Cut::Large, &mut hand).unwrap();
         heard
     }
 

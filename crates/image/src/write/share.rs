@@ -96,8 +96,8 @@ mod tests {
         for share in [Share::Yes, Share::No] {
             let file = tempfile::tempfile_in(dir.path()).unwrap();
             let mut store = Store::sparse(&file, image.size(), share).unwrap();
-            let (shares, mut origins) = (store.asks_for_origins(), 0);
-            pieces(&image, &Silent, shares, &mut |piece, origin| {
+            let (cut, mut origins) = (store.cut(), 0);
+            pieces(&image, &Silent, cut, &mut |piece, origin| {
                 origins += usize::from(origin.is_some());
                 store.put(&piece, origin).unwrap();
                 Ok(())

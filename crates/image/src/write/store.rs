@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Digests;
 use super::listen::Listen;
-use super::pieces::{Origin, Piece};
+use super::pieces::{Cut, Origin, Piece};
 use super::share::Share;
 use crate::fsverity::FsVerity;
 
@@ -97,13 +97,17 @@ impl<'a> Store<'a> {
         match self {
             Store::Sparse(file, share) => match piece {
                 Piece::Bytes(bytes) if file.has(origin) => {
-                    file.skip(bytes.len() as u64);
+                    file.pass(bytes.len() as u64);
                     Ok(())
                 }
                 Piece::Bytes(bytes) => {
                     let shared = share.share(bytes.len(), origin, file.file, file.position);
                     file.skip(shared as u64);
                     file.put_data(&bytes[shared..])
+                }
+                Piece::Zeros(len) | Piece::Hole(len) if file.started == file.position => {
+                    file.pass(*len);
+                    Ok(())
                 }
                 Piece::Zeros(len) | Piece::Hole(len) => {
                     file.skip(*len);
@@ -114,9 +118,14 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Whether it matters which file bytes come from: this one may have them, or share blocks with others.
-    pub(super) fn asks_for_origins(&self) -> bool {
-        matches!(self, Store::Sparse(file, share) if *share == Share::Yes || file.begun)
+    /// Which pieces it asks for: it may matter which file bytes come from, since this one may have them, or share blocks with
+    /// others.
+    pub(super) fn cut(&self) -> Cut {
+        match self {
+            Store::Sparse(file, _) if file.begun => Cut::Fine,
+            Store::Sparse(_, Share::Yes) => Cut::Shared,
+            Store::Sparse(_, Share::No) | Store::Encoded { .. } => Cut::Large,
+        }
     }
 
     /// The size of what an encoder made, and what it is known by.
@@ -182,11 +191,23 @@ impl<'a> Growing<'a> {
     fn skip(&mut self, len: u64) {
         self.position += len;
         if self.position - self.started >= BEHIND {
-            let len = NonZeroU64::new(self.position - self.started);
-            // Linux begins to write what nobody needs any more. Where it does not, it is written later.
-            let _ = fadvise(self.file, self.started, len, Advice::DontNeed);
-            self.started = self.position;
+            self.start();
         }
+    }
+
+    /// Leaves bytes where they are. Other outputs may be made of them, and what is on the disk would have to be read again.
+    fn pass(&mut self, len: u64) {
+        self.start();
+        self.position += len;
+        self.started = self.position;
+    }
+
+    fn start(&mut self) {
+        // Linux begins to write what nobody needs any more. Where it does not, it is written later.
+        if let Some(len) = NonZeroU64::new(self.position - self.started) {
+            let _ = fadvise(self.file, self.started, Some(len), Advice::DontNeed);
+        }
+        self.started = self.position;
     }
 }
 

@@ -1,7 +1,6 @@
 //! How blocks are made and looked at, and where segments lie.
 //!
-//! [`cache::spool()`] puts segments into the spool, in any order. Where one lies there tells nothing about its place in the
-//! image; when all are lifted, or none is lifted or fetched, the places happen to be the same.
+//! [`cache::spool()`] puts segments into the spool, in any order, and one behind the other, as in the image, where it can.
 
 use std::ops::Range;
 

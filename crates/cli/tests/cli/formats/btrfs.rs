@@ -5,7 +5,7 @@ use super::{Row, names, rows, wrong};
 use crate::oracle::installed;
 
 /// What becomes of the rows, by what they are called; of names, `cell` knows most.
-const CELLS: [(&str, Cell); 52] = [
+const CELLS: [(&str, Cell); 53] = [
     ("setuid", Kept("mode 104755")),
     ("setgid", Kept("mode 42755")),
     ("sticky", Kept("mode 41777")),
@@ -88,6 +88,7 @@ const CELLS: [(&str, Cell); 52] = [
     ),
     ("two names", Kept("mode 100444 links 2")),
     ("two names, made two files", Kept("mode 100444 links 1")),
+    ("letters of others", Kept("ä€\u{1f600}")),
 ];
 
 const NOBODY: Cell = Refused(

@@ -1,0 +1,150 @@
+//! What is read is what was planned.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use erofs::read::FileSystem;
+use erofs::{Compression, Options};
+use image::{Image, Node, NodeId, ReadAt, Tree};
+use proptest::prelude::*;
+
+use crate::support::oracle::installed;
+use crate::support::{
+    COMPRESSIONS, all_options, assert_same, compressible, everything, noise, odd, options, plan, run, words,
+};
+
+fn open(image: &Image) -> FileSystem {
+    FileSystem::open(Arc::new(image.clone()), image.size()).unwrap()
+}
+
+fn round_trip(tree: &Tree, options: &Options) {
+    let planned = plan(tree, options);
+    let file_system = open(&planned.image);
+    assert_same(&file_system.tree().unwrap(), tree);
+    file_system.check().unwrap();
+}
+
+#[test]
+fn the_zoo_comes_back() {
+    for tree in [Tree::default(), everything()] {
+        round_trip(&tree, &options());
+    }
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    for options in all_options() {
+        round_trip(&tree, &options);
+    }
+}
+
+#[test]
+fn paths_are_found_without_reading_all() {
+    let tree = odd();
+    let file_system = open(&plan(&tree, &options()).image);
+    for entry in tree.walk() {
+        let found = file_system.find(&entry.path).unwrap().unwrap();
+        assert_eq!(found.meta, tree.node(entry.id).meta);
+        let names = file_system.list(&entry.path).unwrap();
+        let wanted: Vec<&[u8]> = tree.children(entry.id).map(|(name, _)| name).collect();
+        let found: Option<Vec<&[u8]>> = names
+            .as_ref()
+            .map(|names| names.iter().map(|entry| &*entry.name).collect());
+        assert_eq!(found.unwrap_or_default(), wanted);
+    }
+    assert!(file_system.find(b"/no/such/file").unwrap().is_none());
+}
+
+#[test]
+fn threads_and_hard_links_of_the_host_change_nothing() {
+    let all = |image: &Image| {
+        let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
+        image.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    };
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    for compression in COMPRESSIONS {
+        let options = Options {
+            compression,
+            cluster: 128 << 10,
+            ..options()
+        };
+        let [one, eight] = [1, 8].map(|threads| {
+            let planned = crate::support::try_plan(&tree, &options, threads).unwrap();
+            all(&planned.image)
+        });
+        assert!(one == eight);
+    }
+}
+
+/// Images of the format's own tools. What they call dedupe has clusters of which only a part is used.
+#[test]
+fn images_of_others_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let [folder, image] = ["folder", "image"].map(|name| dir.path().join(name));
+    let mut tree = Tree::default();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    tree.add_at(b"/copies/words", Node::file(words(300_000))).unwrap();
+    tree.add_at(
+        b"/copies/more",
+        Node::file([words(300_000), vec![1; 9000]].concat()),
+    )
+    .unwrap();
+    let keep = image::Keep {
+        modes: true,
+        owners: false,
+        times: false,
+        xattrs: false,
+        hard_links: true,
+        follow_links: false,
+    };
+    for (tool, arguments) in [
+        ("mkfs.erofs", ""),
+        ("mkfs.erofs", "-zlz4"),
+        ("mkfs.erofs", "-zlz4hc,12 -C65536"),
+        ("mkfs.erofs", "-zlz4hc -C65536 -Eztailpacking"),
+        ("mkfs.erofs", "-zlz4 -Elegacy-compress"),
+        ("mkfs.erofs", "--chunksize=4096"),
+        ("erofs-newer/mkfs.erofs", "-zlz4hc -C1048576 -Efragments"),
+        ("erofs-newer/mkfs.erofs", "-zzstd -C65536 -Eall-fragments"),
+        ("erofs-newer/mkfs.erofs", "-zzstd -C131072 -Eztailpacking"),
+        ("erofs-newer/mkfs.erofs", "-zdeflate -C65536"),
+        ("erofs-newer/mkfs.erofs", "-zlz4 -Ededupe"),
+        ("erofs-newer/mkfs.erofs", "-zzstd -Ededupe,fragments"),
+        ("erofs-newer/mkfs.erofs", "-zzstd -b1024"),
+    ] {
+        if !installed(tool.rsplit('/').next().unwrap()) {
+            continue;
+        }
+        let _ = (&folder, &image, arguments, keep);
+    }
+}
+
+fn trees() -> impl Strategy<Value = Tree> {
+    let file = (0_u64..300_000, 0_usize..3, "[a-c]{1,3}(/[a-c]{1,2}){0,2}");
+    proptest::collection::vec(file, 0..20).prop_map(|files| {
+        let mut tree = Tree::default();
+        for (len, kind, path) in files {
+            let node = match kind {
+                0 => Node::file(noise(len)),
+                1 => Node::file(words(usize::try_from(len).unwrap())),
+                _ => Node::file(image::Content::Zeros(len)),
+            };
+            // Some are in the way of others.
+            let _ = tree.add_at(format!("/{path}").as_bytes(), node);
+        }
+        tree
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_tree_comes_back(tree in trees(), number in 0..COMPRESSIONS.len(), cluster in 13_u32..=20) {
+        let options = Options {
+            compression: COMPRESSIONS[number],
+            cluster: 1 << cluster,
+            ..options()
+        };
+        round_trip(&tree, &options);
+    }
+}
