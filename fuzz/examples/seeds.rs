@@ -28,6 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("disk_plan", noises()),
         ("cache_segment", noises()),
         ("archive_tar", archives()?),
+        ("transport_in_place", compressed()?),
+        ("uboot_environment", environments()?),
         ("spec_parse", [SPEC, SPEC_JSON].map(Vec::from).to_vec()),
     ];
     for (target, seeds) in targets {
@@ -45,6 +47,38 @@ const SIGNED: [&[u8]; 2] = [
     include_bytes!("../seeds/signature.der"),
     include_bytes!("../seeds/certificate.der"),
 ];
+
+/// An image in several chunks, as it is compressed here.
+fn compressed() -> Seeds {
+    use image::{Encode as _, Piece};
+    use transport::{Method, Options};
+
+    let mut seeds = Vec::new();
+    for (method, level) in [(Method::Zstd, 1), (Method::Xz, 0)] {
+        let options = Options::new(method, Some(level))?;
+        let (mut encoder, mut out) = (transport::Encoder::new(options, 1)?, Vec::new());
+        encoder.put(&Piece::Bytes(std::sync::Arc::new(noise(3000, 5))), &mut out)?;
+        encoder.put(&Piece::Zeros(5 << 20), &mut out)?;
+        encoder.put(&Piece::Bytes(std::sync::Arc::new(noise(100, 6))), &mut out)?;
+        encoder.finish(&mut out)?;
+        seeds.push(out);
+    }
+    Ok(seeds)
+}
+
+/// One copy, and two.
+fn environments() -> Seeds {
+    let variables = [("BOOT_ORDER", "A B"), ("BOOT_A_LEFT", "3")];
+    let variables = variables.map(|(name, value)| (name.to_string(), value.to_string())).into();
+    let of = |flags| uboot::EnvironmentOptions {
+        flags,
+        ..uboot::EnvironmentOptions::new(512)
+    };
+    let one = uboot::environment(&variables, &of(None))?;
+    let mut two = uboot::environment(&variables, &of(Some(1)))?;
+    two.extend(uboot::environment(&variables, &of(Some(2)))?);
+    Ok(vec![one, two])
+}
 
 /// Archives of GNU and POSIX, with long names, links, and attributes.
 fn archives() -> Seeds {
@@ -257,7 +291,7 @@ fn btrfs_images() -> Seeds {
     ] {
         for profile in [btrfs::Profile::Portable, btrfs::Profile::Modern] {
             let mut tree = many_files()?;
-            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900).into_bytes()))?;
             let seed = Seed::new(b"seed");
             let dev = tree.lookup(b"/dev").unwrap_or(NodeId::ROOT);
             let options = btrfs::Options {

@@ -22,6 +22,7 @@ mod guide_lines;
 mod instructions;
 mod layouts;
 mod listing;
+mod look;
 mod nix_btrfs;
 mod nix_builders;
 mod nix_distributed;

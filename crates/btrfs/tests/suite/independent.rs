@@ -31,7 +31,10 @@ impl Theirs {
     fn compare(&mut self, number: u64, tree: &Tree, id: NodeId, path: &[u8]) {
         let path = image::show(path);
         let before = self.inodes.insert(id, number);
-        assert!(before.is_none_or(|before| before == number), "{path}: a hard link");
+        assert!(
+            before.is_none_or(|before| before == number),
+            "{path}: a hard link"
+        );
         if before.is_some() {
             return;
         }

@@ -132,6 +132,9 @@ pub struct Spooled<N> {
     pub digest: Option<[u8; 32]>,
 }
 
+/// A segment of a format.
+type SpooledOf<B> = Spooled<<B as Blocks>::Note>;
+
 impl<N> Spooled<N> {
     /// A segment without blocks.
     fn empty(start: u64) -> Spooled<N> {
@@ -144,12 +147,6 @@ impl<N> Spooled<N> {
         }
     }
 }
-
-/// A segment, if it could be had.
-type Had<B> = Option<Spooled<<B as Blocks>::Note>>;
-
-/// The same with what it is in, which is not finished.
-type Filled<'a, B> = Option<(Spooled<<B as Blocks>::Note>, rooms::Filling<'a>)>;
 
 /// What spooling needs. None of it changes a byte of a block.
 pub struct Spooling<'a> {

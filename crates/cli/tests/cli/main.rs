@@ -11,6 +11,7 @@ mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
+mod described;
 mod diff;
 mod digests;
 mod ext4;
