@@ -135,6 +135,7 @@ impl Stored {
             netrc_file: None,
             store_root: self.store_root.clone(),
             toplevel: None,
+            check: None,
         }
     }
 }

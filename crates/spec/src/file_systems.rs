@@ -6,9 +6,10 @@ use image::{Content, Spool, Tree};
 use squashfs::UnitUsage;
 
 use crate::error::{Error, Result};
+use crate::gather::Hashes;
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, id, layouts, outputs};
+use crate::{formats, hash_trees, id, outputs};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -80,8 +81,7 @@ impl Planner<'_> {
             ));
         };
         let spool = &*kept.insert(Spool::create(folder)?);
-        // They are numbered as the closure's nodes are, which have other numbers where its paths lie elsewhere.
-        let digests = if (fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs) {
+        let digests = if formats::finds_equal_files(fs) {
             self.gathered.digests.as_slice()
         } else {
             &[]
@@ -98,7 +98,12 @@ impl Planner<'_> {
             progress: self.work.progress,
             reuse,
         };
-        let planned = squashfs::plan(tree, &options, &work).map_err(failed)?;
+        let begun = squashfs::Begun::new(tree, &options, &work).map_err(failed)?;
+        if self.gathered.hashes == Hashes::Registered {
+            let paths = id::paths(tree, &begun.unnamed())?;
+            self.gathered.compare(&paths, self.work.progress)?;
+        }
+        let planned = begun.finish().map_err(failed)?;
         let largest = largest(planned.units);
         let detail = Detail::Squashfs {
             content_len,

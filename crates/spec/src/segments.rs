@@ -9,7 +9,7 @@ use nix::{Checked, Mismatch, PathInfo, StorePath};
 use crate::error::{Error, Result};
 use crate::formats;
 use crate::schema::{Closure, Effort, FileSystem};
-use crate::sources::in_store;
+use crate::sources::{Stored, in_store};
 
 /// What errors call it.
 const PART: &str = "segments";
@@ -53,7 +53,7 @@ impl Segmenting<'_> {
     /// When the closure cannot be read, or is in no store of this machine, or an option cannot be.
     pub fn list(&self) -> Result<Vec<Segment>> {
         let options = self.options()?;
-        let (closure, store) = in_store(self.closure, self.folder)?;
+        let Stored { closure, store, .. } = in_store(self.closure, self.folder)?;
         let tree = closure.tree(&store)?;
         let spool = Spool::create(self.spool)?;
         let work = self.work(&spool, &[], None);
@@ -87,7 +87,9 @@ impl Segmenting<'_> {
         place: &dyn cache::Segments,
     ) -> Result<Vec<cache::Key>> {
         let options = self.options()?;
-        let (mut closure, store) = in_store(self.closure, self.folder)?;
+        let Stored {
+            mut closure, store, ..
+        } = in_store(self.closure, self.folder)?;
         if !paths.is_empty() {
             closure = closure.only(&paths.iter().chain(originals).cloned().collect())?;
         }

@@ -32,6 +32,7 @@ mod stops;
 mod texts;
 mod transports;
 mod trees;
+mod trust;
 mod verbs;
 mod verity;
 mod waits;

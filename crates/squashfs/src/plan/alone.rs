@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cache::Key;
 use image::{NodeId, Tree};
 
+use super::lift::lift;
 use super::segments::{Job, Segment, Segments};
 use super::{Work, check, duplicates, keys, pack};
 use crate::{Error, Options};
@@ -99,6 +100,7 @@ pub fn make_segments(
         return Ok(Vec::new());
     };
     let keys = keys::keys(tree, &segments, &equal.digests, options, reuse, work)?;
-    pack::pack(tree, &segments, &keys, options, work)?;
+    let lifted = lift(&segments, &keys, options, work)?;
+    pack::pack(tree, &segments, &keys, lifted, options, work)?;
     Ok(keys.into_iter().flatten().collect())
 }

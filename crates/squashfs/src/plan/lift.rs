@@ -25,29 +25,53 @@ pub(super) struct Spooled {
     pub(super) digest: Option<[u8; 32]>,
 }
 
+/// The segments that are in the spool before any is made.
+pub(super) struct Lifted {
+    /// By segment.
+    pub(super) segments: Vec<Option<Spooled>>,
+    /// The first free byte of the spool.
+    pub(super) end: AtomicU64,
+}
+
+impl Lifted {
+    /// The numbers of the segments that are not there.
+    pub(super) fn missing(&self) -> impl Iterator<Item = usize> {
+        let segments = self.segments.iter().enumerate();
+        segments.filter_map(|(number, segment)| segment.is_none().then_some(number))
+    }
+}
+
 /// Copies every segment that is anywhere into the spool, and checks the copy: it is what the image will be made of, so
-/// nothing that happens to the original can matter any more. `end` is the first free byte of the spool.
+/// nothing that happens to the original can matter any more.
 pub(super) fn lift(
     segments: &Segments,
     keys: &[Option<Key>],
     options: &Options,
-    reuse: &Reuse,
     work: &Work,
-    end: &AtomicU64,
-) -> Result<Vec<Option<Spooled>>, Error> {
+) -> Result<Lifted, Error> {
+    // As in the image.
+    let end = AtomicU64::new(ALIGNMENT);
+    let Some(reuse) = &work.reuse else {
+        let segments = vec![None; segments.list.len()];
+        return Ok(Lifted { segments, end });
+    };
     let lifting = Lifting {
         options,
         reuse,
         work,
-        end,
+        end: &end,
     };
     let one = |((segment, key), room): ((&Segment, &Option<Key>), &Option<Room>)| match (key, room) {
         (Some(key), Some(room)) => find(&segments.jobs[segment.jobs.clone()], key, *room, &lifting),
         _ => Ok(None),
     };
-    work.pool()?.install(|| {
+    let segments: Result<_, Error> = work.pool()?.install(|| {
         let rooms = rooms(keys, &lifting);
         segments.list.par_iter().zip(keys).zip(&rooms).map(one).collect()
+    });
+    Ok(Lifted {
+        segments: segments?,
+        end,
     })
 }
 

@@ -23,7 +23,7 @@ mod stored;
 mod tables;
 mod xattrs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cache::Key;
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
@@ -33,6 +33,7 @@ use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
 pub use alone::{Outline, make_segments, outlines};
 pub use bound::at_most;
+use lift::{Lifted, lift};
 use pack::Packed;
 use segments::Segments;
 use stored::Stored;
@@ -101,23 +102,83 @@ pub struct UnitUsage {
 /// When the options are outside the format's limits, the tree holds what the format cannot, or a file cannot be
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
-    check(tree, options)?;
-    let equal = duplicates::originals(tree, options, 1, work)?;
-    let segments = Segments::plan(tree, &equal.classes, options)?;
-    let keys = match &work.reuse {
-        Some(reuse) => keys::keys(tree, &segments, &equal.digests, options, reuse, work)?,
-        None => vec![None; segments.list.len()],
-    };
-    let packed = pack::pack(tree, &segments, &keys, options, work)?;
-    let stored = Stored::plan(tree, options, packed.end)?;
-    let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
-    let (image, used) = lay_out(&segments, &packed, work.spool, &stored, tables, options)?;
-    Ok(Planned {
-        image,
-        used,
-        units: usage(tree, &segments, &packed),
-        segments: records(&keys, &packed),
-    })
+    Begun::new(tree, options, work)?.finish()
+}
+
+/// An image whose segments were looked for nearby, and none made yet.
+pub struct Begun<'a> {
+    tree: &'a Tree,
+    options: &'a Options,
+    work: &'a Work<'a>,
+    segments: Segments,
+    keys: Vec<Option<Key>>,
+    lifted: Lifted,
+}
+
+impl<'a> Begun<'a> {
+    /// Decides what each segment holds, and takes those that are nearby.
+    ///
+    /// # Errors
+    /// As [`plan`].
+    pub fn new(tree: &'a Tree, options: &'a Options, work: &'a Work) -> Result<Begun<'a>, Error> {
+        check(tree, options)?;
+        let equal = duplicates::originals(tree, options, 1, work)?;
+        let segments = Segments::plan(tree, &equal.classes, options)?;
+        let keys = match &work.reuse {
+            Some(reuse) => keys::keys(tree, &segments, &equal.digests, options, reuse, work)?,
+            None => vec![None; segments.list.len()],
+        };
+        let lifted = lift(&segments, &keys, options, work)?;
+        Ok(Begun {
+            tree,
+            options,
+            work,
+            segments,
+            keys,
+            lifted,
+        })
+    }
+
+    /// The roots of the units whose hashes will name segments that are still to be made: whoever has not compared these
+    /// hashes with what they stand for can do so now.
+    #[must_use]
+    pub fn unnamed(&self) -> BTreeSet<NodeId> {
+        let (segments, units) = (&self.segments, self.work.reuse.map(|reuse| reuse.units));
+        let missing = self
+            .lifted
+            .missing()
+            .filter(|number| self.keys[*number].is_some());
+        missing
+            .flat_map(|number| keys::units(segments, &segments.list[number]))
+            .map(|unit| segments.units[unit as usize].root)
+            .filter(|root| units.is_some_and(|units| units.contains_key(root)))
+            .collect()
+    }
+
+    /// Makes the image.
+    ///
+    /// # Errors
+    /// As [`plan`].
+    pub fn finish(self) -> Result<Planned, Error> {
+        let Begun {
+            tree,
+            options,
+            work,
+            segments,
+            keys,
+            lifted,
+        } = self;
+        let packed = pack::pack(tree, &segments, &keys, lifted, options, work)?;
+        let stored = Stored::plan(tree, options, packed.end)?;
+        let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
+        let (image, used) = lay_out(&segments, &packed, work.spool, &stored, tables, options)?;
+        Ok(Planned {
+            image,
+            used,
+            units: usage(tree, &segments, &packed),
+            segments: records(&keys, &packed),
+        })
+    }
 }
 
 /// Where segments are, for whoever wants to lift them out of the image.

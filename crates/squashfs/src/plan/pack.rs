@@ -14,7 +14,7 @@ use cache::{Checksum, Key};
 use image::{Kind, NodeId, Tree};
 
 use super::fetch;
-use super::lift::{Spooled, keep, lift};
+use super::lift::{Lifted, Spooled, keep};
 use super::queue::{Output, Queue};
 use super::segments::{Job, Segments};
 use super::{ALIGNMENT, Work};
@@ -79,23 +79,17 @@ impl Making<'_> {
     }
 }
 
-/// Finds or makes all segments, whose keys are these, and gives them their places.
+/// Makes the segments that were not lifted, whose keys are these, and gives all of them their places.
 pub(super) fn pack(
     tree: &Tree,
     segments: &Segments,
     keys: &[Option<Key>],
+    lifted: Lifted,
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    // As in the image.
-    let end = AtomicU64::new(ALIGNMENT);
-    let lifted = match &work.reuse {
-        Some(reuse) => lift(segments, keys, options, reuse, work, &end)?,
-        None => vec![None; segments.list.len()],
-    };
-    let missing: Vec<usize> = (0..lifted.len())
-        .filter(|number| lifted[*number].is_none())
-        .collect();
+    let missing: Vec<usize> = lifted.missing().collect();
+    let end = &lifted.end;
     let jobs = missing.iter().map(|number| segments.list[*number].jobs.clone());
     let fetch = work.reuse.is_some_and(|reuse| !reuse.places.shared.is_empty());
     let queue = Queue::new(jobs, work.threads.max(1) * AHEAD, fetch);
@@ -106,12 +100,15 @@ pub(super) fn pack(
         work,
         keys,
         missing,
-        end: &end,
+        end,
         queue: &queue,
     };
     make(&making)?;
     let mut made = queue.finish().into_iter();
-    let spooled = lifted.into_iter().map(|lifted| lifted.or_else(|| made.next()));
+    let spooled = lifted
+        .segments
+        .into_iter()
+        .map(|lifted| lifted.or_else(|| made.next()));
     Ok(place(segments, spooled.flatten().collect()))
 }
 
