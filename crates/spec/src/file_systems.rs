@@ -22,7 +22,7 @@ impl Planner<'_> {
         let (content, detail) = match fs.format {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
-            Format::Ext4 => self.ext4(&part, fs, &tree)?,
+            Format::Ext4 => self.ext4(&part, key, fs, &tree)?,
             // Its tree is empty: it has no key that puts something there.
             Format::Swap => self.swap(&part, fs)?,
         };
@@ -132,17 +132,48 @@ impl Planner<'_> {
         Ok((Content::Image(Arc::new(planned.image)), detail))
     }
 
-    fn ext4(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+    fn ext4(&self, part: &str, key: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
         let options = formats::ext4_options(part, fs, self.sector_size(), self.gathered.seed)?;
-        let planned = ext4::plan(tree, &options).map_err(|source| Error::Ext4 {
+        let bound = match self.work.squashing {
+            // Whatever it is a file in has to know its size.
+            Squashing::Estimate if !self.is_a_file(key) => ext4::bound(tree, &options).ok(),
+            _ => None,
+        };
+        // What does not fit without holes may fit with them.
+        let planned = bound.map_or_else(|| ext4::plan(tree, &options), Ok);
+        let ext4::Planned {
+            image,
+            mut usage,
+            is_bound,
+        } = planned.map_err(|source| Error::Ext4 {
             part: part.to_string(),
             source,
         })?;
-        let detail = Detail::Ext4 {
-            usage: planned.usage,
-            uuid: options.uuid,
+        let estimate = is_bound && fs.size.is_none();
+        let content = if estimate {
+            // What is free beyond the promise follows from the size, which is less.
+            usage.free = usage.promised;
+            Content::Zeros(image.size())
+        } else {
+            Content::Image(Arc::new(image))
         };
-        Ok((Content::Image(Arc::new(planned.image)), detail))
+        let detail = Detail::Ext4 {
+            usage,
+            uuid: options.uuid,
+            is_bound,
+            estimate,
+        };
+        Ok((content, detail))
+    }
+
+    /// Whether a file system is a file in another one.
+    fn is_a_file(&self, key: &str) -> bool {
+        let name = format!("{{fs.{key}}}");
+        let mut systems = self.spec.fs.values();
+        systems.any(|fs| {
+            let sources = fs.files.values().flat_map(|sources| &sources.0);
+            sources.chain(fs.text.values()).any(|text| *text == name)
+        })
     }
 
     fn swap(&self, part: &str, fs: &FileSystem) -> Result<(Content, Detail)> {

@@ -5,10 +5,11 @@
 //! shares blocks with the files that the bytes come from.
 //!
 //! ```text
-//!  Image ── pieces ──► store: a sparse file, or what an encoder makes ──► the file
+//!  Image ── pieces, read ahead ──► store: a sparse file, or what an encoder makes ──► the file
 //!                 └──► listeners, each on a thread of its own: the digests, a block map
 //! ```
 
+mod ahead;
 mod folder;
 mod listen;
 mod nameless;
@@ -29,6 +30,7 @@ use crate::extents::Image;
 use crate::fsverity::FsVerity;
 use crate::progress::Progress;
 use crate::spool::Spool;
+use ahead::ahead;
 pub use folder::{Folder, Obstacle};
 pub use listen::Listen;
 use listen::{Tree, relay};
@@ -235,11 +237,19 @@ impl Target {
             listeners.push(listener);
         }
         let relayed = relay(listeners, |relay| {
-            let share = store.asks_for_origins();
-            pieces(image, progress, share, &mut |piece, origin| {
-                relay.tell(&piece);
-                store.put(&piece, origin).map_err(failed)
-            })
+            if store.asks_for_origins() {
+                return pieces(image, progress, true, &mut |piece, origin| {
+                    relay.tell(&piece);
+                    store.put(&piece, origin).map_err(failed)
+                });
+            }
+            let read = |hand: &mut dyn FnMut(Piece) -> Result<()>| {
+                pieces(image, progress, false, &mut |piece, _| {
+                    relay.tell(&piece);
+                    hand(piece)
+                })
+            };
+            ahead(read, |piece| store.put(&piece, None).map_err(failed)).map_err(failed)?
         });
         relayed.map_err(failed)??;
         let inside = (image.size(), Digests::new(tree.finish(), hasher));
