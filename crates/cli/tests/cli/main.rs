@@ -22,6 +22,7 @@ mod oracle;
 mod outputs;
 mod passwords;
 mod properties;
+mod readings;
 mod requests;
 mod results;
 mod segments;
