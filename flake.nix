@@ -62,6 +62,7 @@
         # The same with the package set as the first argument: kiln.lib.mkDiskImage pkgs { … }.
         fromRepart = pkgs: (functions pkgs).fromRepart;
         mkBootScript = pkgs: (functions pkgs).mkBootScript;
+        mkBtrfs = pkgs: (functions pkgs).mkBtrfs;
         mkDiskImage = pkgs: (functions pkgs).mkDiskImage;
         mkExt4Fs = pkgs: (functions pkgs).mkExt4Fs;
         mkFat = pkgs: (functions pkgs).mkFat;

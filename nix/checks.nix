@@ -25,6 +25,14 @@ in
     registration = "/nix-path-registration";
   };
 
+  btrfs = images.mkBtrfs {
+    name = "check-btrfs";
+    inherit closure;
+    compression = "zstd";
+    subvolumes."/nix" = { };
+    registration = "/nix-path-registration";
+  };
+
   fat = images.mkFat {
     name = "check-fat";
     label = "CHECK";

@@ -16,16 +16,24 @@ fuzz_target!(|data: &[u8]| {
             manifest
         );
     }
-    let unsigned = match bundle::open(Arc::new(Content::from(data)), data.len() as u64) {
-        Ok(Bundle::Signed(signed)) => signed.unsign().ok(),
-        Ok(Bundle::Unsigned(unsigned)) => Some(*unsigned),
-        Err(_) => None,
-    };
+    if let Ok(manifest) = Manifest::read_plain(data) {
+        assert_eq!(manifest.verity, None);
+    }
     let work = Work {
         folder: Path::new("."),
         threads: 1,
         progress: &Silent,
         segments: None,
+    };
+    let unsigned = match bundle::open(Arc::new(Content::from(data)), data.len() as u64) {
+        Ok(Bundle::Signed(signed)) => signed.unsign().ok(),
+        Ok(Bundle::Unsigned(unsigned)) => Some(*unsigned),
+        Ok(Bundle::Plain(plain)) => {
+            _ = bundle::verify_plain_signature(&plain, &signature::Trust::default(), &work);
+            _ = bundle::check_plain(&plain, &work);
+            None
+        }
+        Err(_) => None,
     };
     _ = unsigned.map(|unsigned| bundle::check(&unsigned, &work));
 });

@@ -6,6 +6,7 @@
     rauc-bundle = ./rauc-bundle.nix;
     squashfs = ./squashfs.nix;
   };
+  make-btrfs-fs = ./make-btrfs-fs.nix;
   make-ext4-fs = ./make-ext4-fs.nix;
   make-squashfs = ./make-squashfs.nix;
 }

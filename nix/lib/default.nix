@@ -73,6 +73,7 @@ let
     squashfs = "squashfs";
     fat = "vfat";
     ext4 = "ext4";
+    btrfs = "btrfs";
   };
 
   # What Kiln calls the output of a file system.
@@ -253,7 +254,7 @@ let
       name = args.name or "root";
       bad =
         problem:
-        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
+        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkBtrfs, mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
       plain = [
         "0444"
         "0555"
@@ -376,6 +377,7 @@ in
     mkSegments
     mkTree
     ;
+  mkBtrfs = mkFileSystem "btrfs";
   mkExt4Fs = mkFileSystem "ext4";
   mkFat = mkFileSystem "fat";
   mkSquashfs = mkFileSystem "squashfs";

@@ -29,8 +29,9 @@ let
   values = import ./repart/values.nix { inherit lib; };
   ids = import ./repart/ids.nix { inherit lib; };
   sizes = import ./repart/sizes.nix { inherit lib values; };
-  lower = import ./repart/partition.nix { inherit lib values ids; };
-  mkfsKeys = import ./repart/mkfs-options.nix { inherit lib; };
+  lower = import ./repart/partition.nix { inherit lib values ids btrfs; };
+  btrfs = import ./repart/btrfs.nix { inherit lib values; };
+  mkfsKeys = import ./repart/mkfs-options.nix { inherit lib btrfs; };
   bad = option: problem: throw "image.repart.${option}: ${problem}";
   bytes = number: "${toString number}B";
 

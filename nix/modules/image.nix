@@ -34,6 +34,7 @@ let
   };
 
   mount = part: media.mount { inherit specification part; };
+  mountOfRoot = mount "root";
   # systemd-repart grows partitions itself, and NixOS refuses both at once.
   repart =
     (config.systemd.repart.enable or false) || (config.boot.initrd.systemd.repart.enable or false);
@@ -80,9 +81,9 @@ in
       ];
       default = "custom";
       description = ''
-        What the image is like before `specification` says more. `sd-card`: an MBR, a FAT named FIRMWARE, and an ext4 named
+        What the image is like before `specification` says more. `sd-card`: an MBR, a FAT named FIRMWARE, and a root named
         NIXOS_SD with a boot menu for U-Boot. `efi`: a GPT, an EFI system partition with systemd-boot as NixOS installs it,
-        and an ext4 named nixos. `custom`: nothing; `specification.disk.region` has to say what is on the disk.
+        and a root named nixos. `custom`: nothing; `specification.disk.region` has to say what is on the disk.
       '';
     };
     closure = mkOption {
@@ -132,7 +133,9 @@ in
       );
     }
     (mkIf (isSd || isEfi) {
-      fileSystems."/" = media.override (mount "root");
+      fileSystems."/" = media.override mountOfRoot;
+      # NixOS concludes it from the mount, unless somebody mounts another root over it.
+      boot.initrd.supportedFilesystems = lib.optional (mountOfRoot.fsType == "btrfs") "btrfs";
       boot.growPartition = mkDefault (!repart);
       # An image has one boot loader, whatever the machine has that its configuration was written for.
       boot.loader.grub.enable = media.override false;

@@ -8,6 +8,7 @@ let
   cfg = config.kiln;
   extlinux = import ./extlinux.nix { inherit config lib; };
   boot = import ./systemd-boot.nix { inherit config lib pkgs; };
+  root = import ./root.nix { inherit config lib; } cfg.rootFormat;
 
   # What lets the first boot do without nix-store --load-db.
   registered = {
@@ -23,7 +24,7 @@ in
 {
   custom = { };
 
-  # As nixpkgs' sdImage: an MBR, a FAT for the board's firmware, and an ext4 with a boot menu for U-Boot.
+  # As nixpkgs' sdImage: an MBR, a FAT for the board's firmware, and a root with a boot menu for U-Boot.
   sd-card = {
     fs.firmware = {
       format = "fat";
@@ -34,8 +35,8 @@ in
     };
     fs.root =
       registered
+      // root
       // {
-        format = "ext4";
         label = "NIXOS_SD";
       }
       // lib.optionalAttrs config.boot.loader.generic-extlinux-compatible.enable { inherit extlinux; };
@@ -59,7 +60,7 @@ in
     };
   };
 
-  # A GPT, an EFI system partition with systemd-boot as NixOS installs it, and an ext4.
+  # A GPT, an EFI system partition with systemd-boot as NixOS installs it, and a root.
   efi = {
     fs.esp = {
       format = "fat";
@@ -71,10 +72,12 @@ in
       files = boot.files // cfg.firmware;
       inherit (boot) text;
     };
-    fs.root = registered // {
-      format = "ext4";
-      label = "nixos";
-    };
+    fs.root =
+      registered
+      // root
+      // {
+        label = "nixos";
+      };
     disk.region = cfg.loaders ++ [
       {
         name = "ESP";

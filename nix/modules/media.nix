@@ -24,6 +24,16 @@ let
     in
     "${builtins.substring 0 4 digits}-${builtins.substring 4 4 digits}";
 
+  # By which a btrfs compresses what is written later as the image is compressed.
+  compress =
+    fs:
+    let
+      kind = fs.compression or "none";
+    in
+    lib.optional (
+      fs.format == "btrfs" && kind != "none"
+    ) "compress=${kind}${lib.optionalString (fs ? level) ":${toString fs.level}"}";
+
   said = key: fs: fs.${key} or null != null;
   byId =
     fs:
@@ -54,6 +64,24 @@ let
     device != null
     && match "/dev/disk/by-(uuid|label|partlabel)/.*" device != null
     && !elem device (devicesOf specification);
+  # Subvolumes that a mount of the image names and the image has not.
+  missing =
+    specification: mount:
+    let
+      owner = lib.findFirst (fs: elem (mount.device or null) (byId fs ++ byLabel fs)) null (
+        attrValues (specification.fs or { })
+      );
+      parts = path: filter (name: name != "") (lib.splitString "/" path);
+      known = map parts (builtins.attrNames (owner.subvolumes or { }));
+      named = concatMap (
+        option:
+        let
+          found = match "subvol=(.*)" option;
+        in
+        if found == null then [ ] else found
+      ) (concatMap (lib.splitString ",") mount.options);
+    in
+    if owner == null then [ ] else filter (name: !elem (parts name) ([ [ ] ] ++ known)) named;
 in
 {
   # The priority of nixpkgs' own image modules: over hardware-configuration.nix, under mkForce.
@@ -73,7 +101,11 @@ in
       device = first part (if preferred == "id" then byId fs ++ byLabel fs else byLabel fs ++ byId fs);
       fsType = types.${fs.format} or fs.format;
     }
-    // lib.optionalAttrs (fs.format == "ext4") { autoResize = true; };
+    // lib.optionalAttrs (elem fs.format [
+      "btrfs"
+      "ext4"
+    ]) { autoResize = true; }
+    // lib.optionalAttrs (compress fs != [ ]) { options = compress fs; };
 
   # Mounts and swap of devices that the image has not, such as those of hardware-configuration.nix: its boot shall not wait
   # for them. More of the options fileSystems and swapDevices.
@@ -110,5 +142,12 @@ in
     map (entry: warning "mounted" "fileSystems.\"${entry.mountPoint}\"" entry.device) (
       strange (attrValues fileSystems)
     )
-    ++ map (entry: warning "used" "swapDevices" entry.device) (strange swapDevices);
+    ++ map (entry: warning "used" "swapDevices" entry.device) (strange swapDevices)
+    ++ concatMap (
+      entry:
+      map (
+        name:
+        "fileSystems.\"${entry.mountPoint}\".options: the image has no subvolume ${name}, so that this mount fails: say options = lib.mkForce [ … ], or have it made by kiln.btrfs.subvolumes"
+      ) (missing specification entry)
+    ) (attrValues fileSystems);
 }

@@ -5,6 +5,67 @@ let
 in
 {
   options.kiln = {
+    rootFormat = mkOption {
+      type = types.enum [
+        "btrfs"
+        "ext4"
+      ];
+      default = "ext4";
+      description = ''
+        The file system of the root, which grows at the first boot either way. The system mounts it as what it is, and its
+        initial file system has the driver.
+      '';
+    };
+    btrfs = {
+      compression = mkOption {
+        type = types.enum [
+          "lzo"
+          "none"
+          "zlib"
+          "zstd"
+        ];
+        default = "zstd";
+        description = ''
+          How the data of a root that is a btrfs is compressed: in the image, and by the mount option `compress` what the system
+          writes later.
+        '';
+      };
+      level = mkOption {
+        type = types.nullOr types.ints.positive;
+        default = null;
+        example = 9;
+        description = "Its level: 1 to 15 for zstd, 1 to 9 for zlib; Kiln's and the kernel's own when null.";
+      };
+      subvolumes = mkOption {
+        type = types.attrsOf (
+          types.submodule {
+            options = {
+              readOnly = mkOption {
+                type = types.bool;
+                default = false;
+                description = "Whether nobody may write to it.";
+              };
+              default = mkOption {
+                type = types.bool;
+                default = false;
+                description = "Whether it is mounted when no option of the mount says which.";
+              };
+            };
+          }
+        );
+        default = { };
+        example = literalExpression ''
+          {
+            "/home" = { };
+            "/nix" = { };
+          }
+        '';
+        description = ''
+          Directories of a root that is a btrfs which are subvolumes: their paths, and `readOnly` and `default`, which are
+          false when not said. A mount of the root has them where they are, so that none needs a mount of its own.
+        '';
+      };
+    };
     firmware = mkOption {
       type = types.attrsOf types.anything;
       default = { };

@@ -44,17 +44,31 @@ let
       builtins.head found;
   bootId = builtins.replaceStrings [ "-" ] [ "" ] (uuidOf bootFs);
 
+  isBtrfs = nixFs.fsType == "btrfs";
+  btrfs = import ./sane-btrfs.nix { inherit lib; } {
+    inherit nixFs;
+    inherit (config) fileSystems;
+    bad = problem: throw "sane.image: ${problem}";
+  };
+
   # A path of the system, as seen from the file system that the store is in.
   below =
     path:
-    if nixMount == "/" then
+    let
+      elsewhere = throw "sane.image.extraDirectories: ${path} is not below ${nixMount}, where the file system is mounted";
+      found = btrfs.place path;
+    in
+    if isBtrfs then
+      (if found == null then elsewhere else found)
+    else if nixMount == "/" then
       path
     else if path == nixMount then
       "/"
     else if lib.hasPrefix "${nixMount}/" path then
       lib.removePrefix nixMount path
     else
-      throw "sane.image.extraDirectories: ${path} is not below ${nixMount}, where the file system is mounted";
+      elsewhere;
+  storeAt = below "/nix/store";
 
   # Bytes from the start of the disk to where the first partition may begin: protective MBR, header, hole, 128 entries.
   tableLen = 2 * cfg.sectorSize + cfg.extraGPTPadding + 128 * 128;
@@ -139,15 +153,16 @@ let
     };
 
     fs.nix = {
-      format = "ext4";
+      format = nixFs.fsType;
       label = "NIXOS_SYSTEM";
       uuid = uuidOf nixFs;
       closure = true;
-      registration = "/nix-path-registration";
-      directories = map below cfg.extraDirectories;
+      registration = "${lib.optionalString isBtrfs btrfs.root}/nix-path-registration";
+      directories = lib.optionals isBtrfs btrfs.directories ++ map below cfg.extraDirectories;
       inherit (cfg) free;
     }
-    // lib.optionalAttrs (nixMount != "/") { closure-at = below "/nix/store"; };
+    // lib.optionalAttrs (storeAt != "/nix/store") { closure-at = storeAt; }
+    // lib.optionalAttrs isBtrfs btrfs.keys;
   };
   image = images.mkDiskImage (args // { disk = args.disk // { inherit file; }; });
   file = "nixos.img";
@@ -205,7 +220,10 @@ in
       type = types.listOf types.str;
       default = [ ];
       example = [ "/var/log" ];
-      description = "Directories that are made in the file system with the store.";
+      description = ''
+        Directories that are made in the file system with the store. Of a btrfs, they may lie in any of its subvolumes that
+        the system mounts.
+      '';
     };
     extraGPTPadding = mkOption {
       type = types.int;
@@ -298,8 +316,8 @@ in
     system.build.img =
       assert lib.assertMsg (bootFs.fsType == "vfat") "sane.image: /boot is ${bootFs.fsType}: there is vfat";
       assert lib.assertMsg (
-        nixFs.fsType == "ext4"
-      ) "sane.image: ${nixMount} is ${nixFs.fsType}: there is ext4";
+        nixFs.fsType == "ext4" || isBtrfs
+      ) "sane.image: ${nixMount} is ${nixFs.fsType}: there are btrfs and ext4";
       lib.recursiveUpdate (if cfg.installBootloader == null then image else withBootloader) {
         passthru = {
           bootFsImg = image.parts.fs.boot;

@@ -28,6 +28,19 @@ let
   menu = at: lib.optionalAttrs (at != null) { extlinux = extlinux // { inherit at; }; };
   mebibytes = count: "${toString count}MiB";
 
+  # What makes the root, and what that will be. nixpkgs' own files have the same names.
+  creators = {
+    btrfs = ../drop-ins/make-btrfs-fs.nix;
+    ext4 = ../drop-ins/make-ext4-fs.nix;
+  };
+  creator = toString cfg.rootFilesystemCreator;
+  isKilns = lib.elem creator (map toString (builtins.attrValues creators));
+  rootFormat = lib.findFirst (format: lib.hasSuffix "/make-${format}-fs.nix" creator) config.kiln.rootFormat (
+    builtins.attrNames creators
+  );
+  rootKeys =
+    if isKilns then import ./root.nix { inherit config lib; } rootFormat else { format = rootFormat; };
+
   layout = menus: {
     fs.firmware = {
       format = "fat";
@@ -39,8 +52,7 @@ let
       files = firmware;
     }
     // menu menus.firmware;
-    fs.root = {
-      format = "ext4";
+    fs.root = rootKeys // {
       label = cfg.rootVolumeLabel;
       uuid =
         if cfg.rootPartitionUUID == null then
@@ -94,7 +106,7 @@ let
   # As nixpkgs' sdImage has them for its commands.
   tools = lib.optionals (cfg.preBuildCommands != "" || cfg.postBuildCommands != "") [
     buildPkgs.dosfstools
-    buildPkgs.e2fsprogs
+    (if specification.fs.root.format == "btrfs" then buildPkgs.btrfs-progs else buildPkgs.e2fsprogs)
     buildPkgs.libfaketime
     buildPkgs.mtools
     buildPkgs.util-linux
@@ -128,8 +140,7 @@ let
       passthru.filePath = rootFile;
     }
   );
-  rootFile = specification.fs.root.file or "root.ext4";
-  isKilns = cfg.rootFilesystemCreator == ../drop-ins/make-ext4-fs.nix;
+  rootFile = specification.fs.root.file or "root.${specification.fs.root.format}";
   root =
     if isKilns then
       planned // { isPlanned = true; }
@@ -271,7 +282,7 @@ let
   failed = builtins.filter (check: !check.assertion) checks;
 in
 {
-  inherit name root;
+  inherit creators name root;
   image =
     if failed != [ ] then
       throw (lib.concatMapStrings (check: "\n- ${check.message}") failed)

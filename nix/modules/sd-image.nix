@@ -75,12 +75,18 @@ in
         types.package
         types.path
       ];
-      default = ../drop-ins/make-ext4-fs.nix;
-      defaultText = literalExpression "kiln.lib.dropIns.make-ext4-fs";
-      example = literalExpression ''"''${modulesPath}/../lib/make-btrfs-fs.nix"'';
+      default = made.creators.${config.kiln.rootFormat};
+      defaultText = literalExpression ''
+        if config.kiln.rootFormat == "btrfs" then
+          kiln.lib.dropIns.make-btrfs-fs
+        else
+          kiln.lib.dropIns.make-ext4-fs
+      '';
+      example = literalExpression "kiln.lib.dropIns.make-btrfs-fs";
       description = ''
-        What makes the root: a function with the arguments of make-ext4-fs.nix. Kiln's own plans the root as a part of the
-        disk; the image of another one is copied into it.
+        What makes the root: a function with the arguments of make-ext4-fs.nix. Kiln's own two plan the root as a part of the
+        disk; the image of another one is copied into it. What that is follows from its name, if that is one of these two, or
+        from `kiln.rootFormat`.
       '';
     };
     rootFilesystemImage = mkOption {
@@ -147,7 +153,9 @@ in
       fileSystems."/" = {
         device = media.override made.mounts.root.device;
         fsType = media.override made.mounts.root.fsType;
+        options = lib.mkIf (made.mounts.root ? options) made.mounts.root.options;
       };
+      boot.initrd.supportedFilesystems = lib.optional (made.mounts.root.fsType == "btrfs") "btrfs";
       fileSystems."/boot/firmware" = {
         device = media.override made.mounts.firmware.device;
         fsType = media.override made.mounts.firmware.fsType;

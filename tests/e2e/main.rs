@@ -11,6 +11,7 @@
 mod ab_update;
 mod bench;
 mod boots;
+mod btrfs;
 mod caches;
 mod demo;
 mod ext4;
@@ -19,6 +20,7 @@ mod guide_lines;
 mod instructions;
 mod layouts;
 mod listing;
+mod nix_btrfs;
 mod nix_builders;
 mod nix_distributed;
 mod nix_drop_ins;

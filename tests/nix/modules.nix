@@ -3,6 +3,7 @@ let
   # Commands of sdImage may use these, and the tests' do not.
   tools = _: previous: {
     inherit (lib.genAttrs [
+      "btrfs-progs"
       "dosfstools"
       "e2fsprogs"
       "libfaketime"
@@ -10,6 +11,7 @@ let
       "util-linux"
       "zstd"
     ] (_: previous.coreutils))
+      btrfs-progs
       dosfstools
       e2fsprogs
       libfaketime

@@ -3,6 +3,7 @@
 use zstd_safe::{CParameter, ResetDirective};
 
 use crate::format::{SECTOR, compression};
+use crate::probe::Probe;
 use crate::{Compression, Error, Result, lzo};
 
 /// The most bytes of a file that are compressed together.
@@ -13,6 +14,7 @@ const WINDOW_LOG: u32 = 17;
 /// Compresses blocks, one after the other, each by itself.
 pub(crate) struct Compressor {
     state: State,
+    probe: Option<Probe>,
     output: Vec<u8>,
 }
 
@@ -45,12 +47,24 @@ impl Compressor {
         };
         Compressor {
             state,
+            probe: Probe::before(compression),
             output: Vec::new(),
         }
     }
 
     /// Compresses a block that is not empty, when that saves a sector.
     pub(crate) fn compress(&mut self, input: &[u8]) -> Result<Option<&[u8]>> {
+        if let Some(probe) = &mut self.probe
+            && input.len() as u64 > SECTOR
+            && probe.is_hopeless(input, &mut self.output)?
+        {
+            return Ok(None);
+        }
+        self.compress_anyway(input)
+    }
+
+    /// The same for whatever there is no hope for.
+    pub(crate) fn compress_anyway(&mut self, input: &[u8]) -> Result<Option<&[u8]>> {
         let sectors = (input.len() as u64).div_ceil(SECTOR);
         let room = usize::try_from((sectors - 1) * SECTOR).unwrap_or(0);
         // What takes as many sectors as before is of no use, so that much room is enough.
@@ -69,7 +83,7 @@ impl Compressor {
 }
 
 /// Compresses with zstd; answers the length when that is at most the output's.
-fn zstd(
+pub(crate) fn zstd(
     context: &mut zstd_safe::CCtx<'static>,
     level: i32,
     input: &[u8],

@@ -76,6 +76,14 @@ pub enum Error {
         /// The most that there can be.
         limit: u64,
     },
+    /// An owner or a group that is none for Linux.
+    #[error("{path}: it belongs to {id}, which Linux takes for nobody")]
+    Nobody {
+        /// The path in the tree.
+        path: String,
+        /// The number.
+        id: u32,
+    },
     /// An extended attribute that btrfs cannot hold.
     #[error("{path}: the extended attribute {name}: {problem}")]
     BadXattr {
@@ -121,6 +129,9 @@ pub enum Error {
         /// What it says.
         problem: String,
     },
+    /// A worker thread ended unexpectedly.
+    #[error("a compressing thread ended unexpectedly")]
+    ThreadLost,
     /// The system has no thread left to give.
     #[error("cannot start a thread: {0}")]
     NoThread(std::io::Error),
@@ -164,6 +175,7 @@ impl Error {
         match self {
             Error::BadOption { .. }
             | Error::RootNotADirectory
+            | Error::Nobody { .. }
             | Error::SubvolumeNotADirectory { .. }
             | Error::LinkAcrossSubvolumes { .. } => Fault::Request,
             Error::TooManyLinks { .. }
@@ -178,8 +190,17 @@ impl Error {
             | Error::Read { .. }
             | Error::BadXattr { .. } => Fault::Input,
             Error::Damaged { .. } => Fault::Damaged,
-            Error::NoThread(_) | Error::Compressor { .. } => Fault::Output,
+            Error::NoThread(_) | Error::ThreadLost | Error::Compressor { .. } => Fault::Output,
             Error::Image(error) => error.fault(),
+        }
+    }
+}
+
+impl From<cache::Threads> for Error {
+    fn from(problem: cache::Threads) -> Self {
+        match problem {
+            cache::Threads::None(error) => Error::NoThread(error),
+            cache::Threads::Lost => Error::ThreadLost,
         }
     }
 }

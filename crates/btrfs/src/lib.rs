@@ -29,13 +29,16 @@
 //!   file's bytes alone; long runs of zeros are holes, wherever they come from.
 //! * Compressed extents hold at most 128 KiB of a file. What does not save a sector stays as it is, and what of that lies
 //!   behind each other is one extent.
+//! * The compressed extents of a [unit](image::Unit)'s files depend on the unit alone, so they are a *segment*, which is
+//!   found in a [cache] or an image that was made earlier and is not compressed again. Where its extents lie depends on
+//!   all others.
 //! * Files with equal bytes share their extents ([`EqualFiles`]); the extent tree counts who does.
 //! * The extent tree and the free space tree describe themselves: their sizes are found by repetition, and only grow
 //!   meanwhile ([`plan()`]).
 //! * Subvolumes get their numbers in the order of the walk, and their ids from the seed and their paths, so that images
 //!   of one seed can be sources and targets of `btrfs send -p`.
 //! * DATA comes last, so that the image ends with it, and growing moves nothing.
-//! * Every sector of data has a checksum, so planning reads every file once.
+//! * Every sector of data has a checksum, so planning reads every file once, or what it is compressed to.
 //!
 //! Who can read the result depends on its [`Profile`]. [`read`] goes the other way and expects the worst of its input.
 
@@ -45,7 +48,9 @@ mod error;
 mod format;
 mod lzo;
 mod plan;
+mod probe;
 pub mod read;
+mod segment;
 
 use std::collections::BTreeMap;
 
@@ -53,7 +58,10 @@ use image::{NodeId, Seed};
 use uuid::Uuid;
 
 pub use error::Error;
-pub use plan::{Planned, Usage, Work, plan};
+pub use plan::{
+    Looking, Outlook, Planned, Reuse, Usage, Work, check_tree, make_segments, outlines, outlook, plan,
+};
+pub use segment::{check_segment, is_segment};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

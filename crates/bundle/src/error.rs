@@ -39,7 +39,7 @@ pub enum Error {
         len: u64,
     },
     /// A bundle of another format.
-    #[error("a bundle of the format {0}: only verity can be read")]
+    #[error("a bundle of the format {0}: {about}", about = about(.0))]
     Format(String),
     /// Something of RAUC that bundles have and nobody reads here.
     #[error("{0} cannot be read")]
@@ -67,6 +67,12 @@ pub enum Error {
     /// A file that is no bundle.
     #[error("no bundle: what stands where the signature should be is neither one nor a manifest")]
     NoBundle,
+    /// A payload that the signature of a bundle of the format plain must not be about.
+    #[error("a payload of {len} bytes: in a bundle of the format plain, the limit is {max}", max = crate::plain::PAYLOAD_MAX)]
+    PayloadTooLarge {
+        /// Its bytes.
+        len: u64,
+    },
     /// A manifest without a tree.
     #[error("manifest: says nothing of the tree: verity-hash, verity-salt and verity-size are missing")]
     NoTree,
@@ -184,6 +190,18 @@ pub enum Error {
     /// Contents and spools.
     #[error(transparent)]
     Image(#[from] image::Error),
+}
+
+/// What a format means for those who want to read it.
+fn about(format: &str) -> &'static str {
+    match format {
+        "plain" => {
+            "its signature is detached and about the whole payload, and this manifest stands in the payload"
+        }
+        "crypt" => "its payload is encrypted, and only devices with the key can read it",
+        "verity" => "its signature holds the manifest, and this one is detached",
+        _ => "only verity and plain can be read",
+    }
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! RAUC bundles of the format verity: planned, signed, read back and verified.
+//! RAUC bundles of the format verity: planned, signed, read back and verified. Those of the format plain are read.
 //!
 //! ```text
 //!  ┌──────────────────────── payload ─────────────────────────┐
@@ -22,11 +22,20 @@
 //!
 //! A file that is still unsigned looks like a bundle with the bare manifest in the signature's place.
 //!
+//! [`Plain`] is RAUC's own default: nothing but the SquashFS, and a detached signature about all of it. The manifest stands in
+//! the SquashFS, so all of it is hashed before the first line of the manifest is believed.
+//!
+//! ```text
+//!  │ SquashFS: images, programs, manifest.raucm │ CMS SignedData, detached │ its size │
+//!  └──────────── what is signed ────────────────┘
+//! ```
+//!
 //! The format is described in RAUC's reference, "Bundle Formats".
 
 mod digest;
 mod error;
 pub mod manifest;
+mod plain;
 mod plan;
 mod read;
 mod states;
@@ -35,6 +44,7 @@ mod verify;
 
 pub use error::Error;
 pub use manifest::Manifest;
+pub use plain::{Plain, check_plain, verify_plain, verify_plain_signature};
 pub use plan::{ExtraFile, ImageOptions, Options, Packing, Work, adaptive, at_most, plan};
 pub use read::{Bundle, open};
 pub use states::{Signed, Unsigned};

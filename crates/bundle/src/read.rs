@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{Content, ReadAt};
 use signature::Form;
 
-use crate::{Error, Signed, Unsigned};
+use crate::{Error, Plain, Signed, Unsigned};
 
 /// Bytes at the end that say how long the signature before them is.
 const TRAILER: usize = 8;
@@ -17,13 +17,14 @@ pub enum Bundle {
     Signed(Signed),
     /// Its end is a bare manifest.
     Unsigned(Box<Unsigned>),
+    /// Its end is a signature about all before it: the format plain, RAUC's own default.
+    Plain(Plain),
 }
 
 /// Opens a bundle of `size` bytes. What is in it is not checked.
 ///
 /// # Errors
-/// When it cannot be read, its end is none of a bundle, or it is a bundle of another format: a detached signature is
-/// that of the format `plain`, an enveloped one that of the format `crypt`.
+/// When it cannot be read, its end is none of a bundle, or it is a bundle of the format `crypt`, whose end is enveloped.
 pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
     let Some(trailer_start) = size.checked_sub(TRAILER as u64) else {
         return Err(Error::TooShort(size));
@@ -55,7 +56,7 @@ pub fn open(bytes: Arc<dyn ReadAt>, size: u64) -> Result<Bundle, Error> {
     match end.first() {
         // A SEQUENCE.
         Some(0x30) => match signature::form(&end) {
-            Some(Form::Detached) => Err(Error::Format("plain".into())),
+            Some(Form::Detached) => Plain::new(payload, end).map(Bundle::Plain),
             Some(Form::Enveloped) => Err(Error::Format("crypt".into())),
             Some(Form::Signed) | None => Ok(Bundle::Signed(Signed::new(payload, end))),
         },

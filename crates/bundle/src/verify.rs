@@ -55,8 +55,7 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     let manifest = bundle.manifest().clone();
     manifest.check_installable()?;
     let squashfs_size = check_tree(bundle, work)?;
-    let bytes: Arc<dyn ReadAt> = Arc::new(bundle.payload().clone());
-    let archive = squashfs::read::Archive::open(bytes, squashfs_size)?;
+    let archive = archive(bundle.payload(), squashfs_size)?;
     let used = archive.info().used;
     if used.next_multiple_of(verity::BLOCK_SIZE) != squashfs_size {
         return Err(Error::SquashfsSize {
@@ -66,8 +65,19 @@ pub fn check(bundle: &Unsigned, work: &Work) -> Result<Checked, Error> {
     }
     let tree = archive.tree()?;
     check_entries(&tree)?;
-    let unnamed = unnamed(&tree, &manifest)?;
     check_inner(&tree, &manifest)?;
+    check_files(tree, manifest, work)
+}
+
+/// Opens the SquashFS at the start of a payload.
+pub(crate) fn archive(payload: &Content, size: u64) -> Result<squashfs::read::Archive, Error> {
+    let bytes: Arc<dyn ReadAt> = Arc::new(payload.clone());
+    Ok(squashfs::read::Archive::open(bytes, size)?)
+}
+
+/// Compares all files with what the manifest says of them.
+pub(crate) fn check_files(tree: Tree, manifest: Manifest, work: &Work) -> Result<Checked, Error> {
+    let unnamed = unnamed(&tree, &manifest)?;
     let mut digests = BTreeMap::new();
     for image in &manifest.images {
         if let Some(filename) = &image.filename {
@@ -134,7 +144,7 @@ fn check_tree(bundle: &Unsigned, work: &Work) -> Result<u64, Error> {
 const FILES_MAX: u64 = 256 << 30;
 
 /// Only files, folders and links that stay where they are may be in a bundle.
-fn check_entries(tree: &Tree) -> Result<(), Error> {
+pub(crate) fn check_entries(tree: &Tree) -> Result<(), Error> {
     if tree.content_len() > FILES_MAX {
         return Err(Error::FilesTooLarge {
             len: tree.content_len(),
@@ -267,7 +277,7 @@ fn check_index(
 }
 
 /// The content of a file at the top.
-fn file<'a>(tree: &'a Tree, name: &str) -> Result<&'a Content, Error> {
+pub(crate) fn file<'a>(tree: &'a Tree, name: &str) -> Result<&'a Content, Error> {
     let id = tree.lookup(name.as_bytes());
     match id.map(|id| &tree.node(id).kind) {
         Some(Kind::File(content)) => Ok(content),

@@ -22,13 +22,18 @@
 //!
 //! [rejected]: Segments::reject
 
+pub mod cut;
 mod earlier;
 mod entry;
+mod even;
 mod folder;
 mod key;
+pub mod libraries;
+mod names;
 mod push;
 mod shared;
 mod shelf;
+mod spooled;
 mod upkeep;
 mod uploads;
 mod warnings;
@@ -39,11 +44,14 @@ use std::sync::Arc;
 use image::{Fault, ReadAt, Spool};
 
 pub use earlier::{Earlier, Record};
+pub use even::is_even;
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
+pub use names::{Confirm, Names, Outline, Reuse};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared};
 pub use shelf::Shelf;
+pub use spooled::{Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 pub use uploads::{Sent, Uploads};
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cache::{Cache, Damage, Pruned, Pushed, Usage, Verified};
+use cache::{Cache, Damage, Found, Pruned, Pushed, Usage, Verified};
 use image::{Fault, Progress};
 use remote::Options;
 use serde::Serialize;
@@ -47,6 +47,15 @@ fn open(folder: &CacheFolder, limit: u64) -> Result<Opened, Failure> {
     })?;
     let cache = Cache::open(&folder, limit)?;
     Ok(Opened { folder, cache })
+}
+
+/// Looks at the blocks of a segment of any format.
+fn check_segment(found: &Found) -> Result<(), String> {
+    if btrfs::is_segment(found) {
+        btrfs::check_segment(found)
+    } else {
+        squashfs::check_segment(found)
+    }
 }
 
 #[derive(Serialize)]
@@ -149,7 +158,7 @@ fn push(opened: &Opened, to: &str, logins: &Logins, ui: &Ui) -> Result<(), Failu
         sent,
         present,
         damaged,
-    } = opened.cache.push(to, &options, &squashfs::check_segment, &seen)?;
+    } = opened.cache.push(to, &options, &check_segment, &seen)?;
     if stopped.into_inner() {
         return Err(Failure::stopped());
     }
@@ -199,7 +208,7 @@ impl From<Damage> for DamageEntry {
 fn verify(opened: &Opened, ui: &Ui) -> Result<(), Failure> {
     ui.begin("verifying segments", opened.cache.usage()?.bytes);
     let mut stopped = false;
-    let Verified { sound, damaged } = opened.cache.verify(&squashfs::check_segment, &mut |bytes| {
+    let Verified { sound, damaged } = opened.cache.verify(&check_segment, &mut |bytes| {
         stopped = ui.advance(bytes).is_err();
         !stopped
     })?;

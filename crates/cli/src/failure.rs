@@ -160,6 +160,19 @@ impl From<cache::Error> for Failure {
     }
 }
 
+impl From<inspect::Error> for Failure {
+    fn from(error: inspect::Error) -> Self {
+        Failure {
+            message: match error.fault() {
+                Fault::Cancelled => "stopped".to_string(),
+                _ => error.to_string(),
+            },
+            hint: error.hint().or_else(|| no_room(&error)),
+            fault: error.fault(),
+        }
+    }
+}
+
 impl From<image::Error> for Failure {
     fn from(error: image::Error) -> Self {
         Failure {

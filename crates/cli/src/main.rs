@@ -12,6 +12,7 @@ mod folder;
 mod inputs;
 mod layouts;
 mod logins;
+mod look;
 mod manifest;
 mod one;
 mod outputs;
@@ -64,9 +65,15 @@ fn run(args: &Args, ui: &Ui) -> Result<(), Failure> {
         Command::Tree(command) => tree::run(command, jobs, ui),
         Command::Squashfs(command) => one::squashfs(command, jobs, ui),
         Command::Ext4(command) => one::ext4(command, jobs, ui),
+        Command::Btrfs(command) => one::btrfs(command, jobs, ui),
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
+        Command::Ls(command) => look::ls(command, jobs, ui),
+        Command::Cat(command) => look::cat(command, jobs, ui),
+        Command::Extract(command) => look::extract(command, jobs, ui),
+        Command::Info(command) => look::info(command, jobs, ui),
+        Command::Check(command) => look::check(command, jobs, ui),
         Command::Cache { command } => cache::run(command, ui),
         Command::Segments { command } => segments::run(command, jobs, ui),
         Command::Completions { shell } => {

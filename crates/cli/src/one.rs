@@ -1,7 +1,8 @@
-//! `kiln squashfs`, `kiln ext4`, `kiln fat`, `kiln script`: one part without a specification.
+//! `kiln squashfs`, `kiln ext4`, `kiln btrfs`, `kiln fat`, `kiln script`: one part without a specification.
 //!
 //! Each makes a specification of one part out of its arguments, so that there is one way to make a part.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::Content;
@@ -9,6 +10,7 @@ use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, 
 
 use crate::access::access;
 use crate::args::blocks::Effort;
+use crate::args::btrfs::Btrfs;
 use crate::args::one::{Ext4, Fat, Script, Squashfs};
 use crate::args::source::{self, Fetch, Source};
 use crate::failure::Failure;
@@ -41,7 +43,7 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
         part: "fs.image",
         out: &args.out,
         rehash: args.source.gathering.rehash(),
-        squashfs: Some(args),
+        segments: args.segments.as_deref(),
         places: Some(&places),
         fetch: Some(&args.source.gathering.fetch),
     };
@@ -75,11 +77,56 @@ pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> 
         part: "fs.image",
         out: &args.output.out,
         rehash: args.source.gathering.rehash(),
-        squashfs: None,
+        segments: None,
         places: None,
         fetch: Some(&args.source.gathering.fetch),
     };
     make(&one, threads, ui)
+}
+
+pub(crate) fn btrfs(args: &Btrfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let registration = Some(args.registration.clone()).filter(|path| !path.is_empty());
+    let mut subvolumes = BTreeMap::new();
+    for (path, subvolume) in &args.subvolume {
+        if subvolumes.insert(path.clone(), *subvolume).is_some() {
+            return Err(Failure::usage(format!("--subvolume {path}: is given twice")));
+        }
+    }
+    let fs = FileSystem {
+        format: Format::Btrfs,
+        registration: registration.filter(|_| args.source.has_store()),
+        database: args.database,
+        label: args.label.clone(),
+        uuid: args.uuid.clone(),
+        profile: Some(args.profile.lower()),
+        metadata: Some(args.metadata.lower()),
+        compression: Some(args.compression.lower()),
+        level: args.level,
+        deduplicate: Some(!args.no_deduplicate),
+        subvolumes,
+        size: args.size,
+        free: args.free,
+        compress: args.output.compress(),
+        compress_level: args.output.compress_level,
+        ..args.source.lower()
+    };
+    let mut spec = args.source.spec(fs, args.label.as_deref());
+    args.output.sums.apply(&mut spec);
+    let caching = places::written(&args.caching);
+    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
+    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
+    let one = One {
+        spec: &spec,
+        part: "fs.image",
+        out: &args.output.out,
+        rehash: args.source.gathering.rehash(),
+        segments: args.segments.as_deref(),
+        places: Some(&places),
+        fetch: Some(&args.source.gathering.fetch),
+    };
+    let made = make(&one, threads, ui);
+    places.close(ui);
+    made
 }
 
 pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -117,7 +164,7 @@ pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
         part: "fs.image",
         out: &args.output.out,
         rehash: Rehash::Compare,
-        squashfs: None,
+        segments: None,
         places: None,
         fetch: None,
     };
@@ -143,7 +190,7 @@ pub(crate) fn script(args: &Script, threads: usize, ui: &Ui) -> Result<(), Failu
         part: "script.image",
         out: &args.out,
         rehash: Rehash::Compare,
-        squashfs: None,
+        segments: None,
         places: None,
         fetch: None,
     };
@@ -156,8 +203,8 @@ struct One<'a> {
     part: &'a str,
     out: &'a Path,
     rehash: Rehash,
-    /// What was said of a squashfs, when it is one.
-    squashfs: Option<&'a Squashfs>,
+    /// The file that receives where its segments are.
+    segments: Option<&'a Path>,
     /// Where it may have segments.
     places: Option<&'a Places>,
     /// How binary caches are spoken to, when there may be some.
@@ -167,8 +214,7 @@ struct One<'a> {
 fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let One { spec, part, out, .. } = *one;
     let out = &*folder::followed(out);
-    let described = one.squashfs.and_then(|args| args.segments.as_deref());
-    let described = described.map(folder::followed);
+    let described = one.segments.map(folder::followed);
     let download = one.fetch.and_then(|fetch| fetch.download_dir.as_deref());
     let written = [out].into_iter().chain(described.as_deref()).chain(download);
     inputs::check(spec, Path::new(""), written)?;
@@ -218,10 +264,12 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
     ui.print(&made.line())
 }
 
-/// Writes down where the segments of a squashfs are.
+/// Writes down where the segments of a file system are.
 fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::Written, Failure> {
-    let Detail::Squashfs { segments, .. } = detail else {
-        return Err(Failure::usage("only a squashfs has segments"));
+    let (part, segments) = match detail {
+        Detail::Squashfs { segments, .. } => ("squashfs", segments),
+        Detail::Btrfs { segments, .. } => ("btrfs", segments),
+        _ => return Err(Failure::usage("only a squashfs and a btrfs have segments")),
     };
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let place = Place {
@@ -231,7 +279,7 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
     };
     let description = Description {
         segments: vec![SegmentsEntry {
-            part: "squashfs".into(),
+            part: part.into(),
             places: vec![place],
             segments: segments.iter().map(SegmentEntry::new).collect(),
         }],

@@ -193,6 +193,11 @@ enum DetailEntry {
         /// Whether files were not read for their holes, so that `free` is the least.
         free_estimate: bool,
     },
+    Btrfs {
+        uuid: String,
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        usage: Option<BtrfsUsage>,
+    },
     Swap {
         uuid: String,
     },
@@ -205,6 +210,30 @@ enum DetailEntry {
     Script {
         arch: &'static str,
     },
+}
+
+/// How full a btrfs is.
+#[derive(Serialize)]
+struct BtrfsUsage {
+    data: u64,
+    shared: u64,
+    metadata: u64,
+    free: u64,
+    promised: u64,
+    unallocated: u64,
+}
+
+impl BtrfsUsage {
+    fn new(usage: &btrfs::Usage) -> BtrfsUsage {
+        BtrfsUsage {
+            data: usage.data,
+            shared: usage.shared,
+            metadata: usage.metadata,
+            free: usage.free,
+            promised: usage.promised,
+            unallocated: usage.unallocated,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -259,6 +288,10 @@ impl PartEntry {
                 free_inodes: usage.free_inodes,
                 promised_inodes: usage.promised_inodes,
                 journal: usage.journal_blocks * 4096,
+            },
+            Detail::Btrfs { usage, uuid, .. } => DetailEntry::Btrfs {
+                uuid: uuid.to_string(),
+                usage: usage.as_ref().map(BtrfsUsage::new),
             },
             Detail::Swap { uuid } => DetailEntry::Swap {
                 uuid: uuid.to_string(),
@@ -355,6 +388,23 @@ impl PartEntry {
                 };
                 writeln!(text, ", {used}{of} inodes used, journal {most}{journal}")
             }
+            DetailEntry::Btrfs { usage: None, .. } => writeln!(
+                text,
+                "{} → {files}: btrfs, at most {bytes} (files are not read)",
+                self.part
+            ),
+            DetailEntry::Btrfs {
+                usage: Some(usage), ..
+            } => writeln!(
+                text,
+                "{} → {files}: btrfs, {bytes}; {} free ({} promised), {} of files, {} shared, {} of metadata",
+                self.part,
+                size(usage.free),
+                size(usage.promised),
+                size(usage.data),
+                size(usage.shared),
+                size(usage.metadata)
+            ),
             DetailEntry::Verity { data, root_hash } => {
                 let most = if self.estimate { "at most " } else { "" };
                 let root = root_hash.as_ref().map(|root| format!("; root hash {root}"));

@@ -1,6 +1,7 @@
 //! `--reuse`: where segments are in an earlier output, as its manifest says, and as nobody has to believe.
 
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,6 +47,9 @@ pub(crate) struct Place {
 pub(crate) struct SegmentEntry {
     pub(crate) key: String,
     pub(crate) start: u64,
+    /// Where it is in parts: the first byte and the length of each, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) parts: String,
     pub(crate) len: u64,
     /// The words of its blocks, in hexadecimal digits.
     pub(crate) blocks: String,
@@ -62,9 +66,12 @@ pub(crate) struct Description {
 impl SegmentEntry {
     pub(crate) fn new(record: &Record) -> SegmentEntry {
         let words: Vec<String> = record.sizes.iter().map(|word| format!("{word:x}")).collect();
+        let part = |part: &Range<u64>| format!("{:x}+{:x}", part.start, part.end - part.start);
+        let parts: Vec<String> = record.parts.iter().map(part).collect();
         SegmentEntry {
             key: record.key.to_string(),
             start: record.start,
+            parts: parts.join(" "),
             len: record.len,
             blocks: words.join(" "),
             digest: Key(record.digest).to_string(),
@@ -77,9 +84,17 @@ impl SegmentEntry {
             .blocks
             .split(' ')
             .map(|word| u32::from_str_radix(word, 16).ok());
+        let part = |part: &str| {
+            let (start, len) = part.split_once('+')?;
+            let [start, len] = [start, len].map(|number| u64::from_str_radix(number, 16).ok());
+            let start = base.checked_add(start?)?;
+            Some(start..start.checked_add(len?)?)
+        };
+        let parts = self.parts.split_terminator(' ').map(part);
         Some(Record {
             key: self.key.parse().ok()?,
             start: base.checked_add(self.start)?,
+            parts: parts.collect::<Option<Vec<_>>>()?,
             sizes: words.collect::<Option<Vec<u32>>>()?,
             len: self.len,
             digest: self.digest.parse::<Key>().ok()?.0,
@@ -116,7 +131,7 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
     let shown = path.display();
     Err(Failure::input(format!("{shown}: nothing beside it says which segments are in it")).hint(format!(
         "beside it, there has to be the manifest of its build, NAME{MANIFEST_ENDING}, or {shown}{ENDING}, which `kiln \
-         squashfs --segments` writes; compressed outputs cannot be reused"
+         squashfs` and `kiln btrfs` write with --segments; compressed outputs cannot be reused"
     )))
 }
 

@@ -8,8 +8,8 @@ use nix::StorePath;
 use serde::Serialize;
 use spec::{Closure, Effort, FileSystem, Segment, Segmenting, Sources};
 
-use crate::args::blocks::{self, Compressor};
-use crate::args::segments::{Command, List, Make, Stored};
+use crate::args::blocks;
+use crate::args::segments::{Command, Compressor, Format, Kind, List, Make, Stored};
 use crate::cache::info;
 use crate::failure::Failure;
 use crate::ui::{Ui, size};
@@ -51,10 +51,7 @@ fn texts(paths: &[StorePath]) -> Vec<String> {
 }
 
 fn list(args: &List, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    let fs = FileSystem {
-        block_size: Some(args.block_size),
-        ..FileSystem::default()
-    };
+    let fs = args.kind.lower()?;
     let closure = args.stored.closure(&args.path);
     let spool = std::env::temp_dir();
     let segmenting = segmenting(&closure, &fs, None, &spool, threads, ui);
@@ -71,17 +68,16 @@ fn list(args: &List, threads: usize, ui: &Ui) -> Result<(), Failure> {
 }
 
 fn make(args: &Make, threads: usize, ui: &Ui) -> Result<(), Failure> {
-    if let Compressor::None = args.blocks.compression {
+    if let Compressor::None = args.compression {
         let problem = "--compression none: there are no segments where nothing is compressed";
         return Err(Failure::usage(problem));
     }
     let fs = FileSystem {
-        compression: Some(args.blocks.compression.lower()),
-        level: args.blocks.level,
-        block_size: Some(args.blocks.block_size),
-        ..FileSystem::default()
+        compression: Some(args.compression.lower()),
+        level: args.level,
+        ..args.kind.lower()?
     };
-    let profile = args.blocks.profile.map(blocks::Effort::lower);
+    let profile = args.profile.map(blocks::Effort::lower);
     let cache = Cache::open(&args.out, u64::MAX)?;
     let roots = [&args.path[..], &args.original].concat();
     let closure = args.stored.closure(&roots);
@@ -122,6 +118,24 @@ fn segmenting<'a>(
 
 fn failure(error: spec::Error) -> Failure {
     Failure::from(error).without_part("segments")
+}
+
+impl Kind {
+    /// As a specification has it.
+    fn lower(&self) -> Result<FileSystem, Failure> {
+        let (format, block_size) = match (self.format, self.block_size) {
+            (Format::Squashfs, size) => (spec::Format::Squashfs, size),
+            (Format::Btrfs, None) => (spec::Format::Btrfs, None),
+            (Format::Btrfs, Some(_)) => {
+                return Err(Failure::usage("--block-size: the blocks of a btrfs have 128KiB"));
+            }
+        };
+        Ok(FileSystem {
+            format,
+            block_size,
+            ..FileSystem::default()
+        })
+    }
 }
 
 impl Stored {

@@ -5,13 +5,16 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use image::{Cancelled, Progress};
+use image::{Cancelled, Content, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use signal_hook::consts::SIGXFSZ;
 
 use crate::failure::Failure;
 use crate::stop;
+
+/// As many bytes of a file are printed at once.
+const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// The terminal and the pipes. Clones speak for the same.
 #[derive(Clone)]
@@ -48,10 +51,7 @@ impl Ui {
         let text = escaped(text);
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::output(
-                format!("standard output: cannot be written: {error}"),
-                None,
-            )),
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(not_printed(&error)),
             _ => Ok(()),
         }
     }
@@ -62,6 +62,26 @@ impl Ui {
         // What is left unescaped is inside of strings.
         let text = replaced(&text, |character| format!("\\u{:04x}", u32::from(character)));
         self.print(&(text.into_owned() + "\n"))
+    }
+
+    /// Prints bytes as they are, from where `content` has them.
+    pub(crate) fn print_bytes(&self, content: &Content) -> Result<(), Failure> {
+        self.clear();
+        let mut stdout = std::io::stdout().lock();
+        let mut reader = content.reader()?;
+        let len = usize::try_from(content.len()).map_or(BYTES_AT_ONCE, |len| len.min(BYTES_AT_ONCE));
+        let mut buffer = vec![0; len];
+        while reader.remaining() > 0 {
+            let filled = reader.fill(&mut buffer)?;
+            match stdout.write_all(&buffer[..filled]) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                Err(error) => return Err(not_printed(&error)),
+                Ok(()) if stop::is_asked() => return Err(Failure::stopped()),
+                Ok(()) => {}
+            }
+        }
+        reader.finish()?;
+        stdout.flush().map_err(|error| not_printed(&error))
     }
 
     /// Says something that the user should know although nothing failed.
@@ -166,6 +186,10 @@ fn replaced(text: &str, by: impl Fn(char) -> String) -> Cow<'_, str> {
         }
     }
     clean.into()
+}
+
+fn not_printed(error: &std::io::Error) -> Failure {
+    Failure::output(format!("standard output: cannot be written: {error}"), None)
 }
 
 /// A line on stderr; nobody can be told when that fails.

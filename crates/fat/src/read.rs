@@ -4,7 +4,9 @@
 //! must know their parents, and memory stays in proportion to the bytes that were really read.
 
 mod boot;
+mod check;
 mod directory;
+mod structures;
 mod table;
 
 use std::fmt;
@@ -25,6 +27,8 @@ pub struct FileSystem {
     geometry: Geometry,
     /// Which table counts.
     table: u32,
+    /// Whether the other tables mean nothing.
+    is_single: bool,
     /// The first cluster of a FAT32 root directory.
     root_cluster: u32,
     volume_id: u32,
@@ -170,8 +174,11 @@ impl FileSystem {
     /// # Errors
     /// When reading fails or the file system contradicts itself.
     pub fn tree(&self) -> Result<Tree, Error> {
+        self.tree_with(&mut Table::new(self))
+    }
+
+    fn tree_with(&self, table: &mut Table) -> Result<Tree, Error> {
         let mut tree = Tree::default();
-        let mut table = Table::new(self);
         let mut waiting = vec![Waiting {
             id: NodeId::ROOT,
             parent_path: Arc::default(),
@@ -182,12 +189,12 @@ impl FileSystem {
         }];
         while let Some(directory) = waiting.pop() {
             let (path, level) = (directory.path(), directory.level + 1);
-            for entry in self.entries(&directory, &mut table)? {
+            for entry in self.entries(&directory, table)? {
                 let place = Place {
                     parent: &path,
                     name: &entry.name,
                 };
-                let id = self.add(&mut tree, directory.id, place, &entry, &mut table)?;
+                let id = self.add(&mut tree, directory.id, place, &entry, table)?;
                 if entry.is_directory() {
                     check_level(level, place)?;
                     waiting.push(Waiting {
@@ -219,6 +226,9 @@ impl FileSystem {
             }
             Variant::Fat32 => self.directory_bytes(self.root_cluster, ROOT, table)?,
         };
+        if table.is_strict() {
+            check::slots(&bytes, ROOT)?;
+        }
         directory::parse(&bytes, ROOT)
     }
 
@@ -244,6 +254,9 @@ impl FileSystem {
             directory.parent == 0 && self.geometry.variant == Variant::Fat32 && found == self.root_cluster;
         if found != directory.parent && !is_root {
             return Err(damaged(place, "its entry .. is not the directory that it is in"));
+        }
+        if table.is_strict() {
+            check::slots(names, place)?;
         }
         Ok(directory::parse(names, place)?.entries)
     }

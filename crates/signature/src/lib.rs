@@ -50,6 +50,8 @@
 //! and attributes in any order. What a signature covers has to be DER. A signature that is all there and of another form
 //! is [`Error::Unsupported`], which is not trusted; only one that is not all there is [`Error::Malformed`], which is damaged.
 //!
+//! A signature that is detached from what it signs is [`Detached`]: all else is checked in the same way.
+//!
 //! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
 //! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so
 //! anybody could put into them what makes a good bundle unreadable for OpenSSL; and lists of revoked certificates come
@@ -60,6 +62,7 @@ mod ber;
 mod certificate;
 mod command;
 mod crl;
+mod detached;
 mod error;
 mod extensions;
 mod format;
@@ -77,6 +80,7 @@ pub use algorithm::{Algorithm, PublicKey};
 pub use certificate::Certificate;
 pub use command::Command;
 pub use crl::Crl;
+pub use detached::{Detached, Hasher};
 pub use error::{Error, Result};
 pub use key::Key;
 pub use read::{Contents, Form, content, form, read};

@@ -77,10 +77,24 @@ pub fn form(der: &[u8]) -> Option<Form> {
     (kind == ID_ENVELOPED_DATA).then_some(Form::Enveloped)
 }
 
-/// Takes a signature apart.
+/// Takes a signature with its content apart.
 pub(crate) fn parts(der: &[u8]) -> Result<Parts> {
     let signed = open(der)?;
     let content = signed.content()?.to_vec();
+    take_apart(der, &signed, content)
+}
+
+/// Takes a signature about something else apart: its content is empty.
+pub(crate) fn detached_parts(der: &[u8]) -> Result<Parts> {
+    let signed = open(der)?;
+    if signed.content.is_some() {
+        return Err(unsupported("it is not detached: it holds what it signs".into()));
+    }
+    signed.check_type()?;
+    take_apart(der, &signed, Vec::new())
+}
+
+fn take_apart(der: &[u8], signed: &SignedData<'_>, content: Vec<u8>) -> Result<Parts> {
     let refused = |problem| refused(der, problem);
     let info = read_signer(signed.signer()?).map_err(refused)?;
     // Whoever passes a signature on could put in what others stumble over.
@@ -129,10 +143,19 @@ pub(crate) fn parts(der: &[u8]) -> Result<Parts> {
 impl Parts {
     /// Whether the content is the signed one, and the signature its signer's.
     pub(crate) fn check(&self) -> Result<()> {
-        let computed = self.hash.digest(&self.contents.content);
+        self.check_digest(&self.hash.digest(&self.contents.content))
+    }
+
+    /// How the content is hashed.
+    pub(crate) fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// Whether the content of this digest is the signed one, and the signature its signer's.
+    pub(crate) fn check_digest(&self, computed: &[u8]) -> Result<()> {
         if computed != self.message_digest {
             return Err(Error::WrongDigest {
-                computed: HEXLOWER.encode(&computed),
+                computed: HEXLOWER.encode(computed),
                 signed: HEXLOWER.encode(&self.message_digest),
             });
         }
@@ -193,13 +216,18 @@ struct SignedData<'a> {
 }
 
 impl<'a> SignedData<'a> {
-    fn content(&self) -> Result<&[u8]> {
+    fn check_type(&self) -> Result<()> {
         let kind = read_oid(self.content_type).map_err(unsupported)?;
-        if kind != ID_DATA {
-            return Err(unsupported(format!(
-                "what it signs is of the type {kind}, not {ID_DATA} (data)"
-            )));
+        if kind == ID_DATA {
+            return Ok(());
         }
+        Err(unsupported(format!(
+            "what it signs is of the type {kind}, not {ID_DATA} (data)"
+        )))
+    }
+
+    fn content(&self) -> Result<&[u8]> {
+        self.check_type()?;
         self.content
             .as_deref()
             .ok_or_else(|| unsupported("it is detached from what it signs".into()))

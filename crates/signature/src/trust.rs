@@ -111,7 +111,7 @@ pub enum SigningTime {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verified {
-    /// What is signed.
+    /// What is signed; nothing when the signature is detached from it.
     pub content: Vec<u8>,
     /// The certificates from the signer's to a trusted one.
     pub chain: Vec<Certificate>,
@@ -129,12 +129,17 @@ pub struct Verified {
 pub fn verify(der: &[u8], trust: &Trust) -> Result<Verified> {
     let parts = parts(der)?;
     parts.check()?;
+    trusted(parts.contents, trust)
+}
+
+/// Whether a chain leads from the signer of a good signature to a trusted certificate.
+pub(crate) fn trusted(contents: Contents, trust: &Trust) -> Result<Verified> {
     let Contents {
         content,
         signer,
         others,
         signing_time,
-    } = parts.contents;
+    } = contents;
     let missing = || Error::Unsupported {
         problem: "it has no signing time".into(),
     };

@@ -197,7 +197,7 @@ fn image(
     let own = |raw: &PathBuf| Some(raw.file_name()?.to_string_lossy().into_owned());
     let file = image.file.clone().or_else(|| own(image.raw.as_ref()?));
     // RAUC takes the name's ending for what it is; of a hash tree it knows nothing.
-    let ending = fs.map_or("img", |fs| outputs::ending(fs.format));
+    let ending = fs.map_or("img", |fs| outputs::ending_in_bundles(fs.format));
     manifest.filename = Some(file.unwrap_or_else(|| format!("{}.{ending}", slot.replace('.', "-"))));
     let dense = |fs: &FileSystem| fs.format == Format::Squashfs && fs.compression != Some(Compressor::None);
     let packing = if image.compress.unwrap_or(!fs.is_none_or(dense)) {
@@ -292,7 +292,7 @@ fn compression(bundle: &Bundle, planner: &Planner) -> Result<Compression> {
     let usual = like.and_then(|(other, level)| level.filter(|_| other == compressor));
     let usual = match compressor {
         Compressor::Zstd => Some(usual.unwrap_or(ZSTD_LEVEL).min(ZSTD_LEVEL)),
-        Compressor::Xz | Compressor::Gzip | Compressor::None => usual,
+        _ => usual,
     };
     let level = bundle.level.or(usual);
     let compression = formats::compression("bundle", compressor, level)?;

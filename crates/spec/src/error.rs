@@ -173,6 +173,14 @@ pub enum Error {
         /// What is wrong.
         source: ext4::Error,
     },
+    /// A btrfs.
+    #[error("{part}: {source}")]
+    Btrfs {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: btrfs::Error,
+    },
     /// A swap area.
     #[error("{part}: {source}")]
     Swap {
@@ -260,6 +268,7 @@ impl Error {
             Error::Squashfs { source, .. } => source.fault(),
             Error::Fat { source, .. } => source.fault(),
             Error::Ext4 { source, .. } => source.fault(),
+            Error::Btrfs { source, .. } => source.fault(),
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
@@ -288,6 +297,10 @@ impl Error {
             | Error::Ext4 {
                 source: ext4::Error::BadXattr { .. },
                 ..
+            }
+            | Error::Btrfs {
+                source: btrfs::Error::BadXattr { .. },
+                ..
             } => Some(
                 "name those that stay with the key `xattrs` (--keep-xattr), such as \"security.*\"; or do not keep any".into(),
             ),
@@ -310,6 +323,10 @@ impl Error {
             | Error::Ext4 {
                 source: ext4::Error::Nobody { .. },
                 ..
+            }
+            | Error::Btrfs {
+                source: btrfs::Error::Nobody { .. },
+                ..
             } => Some("give it to somebody else with `attributes`, or do not keep owners".into()),
             Error::Fat {
                 source: fat::Error::Unsupported { what, .. },
@@ -330,6 +347,16 @@ impl Error {
                     | ext4::Error::FileTooLarge { .. },
                 ..
             }
+            | Error::Btrfs {
+                source:
+                    btrfs::Error::DeviceNumber { .. }
+                    | btrfs::Error::TargetTooLong { .. }
+                    | btrfs::Error::TargetEmpty { .. }
+                    | btrfs::Error::TooManyLinks { .. }
+                    | btrfs::Error::TooManyCollisions { .. }
+                    | btrfs::Error::FileTooLarge { .. },
+                ..
+            }
             | Error::Fat {
                 source:
                     fat::Error::Unsupported { .. }
@@ -348,6 +375,10 @@ impl Error {
             | Error::Ext4 {
                 part,
                 source: ext4::Error::Full { .. },
+            }
+            | Error::Btrfs {
+                part,
+                source: btrfs::Error::Full { .. },
             } => Some(format!(
                 "take something out of it, raise its size, or leave the size out to let {part} fit"
             )),

@@ -1,15 +1,17 @@
 //! File systems: trees and keys become contents, each by its own format.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use image::{Content, Spool, Tree};
+use image::{Content, NodeId, Spool, Tree};
+use nix::StorePath;
 use squashfs::UnitUsage;
 
 use crate::error::{Error, Result};
 use crate::gather::Hashes;
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, id, outputs};
+use crate::{formats, hash_trees, id, outputs, subvolumes};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -23,6 +25,7 @@ impl Planner<'_> {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, key, fs, &tree)?,
+            Format::Btrfs => self.btrfs(&part, fs, &tree)?,
             // Its tree is empty: it has no key that puts something there.
             Format::Swap => self.swap(&part, fs)?,
         };
@@ -81,15 +84,22 @@ impl Planner<'_> {
             ));
         };
         let spool = &*kept.insert(Spool::create(folder)?);
-        let digests = if formats::finds_equal_files(fs) {
-            self.gathered.digests.as_slice()
-        } else {
-            &[]
-        };
+        let digests = self.digests(fs);
         let units = id::unit_hashes(tree, self.gathered);
+        // What the store has registered names nothing before it was compared.
+        let refused: Mutex<Option<Error>> = Mutex::default();
+        let confirm = |roots: &BTreeSet<NodeId>| {
+            let compared = id::paths(tree, roots).and_then(|paths| self.compare(&paths));
+            compared.map_err(|error| {
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                image::Error::Cancelled
+            })
+        };
+        let unsure = self.gathered.hashes == Hashes::Registered;
         let reuse = self.work.segments.map(|places| squashfs::Reuse {
             units: &units,
             places,
+            confirm: unsure.then_some(&confirm as _),
         });
         let work = squashfs::Work {
             spool,
@@ -98,12 +108,11 @@ impl Planner<'_> {
             progress: self.work.progress,
             reuse,
         };
-        let begun = squashfs::Begun::new(tree, &options, &work).map_err(failed)?;
-        if self.gathered.hashes == Hashes::Registered {
-            let paths = id::paths(tree, &begun.unnamed())?;
-            self.gathered.compare(&paths, self.work.progress)?;
+        let planned = squashfs::plan(tree, &options, &work);
+        if let Some(error) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
         }
-        let planned = begun.finish().map_err(failed)?;
+        let planned = planned.map_err(failed)?;
         let largest = largest(planned.units);
         let detail = Detail::Squashfs {
             content_len,
@@ -174,6 +183,86 @@ impl Planner<'_> {
             let sources = fs.files.values().flat_map(|sources| &sources.0);
             sources.chain(fs.text.values()).any(|text| *text == name)
         })
+    }
+
+    /// Finds what a btrfs cannot hold, as far as names and lengths tell.
+    pub(crate) fn check_btrfs(&mut self, key: &str, fs: &FileSystem) -> Result<()> {
+        let part = format!("fs.{key}");
+        // What is laid out is not known yet.
+        if fs.layout.is_some() {
+            return Ok(());
+        }
+        let tree = self.tree(key)?;
+        let options = self.btrfs_options(&part, fs, &tree)?;
+        btrfs::check_tree(&tree, &options).map_err(|source| Error::Btrfs { part, source })
+    }
+
+    fn btrfs_options(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<btrfs::Options> {
+        let (effort, seed) = (self.spec.profile, self.gathered.seed);
+        let mut options = formats::btrfs_options(part, fs, effort, self.sector_size(), seed)?;
+        subvolumes::find(part, fs, tree, &mut options)?;
+        Ok(options)
+    }
+
+    fn btrfs(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+        let failed = |source| Error::Btrfs {
+            part: part.to_string(),
+            source,
+        };
+        let options = self.btrfs_options(part, fs, tree)?;
+        let uuid = options.uuid;
+        let Squashing::Spool(folder) = self.work.squashing else {
+            let looking = btrfs::Looking {
+                threads: self.work.threads,
+                digests: self.digests(fs),
+                progress: self.work.progress,
+            };
+            let outlook = btrfs::outlook(tree, &options, &looking).map_err(failed)?;
+            let detail = Detail::Btrfs {
+                usage: outlook.usage,
+                uuid,
+                segments: Vec::new(),
+                estimate: outlook.usage.is_none(),
+            };
+            return Ok((Content::Zeros(outlook.size), detail));
+        };
+        let spool = Spool::create(folder)?;
+        let units = id::unit_hashes(tree, self.gathered);
+        let reuse = self.work.segments.map(|places| btrfs::Reuse {
+            units: &units,
+            places,
+            confirm: None,
+        });
+        let work = btrfs::Work {
+            spool: &spool,
+            threads: self.work.threads,
+            digests: self.digests(fs),
+            progress: self.work.progress,
+            reuse,
+        };
+        let planned = btrfs::plan(tree, &options, &work).map_err(failed)?;
+        let detail = Detail::Btrfs {
+            usage: Some(planned.usage),
+            uuid,
+            segments: planned.segments,
+            estimate: false,
+        };
+        Ok((Content::Image(Arc::new(planned.image)), detail))
+    }
+
+    /// Compares store paths with their registration that nobody has read yet.
+    fn compare(&self, paths: &BTreeSet<StorePath>) -> Result<()> {
+        self.gathered.compare(paths, self.work.progress)
+    }
+
+    /// The digests of a file system's nodes. They are numbered as the closure's nodes are, which have other numbers where its
+    /// paths lie elsewhere.
+    fn digests(&self, fs: &FileSystem) -> &[Option<[u8; 32]>] {
+        if formats::finds_equal_files(fs) {
+            &self.gathered.digests
+        } else {
+            &[]
+        }
     }
 
     fn swap(&self, part: &str, fs: &FileSystem) -> Result<(Content, Detail)> {

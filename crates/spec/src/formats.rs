@@ -7,51 +7,58 @@ use squashfs::Compression;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Kept, Profile};
+use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Kept, Metadata, Profile};
 use crate::{Amount, Spec, hash_trees, layouts};
 
 /// Whether store paths get compressed segments, which their hashes name.
 pub(crate) fn names_segments(fs: &FileSystem) -> bool {
-    fs.format == Format::Squashfs
-        && fs.compression != Some(Compressor::None)
-        && (fs.closure || layouts::keeps_store(fs))
+    let is_compressed = match fs.format {
+        Format::Squashfs => fs.compression != Some(Compressor::None),
+        Format::Btrfs => !matches!(fs.compression, None | Some(Compressor::None)),
+        Format::Ext4 | Format::Fat | Format::Swap => false,
+    };
+    is_compressed && (fs.closure || layouts::keeps_store(fs))
 }
 
 /// Whether equal files are looked for in a tree that is numbered as the closure's is. Trees in which its paths lie elsewhere
 /// have other numbers.
 pub(crate) fn finds_equal_files(fs: &FileSystem) -> bool {
-    fs.format == Format::Squashfs && ((fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs))
+    matches!(fs.format, Format::Squashfs | Format::Btrfs)
+        && ((fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs))
 }
 
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
-    use Format::{Ext4, Fat, Squashfs, Swap};
-    let keys: [(&str, bool, &[Format]); 22] = [
-        ("compression", fs.compression.is_some(), &[Squashfs]),
-        ("level", fs.level.is_some(), &[Squashfs]),
+    use Format::{Btrfs, Ext4, Fat, Squashfs, Swap};
+    let keys: [(&str, bool, &[Format]); 25] = [
+        ("compression", fs.compression.is_some(), &[Squashfs, Btrfs]),
+        ("level", fs.level.is_some(), &[Squashfs, Btrfs]),
         ("block-size", fs.block_size.is_some(), &[Squashfs]),
-        ("label", fs.label.is_some(), &[Fat, Ext4, Swap]),
-        ("size", fs.size.is_some(), &[Fat, Ext4, Swap]),
-        ("free", fs.free.is_some(), &[Fat, Ext4]),
+        ("label", fs.label.is_some(), &[Fat, Ext4, Btrfs, Swap]),
+        ("size", fs.size.is_some(), &[Fat, Ext4, Btrfs, Swap]),
+        ("free", fs.free.is_some(), &[Fat, Ext4, Btrfs]),
         ("id", fs.id.is_some(), &[Fat]),
         ("bits", fs.bits.is_some(), &[Fat]),
         ("sector-size", fs.sector_size.is_some(), &[Fat]),
         ("cluster-size", fs.cluster_size.is_some(), &[Fat]),
-        ("profile", fs.profile.is_some(), &[Ext4]),
-        ("uuid", fs.uuid.is_some(), &[Ext4, Swap]),
+        ("profile", fs.profile.is_some(), &[Ext4, Btrfs]),
+        ("uuid", fs.uuid.is_some(), &[Ext4, Btrfs, Swap]),
         ("free-inodes", fs.free_inodes.is_some(), &[Ext4]),
         ("journal", fs.journal.is_some(), &[Ext4]),
         ("grow-to", fs.grow_to.is_some(), &[Ext4]),
-        ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4]),
-        ("layout", fs.layout.is_some(), &[Squashfs, Ext4]),
-        ("database", fs.database, &[Squashfs, Ext4]),
-        ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4]),
-        ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4]),
-        ("time", fs.time.is_some(), &[Squashfs, Fat, Ext4]),
+        ("metadata", fs.metadata.is_some(), &[Btrfs]),
+        ("deduplicate", fs.deduplicate.is_some(), &[Btrfs]),
+        ("subvolumes", !fs.subvolumes.is_empty(), &[Btrfs]),
+        ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4, Btrfs]),
+        ("layout", fs.layout.is_some(), &[Squashfs, Ext4, Btrfs]),
+        ("database", fs.database, &[Squashfs, Ext4, Btrfs]),
+        ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4, Btrfs]),
+        ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4, Btrfs]),
+        ("time", fs.time.is_some(), &[Squashfs, Fat, Ext4, Btrfs]),
         (
             content_key(fs).unwrap_or_default(),
             content_key(fs).is_some(),
-            &[Squashfs, Fat, Ext4],
+            &[Squashfs, Fat, Ext4, Btrfs],
         ),
     ];
     let unheld = fs.keep.iter().find(|kept| **kept != Kept::Times);
@@ -72,7 +79,9 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         (Fat, "layout") => problem.push_str(", which has no links"),
         (Squashfs, "size") => problem.push_str(", whose size follows from its content: max-size limits it"),
         (Fat, "uuid") => problem.push_str(", whose id is eight hexadecimal digits: id"),
-        (Ext4 | Swap, "id") => problem.push_str(", whose id is a UUID: uuid"),
+        (Ext4 | Btrfs | Swap, "id") => problem.push_str(", whose id is a UUID: uuid"),
+        (Btrfs, "free-inodes") => problem.push_str(", which has as many as it has room for"),
+        (Btrfs, "grow-to") => problem.push_str(", which grows without limits"),
         (Swap, name) if content_key(fs) == Some(name) => problem.push_str(", which holds no files"),
         _ => {}
     }
@@ -109,6 +118,9 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
                 .check()
                 .map_err(|source| Error::Squashfs { part, source })?,
             // Neither the sectors nor the seed make an option right or wrong.
+            Format::Btrfs => btrfs_options(&part, fs, None, 512, Seed::new(b""))?
+                .check()
+                .map_err(|source| Error::Btrfs { part, source })?,
             Format::Ext4 => ext4_options(&part, fs, 512, Seed::new(b""))?
                 .check()
                 .map_err(|source| Error::Ext4 { part, source })?,
@@ -126,7 +138,7 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// A compressor and its level, or the usual one.
+/// The compressor of a squashfs and its level, or the usual one.
 pub(crate) fn compression(part: &str, compressor: Compressor, level: Option<u32>) -> Result<Compression> {
     let or = |usual: u32| level.unwrap_or(usual);
     Ok(match compressor {
@@ -135,15 +147,29 @@ pub(crate) fn compression(part: &str, compressor: Compressor, level: Option<u32>
         },
         Compressor::Xz => Compression::Xz { level: or(6) },
         Compressor::Gzip => Compression::Gzip { level: or(9) },
-        Compressor::None if level.is_some() => {
-            let problem = "level means nothing with compression = \"none\"".to_string();
-            return Err(Error::BadValue {
-                place: part.to_string(),
-                problem,
-            });
+        Compressor::None => without_level(part, compressor, level, Compression::None)?,
+        Compressor::Zlib | Compressor::Lzo => {
+            return Err(foreign(part, compressor, "squashfs: zstd, xz, gzip or none"));
         }
-        Compressor::None => Compression::None,
     })
+}
+
+/// A compression that has no levels.
+fn without_level<T>(part: &str, compressor: Compressor, level: Option<u32>, compression: T) -> Result<T> {
+    match level {
+        None => Ok(compression),
+        Some(_) => Err(Error::BadValue {
+            place: part.to_string(),
+            problem: format!("level means nothing with compression = \"{}\"", compressor.name()),
+        }),
+    }
+}
+
+fn foreign(part: &str, compressor: Compressor, format: &str) -> Error {
+    Error::BadValue {
+        place: format!("{part}.compression"),
+        problem: format!("{}: is no compressor of a {format}", compressor.name()),
+    }
 }
 
 /// A compression that takes no longer than this effort allows.
@@ -230,6 +256,10 @@ pub(crate) fn ext4_options(
     let seed = seed.part(part);
     let uuid = uuid(part, fs, seed)?;
     let profile = match fs.profile {
+        Some(Profile::Modern) => {
+            let problem = "modern: an ext4 has portable, uboot-legacy and readonly";
+            return Err(bad_profile(part, problem));
+        }
         None | Some(Profile::Portable) => ext4::Profile::Portable,
         Some(Profile::UbootLegacy) => ext4::Profile::UbootLegacy,
         Some(Profile::Readonly) => ext4::Profile::Readonly,
@@ -255,6 +285,79 @@ pub(crate) fn ext4_options(
         grow_to: fs.grow_to.map_or(defaults.grow_to, bytes),
         time: fs.time.unwrap_or(defaults.time),
         ..defaults
+    })
+}
+
+fn bad_profile(part: &str, problem: &str) -> Error {
+    Error::BadValue {
+        place: format!("{part}.profile"),
+        problem: problem.to_string(),
+    }
+}
+
+/// The options of a btrfs on a disk with sectors of this size, without its subvolumes, which are nodes of its tree.
+pub(crate) fn btrfs_options(
+    part: &str,
+    fs: &FileSystem,
+    effort: Option<Effort>,
+    sector_size: u64,
+    seed: Seed,
+) -> Result<btrfs::Options> {
+    let bytes = |amount: Amount| amount.bytes(sector_size);
+    let seed = seed.part(part);
+    let usual_free = if fs.size.is_none() { USUAL_FREE } else { 0 };
+    let compression = btrfs_compression(part, fs.compression.unwrap_or(Compressor::None), fs.level)?;
+    let defaults = btrfs::Options::new(uuid(part, fs, seed)?, seed);
+    Ok(btrfs::Options {
+        label: fs.label.clone(),
+        profile: match fs.profile {
+            None | Some(Profile::Portable) => btrfs::Profile::Portable,
+            Some(Profile::Modern) => btrfs::Profile::Modern,
+            Some(Profile::UbootLegacy | Profile::Readonly) => {
+                return Err(bad_profile(part, "a btrfs has portable and modern"));
+            }
+        },
+        metadata: match fs.metadata {
+            None | Some(Metadata::Dup) => btrfs::Metadata::Dup,
+            Some(Metadata::Single) => btrfs::Metadata::Single,
+        },
+        compression: match (effort, compression) {
+            (Some(Effort::Dev), btrfs::Compression::Zstd { level }) => {
+                btrfs::Compression::Zstd { level: level.min(3) }
+            }
+            (Some(Effort::Dev), btrfs::Compression::Zlib { level }) => {
+                btrfs::Compression::Zlib { level: level.min(1) }
+            }
+            _ => compression,
+        },
+        equal_files: match fs.deduplicate {
+            None | Some(true) => btrfs::EqualFiles::Shared,
+            Some(false) => btrfs::EqualFiles::Apart,
+        },
+        size: fs
+            .size
+            .map_or(btrfs::Size::Fit, |size| btrfs::Size::Exactly(bytes(size))),
+        free: fs.free.map_or(usual_free, bytes),
+        time: fs.time.unwrap_or(defaults.time),
+        ..defaults
+    })
+}
+
+/// The compressor of a btrfs and its level, or the usual one.
+fn btrfs_compression(part: &str, compressor: Compressor, level: Option<u32>) -> Result<btrfs::Compression> {
+    use btrfs::Compression;
+    Ok(match compressor {
+        Compressor::Zstd => Compression::Zstd {
+            level: level.map_or(15, |level| i32::try_from(level).unwrap_or(i32::MAX)),
+        },
+        Compressor::Zlib => Compression::Zlib {
+            level: level.unwrap_or(9),
+        },
+        Compressor::Lzo => without_level(part, compressor, level, Compression::Lzo)?,
+        Compressor::None => without_level(part, compressor, level, Compression::None)?,
+        Compressor::Xz | Compressor::Gzip => {
+            return Err(foreign(part, compressor, "btrfs: zstd, zlib, lzo or none"));
+        }
     })
 }
 

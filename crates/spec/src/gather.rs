@@ -10,7 +10,7 @@ use nix::{Checked, Checking, Depth, Mismatch, StorePath, Wanted};
 use crate::Spec;
 use crate::error::{Error, Result};
 use crate::formats;
-use crate::schema::Check;
+use crate::schema::{Check, FileSystem, Format};
 use crate::sources::{self, Access};
 
 /// Everything that comes from outside, ready to be planned with.
@@ -70,6 +70,15 @@ pub(crate) enum Registrar {
     Other,
 }
 
+impl Registrar {
+    /// Whether its hashes name something of a file system before anything else could compare them. A squashfs asks for that
+    /// when it knows what it has to make; a btrfs reads all files anyway.
+    fn has_to_be_compared_for(self, fs: &FileSystem) -> bool {
+        let asks = self == Registrar::Store && fs.format == Format::Squashfs;
+        formats::names_segments(fs) && !asks
+    }
+}
+
 /// Reads the closure and finds out what the whole specification derives from.
 ///
 /// # Errors
@@ -90,6 +99,7 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
     };
     for (key, fs) in &spec.fs {
         formats::check_keys(key, fs)?;
+        crate::subvolumes::check(key, fs)?;
         crate::attributes::check(key, fs)?;
     }
     gathered.archives = crate::host::archives(spec, access.folder, access.spool, access.progress)?;
@@ -204,10 +214,10 @@ impl Gathered {
         let (depth, hashes) = match registrar {
             // What differs is taken as it is found, so all of it has to be found.
             _ if !sizes || rehash == Rehash::Accept => (Depth::Full, Hashes::Compared),
-            Registrar::Store => (Depth::Sizes, Hashes::Registered),
-            Registrar::Other if spec.fs.values().any(formats::names_segments) => {
+            _ if spec.fs.values().any(|fs| registrar.has_to_be_compared_for(fs)) => {
                 (Depth::Full, Hashes::Compared)
             }
+            Registrar::Store => (Depth::Sizes, Hashes::Registered),
             Registrar::Other => (Depth::Sizes, Hashes::Claimed),
         };
         let checking = Checking {

@@ -33,6 +33,7 @@ mod parts;
 mod schema;
 mod segments;
 mod sources;
+mod subvolumes;
 mod text;
 mod trees;
 
@@ -46,8 +47,8 @@ pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, t
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, PartitionsBy,
-    Profile, Region, Script, Signing, Sources, Spec, Sum, Table, Verity,
+    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
+    PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -126,12 +126,22 @@ fn compressed(file: String, compress: Option<Compress>) -> String {
     }
 }
 
-/// How names of images of a format end, by which RAUC tells what they are.
-pub(crate) fn ending(format: Format) -> &'static str {
+/// How names of images of a format end in a bundle, by which RAUC tells what they are: it writes what it has no type for as
+/// it is.
+pub(crate) fn ending_in_bundles(format: Format) -> &'static str {
+    match format {
+        Format::Btrfs | Format::Swap => "img",
+        known => ending(known),
+    }
+}
+
+/// How names of images of a format end.
+fn ending(format: Format) -> &'static str {
     match format {
         Format::Squashfs => "squashfs",
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
+        Format::Btrfs => "btrfs",
         Format::Swap => "swap",
     }
 }

@@ -114,6 +114,17 @@ pub enum Detail {
         /// Whether its size is the most it can take, too.
         estimate: bool,
     },
+    /// A btrfs.
+    Btrfs {
+        /// How full it is; unknown when it is an estimate.
+        usage: Option<btrfs::Usage>,
+        /// Its id.
+        uuid: uuid::Uuid,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
+        /// Whether it was not made, and its size is the most that it can take.
+        estimate: bool,
+    },
     /// A swap area.
     Swap {
         /// Its id.
@@ -164,8 +175,13 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         texts.any(|text| text.contains("{fs.") || text.contains("{verity."))
     };
     for (key, fs) in &spec.fs {
-        if fs.format == Format::Fat && !holds_parts(fs) {
-            planner.part(&format!("fs.{key}"))?;
+        match fs.format {
+            _ if holds_parts(fs) => {}
+            Format::Fat => {
+                planner.part(&format!("fs.{key}"))?;
+            }
+            Format::Btrfs => planner.check_btrfs(key, fs)?,
+            Format::Squashfs | Format::Ext4 | Format::Swap => {}
         }
     }
     Ok(())
@@ -417,6 +433,7 @@ impl Part {
             self.detail,
             Detail::Squashfs { estimate: true, .. }
                 | Detail::Ext4 { estimate: true, .. }
+                | Detail::Btrfs { estimate: true, .. }
                 | Detail::Verity { estimate: true, .. }
         )
     }

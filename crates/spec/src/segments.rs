@@ -3,22 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use image::{NodeId, Progress, Spool, Tree};
+use image::{NodeId, Progress, Seed, Spool, Tree};
 use nix::{Checked, Mismatch, PathInfo, StorePath};
 
 use crate::error::{Error, Result};
 use crate::formats;
-use crate::schema::{Closure, Effort, FileSystem};
+use crate::schema::{Closure, Effort, FileSystem, Format};
 use crate::sources::{Stored, in_store};
 
 /// What errors call it.
 const PART: &str = "segments";
 
-/// A closure, how a squashfs of it is made, and how work is done.
+/// A closure, how a squashfs or a btrfs of it is made, and how work is done.
 pub struct Segmenting<'a> {
     /// The closure, which lies in a store of this machine.
     pub closure: &'a Closure,
-    /// The keys of a squashfs that say how it is compressed.
+    /// The keys of a squashfs or a btrfs that say how it is compressed.
     pub fs: &'a FileSystem,
     /// How hard it is compressed.
     pub profile: Option<Effort>,
@@ -41,7 +41,8 @@ pub struct Segment {
     pub paths: Vec<StorePath>,
     /// The store paths without which it is another segment: they hold large files that are left out here.
     pub originals: Vec<StorePath>,
-    /// The bytes of its blocks before they are compressed.
+    /// The bytes of its blocks before they are compressed; of a btrfs, those of its files, whatever equal bytes and holes they
+    /// have.
     pub content_len: u64,
 }
 
@@ -56,15 +57,22 @@ impl Segmenting<'_> {
         let Stored { closure, store, .. } = in_store(self.closure, self.folder)?;
         let tree = closure.tree(&store)?;
         let spool = Spool::create(self.spool)?;
-        let work = self.work(&spool, &[], None);
-        let outlines = squashfs::outlines(&tree, &options, &work).map_err(failed)?;
+        let outlines = match &options {
+            Options::Squashfs(options) => {
+                squashfs::outlines(&tree, options, &self.squashfs(&spool, &[], None))
+                    .map_err(squashfs_failed)?
+            }
+            Options::Btrfs(options) => {
+                btrfs::outlines(&tree, options, &self.btrfs(&spool, &[], None)).map_err(btrfs_failed)?
+            }
+        };
         let paths = |units: &[NodeId]| {
             units
                 .iter()
                 .map(|unit| store_path(&tree, *unit))
                 .collect::<Result<_>>()
         };
-        let segment = |outline: squashfs::Outline| {
+        let segment = |outline: cache::Outline| {
             Ok(Segment {
                 paths: paths(&outline.units)?,
                 originals: paths(&outline.originals)?,
@@ -99,29 +107,44 @@ impl Segmenting<'_> {
         let hash = |info: &PathInfo| Some((root(&info.path)?, info.nar_hash?.0));
         let units = closure.paths().iter().filter_map(hash).collect();
         let wanted: BTreeSet<NodeId> = paths.iter().filter_map(root).collect();
-        let reuse = squashfs::Reuse {
+        let reuse = cache::Reuse {
             units: &units,
             places: cache::Places {
                 near: &[place],
                 shared: &[],
             },
+            confirm: None,
         };
         let spool = Spool::create(self.spool)?;
-        let work = self.work(&spool, &digests, Some(reuse));
-        squashfs::make_segments(&tree, &options, &wanted, &work).map_err(failed)
+        match &options {
+            Options::Squashfs(options) => {
+                let work = self.squashfs(&spool, &digests, Some(reuse));
+                squashfs::make_segments(&tree, options, &wanted, &work).map_err(squashfs_failed)
+            }
+            Options::Btrfs(options) => {
+                let work = self.btrfs(&spool, &digests, Some(reuse));
+                btrfs::make_segments(&tree, options, &wanted, &work).map_err(btrfs_failed)
+            }
+        }
     }
 
-    fn options(&self) -> Result<squashfs::Options> {
+    fn options(&self) -> Result<Options> {
+        if self.fs.format == Format::Btrfs {
+            // Neither sectors nor ids are in a segment.
+            let options = formats::btrfs_options(PART, self.fs, self.profile, 512, Seed::new(b""))?;
+            options.check().map_err(btrfs_failed)?;
+            return Ok(Options::Btrfs(Box::new(options)));
+        }
         let options = formats::squashfs_options(PART, self.fs, self.profile)?;
-        options.check().map_err(failed)?;
-        Ok(options)
+        options.check().map_err(squashfs_failed)?;
+        Ok(Options::Squashfs(options))
     }
 
-    fn work<'w>(
+    fn squashfs<'w>(
         &'w self,
         spool: &'w Spool,
         digests: &'w [Option<[u8; 32]>],
-        reuse: Option<squashfs::Reuse<'w>>,
+        reuse: Option<cache::Reuse<'w>>,
     ) -> squashfs::Work<'w> {
         squashfs::Work {
             spool,
@@ -131,10 +154,38 @@ impl Segmenting<'_> {
             reuse,
         }
     }
+
+    fn btrfs<'w>(
+        &'w self,
+        spool: &'w Spool,
+        digests: &'w [Option<[u8; 32]>],
+        reuse: Option<cache::Reuse<'w>>,
+    ) -> btrfs::Work<'w> {
+        btrfs::Work {
+            spool,
+            threads: self.threads,
+            digests,
+            progress: self.progress,
+            reuse,
+        }
+    }
 }
 
-fn failed(source: squashfs::Error) -> Error {
+/// How a file system is made.
+enum Options {
+    Squashfs(squashfs::Options),
+    Btrfs(Box<btrfs::Options>),
+}
+
+fn squashfs_failed(source: squashfs::Error) -> Error {
     Error::Squashfs {
+        part: PART.to_string(),
+        source,
+    }
+}
+
+fn btrfs_failed(source: btrfs::Error) -> Error {
+    Error::Btrfs {
         part: PART.to_string(),
         source,
     }

@@ -249,6 +249,25 @@ impl Error {
     }
 }
 
+impl From<cache::Threads> for Error {
+    fn from(problem: cache::Threads) -> Self {
+        match problem {
+            cache::Threads::None(error) => Error::NoThread(error),
+            cache::Threads::Lost => Error::ThreadLost,
+        }
+    }
+}
+
+impl From<cache::cut::TooMany> for Error {
+    fn from(too_many: cache::cut::TooMany) -> Self {
+        Error::TooMany {
+            what: "data blocks".into(),
+            count: too_many.count,
+            limit: too_many.limit,
+        }
+    }
+}
+
 impl From<image::Cancelled> for Error {
     fn from(cancelled: image::Cancelled) -> Self {
         Error::Image(cancelled.into())

@@ -38,31 +38,12 @@ impl Probe {
 
     /// Whether compressing a block would save next to nothing. `room` is as long as the block; what is in it is lost.
     pub(crate) fn is_hopeless(&mut self, block: &[u8], room: &mut [u8]) -> Result<bool, Error> {
-        if !is_even(block) {
+        if !cache::is_even(block) {
             return Ok(false);
         }
         let len = zstd(&mut self.context, LEVEL, block, room)?;
         Ok(len.is_none_or(|len| len > block.len() - block.len() / SAVED_MIN))
     }
-}
-
-/// What is looked at together. One page in so many tells enough.
-const PAGE: usize = 4096;
-const PAGES: usize = 8;
-
-/// Whether all bytes are about equally frequent, as in what is compressed or encrypted: two bytes of the pages that are
-/// looked at, taken at random, are equal at most a fifth more often than those of noise.
-fn is_even(block: &[u8]) -> bool {
-    let (mut counts, mut len) = ([0u64; 256], 0);
-    for page in block.chunks(PAGE).step_by(PAGES) {
-        len += page.len() as u64;
-        for byte in page {
-            counts[usize::from(*byte)] += 1;
-        }
-    }
-    let equal: u64 = counts.iter().map(|count| count * count).sum::<u64>() - len;
-    // equal / len² ≤ 6/5 / 256
-    equal * 1280 <= len * len * 6
 }
 
 #[cfg(test)]
@@ -94,7 +75,10 @@ mod tests {
         assert!(is_hopeless(b"x"));
         let mut twice = noise.clone();
         twice.copy_within(..512 << 10, 512 << 10);
-        assert!(is_even(&twice) && !is_hopeless(&twice), "the same noise again");
+        assert!(
+            cache::is_even(&twice) && !is_hopeless(&twice),
+            "the same noise again"
+        );
         let text: Vec<u8> = noise.iter().map(|byte| byte % 64).collect();
         assert!(!is_hopeless(&text), "a quarter of each byte is known");
         assert!(!is_hopeless(&vec![0; 1 << 20]));

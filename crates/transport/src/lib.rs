@@ -21,6 +21,8 @@
 //!
 //! Outside tools read all three like files that were compressed in one piece, and xz with several threads.
 //!
+//! [`in_place`] reads the first two where they lie, chunk by chunk: an image in them is looked into without a copy.
+//!
 //! [`decode`] goes the other way, for what others compressed: archives out of caches, and tar files.
 //!
 //! [`Bmap`] hears an image while it is written, and makes a block map of it: which blocks a flasher has to write.
@@ -32,6 +34,7 @@ mod bmap;
 mod decode;
 mod encoder;
 mod gzip;
+mod in_place;
 mod xz;
 mod zstd;
 
@@ -40,6 +43,7 @@ use image::Fault;
 pub use bmap::Bmap;
 pub use decode::{Coding, MAGIC_LEN, decode};
 pub use encoder::Encoder;
+pub use in_place::in_place;
 
 /// A file format that holds a compressed image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

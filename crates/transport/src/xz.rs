@@ -14,10 +14,10 @@ use liblzma::stream::{Action, Filters, LzmaOptions, Status, Stream};
 use crate::encoder::Frame;
 
 /// Header Magic Bytes.
-const HEADER_MAGIC: [u8; 6] = *b"\xFD7zXZ\0";
+pub(crate) const HEADER_MAGIC: [u8; 6] = *b"\xFD7zXZ\0";
 
 /// Footer Magic Bytes.
-const FOOTER_MAGIC: [u8; 2] = *b"YZ";
+pub(crate) const FOOTER_MAGIC: [u8; 2] = *b"YZ";
 
 /// Stream Flags: the check of each block is a CRC32, the one that the smallest decoders know.
 const STREAM_FLAGS: [u8; 2] = [0, 1];
@@ -122,7 +122,7 @@ impl Index {
 }
 
 /// A multibyte integer: seven bits in a byte, the lowest first; all but the last have the highest bit.
-fn add_integer(bytes: &mut Vec<u8>, mut integer: u64) {
+pub(crate) fn add_integer(bytes: &mut Vec<u8>, mut integer: u64) {
     while integer >= 0x80 {
         bytes.push(integer.to_le_bytes()[0] | 0x80);
         integer >>= 7;
@@ -131,7 +131,7 @@ fn add_integer(bytes: &mut Vec<u8>, mut integer: u64) {
 }
 
 /// Adds zeros up to a multiple of four, and answers how many.
-fn pad(bytes: &mut Vec<u8>) -> usize {
+pub(crate) fn pad(bytes: &mut Vec<u8>) -> usize {
     let len = bytes.len();
     bytes.resize(len.next_multiple_of(4), 0);
     bytes.len() - len

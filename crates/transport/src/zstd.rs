@@ -17,13 +17,13 @@ pub(crate) fn chunk(level: u32) -> usize {
 }
 
 /// Skippable frames have sixteen magic numbers; seek tables take this one.
-const SKIPPABLE_MAGIC_NUMBER: u32 = 0x184D_2A5E;
+pub(crate) const SKIPPABLE_MAGIC_NUMBER: u32 = 0x184D_2A5E;
 
 /// The last four bytes of a file with a seek table.
-const SEEKABLE_MAGIC_NUMBER: u32 = 0x8F92_EAB1;
+pub(crate) const SEEKABLE_MAGIC_NUMBER: u32 = 0x8F92_EAB1;
 
 /// The seek table's descriptor: entries have checksums.
-const CHECKSUM_FLAG: u8 = 1 << 7;
+pub(crate) const CHECKSUM_FLAG: u8 = 1 << 7;
 
 /// A frame with its content's size and checksum.
 ///

@@ -16,7 +16,8 @@
 //!
 //! [`environment`] writes what `mkenvimage` makes of the same variables in this order, byte for byte, and
 //! [`read_environment`] reads it, and what U-Boot and `fw_setenv` make of it. Neither looks at backslashes, of which
-//! U-Boot takes one away in front of each character that it reads.
+//! U-Boot takes one away in front of each character that it reads. [`find_environment`](crate::find_environment) finds one
+//! whose size nobody has told.
 
 use std::collections::BTreeMap;
 

@@ -32,6 +32,7 @@ pub mod environment;
 pub mod extlinux;
 mod format;
 mod script;
+mod stored;
 mod substitute;
 
 use image::Fault;
@@ -41,7 +42,8 @@ pub use environment::{
     ByteOrder, Copies, Copy, Environment, EnvironmentError, EnvironmentOptions, current, environment,
     read_environment,
 };
-pub use script::{Script, ScriptOptions, read_script, script};
+pub use script::{Script, ScriptOptions, read_script, read_script_at_start, script};
+pub use stored::{StoredEnvironment, find_environment};
 pub use substitute::substitute;
 
 /// The result of this crate's functions.

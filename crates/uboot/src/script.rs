@@ -129,6 +129,22 @@ pub fn read_script(bytes: &[u8]) -> Result<Script> {
     })
 }
 
+/// Reads the boot script that some bytes begin with, as U-Boot does, which takes its length from the header. What is behind
+/// it is not looked at: a script can lie in a partition. Answers how many bytes it has, too.
+///
+/// # Errors
+/// As [`read_script`].
+pub fn read_script_at_start(bytes: &[u8]) -> Result<(Script, usize)> {
+    let len = Header::read_from_prefix(bytes).ok().and_then(|(header, _)| {
+        let data = usize::try_from(header.ih_size.get()).ok()?;
+        size_of::<Header>()
+            .checked_add(data)
+            .filter(|len| *len <= bytes.len())
+    });
+    let len = len.unwrap_or(bytes.len());
+    read_script(bytes.get(..len).unwrap_or_default()).map(|script| (script, len))
+}
+
 fn check_crc(part: &'static str, stored: U32, bytes: &[u8]) -> Result<()> {
     let computed = crc32fast::hash(bytes);
     if stored.get() == computed {
@@ -247,6 +263,9 @@ mod tests {
         }
         let mut longer = good.clone();
         longer.push(0);
+        let (read, len) = read_script_at_start(&longer).unwrap();
+        assert_eq!((&read.source[..], len), (&b"run distro\n"[..], good.len()));
+        assert!(read_script_at_start(&good[..good.len() - 1]).is_err());
         assert_eq!(
             read_script(&longer).unwrap_err().to_string(),
             "the data of the boot script should end at byte 83, the file has 84 bytes"

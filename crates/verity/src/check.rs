@@ -66,6 +66,22 @@ pub fn check(data: Area, tree: Area, root: &[u8; 32], salt: &[u8], work: &Work) 
     Ok(())
 }
 
+/// The root hash of a tree without a superblock: the digest of the block at its top. It vouches for the data once somebody
+/// vouches for it.
+///
+/// # Errors
+/// When the salt is too long, or the tree's first block cannot be read.
+pub fn root(tree: Area, salt: &[u8]) -> Result<[u8; 32], Error> {
+    let salted = Salted::new(salt)?;
+    let top = Layer {
+        part: Part::Level(0),
+        source: tree.source,
+        start: tree.start,
+        blocks: 1,
+    };
+    Ok(salted.digest(&top.read(0, 1)?))
+}
+
 /// The data, or a level of the tree.
 struct Layer<'a> {
     part: Part,

@@ -33,7 +33,7 @@ mod levels;
 mod plan;
 mod superblock;
 
-pub use check::{Area, check};
+pub use check::{Area, check, root};
 pub use error::{Error, Parent, Part};
 pub use levels::tree_size;
 pub use plan::{Planned, plan};

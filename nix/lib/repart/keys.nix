@@ -7,6 +7,7 @@ let
     "CompressionLevel"
     "CopyBlocks"
     "CopyFiles"
+    "DefaultSubvolume"
     "ExcludeFiles"
     "ExcludeFilesTarget"
     "FileSystemSectorSize"
@@ -25,6 +26,7 @@ let
     "SizeMaxBytes"
     "SizeMinBytes"
     "SplitName"
+    "Subvolumes"
     "Type"
     "UUID"
     "VolumeLabel"
@@ -41,17 +43,14 @@ let
     "Priority"
   ];
   atFirstBoot = "an image would hold its key or a random salt; encrypt on the first boot, with systemd.repart";
-  needsBtrfs = "only btrfs has subvolumes, which Kiln does not make";
   hashTree = "say [verity.NAME] with mkDiskImage instead";
   refused = {
     AddValidateFS = "Kiln adds no such attributes to file systems; leave it out";
-    DefaultSubvolume = needsBtrfs;
     Encrypt = atFirstBoot;
     EncryptKDF = atFirstBoot;
     Integrity = atFirstBoot;
     IntegrityAlgorithm = atFirstBoot;
     KeyFile = atFirstBoot;
-    Subvolumes = needsBtrfs;
     SupplementFor = "an image has all partitions that are defined; leave one of the two out";
     TPM2PCRs = atFirstBoot;
     Verity = hashTree;

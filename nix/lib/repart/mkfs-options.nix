@@ -1,5 +1,5 @@
 # Options of mkfs programs (image.repart.mkfsOptions) as keys of [fs.NAME]. An option that Kiln does not know is an error.
-{ lib }:
+{ lib, btrfs }:
 let
   # What each format's program is told, as far as Kiln has a word for it: option = key and value.
   known = {
@@ -27,6 +27,17 @@ let
       "-U" = uuid: { inherit uuid; };
       # No ext4 of Kiln's keeps blocks for root.
       "-m" = share: if share == "0" then { } else { share = null; };
+    };
+    btrfs = {
+      "-L" = label: { inherit label; };
+      "-U" = uuid: { inherit uuid; };
+      "-m" = metadata: { metadata = if lib.elem metadata [ "dup" "single" ] then metadata else null; };
+      "--compress" = compressor: btrfs.compressor compressor;
+      # What every btrfs of Kiln has.
+      "-d" = data: if data == "single" then { } else { data = null; };
+      "-n" = size: if lib.elem size [ "16384" "16k" "16K" ] then { } else { size = null; };
+      "-s" = size: if lib.elem size [ "4096" "4k" "4K" ] then { } else { size = null; };
+      "--csum" = kind: if kind == "crc32c" then { } else { kind = null; };
     };
     swap = {
       "-L" = label: { inherit label; };

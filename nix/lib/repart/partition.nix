@@ -3,6 +3,7 @@
   lib,
   values,
   ids,
+  btrfs,
 }:
 let
   inherit (values)
@@ -17,6 +18,7 @@ let
   checked = import ./keys.nix { inherit lib values; };
   inside = import ./contents.nix { inherit lib values; };
   formats = {
+    btrfs = "btrfs";
     ext4 = "ext4";
     squashfs = "squashfs";
     swap = "swap";
@@ -38,6 +40,7 @@ let
     fat = fatLabel;
     ext4 = builtins.substring 0 16;
     swap = builtins.substring 0 15;
+    btrfs = label: label;
   };
 in
 # `context` has what a definition depends on beside itself.
@@ -90,6 +93,8 @@ let
   leastOfFormat =
     if said == "vfat" && bootType then
       (if context.sectorSize == 512 then 100 else 260) * mebibyte
+    else if format == "btrfs" && !minimize then
+      256 * mebibyte
     else
       values.grain;
   # Any FAT32 has 65525 clusters or more.
@@ -133,7 +138,7 @@ let
   }
   // lib.optionalAttrs (format != "swap") (inside.keys bad known config contents)
   // lib.optionalAttrs (labels ? ${format}) { label = labels.${format} volumeLabel; }
-  // lib.optionalAttrs (format == "ext4" || format == "swap") { uuid = fsUuid; }
+  // lib.optionalAttrs (lib.elem format [ "btrfs" "ext4" "swap" ]) { uuid = fsUuid; }
   // lib.optionalAttrs (format == "fat") {
     # As mkfs.vfat is called.
     id = builtins.substring 0 8 fsUuid;
@@ -155,8 +160,12 @@ let
     free = "0B";
     free-inodes = 0;
   }
-  // lib.optionalAttrs (config ? Compression) { compression = config.Compression; }
-  // lib.optionalAttrs (config ? CompressionLevel) {
+  // lib.optionalAttrs (minimize && format == "btrfs") { free = "0B"; }
+  // lib.optionalAttrs (format == "btrfs") (btrfs.keys bad known config)
+  // lib.optionalAttrs (format == "squashfs" && config ? Compression) {
+    compression = config.Compression;
+  }
+  // lib.optionalAttrs (format == "squashfs" && config ? CompressionLevel) {
     level = values.count bad "CompressionLevel" 22 config.CompressionLevel;
   }
   // context.mkfsOptions said
@@ -179,8 +188,12 @@ checked bad config (
     bad "PaddingMinBytes is more than PaddingMaxBytes"
   else if builtins.match "[ -~]{37,}" label != null then
     bad "Label = ${label}: has ${toString (lib.stringLength label)} characters, a partition's has at most 36"
-  else if (config ? Compression || config ? CompressionLevel) && format != "squashfs" then
-    bad "Compression and CompressionLevel are for Format = squashfs"
+  else if
+    (config ? Compression || config ? CompressionLevel) && format != "squashfs" && format != "btrfs"
+  then
+    bad "Compression and CompressionLevel are for Format = btrfs and squashfs"
+  else if format != "btrfs" && btrfs.isAny config then
+    bad "Subvolumes and DefaultSubvolume are for Format = btrfs"
   else if config ? FileSystemSectorSize && format != "fat" && format != null then
     bad "FileSystemSectorSize is for Format = vfat; leave it out"
   else

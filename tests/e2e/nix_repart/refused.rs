@@ -25,15 +25,15 @@ const REFUSED: [(&str, &str); 47] = [
     ),
     (
         "refused.subvolumes",
-        "10-x: Subvolumes: not supported: only btrfs",
+        "10-x: Subvolumes and DefaultSubvolume are for Format = btrfs",
     ),
     (
         "refused.erofs",
-        "10-x: Format = erofs: Kiln makes ext4 squashfs swap vfat",
+        "10-x: Format = erofs: Kiln makes btrfs ext4 squashfs swap vfat",
     ),
     (
-        "refused.btrfs",
-        "10-x: Format = btrfs: Kiln makes ext4 squashfs swap vfat",
+        "refused.xfs",
+        "10-x: Format = xfs: Kiln makes btrfs ext4 squashfs swap vfat",
     ),
     (
         "refused.typo",
@@ -103,7 +103,7 @@ const REFUSED: [(&str, &str); 47] = [
     ),
     (
         "refused.compression",
-        "Compression and CompressionLevel are for Format = squashfs",
+        "Compression and CompressionLevel are for Format = btrfs and squashfs",
     ),
     ("refused.splitName", "10-x: SplitName = a/b: has a slash"),
     (

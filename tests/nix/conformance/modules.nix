@@ -78,6 +78,38 @@ in
         default = "k";
       };
     }) [ { other = 5; } ];
+    # What the submodule itself defines comes first, and what was declared last before that.
+    with-lists = merged (types.attrsOf host) [
+      {
+        "/".grows = true;
+        "/".options = [ "noatime" ];
+      }
+      { "/".options = [ "subvol=root" ]; }
+    ];
+    lists-of-two = configOf [
+      { options.value = mkOption { type = types.attrsOf host; }; }
+      {
+        options.value = mkOption {
+          type = types.attrsOf (
+            types.submodule ({ config, ... }: { config = mkIf config.grows { options = [ "nofail" ]; }; })
+          );
+        };
+      }
+      {
+        value."/" = mkImageMediaOverride {
+          grows = true;
+          options = [ "compress=zstd" ];
+        };
+      }
+      { value."/".options = [ "noatime" ]; }
+    ];
+    with-a-condition = merged (types.attrsOf host) [
+      {
+        "/".grows = true;
+        "/".options = mkIf false [ "compress=zstd" ];
+      }
+    ];
+    defaults-of-parts = merged (types.attrsOf host) [ { "/home" = { }; } ];
     declared-twice = configOf [
       { options.value = mkOption { type = types.attrsOf host; }; }
       {

@@ -147,6 +147,23 @@ in
     }).config.value
       1
   );
+  # Names, or names with a yes or no, as boot.initrd.supportedFilesystems has them.
+  supported =
+    merged
+      (types.coercedTo (types.listOf types.str) (names: lib.genAttrs names (_: true)) (
+        types.attrsOf types.bool
+      ))
+      [
+        [ "btrfs" ]
+        { zfs = false; }
+        [ ]
+        (mkIf false [ "ext4" ])
+      ];
+  positive = map (value: merged (types.nullOr types.ints.positive) [ value ]) [
+    null
+    15
+    0
+  ];
   numbers = map (value: merged types.ints.u8 [ value ]) [
     0
     255

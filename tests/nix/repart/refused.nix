@@ -11,7 +11,7 @@ lib.mapAttrs (_: config: of config) {
   encrypt.Encrypt = "tpm2";
   subvolumes.Subvolumes = "/home";
   erofs.Format = "erofs";
-  btrfs.Format = "btrfs";
+  xfs.Format = "xfs";
   typo.SizeMinByte = "1M";
   type.Type = "roof";
   size.SizeMinBytes = "1MiB";

@@ -50,6 +50,10 @@ pub(crate) mod object {
     pub(crate) const EXTENT_CSUM: u64 = 0_u64.wrapping_sub(10);
     /// The root directory of every tree of files.
     pub(crate) const FIRST_FREE: u64 = 256;
+    /// Behind the last number that a subvolume can have.
+    pub(crate) const LAST_FREE: u64 = 0_u64.wrapping_sub(255);
+    /// What moves when chunks do.
+    pub(crate) const TREE_RELOC: u64 = 0_u64.wrapping_sub(8);
     /// The only chunk tree's object, and the only device.
     pub(crate) const FIRST_CHUNK_TREE: u64 = 256;
     pub(crate) const DEVICE: u64 = 1;
@@ -74,14 +78,18 @@ pub(crate) mod kind {
     pub(crate) const METADATA: u8 = 169;
     pub(crate) const TREE_BLOCK_REF: u8 = 176;
     pub(crate) const EXTENT_DATA_REF: u8 = 178;
+    pub(crate) const SHARED_BLOCK_REF: u8 = 182;
+    pub(crate) const SHARED_DATA_REF: u8 = 184;
     pub(crate) const BLOCK_GROUP: u8 = 192;
     pub(crate) const FREE_SPACE_INFO: u8 = 198;
     pub(crate) const FREE_SPACE_EXTENT: u8 = 199;
+    pub(crate) const FREE_SPACE_BITMAP: u8 = 200;
     pub(crate) const DEV_EXTENT: u8 = 204;
     pub(crate) const DEV: u8 = 216;
     pub(crate) const CHUNK: u8 = 228;
     pub(crate) const PERSISTENT: u8 = 249;
     pub(crate) const UUID_SUBVOLUME: u8 = 251;
+    pub(crate) const UUID_RECEIVED: u8 = 252;
 }
 
 /// What a reader must know.
@@ -123,6 +131,10 @@ pub(crate) mod group {
 pub(crate) const EXTENT_DATA: u64 = 1;
 /// [`ExtentItem::flags`](super::ExtentItem::flags): a node.
 pub(crate) const EXTENT_TREE_BLOCK: u64 = 2;
+/// [`ExtentItem::flags`](super::ExtentItem::flags): what the node leads to has references to it, and not to its tree.
+pub(crate) const EXTENT_FULL_BACKREF: u64 = 256;
+/// [`FreeSpaceInfo::flags`](super::FreeSpaceInfo::flags): bitmaps say what is free.
+pub(crate) const FREE_SPACE_BITMAPS: u32 = 1;
 /// [`Header::flags`](super::Header::flags): written, in the newer form of back references.
 pub(crate) const HEADER_FLAGS: u64 = 1 | 1 << 56;
 /// [`Superblock::flags`](super::Superblock::flags): written.

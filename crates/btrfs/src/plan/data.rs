@@ -1,32 +1,32 @@
-//! The extents of files, and the checksums of their sectors. Every file that has extents is read once for that.
+//! The extents of files, and the checksums of their sectors. Every file that has extents is read for that, unless its
+//! blocks are there already.
 //!
-//! What is compressed together is decided before; threads compress in any order, and the results go into the spool in the
-//! order of the files.
+//! What is compressed together is decided before; threads compress in any order, and [`cache::spool()`] puts the results
+//! into the spool segment by segment.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
+use cache::{Key, Spooling, Wanted};
 use image::{Content, Kind, NodeId};
-use rayon::prelude::*;
 
+use super::blocks::{Blocks, Spooled};
+use super::segments::{Repeated, Segments};
 use super::survey::Survey;
-use super::{Work, duplicates};
-use crate::checksum::checksum;
-use crate::compress::{BLOCK_MAX, Compressor};
-use crate::format::{SECTOR, SECTOR_LEN, compression};
-use crate::{Compression, EqualFiles, Error, Options, Result};
+use super::{Looking, Work, duplicates, keys};
+use crate::format::{SECTOR, compression};
+use crate::segment::Stored;
+use crate::{Compression, EqualFiles, Options, Result};
 
 /// Files up to this length lie in leaves.
 pub(super) const INLINE_MAX: u64 = 2048;
 /// The longest extent. It is small, so that little is left over where an extent does not fit before the end of a chunk.
 pub(super) const EXTENT_MAX: u64 = 1 << 20;
-/// How many extents each thread reads before those of all are put together.
-const BATCH: usize = 16;
 
 /// All extents of a file system.
 pub(super) struct Data {
-    /// For each node the number of its file, if it has extents.
-    of_node: Vec<u32>,
+    /// For each node the number of its file, if it has extents; [`NONE`] otherwise.
+    pub(super) of_node: Vec<u32>,
     /// The files in the order of their extents.
     pub(super) files: Vec<File>,
     /// The extents of all files.
@@ -37,7 +37,7 @@ pub(super) struct Data {
     pub(super) spooled: u64,
 }
 
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// A file with extents.
 #[derive(Debug)]
@@ -98,83 +98,139 @@ pub(super) fn place(content: &Content) -> Place {
     }
 }
 
+/// All segments of a file system, in the spool.
+pub(super) struct Made {
+    pub(super) segments: Segments,
+    pub(super) keys: Vec<Option<Key>>,
+    pub(super) spooled: Vec<Spooled>,
+}
+
+/// Finds or makes segments; those of these units, or all where there is none.
+pub(super) fn make(
+    survey: &Survey,
+    data: &Data,
+    digests: &BTreeMap<NodeId, [u8; 32]>,
+    wanted: &BTreeSet<NodeId>,
+    options: &Options,
+    work: &Work,
+) -> Result<Made> {
+    let compression = options.compression;
+    // Segments without keys are for this image alone.
+    let repeated = match (&work.reuse, compression) {
+        (None, _) | (_, Compression::None) => Repeated::LeftOut,
+        (Some(_), _) => Repeated::Kept,
+    };
+    let segments = Segments::plan(survey, data, wanted, compression, repeated, work)?;
+    let keys = match &work.reuse {
+        Some(reuse) => keys::keys(survey, &segments, digests, compression, reuse, work)?,
+        None => vec![None; segments.list.len()],
+    };
+    let blocks = Blocks {
+        survey,
+        segments: &segments,
+        compression,
+    };
+    let needed = segments.list.iter().zip(&keys).map(|(segment, key)| Wanted {
+        key: *key,
+        blocks: segment.jobs.clone(),
+    });
+    let spooling = Spooling {
+        spool: work.spool,
+        start: 0,
+        threads: work.threads,
+        progress: work.progress,
+        step: match compression {
+            Compression::None => "reading",
+            _ => "compressing",
+        },
+        places: work.reuse.map(|reuse| reuse.places),
+        confirm: None,
+    };
+    let spooled = cache::spool(&blocks, &needed.collect::<Vec<_>>(), &spooling)?;
+    Ok(Made {
+        segments,
+        keys,
+        spooled,
+    })
+}
+
 impl Data {
-    /// The extents of all files.
-    pub(super) fn read(survey: &Survey, options: &Options, work: &Work) -> Result<Data> {
-        let mut data = Data::files(survey, options, work)?;
-        let pool = work.pool()?;
-        let content = |file: &File| content(survey, file.node);
-        let runs = |file: &File| content(file).data_runs().map_err(Error::from);
-        let runs: Vec<Vec<Range<u64>>> =
-            pool.install(|| data.files.par_iter().map(runs).collect::<Result<_>>())?;
-        let block_max = match options.compression {
-            Compression::None => EXTENT_MAX,
-            _ => BLOCK_MAX,
-        };
-        let mut jobs = Vec::new();
-        for (file, runs) in runs.into_iter().enumerate() {
-            jobs.extend(runs.into_iter().flat_map(|run| cut(file, run, block_max)));
-        }
-        let total = jobs.iter().map(|job| u64::from(job.len)).sum();
-        work.progress.begin("reading", total);
-        // One for each thread.
-        let compressor = || Mutex::new(Compressor::new(options.compression));
-        let compressors: Vec<_> = std::iter::repeat_with(compressor)
-            .take(work.threads.max(1))
-            .collect();
-        for batch in jobs.chunks(BATCH * work.threads.max(1)) {
-            let read = |job: &Job| {
-                let own = rayon::current_thread_index().unwrap_or(0) % compressors.len();
-                let mut compressor = compressors[own].lock().unwrap_or_else(PoisonError::into_inner);
-                let block = job.read(content(&data.files[job.file]), &mut compressor)?;
-                work.progress.advance(job.len.into())?;
-                Ok(block)
+    /// The extents of all files, and the segments that they are in.
+    pub(super) fn read(survey: &Survey, options: &Options, work: &Work) -> Result<(Data, Made)> {
+        let (mut data, digests) = Data::compared(survey, options, &work.looking())?;
+        let made = make(survey, &data, &digests, &BTreeSet::new(), options, work)?;
+        data.take(&made);
+        Ok((data, made))
+    }
+
+    /// Adds all blocks, file after file.
+    fn take(&mut self, made: &Made) {
+        let end = |spooled: &Spooled| spooled.start + spooled.len;
+        self.spooled = made.spooled.iter().map(end).max().unwrap_or(0);
+        let starts = made.starts();
+        for number in 0..self.files.len() {
+            let Some((run, start)) = made
+                .segments
+                .first(number)
+                .and_then(|run| Some((&made.segments.runs[run], *starts.get(run)?)))
+            else {
+                continue;
             };
-            let blocks: Vec<Block> =
-                pool.install(|| batch.par_iter().with_max_len(1).map(read).collect::<Result<_>>())?;
-            for (job, block) in batch.iter().zip(blocks) {
-                data.add(job, block, options.compression, work)?;
+            let segment = &made.segments.list[run.segment];
+            let spooled = &made.spooled[run.segment];
+            let mut start = start;
+            for job in run.jobs.clone() {
+                let block = job - segment.jobs.start;
+                let Some(stored) = Stored::of_word(spooled.sizes[block]) else {
+                    continue;
+                };
+                self.sums.extend(&spooled.notes[block]);
+                self.add(number, made.segments.jobs[job].start, stored, start);
+                start += u64::from(stored.disk_len);
             }
         }
-        Ok(data)
     }
 
     /// Adds a block to its file.
-    fn add(&mut self, job: &Job, block: Block, compression: Compression, work: &Work) -> Result<()> {
-        self.sums.extend(block.sums);
+    fn add(&mut self, file: usize, start: u64, stored: Stored, spooled: u64) {
         let number = self.extents.len();
-        let file = &mut self.files[job.file];
+        let file = &mut self.files[file];
         if file.extents.is_empty() {
             file.extents = number..number;
         }
         let mut extent = Extent {
-            start: job.start,
-            len: job.len,
-            disk_len: job.len.next_multiple_of(4096),
-            compression: compression::NONE,
-            spooled: 0,
+            start,
+            len: stored.len,
+            disk_len: stored.disk_len,
+            compression: stored.compression,
+            spooled,
         };
-        if let Some(bytes) = block.compressed {
-            work.spool.write_at(&bytes, self.spooled)?;
-            extent.disk_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            extent.compression = compression.number();
-            extent.spooled = self.spooled;
-            self.spooled += bytes.len() as u64;
-        } else if let Some(last) = self.extents.last_mut()
-            && !file.extents.is_empty()
-            && last.is_followed_by(&extent)
-        {
-            last.len += extent.len;
-            last.disk_len += extent.disk_len;
-            return Ok(());
+        if stored.compression == compression::NONE {
+            extent.disk_len = stored.len.next_multiple_of(4096);
+            if let Some(last) = self.extents.last_mut()
+                && !file.extents.is_empty()
+                && last.is_followed_by(&extent)
+            {
+                last.len += extent.len;
+                last.disk_len += extent.disk_len;
+                return;
+            }
         }
         self.extents.push(extent);
         file.extents.end = number + 1;
-        Ok(())
     }
 
     /// The files that have extents, without these. Equal ones are one.
-    fn files(survey: &Survey, options: &Options, work: &Work) -> Result<Data> {
+    pub(super) fn files(survey: &Survey, options: &Options, looking: &Looking) -> Result<Data> {
+        Ok(Data::compared(survey, options, looking)?.0)
+    }
+
+    /// The same with the SHA-256 of the files that were read.
+    pub(super) fn compared(
+        survey: &Survey,
+        options: &Options,
+        looking: &Looking,
+    ) -> Result<(Data, BTreeMap<NodeId, [u8; 32]>)> {
         let mut data = Data {
             of_node: vec![NONE; survey.tree.len()],
             files: Vec::new(),
@@ -182,8 +238,8 @@ impl Data {
             sums: Vec::new(),
             spooled: 0,
         };
-        let originals = match options.equal_files {
-            EqualFiles::Shared => Some(duplicates::originals(survey, work)?),
+        let equal = match options.equal_files {
+            EqualFiles::Shared => Some(duplicates::originals(survey, looking)?),
             EqualFiles::Apart => None,
         };
         for (subvolume, id) in survey.nodes() {
@@ -193,7 +249,7 @@ impl Data {
             if place(content) != Place::Extents {
                 continue;
             }
-            let original = originals.as_ref().map_or(id, |originals| originals[id.index()]);
+            let original = equal.as_ref().map_or(id, |equal| equal.originals[id.index()]);
             let user = (subvolume, survey.inode(id));
             let number = data.of_node[original.index()];
             let number = if let Some(file) = data.files.get_mut(number as usize) {
@@ -209,7 +265,7 @@ impl Data {
             };
             data.of_node[id.index()] = number;
         }
-        Ok(data)
+        Ok((data, equal.map(|equal| equal.digests).unwrap_or_default()))
     }
 
     /// One file of so many extents of 1 MiB.
@@ -263,55 +319,19 @@ impl Data {
     }
 }
 
-/// What is read, and compressed, together.
-#[derive(Clone, Copy, Debug)]
-struct Job {
-    file: usize,
-    start: u64,
-    len: u32,
-}
-
-/// What has become of it.
-struct Block {
-    /// In whole sectors, when it has shrunk.
-    compressed: Option<Vec<u8>>,
-    /// The checksums of its sectors.
-    sums: Vec<u32>,
-}
-
-impl Job {
-    fn read(&self, content: &Content, compressor: &mut Compressor) -> Result<Block> {
-        let len = self.len as usize;
-        // What is behind the end of the file counts as zeros.
-        let mut bytes = vec![0; len.next_multiple_of(SECTOR_LEN)];
-        let mut reader = content.reader()?;
-        reader.skip(self.start);
-        reader.fill(&mut bytes[..len])?;
-        reader.finish()?;
-        let compressed = compressor.compress(&bytes[..len])?.map(|compressed| {
-            let mut bytes = compressed.to_vec();
-            bytes.resize(bytes.len().next_multiple_of(SECTOR_LEN), 0);
-            bytes
-        });
-        let stored = compressed.as_ref().unwrap_or(&bytes);
-        let sums = stored.chunks(SECTOR_LEN).map(checksum).collect();
-        Ok(Block { compressed, sums })
-    }
-}
-
-/// Cuts a run of data into blocks.
-fn cut(file: usize, run: Range<u64>, block_max: u64) -> impl Iterator<Item = Job> {
-    let starts = run.clone().step_by(block_max.try_into().unwrap_or(usize::MAX));
-    starts.map(move |start| Job {
-        file,
-        start,
-        len: u32::try_from((run.end - start).min(block_max)).unwrap_or(u32::MAX),
-    })
-}
-
-fn content<'a>(survey: &Survey<'a>, id: NodeId) -> &'a Content {
-    match &survey.tree.node(id).kind {
-        Kind::File(content) => content,
-        _ => &Content::Zeros(0),
+impl Made {
+    /// For each run the first byte of its blocks in the spool.
+    fn starts(&self) -> Vec<u64> {
+        let mut starts = Vec::with_capacity(self.segments.runs.len());
+        for (segment, spooled) in self.segments.list.iter().zip(&self.spooled) {
+            let mut start = spooled.start;
+            for run in &self.segments.runs[segment.runs.clone()] {
+                starts.push(start);
+                let blocks = run.jobs.start - segment.jobs.start..run.jobs.end - segment.jobs.start;
+                let len = |word: &u32| Stored::of_word(*word).map_or(0, |stored| stored.disk_len.into());
+                start += spooled.sizes[blocks].iter().map(len).sum::<u64>();
+            }
+        }
+        starts
     }
 }

@@ -1,18 +1,28 @@
 //! Planning: a tree becomes an image.
 //!
-//! 1. [`survey`] numbers the inodes; [`data`] finds the extents of files and the checksums of their sectors.
+//! 1. [`survey`] numbers the inodes; [`data`] finds the extents of files and the checksums of their sectors: [`segments`]
+//!    says which blocks are made together, [`keys`] names them, and [`blocks`] makes one.
 //! 2. [`items`] says what the trees of files consist of, which tells their sizes.
 //! 3. [`fixpoint`] finds the sizes of the trees that describe the others and themselves, and [`chunks`] gives everything
 //!    its address and its place.
-//! 4. [`trees`] makes the nodes, which go into the spool, and [`supers`] the superblocks.
+//! 4. [`trees`] makes the nodes, which go into the spool, and [`supers`] the superblocks. [`records`] says where segments
+//!    have come to lie.
+//!
+//! [`alone`] stops after the first step, for segments without an image.
 
+mod alone;
+mod blocks;
+mod bound;
 mod chunks;
 mod data;
 mod devices;
 mod duplicates;
 mod fixpoint;
 mod items;
+mod keys;
+mod records;
 mod roots;
+mod segments;
 mod sums;
 mod supers;
 mod survey;
@@ -25,8 +35,11 @@ use image::{Content, Image, Kind, Layout, NodeId, Progress, ReadAt, Spool, Tree,
 
 use crate::format::{NODE, SECTOR, SUPERBLOCKS, compression, group, object};
 use crate::{Error, Options, Profile, Result, Size};
+pub use alone::{make_segments, outlines};
+pub use bound::{Looking, Outlook, check_tree, outlook};
+pub use cache::Reuse;
 use data::Data;
-use fixpoint::{Forest, Known};
+use fixpoint::Forest;
 use items::{Items, Take};
 use survey::Survey;
 use trees::{Counter, Ids, Shape, Writer};
@@ -48,12 +61,21 @@ pub struct Work<'a> {
     pub digests: &'a [Option<[u8; 32]>],
     /// Hears about the bytes that are read.
     pub progress: &'a dyn Progress,
+    /// Where segments that were compressed before may be. Without it, segments get no names.
+    pub reuse: Option<Reuse<'a>>,
 }
 
 impl Work<'_> {
     fn pool(&self) -> Result<rayon::ThreadPool> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))
+        self.looking().pool()
+    }
+
+    fn looking(&self) -> Looking<'_> {
+        Looking {
+            threads: self.threads,
+            digests: self.digests,
+            progress: self.progress,
+        }
     }
 }
 
@@ -64,6 +86,8 @@ pub struct Planned {
     pub image: Image,
     /// How full it is.
     pub usage: Usage,
+    /// Where the segments are in the image, as far as they have names.
+    pub segments: Vec<cache::Record>,
 }
 
 /// How full a file system is, in bytes.
@@ -125,18 +149,9 @@ pub(crate) fn check(options: &Options) -> Result<()> {
 /// When the tree or the options have something that btrfs cannot hold, a file cannot be read, or everything together
 /// does not fit.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
-    check(options)?;
-    if !matches!(tree.node(NodeId::ROOT).kind, Kind::Directory(_)) {
-        return Err(Error::RootNotADirectory);
-    }
-    let survey = survey::survey(tree, options)?;
-    let data = Data::read(&survey, options, work)?;
-    let trees = trees(&survey, &data, options)?;
-    let forest = Forest::grow(&Known {
-        options,
-        data: &data,
-        trees,
-    })?;
+    let survey = bound::surveyed(tree, options)?;
+    let (data, made) = Data::read(&survey, options, work)?;
+    let forest = bound::forest(&survey, &data, options)?;
     let size = size(&forest, options)?;
     let planting = Planting {
         survey: &survey,
@@ -164,6 +179,7 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
             shared: data.shared(),
             ..usage(&forest, options, size)
         },
+        segments: records::records(&data, &made, &forest.chunks),
     })
 }
 
@@ -325,14 +341,10 @@ impl Planting<'_> {
 
     /// Puts the data of files into their chunks: as they are, with zeros behind each up to a whole sector, or compressed.
     fn put_data(&self, layout: &mut Layout, spool: &Spool) {
-        let chunks = &self.forest.chunks;
-        let mut data = chunks.list.iter().filter(|chunk| chunk.is_data()).peekable();
+        let places = records::places(&self.forest.chunks);
         let [plain, compressed, end]: [Arc<str>; 3] =
             ["files", "compressed files", "ends of files"].map(Into::into);
-        for ((file, extent), address) in self.data.with_files().zip(&chunks.addresses) {
-            while data.next_if(|chunk| chunk.end() <= *address).is_some() {}
-            let Some(chunk) = data.peek() else { return };
-            let start = chunk.stripes[0] + (address - chunk.start);
+        for ((file, extent), start) in self.data.with_files().zip(places) {
             let disk_len = u64::from(extent.disk_len);
             if extent.compression != compression::NONE {
                 let span = spool.span(extent.spooled, disk_len);

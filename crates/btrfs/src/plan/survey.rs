@@ -15,6 +15,8 @@ const FILE_MAX: u64 = i64::MAX as u64 - 4095;
 /// The largest device numbers of Linux.
 const MAJOR_MAX: u32 = (1 << 12) - 1;
 const MINOR_MAX: u32 = (1 << 20) - 1;
+/// The number of owners and groups that means none.
+const NOBODY: u32 = u32::MAX;
 /// The first index of a directory's entries.
 pub(super) const INDEX_FIRST: u32 = 2;
 
@@ -223,6 +225,12 @@ fn check_node(node: &Node, links: u32, place: &dyn Fn() -> String) -> Result<()>
             });
         }
         _ => {}
+    }
+    if [node.meta.uid, node.meta.gid].contains(&NOBODY) {
+        return Err(Error::Nobody {
+            path: place(),
+            id: NOBODY,
+        });
     }
     if links > LINKS_MAX {
         return Err(Error::TooManyLinks {

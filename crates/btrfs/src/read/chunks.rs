@@ -1,5 +1,7 @@
 //! Where logical addresses lie.
 
+use std::collections::BTreeMap;
+
 use zerocopy::FromBytes;
 
 use super::nodes::Nodes;
@@ -7,6 +9,17 @@ use super::superblock::Geometry;
 use super::{Source, damaged};
 use crate::format::{ChunkItem, DiskKey, Key, STRIPE, Stripe, group, kind, object};
 use crate::{Error, Result};
+
+/// Profiles that put chunks on several devices.
+const PROFILES: [(u64, &str); 7] = [
+    (8, "RAID 0"),
+    (16, "RAID 1"),
+    (64, "RAID 10"),
+    (128, "RAID 5"),
+    (256, "RAID 6"),
+    (512, "RAID 1 with three copies"),
+    (1024, "RAID 1 with four copies"),
+];
 
 /// All chunks of a file system, sorted.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +49,16 @@ impl Chunks {
                 return Err(damaged(format!("chunk {}", pair[0].start), problem));
             }
         }
-        Ok(Chunks { list })
+        let chunks = Chunks { list };
+        let mut end = 0;
+        for (place, (start, len)) in chunks.places() {
+            if place < end {
+                let problem = format!("byte {place} of the device belongs to another one, too");
+                return Err(damaged(format!("chunk {start}"), problem));
+            }
+            end = place + len;
+        }
+        Ok(chunks)
     }
 
     /// Where a range of logical addresses lies.
@@ -47,6 +69,23 @@ impl Chunks {
     /// All chunks: where each begins, its length, and its kind.
     pub(super) fn all(&self) -> impl Iterator<Item = (u64, u64, u64)> {
         self.list.iter().map(|chunk| (chunk.start, chunk.len, chunk.kind))
+    }
+
+    /// The places of all copies of all chunks: for each the chunk's beginning and its length.
+    pub(super) fn places(&self) -> BTreeMap<u64, (u64, u64)> {
+        let places = |chunk: &Chunk| {
+            let copies = [Some(chunk.place), chunk.copy];
+            let chunk = (chunk.start, chunk.len);
+            copies.into_iter().flatten().map(move |place| (place, chunk))
+        };
+        self.list.iter().flat_map(places).collect()
+    }
+
+    /// The kind of the chunk that a range of logical addresses lies in.
+    pub(super) fn kind(&self, start: u64, len: u64) -> Option<u64> {
+        self.place(start, len)?;
+        let index = self.list.partition_point(|chunk| chunk.start <= start);
+        Some(self.list.get(index.checked_sub(1)?)?.kind)
     }
 
     /// Where a copy of a range of logical addresses lies.
@@ -83,10 +122,14 @@ pub(super) fn read(source: &Source, geometry: &Geometry, system: Vec<Chunk>) -> 
     nodes.tree(geometry.chunk_root, &mut |key, item| {
         if (key.objectid, key.kind) == (object::FIRST_CHUNK_TREE, kind::CHUNK) {
             let chunk = parse(key, item)?;
-            if chunk
-                .place
-                .checked_add(chunk.len)
-                .is_none_or(|end| end > geometry.total)
+            let places = [Some(chunk.place), chunk.copy];
+            let ends = places
+                .into_iter()
+                .flatten()
+                .map(|place| place.checked_add(chunk.len));
+            if ends
+                .into_iter()
+                .any(|end| end.is_none_or(|end| end > geometry.total))
             {
                 return Err(damaged(
                     format!("chunk {}", key.offset),
@@ -109,8 +152,10 @@ fn parse(key: Key, item: &[u8]) -> Result<Chunk> {
         0 => 1,
         group::DUP => 2,
         _ => {
+            let named = PROFILES.iter().find(|(bit, _)| *bit == profile);
+            let name = named.map_or_else(|| format!("{profile:#x}"), |(_, name)| (*name).to_string());
             return Err(Error::Unsupported {
-                feature: format!("a RAID profile ({profile:#x})"),
+                feature: format!("the RAID profile {name}"),
             });
         }
     };
@@ -126,6 +171,9 @@ fn parse(key: Key, item: &[u8]) -> Result<Chunk> {
         .ok()
         .map(|(stripe, _)| stripe.offset.get());
     let len = head.length.get();
+    if copy.is_some_and(|copy| copy.checked_add(len).is_none()) {
+        return Err(damaged(place(), "its copy lies behind every end"));
+    }
     let is_aligned = |number: u64| number.is_multiple_of(4096);
     let ends = key
         .offset

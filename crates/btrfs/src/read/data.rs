@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use image::ReadAt;
 
-use super::chunks::Chunks;
 use super::decompress::decompress;
-use super::{Source, damaged};
+use super::superblock::Root;
+use super::{FileSystem, damaged};
 use crate::Result;
 use crate::checksum::checksum;
 use crate::format::{Key, SECTOR, SECTOR_LEN, kind, object};
@@ -37,6 +37,41 @@ impl Sums {
         Ok(())
     }
 
+    /// Those of a range of addresses, and some before it.
+    fn read(system: &FileSystem, root: Root, address: u64, len: u64) -> Result<Sums> {
+        let key = |address| Key::new(object::EXTENT_CSUM, kind::EXTENT_CSUM, address);
+        let before = u64::from(system.geometry.node) / 4 * SECTOR;
+        let range = key(address.saturating_sub(before))..=key(address.saturating_add(len));
+        let mut sums = Sums::default();
+        system
+            .nodes()
+            .range(root, &range, &mut |key, item| sums.add(key, item))?;
+        Ok(sums)
+    }
+
+    /// Whether all sectors of a range have one.
+    pub(super) fn cover(&self, address: u64, len: u64) -> bool {
+        let end = address.saturating_add(len);
+        let first = self.runs.partition_point(|(start, _)| *start <= address);
+        let mut at = address;
+        for (start, run) in &self.runs[first.saturating_sub(1)..] {
+            if *start > at || at >= end {
+                break;
+            }
+            at = at.max(start + run.len() as u64 / 4 * SECTOR);
+        }
+        at >= end
+    }
+
+    /// The sectors that have one.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.runs.iter().flat_map(|(start, run)| {
+            let sums = run.as_chunks::<4>().0.iter();
+            let places = (0..).map(move |sector| start + sector * SECTOR);
+            places.zip(sums.map(|sum| u32::from_le_bytes(*sum)))
+        })
+    }
+
     pub(super) fn of(&self, address: u64) -> Option<u32> {
         let index = self.runs.partition_point(|(start, _)| *start <= address);
         let (start, run) = self.runs.get(index.checked_sub(1)?)?;
@@ -47,9 +82,16 @@ impl Sums {
 
 /// What all files of a file system share.
 pub(super) struct Data {
-    pub(super) source: Source,
-    pub(super) chunks: Arc<Chunks>,
-    pub(super) sums: Sums,
+    pub(super) system: FileSystem,
+    pub(super) sums: Known,
+}
+
+/// Which checksums are known.
+pub(super) enum Known {
+    /// All of them.
+    All(Sums),
+    /// None; they are looked up in this tree.
+    None(Root),
 }
 
 impl std::fmt::Debug for Data {
@@ -69,13 +111,21 @@ impl Data {
     /// Whole sectors at a logical address.
     fn read(&self, address: u64, len: usize, trust: Trust) -> Result<Vec<u8>> {
         let place = || format!("data at {address}");
-        let start = self.chunks.place(address, len as u64);
+        let start = self.system.chunks.place(address, len as u64);
         let start = start.ok_or_else(|| damaged(place(), "lies in no chunk"))?;
-        let bytes = self.source.read(&place(), start, len)?;
+        let bytes = self.system.source.read(&place(), start, len)?;
         if trust == Trust::Sums {
+            let found;
+            let sums = match &self.sums {
+                Known::All(sums) => sums,
+                Known::None(root) => {
+                    found = Sums::read(&self.system, *root, address, len as u64)?;
+                    &found
+                }
+            };
             for (sector, bytes) in (0..).zip(bytes.chunks(SECTOR_LEN)) {
                 let address = address + sector * SECTOR;
-                if self.sums.of(address) != Some(checksum(bytes)) {
+                if sums.of(address) != Some(checksum(bytes)) {
                     return Err(damaged(format!("data at {address}"), "its checksum is wrong"));
                 }
             }
@@ -123,7 +173,8 @@ pub(super) struct Compressed {
 }
 
 impl Compressed {
-    fn bytes(&self) -> Result<Arc<Vec<u8>>> {
+    /// All bytes of the extent.
+    pub(super) fn bytes(&self) -> Result<Arc<Vec<u8>>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bytes) = last.as_ref() {
             return Ok(Arc::clone(bytes));

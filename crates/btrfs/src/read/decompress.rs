@@ -15,7 +15,7 @@ pub(super) fn decompress(kind: u8, input: &[u8], len: usize) -> Result<Vec<u8>, 
             let done = inflate.zlib_decompress(input, &mut output);
             done.map_err(|error| format!("the zlib stream is damaged: {error:?}"))?;
         }
-        compression::LZO => lzo::decompress(input, &mut output)?,
+        compression::LZO => drop(lzo::decompress(input, &mut output)?),
         compression::ZSTD => zstd(input, &mut output)?,
         _ => return Err(format!("compression {kind}")),
     }

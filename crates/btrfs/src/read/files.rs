@@ -1,6 +1,6 @@
 //! The inodes of a subvolume, out of its items.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
@@ -12,8 +12,8 @@ use super::data::{Compressed, Data, Plain, Trust};
 use super::decompress::decompress;
 use crate::checksum::{extref_hash, name_hash};
 use crate::format::{
-    DirItem, FILE_INLINE, FILE_REGULAR, FileExtentHead, FileExtentTail, InodeExtref, InodeItem, InodeRef,
-    Key, SECTOR, compression, kind,
+    DirItem, FILE_INLINE, FILE_REGULAR, FILE_TYPE_DIRECTORY, FileExtentHead, FileExtentTail, InodeExtref,
+    InodeItem, InodeRef, Key, SECTOR, compression, kind,
 };
 use crate::{Error, Result};
 
@@ -26,8 +26,8 @@ const ORPHAN: u8 = 48;
 /// The inode's data has no checksums.
 const NODATASUM: u64 = 1;
 
-/// The names of an inode: the directory and the bytes of each.
-pub(super) type Names = BTreeSet<(u64, Box<[u8]>)>;
+/// The names of an inode: the directory and the bytes of each, and its index there.
+pub(super) type Names = BTreeMap<(u64, Box<[u8]>), u64>;
 
 /// An inode, as far as items tell.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub(super) struct Inode {
     xattrs: Vec<Xattr>,
     /// A directory's entries in their order, and by their hashes.
     pub(super) entries: Vec<Entry>,
-    hashed: BTreeMap<Box<[u8]>, Key>,
+    hashed: BTreeMap<Box<[u8]>, (Key, u8)>,
     parts: Vec<Part>,
 }
 
@@ -46,6 +46,26 @@ pub(super) struct Inode {
 pub(super) struct Entry {
     pub(super) name: Box<[u8]>,
     pub(super) location: Key,
+    pub(super) index: u64,
+    /// What it says that it leads to.
+    kind: u8,
+}
+
+impl Entry {
+    /// Whether it says what it leads to.
+    pub(super) fn is_of(&self, inode: &Inode) -> bool {
+        let wanted = match inode.item.mode.get() & 0o170_000 {
+            0o100_000 => 1,
+            0o040_000 => FILE_TYPE_DIRECTORY,
+            0o020_000 => 3,
+            0o060_000 => 4,
+            0o010_000 => 5,
+            0o140_000 => 6,
+            0o120_000 => 7,
+            _ => 0,
+        };
+        self.kind == wanted
+    }
 }
 
 /// A part of a file.
@@ -72,36 +92,20 @@ pub(super) struct Inodes {
 impl Inodes {
     /// Adds an item.
     pub(super) fn add(&mut self, key: Key, item: &[u8]) -> Result<()> {
-        let place = || format!("inode {}", key.objectid);
-        let short = || damaged(place(), format!("an item of type {} is too short", key.kind));
         if key.kind == kind::INODE {
-            let item = InodeItem::read_from_bytes(item).map_err(|_| short())?;
-            let inode = Inode {
-                item,
-                ..Inode::default()
-            };
-            self.list.insert(key.objectid, inode);
+            self.list.insert(key.objectid, Inode::new(key, item)?);
             return Ok(());
         }
         if key.kind == ORPHAN {
             return Ok(());
         }
         let Some(inode) = self.list.get_mut(&key.objectid) else {
-            return Err(damaged(place(), "has items, and is none"));
+            return Err(damaged(
+                format!("inode {}", key.objectid),
+                "has items, and is none",
+            ));
         };
-        let done = match key.kind {
-            kind::INODE_REF => inode.add_names(key, item),
-            kind::INODE_EXTREF => inode.add_further_names(key, item),
-            kind::XATTR | kind::DIR_ITEM | kind::DIR_INDEX => inode.add_entries(key, item),
-            kind::EXTENT_DATA => inode.add_part(key, item),
-            _ => return Err(damaged(place(), format!("has an item of type {}", key.kind))),
-        };
-        done.ok_or_else(|| {
-            damaged(
-                place(),
-                format!("an item of type {} contradicts itself", key.kind),
-            )
-        })
+        inode.add(key, item)
     }
 }
 
@@ -118,11 +122,40 @@ fn take_head<T: FromBytes>(bytes: &mut &[u8]) -> Option<T> {
 }
 
 impl Inode {
+    /// An inode of which nothing else is known yet.
+    pub(super) fn new(key: Key, item: &[u8]) -> Result<Inode> {
+        let item = InodeItem::read_from_bytes(item)
+            .map_err(|_| damaged(format!("inode {}", key.objectid), "its item has another length"))?;
+        Ok(Inode {
+            item,
+            ..Inode::default()
+        })
+    }
+
+    /// Adds an item that is not its first.
+    pub(super) fn add(&mut self, key: Key, item: &[u8]) -> Result<()> {
+        let place = || format!("inode {}", key.objectid);
+        let done = match key.kind {
+            kind::INODE_REF => self.add_names(key, item),
+            kind::INODE_EXTREF => self.add_further_names(key, item),
+            kind::XATTR | kind::DIR_ITEM | kind::DIR_INDEX => self.add_entries(key, item),
+            kind::EXTENT_DATA => self.add_part(key, item),
+            _ => return Err(damaged(place(), format!("has an item of type {}", key.kind))),
+        };
+        done.ok_or_else(|| {
+            damaged(
+                place(),
+                format!("an item of type {} contradicts itself", key.kind),
+            )
+        })
+    }
+
     fn add_names(&mut self, key: Key, mut item: &[u8]) -> Option<()> {
         while !item.is_empty() {
             let head: InodeRef = take_head(&mut item)?;
             let name = take(&mut item, head.name_len.get().into())?;
-            self.names.insert((key.offset, name.into())).then_some(())?;
+            let before = self.names.insert((key.offset, name.into()), head.index.get());
+            before.is_none().then_some(())?;
         }
         Some(())
     }
@@ -133,7 +166,8 @@ impl Inode {
             let name = take(&mut item, head.name_len.get().into())?;
             let parent = head.parent.get();
             (key.offset == extref_hash(parent, name)).then_some(())?;
-            self.names.insert((parent, name.into())).then_some(())?;
+            let before = self.names.insert((parent, name.into()), head.index.get());
+            before.is_none().then_some(())?;
         }
         Some(())
     }
@@ -150,7 +184,13 @@ impl Inode {
                 head.location.offset.get(),
             );
             if key.kind == kind::DIR_INDEX {
-                self.entries.push(Entry { name, location });
+                let (index, kind) = (key.offset, head.kind);
+                self.entries.push(Entry {
+                    name,
+                    location,
+                    index,
+                    kind,
+                });
                 return item.is_empty().then_some(());
             }
             (key.offset == name_hash(&name)).then_some(())?;
@@ -158,7 +198,8 @@ impl Inode {
                 let value = value.into();
                 self.xattrs.push(Xattr { name, value });
             } else {
-                self.hashed.insert(name, location).is_none().then_some(())?;
+                let before = self.hashed.insert(name, (location, head.kind));
+                before.is_none().then_some(())?;
             }
         }
         Some(())
@@ -220,6 +261,46 @@ impl Inode {
         self.item.mode.get() & 0o170_000 == 0o120_000
     }
 
+    pub(super) fn is_directory(&self) -> bool {
+        self.item.mode.get() & 0o170_000 == 0o040_000
+    }
+
+    /// Where an entry of that name leads.
+    pub(super) fn location(&self, name: &[u8]) -> Option<Key> {
+        self.hashed.get(name).map(|(location, _)| *location)
+    }
+
+    /// The extents that it has bytes in, and whether these have checksums.
+    pub(super) fn extents(&self) -> impl Iterator<Item = (&FileExtentHead, &FileExtentTail)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Extent { head, tail, .. } if tail.disk_bytenr.get() != 0 && head.kind == FILE_REGULAR => {
+                Some((head, tail))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether its bytes have checksums.
+    pub(super) fn trust(&self) -> Trust {
+        if self.item.flags.get() & NODATASUM == 0 {
+            Trust::Sums
+        } else {
+            Trust::Blind
+        }
+    }
+
+    /// What every node has, without its attributes.
+    pub(super) fn meta(&self) -> Meta {
+        let item = self.item;
+        Meta {
+            mode: u16::try_from(item.mode.get() & 0o7777).unwrap_or(0),
+            uid: item.uid.get(),
+            gid: item.gid.get(),
+            mtime: item.mtime.sec.get().cast_signed(),
+            xattrs: Vec::new(),
+        }
+    }
+
     /// Whether it has lost its last name, and waits to be removed.
     pub(super) fn is_orphan(&self) -> bool {
         self.item.nlink.get() == 0
@@ -241,10 +322,7 @@ impl Inode {
         let kind = match mode & 0o170_000 {
             0o010_000 => Kind::Fifo,
             0o020_000 => Kind::CharDevice(device()),
-            0o040_000 => {
-                self.check_entries(number)?;
-                Kind::Directory(Directory::default())
-            }
+            0o040_000 => Kind::Directory(Directory::default()),
             0o060_000 => Kind::BlockDevice(device()),
             0o100_000 => Kind::File(self.content(number, data)?),
             0o120_000 => {
@@ -267,19 +345,16 @@ impl Inode {
         let mut xattrs = std::mem::take(&mut self.xattrs);
         xattrs.sort();
         let meta = Meta {
-            mode: u16::try_from(mode & 0o7777).unwrap_or(0),
-            uid: item.uid.get(),
-            gid: item.gid.get(),
-            mtime: item.mtime.sec.get().cast_signed(),
             xattrs,
+            ..self.meta()
         };
         Ok(Node { meta, kind })
     }
 
     /// A directory's entries must be the same by their indices and by their hashes.
-    fn check_entries(&self, number: u64) -> Result<()> {
+    pub(super) fn check_entries(&self, number: u64) -> Result<()> {
         let wrong = |problem: &str| damaged(format!("inode {number}"), problem);
-        let is_known = |entry: &Entry| self.hashed.get(&entry.name) == Some(&entry.location);
+        let is_known = |entry: &Entry| self.hashed.get(&entry.name) == Some(&(entry.location, entry.kind));
         if self.entries.len() != self.hashed.len() || !self.entries.iter().all(is_known) {
             return Err(wrong("its entries by name are not those by index"));
         }
@@ -316,11 +391,7 @@ impl Inode {
             let len = usize::try_from(*len).unwrap_or(0);
             return Ok(decompress(*compression, bytes, len).map_err(wrong)?.into());
         }
-        let trust = if self.item.flags.get() & NODATASUM == 0 {
-            Trust::Sums
-        } else {
-            Trust::Blind
-        };
+        let trust = self.trust();
         let (mut layout, mut own) = (Layout::new(), 0);
         for part in &self.parts {
             let Part::Extent { range, head, tail } = part else {
@@ -344,6 +415,25 @@ impl Inode {
     }
 }
 
+/// An extent that is compressed.
+pub(super) fn compressed(
+    data: Arc<Data>,
+    trust: Trust,
+    head: &FileExtentHead,
+    tail: &FileExtentTail,
+) -> Result<Compressed, String> {
+    let short = |number: u64| u32::try_from(number).map_err(|error| error.to_string());
+    Ok(Compressed {
+        data,
+        address: tail.disk_bytenr.get(),
+        disk_len: short(tail.disk_num_bytes.get())?,
+        len: short(head.ram_bytes.get())?,
+        compression: head.compression,
+        trust,
+        last: Mutex::new(None),
+    })
+}
+
 /// The first bytes of what a file has of an extent.
 fn extent(
     data: &Arc<Data>,
@@ -354,21 +444,19 @@ fn extent(
 ) -> Result<Content, String> {
     let data = Arc::clone(data);
     let address = tail.disk_bytenr.get();
-    if data.chunks.place(address, tail.disk_num_bytes.get()).is_none() {
+    if data
+        .system
+        .chunks
+        .place(address, tail.disk_num_bytes.get())
+        .is_none()
+    {
         return Err(format!("its data at {address} lies in no chunk"));
     }
-    let short = |number: u64| u32::try_from(number).map_err(|error| error.to_string());
     let source: Arc<dyn image::ReadAt> = match head.compression {
         compression::NONE => Arc::new(Plain { data, address, trust }),
-        compression @ (compression::ZLIB | compression::LZO | compression::ZSTD) => Arc::new(Compressed {
-            data,
-            address,
-            disk_len: short(tail.disk_num_bytes.get())?,
-            len: short(head.ram_bytes.get())?,
-            compression,
-            trust,
-            last: Mutex::new(None),
-        }),
+        compression::ZLIB | compression::LZO | compression::ZSTD => {
+            Arc::new(compressed(data, trust, head, tail)?)
+        }
         other => return Err(format!("compression {other}")),
     };
     Ok(Content::Span {

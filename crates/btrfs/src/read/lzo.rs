@@ -3,29 +3,48 @@
 const SECTOR: usize = 4096;
 const NUMBER: usize = 4;
 
-/// Decompresses all sectors of a frame. What the output lacks stays as it is.
-pub(super) fn decompress(input: &[u8], output: &mut [u8]) -> Result<(), String> {
-    let total = number(input, 0)?;
+/// The longest stream that Linux has room for: `lzo1x_worst_compress` of a sector.
+const STREAM_MAX: usize = SECTOR + SECTOR / 16 + 64 + 3 + 2;
+
+/// How long a frame says that it is.
+pub(crate) fn len(input: &[u8]) -> Result<usize, String> {
+    number(input, 0)
+}
+
+/// Decompresses a frame that fills the output and holds nothing more. Answers how long it is.
+pub(crate) fn decompress_all(input: &[u8], output: &mut [u8]) -> Result<usize, String> {
+    if decompress(input, output)? {
+        return len(input);
+    }
+    Err("the LZO frame does not hold what belongs there".to_string())
+}
+
+/// Decompresses all sectors of a frame. What the output lacks stays as it is. Answers whether it lacks nothing, and the
+/// frame has nothing more.
+pub(super) fn decompress(input: &[u8], output: &mut [u8]) -> Result<bool, String> {
+    let total = len(input)?;
     let input = input
         .get(..total)
         .ok_or_else(|| format!("the LZO frame says that it has {total} bytes"))?;
     let mut at = NUMBER;
+    let mut is_whole = true;
     for sector in output.chunks_mut(SECTOR) {
         let left = SECTOR - at % SECTOR;
         if left < NUMBER {
             at += left;
         }
         if at >= total {
-            return Ok(());
+            return Ok(false);
         }
         let len = number(input, at)?;
         at += NUMBER;
         let part = at.checked_add(len).and_then(|end| input.get(at..end));
         let part = part.ok_or_else(|| format!("an LZO stream of {len} bytes goes beyond its frame"))?;
-        stream(part, sector).ok_or_else(|| "an LZO stream is damaged".to_string())?;
+        let filled = stream(part, sector).ok_or_else(|| "an LZO stream is damaged".to_string())?;
+        is_whole &= filled == sector.len() && len <= STREAM_MAX;
         at += len;
     }
-    Ok(())
+    Ok(is_whole && at == total)
 }
 
 fn number(input: &[u8], at: usize) -> Result<usize, String> {
@@ -86,8 +105,8 @@ impl State<'_> {
     }
 }
 
-/// Decompresses one stream.
-fn stream(input: &[u8], output: &mut [u8]) -> Option<()> {
+/// Decompresses one stream. Answers how many bytes it holds.
+fn stream(input: &[u8], output: &mut [u8]) -> Option<usize> {
     let mut state = State {
         input,
         output,
@@ -127,7 +146,7 @@ fn stream(input: &[u8], output: &mut [u8]) -> Option<()> {
                 let word = state.word()?;
                 let distance = 16384 + ((code & 8) << 11) + (word >> 2);
                 if distance == 16384 {
-                    return state.input.is_empty().then_some(());
+                    return state.input.is_empty().then_some(state.end);
                 }
                 (distance, len, word & 3)
             }

@@ -1,19 +1,24 @@
 //! Images become trees.
 //!
-//! Nothing in an image is believed: the checksum of every node and of every sector is computed again, a node may be used
-//! once, keys ascend within a tree and from node to node, and memory stays in proportion to the nodes that are really
-//! there.
+//! Nothing in an image is believed: the checksum of every node and of every sector is computed again, keys ascend within a
+//! tree and from node to node, and memory stays in proportion to the nodes that are really there.
 //!
-//! Read is what has one device, `crc32c`, and metadata once or twice on it, also when others made it. A node that two
-//! subvolumes share, as after a snapshot, is refused.
+//! Read is what has one device, `crc32c`, and data and metadata once or twice on it, also when others made it. Subvolumes
+//! may share nodes, as they do after a snapshot.
+//!
+//! Reading everything ([`FileSystem::contents`]) finds what is wrong with files and directories; [`FileSystem::check`]
+//! finds what is wrong with the rest: who uses what, what is free, what is there twice.
 
 mod check;
 mod chunks;
 mod data;
 mod decompress;
 mod files;
-mod lzo;
+mod lookup;
+pub(crate) mod lzo;
 mod nodes;
+mod roots;
+mod structures;
 mod superblock;
 mod walk;
 
@@ -21,11 +26,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use image::{NodeId, ReadAt, Tree};
+use image::{Node, NodeId, ReadAt, Tree, show};
 use uuid::Uuid;
 
 use crate::{Access, Error, Result};
 use chunks::Chunks;
+use lookup::Lookup;
+use nodes::Nodes;
 use superblock::Geometry;
 
 /// A btrfs in something that can be read.
@@ -64,6 +71,15 @@ pub struct Contents {
     pub default_subvolume: NodeId,
 }
 
+/// A name in a directory.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name.
+    pub name: Box<[u8]>,
+    /// What it leads to; a directory is without its entries.
+    pub node: Node,
+}
+
 /// The bytes, and how many there are.
 #[derive(Clone, Debug)]
 struct Source {
@@ -91,6 +107,21 @@ fn damaged(place: impl fmt::Display, problem: impl Into<String>) -> Error {
     Error::Damaged {
         place: place.to_string(),
         problem: problem.into(),
+    }
+}
+
+/// The same error with a path in front of its place.
+fn at(error: Error, path: &[u8]) -> Error {
+    match error {
+        Error::Damaged { place, problem } => Error::Damaged {
+            place: format!("{} ({place})", show(path)),
+            problem,
+        },
+        Error::Read { what, source } => Error::Read {
+            what: format!("{} ({what})", show(path)),
+            source,
+        },
+        other => other,
     }
 }
 
@@ -131,16 +162,45 @@ impl FileSystem {
     /// # Errors
     /// When reading fails or the file system contradicts itself.
     pub fn contents(&self) -> Result<Contents> {
-        walk::walk(self)
+        walk::walk(self, &mut |_, _, _| Ok(()))
+    }
+
+    /// All files and directories, from the root of the file system, whatever subvolume is mounted usually.
+    ///
+    /// # Errors
+    /// As [`FileSystem::contents`].
+    pub fn tree(&self) -> Result<Tree> {
+        Ok(self.contents()?.tree)
+    }
+
+    /// What is at a path from the root of the file system; of a directory, without its entries. Symbolic links are not
+    /// followed. Reads the root tree, and the nodes on the way.
+    ///
+    /// # Errors
+    /// When reading fails or what is read on the way contradicts itself.
+    pub fn find(&self, path: &[u8]) -> Result<Option<Node>> {
+        Lookup::new(self)?.find(path)
+    }
+
+    /// The entries of the directory at a path, sorted by name; none when there is no directory.
+    ///
+    /// # Errors
+    /// As [`FileSystem::find`].
+    pub fn list(&self, path: &[u8]) -> Result<Option<Vec<Entry>>> {
+        Lookup::new(self)?.list(path)
     }
 
     /// Reads everything, and compares it with what the trees say of who uses it and of what is free, and with what is there
-    /// twice. Free space in bitmaps, as Linux writes it where there is much of it in pieces, is not compared; file systems
-    /// that had snapshots are not checked.
+    /// twice. Data that is compressed is decompressed.
     ///
     /// # Errors
-    /// The first contradiction that is found.
+    /// The first contradiction that is found; and when something was interrupted that makes trees look wrong, such as a
+    /// balance.
     pub fn check(&self) -> Result<()> {
         check::check(self)
+    }
+
+    fn nodes(&self) -> Nodes<'_> {
+        Nodes::new(&self.source, &self.geometry, &self.chunks)
     }
 }

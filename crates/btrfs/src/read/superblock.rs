@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 use super::chunks::Chunk;
 use super::{Source, chunks, damaged};
 use crate::checksum::checksum;
-use crate::format::{MAGIC, SECTOR, SECTOR_LEN, SUPERBLOCKS, SYS_CHUNK_ARRAY, Superblock};
+use crate::format::{DevItem, MAGIC, SECTOR, SECTOR_LEN, SUPERBLOCKS, SYS_CHUNK_ARRAY, Superblock};
 use crate::{Error, Result};
 
 /// What of the superblock is needed again and again.
@@ -24,6 +24,9 @@ pub(super) struct Geometry {
     pub(super) compat_ro: u64,
     pub(super) root: Root,
     pub(super) chunk_root: Root,
+    pub(super) device: DevItem,
+    /// The generation when the tree of ids was right.
+    pub(super) ids_generation: u64,
 }
 
 /// Where a tree begins.
@@ -38,13 +41,17 @@ pub(super) struct Root {
 /// Bits of what a reader must know, and those of them that this one does not.
 const KNOWN: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x100 | 0x200 | METADATA_UUID;
 const METADATA_UUID: u64 = 0x400;
-const UNREAD: [(u64, &str); 5] = [
+const UNREAD: [(u64, &str); 7] = [
     (0x80, "RAID 5 or 6"),
     (0x800, "RAID 1 with three or four copies"),
     (0x1000, "zones"),
     (0x2000, "the second version of the extent tree"),
-    (0x4000, "a tree of stripes"),
+    (0x4000, "a tree of RAID stripes"),
+    (0x10000, "simple quotas"),
+    (0x20000, "a tree of remapped addresses"),
 ];
+/// Checksums by their numbers.
+const CHECKSUMS: [&str; 4] = ["crc32c", "xxhash64", "sha256", "blake2b"];
 /// Trees are at most this deep.
 pub(super) const LEVEL_MAX: u8 = 7;
 
@@ -115,6 +122,8 @@ pub(super) fn read(source: &Source) -> Result<(Geometry, Vec<Chunk>)> {
             superblock.chunk_root_level,
             superblock.chunk_root_generation.get(),
         ),
+        device: superblock.dev_item,
+        ids_generation: superblock.uuid_tree_generation.get(),
     };
     let len = superblock.sys_chunk_array_size.get() as usize;
     let array = rest.get(..len).filter(|_| len <= SYS_CHUNK_ARRAY);
@@ -128,8 +137,11 @@ fn unsupported(feature: String) -> Error {
 
 /// Finds what this reader does not know.
 fn check_features(superblock: &Superblock) -> Result<()> {
-    if superblock.csum_type.get() != 0 {
-        return Err(unsupported(format!("checksums of type {}", superblock.csum_type)));
+    let kind = superblock.csum_type.get();
+    if kind != 0 {
+        let name = CHECKSUMS.get(usize::from(kind)).copied();
+        let name = name.map_or_else(|| format!("of type {kind}"), |name| format!("of {name}"));
+        return Err(unsupported(format!("checksums {name}")));
     }
     let incompat = superblock.incompat_flags.get();
     if let Some((_, name)) = UNREAD.iter().find(|(bit, _)| incompat & bit != 0) {

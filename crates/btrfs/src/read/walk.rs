@@ -3,37 +3,30 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use image::{Kind, Node, NodeId, Tree};
-use zerocopy::FromBytes;
+use image::{Kind, Meta, Node, NodeId, Tree};
 
-use super::data::{Data, Sums};
+use super::data::{Data, Known, Sums};
 use super::files::{Entry, Inode, Inodes, Names};
-use super::nodes::Nodes;
-use super::superblock::Root;
+use super::roots::Roots;
 use super::{Contents, FileSystem, damaged};
-use crate::format::{DirItem, Key, ROOT_READONLY, RootItem, kind, object};
-use crate::{Access, Result};
+use crate::Result;
+use crate::format::{Key, kind, object};
 
-/// What the root tree says.
-#[derive(Default)]
-pub(super) struct Roots {
-    pub(super) list: BTreeMap<u64, (Root, Access)>,
-    default: Option<u64>,
-}
+/// Looks at every inode.
+pub(super) type Look<'a> = &'a mut dyn FnMut(u64, &Inode, &Arc<Data>) -> Result<()>;
 
 /// Reads all that can be reached.
-pub(super) fn walk(system: &FileSystem) -> Result<Contents> {
-    let mut nodes = Nodes::new(&system.source, &system.geometry, &system.chunks);
+pub(super) fn walk(system: &FileSystem, look: Look) -> Result<Contents> {
+    let mut nodes = system.nodes();
     let mut roots = Roots::default();
     nodes.tree(system.geometry.root, &mut |key, item| roots.add(key, item))?;
     let mut sums = Sums::default();
-    nodes.tree(roots.find(object::CSUM_TREE)?.0, &mut |key, item| {
+    nodes.tree(roots.find(object::CSUM_TREE)?.root, &mut |key, item| {
         sums.add(key, item)
     })?;
     let data = Arc::new(Data {
-        source: system.source.clone(),
-        chunks: Arc::clone(&system.chunks),
-        sums,
+        system: system.clone(),
+        sums: Known::All(sums),
     });
     let mut contents = Contents {
         tree: Tree::default(),
@@ -43,18 +36,20 @@ pub(super) fn walk(system: &FileSystem) -> Result<Contents> {
     let mut known = BTreeMap::from([(object::FS_TREE, NodeId::ROOT)]);
     let mut waiting = VecDeque::from([object::FS_TREE]);
     while let Some(id) = waiting.pop_front() {
-        let (root, access) = roots.find(id)?;
+        let found = roots.find(id)?;
         let place = known[&id];
         if place != NodeId::ROOT {
-            contents.subvolumes.insert(place, access);
+            contents.subvolumes.insert(place, found.access);
         }
         let mut inodes = Inodes::default();
-        nodes.tree(root, &mut |key, item| inodes.add(key, item))?;
+        nodes.tree(found.root, &mut |key, item| inodes.add(key, item))?;
         let mut subvolume = Subvolume {
             id,
+            roots: &roots,
             tree: &mut contents.tree,
             data: &data,
             inodes,
+            look,
             met: BTreeMap::new(),
         };
         for (id, place) in subvolume.plant(place)? {
@@ -70,49 +65,26 @@ pub(super) fn walk(system: &FileSystem) -> Result<Contents> {
     Ok(contents)
 }
 
-impl Roots {
-    pub(super) fn add(&mut self, key: Key, item: &[u8]) -> Result<()> {
-        if (key.objectid, key.kind) == (object::ROOT_TREE_DIR, kind::DIR_ITEM) {
-            self.default = DirItem::read_from_prefix(item)
-                .ok()
-                .map(|(item, _)| item.location.objectid.get());
-        }
-        if key.kind != kind::ROOT {
-            return Ok(());
-        }
-        let mut bytes = item.to_vec();
-        // Older kernels have written shorter ones.
-        bytes.resize(size_of::<RootItem>(), 0);
-        let Ok(root) = RootItem::read_from_bytes(&bytes) else {
-            return Err(damaged(format!("tree {}", key.objectid), "its item is too short"));
-        };
-        let access = if root.flags.get() & ROOT_READONLY == 0 {
-            Access::Writable
-        } else {
-            Access::ReadOnly
-        };
-        let place = Root {
-            tree: key.objectid,
-            address: root.bytenr.get(),
-            level: root.level,
-            generation: root.generation.get(),
-        };
-        self.list.insert(key.objectid, (place, access));
-        Ok(())
-    }
-
-    fn find(&self, tree: u64) -> Result<(Root, Access)> {
-        let found = self.list.get(&tree).copied();
-        found.ok_or_else(|| damaged(format!("tree {tree}"), "is missing"))
+/// What Linux shows where a snapshot has an entry of a subvolume that it has not.
+pub(super) fn hollow(above: &Meta) -> Node {
+    Node {
+        meta: Meta {
+            mode: 0o755,
+            xattrs: Vec::new(),
+            ..above.clone()
+        },
+        ..Node::directory()
     }
 }
 
 /// A subvolume that becomes a part of the tree.
 struct Subvolume<'a> {
     id: u64,
+    roots: &'a Roots,
     tree: &'a mut Tree,
     data: &'a Arc<Data>,
     inodes: Inodes,
+    look: Look<'a>,
     /// The files that have a node already, and the names of theirs that nobody has come by yet.
     met: BTreeMap<u64, (NodeId, Names)>,
 }
@@ -134,8 +106,11 @@ impl Subvolume<'_> {
         while let Some((directory, place, entries)) = stack.pop() {
             for entry in entries {
                 if entry.location.kind == kind::ROOT {
-                    let node = Node::directory();
-                    others.push((entry.location.objectid, self.tree.add(place, &entry.name, node)?));
+                    let number = entry.location.objectid;
+                    let is_there = self.roots.is_there(self.id, number, directory, &entry.name);
+                    let node = hollow(&self.tree.node(place).meta);
+                    let id = self.tree.add(place, &entry.name, node)?;
+                    others.extend(is_there.then_some((number, id)));
                 } else if let Some(next) = self.enter(directory, place, &entry)? {
                     stack.push(next);
                 }
@@ -163,7 +138,7 @@ impl Subvolume<'_> {
         }
         let name = (directory, entry.name.clone());
         if let Some((id, names)) = self.met.get_mut(&number) {
-            if !names.remove(&name) {
+            if names.remove(&name) != Some(entry.index) {
                 return Err(self.wrong(number, "does not know one of its names"));
             }
             self.tree.link(place, &entry.name, *id)?;
@@ -171,8 +146,11 @@ impl Subvolume<'_> {
         }
         let mut inode = self.take(number)?;
         let node = inode.node(number, self.data)?;
-        if !inode.names.remove(&name) {
+        if inode.names.remove(&name) != Some(entry.index) {
             return Err(self.wrong(number, "does not know one of its names"));
+        }
+        if !entry.is_of(&inode) {
+            return Err(self.wrong(number, "is not what its entry says"));
         }
         let is_directory = matches!(node.kind, Kind::Directory(_));
         let id = self.tree.add(place, &entry.name, node)?;
@@ -185,7 +163,12 @@ impl Subvolume<'_> {
 
     fn take(&mut self, number: u64) -> Result<Inode> {
         let inode = self.inodes.list.remove(&number);
-        inode.ok_or_else(|| self.wrong(number, "is missing, or a directory with two names"))
+        let inode = inode.ok_or_else(|| self.wrong(number, "is missing, or a directory with two names"))?;
+        if inode.is_directory() {
+            inode.check_entries(number)?;
+        }
+        (self.look)(number, &inode, self.data)?;
+        Ok(inode)
     }
 
     fn wrong(&self, number: u64, problem: &str) -> crate::Error {

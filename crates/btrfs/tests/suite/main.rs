@@ -7,8 +7,16 @@ mod mounted;
 #[cfg(test)]
 mod oracles;
 #[cfg(test)]
+mod others;
+#[cfg(test)]
+mod outlooks;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod reuse;
+#[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod shared_caches;
 #[cfg(test)]
 mod support;

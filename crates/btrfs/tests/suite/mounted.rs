@@ -20,7 +20,7 @@ const EVERYTHING_BUT_TIMES: Keep = Keep {
     times: false,
     ..EVERYTHING
 };
-const EVERYTHING: Keep = Keep {
+pub(crate) const EVERYTHING: Keep = Keep {
     modes: true,
     owners: true,
     times: true,
@@ -30,7 +30,7 @@ const EVERYTHING: Keep = Keep {
 };
 
 /// Whether images can be mounted here. That takes more than a program: root's rights, loop devices and a Linux with btrfs.
-fn is_possible() -> bool {
+pub(crate) fn is_possible() -> bool {
     let script = "test \"$(id -u)\" = 0 && test -e /dev/loop-control && grep -qw btrfs /proc/filesystems";
     let possible = Command::new("sh")
         .args(["-c", script])
@@ -44,17 +44,17 @@ fn is_possible() -> bool {
 }
 
 /// A mounted image.
-struct Mounted<'a>(&'a Path);
+pub(crate) struct Mounted<'a>(pub(crate) &'a Path);
 
 impl Mounted<'_> {
-    fn new<'a>(image: &Path, folder: &'a Path, how: &str) -> Mounted<'a> {
+    pub(crate) fn new<'a>(image: &Path, folder: &'a Path, how: &str) -> Mounted<'a> {
         std::fs::create_dir_all(folder).unwrap();
         let mut mount = Command::new("mount");
         run(mount.args(["-t", "btrfs", "-o", how]).arg(image).arg(folder));
         Mounted(folder)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         run(Command::new(program).args(arguments).current_dir(self.0))
     }
 }

@@ -1,25 +1,24 @@
 //! What was planned is what is read, for the zoo, for what others have made, and for any tree.
 
-use std::fs::File;
-use std::process::Command;
 use std::sync::Arc;
 
 use btrfs::read::{Contents, FileSystem};
-use btrfs::{Access, Error, Metadata, Options, Profile};
+use btrfs::{Access, Metadata, Options, Profile};
 use image::{Content, Device, Image, Kind, Meta, Node, NodeId, Tree, Xattr};
 use proptest::prelude::*;
 
-use crate::support::oracle::installed;
 use crate::support::{
-    COMPRESSIONS, METADATA, PROFILES, assert_same, bytes, compressible, everything, odd, options, plan, run,
-    subvolumes, with_subvolumes,
+    COMPRESSIONS, METADATA, PROFILES, assert_listed, assert_same, bytes, compressible, everything, odd,
+    options, plan, subvolumes, with_subvolumes,
 };
 
 /// What is read, when everything that describes it is right, too.
 fn read(image: &Image) -> Contents {
     let system = FileSystem::open(Arc::new(image.clone()), image.size()).unwrap();
     system.check().unwrap();
-    system.contents().unwrap()
+    let contents = system.contents().unwrap();
+    assert_listed(&system, &contents.tree);
+    contents
 }
 
 #[test]
@@ -73,60 +72,6 @@ fn a_file_system_says_what_it_is() {
         (info.size, info.used),
         (size, planned.usage.data + planned.usage.metadata)
     );
-}
-
-/// What mkfs.btrfs makes of a folder.
-#[test]
-fn what_others_have_made_is_read() {
-    if !installed("mkfs.btrfs") {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let (folder, path) = (dir.path().join("folder"), dir.path().join("image"));
-    std::fs::create_dir_all(folder.join("a/b")).unwrap();
-    for (number, len) in [0, 1, 2048, 4096, 4097, 3_000_000].into_iter().enumerate() {
-        std::fs::write(folder.join(format!("a/{number}")), bytes(len, 3)).unwrap();
-    }
-    std::os::unix::fs::symlink("target", folder.join("a/b/link")).unwrap();
-    for arguments in [
-        &["-m", "dup"][..],
-        &["-m", "single"],
-        &["-n", "4096"],
-        &["--mixed"],
-    ] {
-        let file = File::create(&path).unwrap();
-        file.set_len(256 << 20).unwrap();
-        run(Command::new("mkfs.btrfs")
-            .args(["-q", "-r"])
-            .arg(&folder)
-            .args(arguments)
-            .arg(&path));
-        let system = FileSystem::open(Arc::new(file_of(&path)), 256 << 20).unwrap();
-        let keep = image::Keep {
-            modes: true,
-            owners: true,
-            times: true,
-            xattrs: true,
-            hard_links: true,
-            follow_links: false,
-        };
-        let mut wanted = image::scan(&folder, keep).unwrap();
-        system.check().unwrap();
-        let found = system.contents().unwrap().tree;
-        wanted.node_mut(NodeId::ROOT).meta = found.node(NodeId::ROOT).meta.clone();
-        assert_same(&found, &wanted);
-    }
-    let file = File::create(&path).unwrap();
-    file.set_len(256 << 20).unwrap();
-    run(Command::new("mkfs.btrfs")
-        .args(["-q", "--csum", "xxhash"])
-        .arg(&path));
-    let error = FileSystem::open(Arc::new(file_of(&path)), 256 << 20).unwrap_err();
-    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
-}
-
-fn file_of(path: &std::path::Path) -> File {
-    File::open(path).unwrap()
 }
 
 fn nodes() -> impl Strategy<Value = Node> {

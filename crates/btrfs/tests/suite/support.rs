@@ -8,8 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
+use btrfs::read::FileSystem;
 use btrfs::{Access, Compression, Error, Metadata, Options, Planned, Profile, Work};
-use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+use image::{Content, Image, Kind, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
 pub(crate) use shared::*;
 
 pub(crate) const PROFILES: [Profile; 2] = [Profile::Portable, Profile::Modern];
@@ -39,6 +40,7 @@ pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result
         threads,
         digests: &[],
         progress: &Silent,
+        reuse: None,
     };
     btrfs::plan(tree, options, &work)
 }
@@ -165,6 +167,42 @@ pub(crate) fn write(image: &Image, path: &Path) {
             extent.content.read_exact_at(&mut bytes, run.start).unwrap();
             file.write_all_at(&bytes, extent.start + run.start).unwrap();
         }
+    }
+}
+
+/// Path by path a file system is what it is as a whole.
+pub(crate) fn assert_listed(system: &FileSystem, tree: &Tree) {
+    let mut waiting = vec![(Vec::new(), NodeId::ROOT)];
+    let mut count = 0;
+    while let Some((path, id)) = waiting.pop() {
+        count += 1;
+        if count > 60 {
+            return;
+        }
+        let found = system.find(&path).unwrap().unwrap();
+        assert_eq!(found.meta, tree.node(id).meta, "{}", image::show(&path));
+        let listed = system.list(&path).unwrap();
+        let Kind::Directory(_) = tree.node(id).kind else {
+            assert!(listed.is_none());
+            continue;
+        };
+        let listed = listed.unwrap();
+        assert_eq!(listed.len(), tree.children(id).count(), "{}", image::show(&path));
+        for (entry, (name, id)) in listed.iter().zip(tree.children(id)) {
+            assert_eq!((&*entry.name, &entry.node.meta), (name, &tree.node(id).meta));
+            if let (Kind::File(found), Kind::File(wanted)) = (&entry.node.kind, &tree.node(id).kind)
+                && found.len() < 1 << 20
+            {
+                assert_eq!(found.to_vec().unwrap(), wanted.to_vec().unwrap());
+            }
+            waiting.push(([&path[..], name].join(&b'/'), id));
+        }
+        assert!(
+            system
+                .find(&[&path[..], b"no such name"].join(&b'/'))
+                .unwrap()
+                .is_none()
+        );
     }
 }
 

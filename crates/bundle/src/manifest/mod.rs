@@ -123,7 +123,17 @@ impl Manifest {
     /// # Errors
     /// When the text is none, or says what cannot be.
     pub fn read(text: &[u8]) -> Result<Manifest, Error> {
-        let manifest = read::read(text)?;
+        let manifest = read::read(text, read::Format::Verity)?;
+        rules::check_said(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// As [`Manifest::read`], for the manifest of a bundle of the format plain, which has no tree.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn read_plain(text: &[u8]) -> Result<Manifest, Error> {
+        let manifest = read::read(text, read::Format::Plain)?;
         rules::check_said(&manifest)?;
         Ok(manifest)
     }

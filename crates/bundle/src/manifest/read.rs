@@ -8,7 +8,23 @@ use data_encoding::HEXLOWER;
 use super::{Handler, Hooks, Image, Manifest, Verity};
 use crate::Error;
 
-pub(super) fn read(text: &[u8]) -> Result<Manifest, Error> {
+/// The format of the bundle that a manifest is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Plain,
+    Verity,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Format::Plain => "plain",
+            Format::Verity => "verity",
+        }
+    }
+}
+
+pub(super) fn read(text: &[u8], format: Format) -> Result<Manifest, Error> {
     let mut manifest = Manifest::default();
     let mut seen_bundle = false;
     for group in groups(text)? {
@@ -17,7 +33,7 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, Error> {
             "update" => update(group, &mut manifest)?,
             "bundle" => {
                 seen_bundle = true;
-                manifest.verity = bundle(group)?;
+                manifest.verity = bundle(group, format)?;
             }
             "handler" => manifest.handler = handler(group)?,
             "hooks" => manifest.hooks = hooks(group)?,
@@ -34,7 +50,7 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, Error> {
             }
         }
     }
-    if !seen_bundle {
+    if !seen_bundle && format != Format::Plain {
         return Err(Error::Format("plain".into()));
     }
     Ok(manifest)
@@ -209,13 +225,13 @@ fn update(mut group: Group, manifest: &mut Manifest) -> Result<(), Error> {
     group.finish()
 }
 
-fn bundle(mut group: Group) -> Result<Option<Verity>, Error> {
+fn bundle(mut group: Group, wanted: Format) -> Result<Option<Verity>, Error> {
     let format = group.text("format")?.unwrap_or_else(|| "plain".into());
-    if format != "verity" {
+    if format != wanted.name() {
         return Err(Error::Format(format));
     }
     let said = ["verity-hash", "verity-salt", "verity-size"];
-    let verity = if said.iter().any(|key| group.keys.contains_key(*key)) {
+    let verity = if wanted == Format::Verity && said.iter().any(|key| group.keys.contains_key(*key)) {
         Some(Verity {
             hash: group.digest("verity-hash")?,
             salt: group.digest("verity-salt")?,

@@ -9,6 +9,7 @@ mod hostile;
 mod manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
+mod plain;
 mod rauc;
 mod signatures;
 mod support;

@@ -67,7 +67,7 @@ fn signers(pieces: &Pieces, pki: &Pki, _: &Path) -> Vec<Case> {
             "certificate",
             Refuses,
         ),
-        case("no content", with(""), "of the format plain", Refuses),
+        case("no content", with(""), "digest", Refuses),
         case("a digest that is broken", with("-nodetach -md sha1"), "", Takes),
         case("another type of content", pieces.file(&encrypted), "", Refuses),
         case(

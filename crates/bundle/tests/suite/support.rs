@@ -328,6 +328,7 @@ pub(crate) fn verdict(file: &[u8], trust: &Trust, dir: &Path) -> Result<bundle::
     let size = file.len() as u64;
     match bundle::open(Arc::new(Content::Bytes(source)), size)? {
         Bundle::Signed(signed) => bundle::verify(&signed, trust, &work(dir)).map(|(_, checked)| checked),
+        Bundle::Plain(plain) => bundle::verify_plain(&plain, trust, &work(dir)).map(|(_, checked)| checked),
         Bundle::Unsigned(_) => Err(bundle::Error::Manifest("unsigned".into())),
     }
 }

@@ -15,8 +15,8 @@ pub(crate) struct Caching {
     /// How large the cache may stay
     #[arg(long, value_name = "SIZE", default_value = "20GiB")]
     pub(crate) cache_size: Amount,
-    /// An image, a squashfs or a bundle of an earlier build, with its manifest beside it, or a folder of segments: what did
-    /// not change is taken from there; can be repeated
+    /// An image, a file system or a bundle of an earlier build, with its manifest beside it, or a folder of segments: what
+    /// did not change is taken from there; can be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) reuse: Vec<PathBuf>,
     /// A shared cache (file://, http://, https://, s3://) that is asked for what is missing, while that is being

@@ -2,12 +2,14 @@
 //! share. Files here import only other files of this folder; commands import them.
 
 pub(crate) mod blocks;
+pub(crate) mod btrfs;
 pub(crate) mod build;
 pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod caching;
 pub(crate) mod files;
 pub(crate) mod logins;
+pub(crate) mod look;
 pub(crate) mod one;
 mod output;
 pub(crate) mod segments;
@@ -20,8 +22,10 @@ use std::num::NonZeroUsize;
 
 use clap::{Parser, Subcommand};
 
+use btrfs::Btrfs;
 use build::{Build, Plan};
 use bundle::Bundle;
+use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use tree::Tree;
 
@@ -71,12 +75,24 @@ pub(crate) enum Command {
     Squashfs(Squashfs),
     /// Make an ext4 of a closure or a folder, without a specification
     Ext4(Ext4),
+    /// Make a btrfs of a closure or a folder, without a specification
+    Btrfs(Btrfs),
     /// Make a FAT of a folder or files, without a specification
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification
     Script(Script),
     /// Build, sign, verify and look into update bundles
     Bundle(Bundle),
+    /// List what is in an image, a bundle, an archive, a device, or what a specification would make
+    Ls(Ls),
+    /// Print a file that is in an image
+    Cat(Cat),
+    /// Make a folder or a file of what is in an image, and nothing outside of it
+    Extract(Extract),
+    /// Show what an image is
+    Info(Info),
+    /// Check all that can be checked of an image, part by part
+    Check(Check),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use nix::StorePath;
 use spec::Amount;
 
-use super::blocks::Blocks;
+use super::blocks::Effort;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -23,9 +23,58 @@ pub(crate) struct List {
     /// A store path that is wanted of a database, with all that it refers to; can be repeated
     #[arg(long, value_name = "STORE-PATH")]
     pub(crate) path: Vec<StorePath>,
-    /// Bytes of a block, 4KiB to 1MiB
-    #[arg(long, default_value = "1MiB")]
-    pub(crate) block_size: Amount,
+    #[command(flatten)]
+    pub(crate) kind: Kind,
+}
+
+/// What segments are of.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Kind {
+    /// The file system that has them
+    #[arg(long, default_value = "squashfs")]
+    pub(crate) format: Format,
+    /// Bytes of a squashfs' block, 4KiB to 1MiB; 1MiB when not given
+    #[arg(long)]
+    pub(crate) block_size: Option<Amount>,
+}
+
+/// A file system that has segments.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// Of store paths, and of groups of small ones
+    Squashfs,
+    /// Of store paths
+    Btrfs,
+}
+
+/// A compressor of either file system.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Compressor {
+    /// zstd
+    Zstd,
+    /// xz, for a squashfs
+    Xz,
+    /// gzip, for a squashfs
+    Gzip,
+    /// zlib, for a btrfs
+    Zlib,
+    /// LZO, for a btrfs
+    Lzo,
+    /// none
+    None,
+}
+
+impl Compressor {
+    pub(crate) fn lower(self) -> spec::Compressor {
+        match self {
+            Compressor::Zstd => spec::Compressor::Zstd,
+            Compressor::Xz => spec::Compressor::Xz,
+            Compressor::Gzip => spec::Compressor::Gzip,
+            Compressor::Zlib => spec::Compressor::Zlib,
+            Compressor::Lzo => spec::Compressor::Lzo,
+            Compressor::None => spec::Compressor::None,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +88,16 @@ pub(crate) struct Make {
     #[arg(long, value_name = "STORE-PATH", requires = "path")]
     pub(crate) original: Vec<StorePath>,
     #[command(flatten)]
-    pub(crate) blocks: Blocks,
+    pub(crate) kind: Kind,
+    /// The compressor
+    #[arg(long, default_value = "zstd")]
+    pub(crate) compression: Compressor,
+    /// Its level. squashfs: zstd 1 to 22 (19), xz 0 to 9 (6), gzip 1 to 9 (9); btrfs: zstd 1 to 15 (15), zlib 1 to 9 (9)
+    #[arg(long)]
+    pub(crate) level: Option<u32>,
+    /// How hard it is compressed
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<Effort>,
     /// The folder that receives them; it has the layout of a cache
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

@@ -7,7 +7,7 @@ use image::{Kind, NodeId, Progress as _, Sums, Target, Written, show};
 use serde::Serialize;
 use spec::Transport;
 
-use super::open::{read_failure, signed, warn_of_unnamed, work};
+use super::open::{verified, warn_of_unnamed};
 use crate::args::bundle::Extract;
 use crate::credentials;
 use crate::failure::Failure;
@@ -29,9 +29,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
     let trust = credentials::trust_now(&args.trust)?;
     let out = folder::claim(&args.out)?;
     refuse_full(out.path())?;
-    let bundle = signed(&args.bundle)?;
-    let (_, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
-        .map_err(|error| read_failure(&args.bundle, &error))?;
+    let (_, checked) = verified(&args.bundle, &trust, threads, ui)?;
     warn_of_unnamed(&checked, ui);
     let mut written: Vec<Written> = Vec::new();
     let mut files = Vec::new();

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use ::bundle::Bundle;
 use ::bundle::manifest::{Image, Manifest};
-use ::bundle::{Bundle, Unsigned};
 use serde::Serialize;
-use signature::Verified;
+use signature::{Trust, Verified};
 
-use super::open::{not_signed, open, read_failure};
+use super::open::{not_signed, open, read_failure, work};
 use crate::args::bundle::Info;
 use crate::credentials;
 use crate::failure::Failure;
@@ -91,24 +91,25 @@ pub(super) struct CertificateEntry {
     sha256: String,
 }
 
-pub(super) fn run(args: &Info, ui: &Ui) -> Result<(), Failure> {
-    let (unsigned, verified, signed) = match open(&args.bundle)? {
+pub(super) fn run(args: &Info, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let failed = |error: ::bundle::Error| read_failure(&args.bundle, &error);
+    let (manifest, verified, signed) = match open(&args.bundle)? {
         // Whoever asks for a signature is not answered without one.
         Bundle::Unsigned(_) if args.trust.keyring.is_some() => return Err(not_signed(&args.bundle)),
-        Bundle::Unsigned(unsigned) => (*unsigned, None, false),
+        Bundle::Unsigned(unsigned) => (unsigned.manifest().clone(), None, false),
         Bundle::Signed(signed) if args.no_verify => {
-            let unsigned = signed.unsign();
-            let unsigned = unsigned.map_err(|error| read_failure(&args.bundle, &error))?;
-            (unsigned, None, true)
+            let unsigned = signed.unsign().map_err(failed)?;
+            (unsigned.manifest().clone(), None, true)
         }
+        Bundle::Plain(plain) if args.no_verify => (plain.manifest().map_err(failed)?, None, true),
         Bundle::Signed(signed) => {
-            let trust = credentials::trust_now(&args.trust);
-            let trust = trust.map_err(|failure| {
-                failure.hint("give --keyring with the certificates that devices trust, or --no-verify")
-            })?;
-            let (verified, unsigned) = ::bundle::verify_signature(&signed, &trust)
-                .map_err(|error| read_failure(&args.bundle, &error))?;
-            (unsigned, Some(verified), true)
+            let (verified, unsigned) = ::bundle::verify_signature(&signed, &trust(args)?).map_err(failed)?;
+            (unsigned.manifest().clone(), Some(verified), true)
+        }
+        Bundle::Plain(plain) => {
+            let checked = ::bundle::verify_plain_signature(&plain, &trust(args)?, &work(threads, ui));
+            let (verified, manifest) = checked.map_err(failed)?;
+            (manifest, Some(verified), true)
         }
     };
     if ui.json() {
@@ -116,7 +117,7 @@ pub(super) fn run(args: &Info, ui: &Ui) -> Result<(), Failure> {
             file: &args.bundle,
             signed,
             verified: verified.is_some(),
-            manifest: ManifestEntry::new(unsigned.manifest()),
+            manifest: ManifestEntry::new(&manifest),
             signing_time: verified
                 .as_ref()
                 .and_then(|verified| verified.signing_time)
@@ -124,7 +125,7 @@ pub(super) fn run(args: &Info, ui: &Ui) -> Result<(), Failure> {
             chain: verified.as_ref().map(chain).unwrap_or_default(),
         });
     }
-    let mut text = describe(&unsigned);
+    let mut text = describe(&manifest);
     match (&verified, signed) {
         (Some(verified), _) => describe_chain(verified, &mut text),
         (None, true) => text.push_str("\nThe signature was not checked.\n"),
@@ -133,9 +134,22 @@ pub(super) fn run(args: &Info, ui: &Ui) -> Result<(), Failure> {
     ui.print(&text)
 }
 
+/// Whom to believe.
+fn trust(args: &Info) -> Result<Trust, Failure> {
+    let hint = "give --keyring with the certificates that devices trust, or --no-verify";
+    credentials::trust_now(&args.trust).map_err(|failure| failure.hint(hint))
+}
+
+/// The format of the bundle that a manifest is of: the tree makes the difference.
+fn format(manifest: &Manifest) -> &'static str {
+    match manifest.verity {
+        Some(_) => "verity",
+        None => "plain",
+    }
+}
+
 /// As `rauc info` shows it.
-fn describe(unsigned: &Unsigned) -> String {
-    let manifest = unsigned.manifest();
+fn describe(manifest: &Manifest) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: Option<&str>| {
         if let Some(value) = value {
@@ -164,7 +178,7 @@ fn describe(unsigned: &Unsigned) -> String {
     );
     let hooks = manifest.hooks.as_ref().map(|hooks| hooks.hooks.join(" "));
     line("Hooks:", hooks.as_deref());
-    text.push_str("Bundle Format:  verity\n");
+    let _ = writeln!(text, "Bundle Format:  {}", format(manifest));
     if let Some(verity) = &manifest.verity {
         let _ = writeln!(text, "  Verity Salt:  {}", hex(&verity.salt));
         let _ = writeln!(text, "  Verity Hash:  {}", hex(&verity.hash));
@@ -255,7 +269,7 @@ impl ManifestEntry {
             description: manifest.description.clone(),
             build: manifest.build.clone(),
             min_rauc_version: manifest.min_rauc_version.clone(),
-            format: "verity",
+            format: format(manifest),
             handler: manifest.handler.as_ref().map(|handler| ProgramEntry {
                 filename: handler.filename.clone(),
                 args: handler.args.clone(),

@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Bundle, threads: usize, ui: &Ui) -> Result<(), Failure>
         Command::Attach(args) => sign::attach(args, threads, ui),
         Command::Resign(args) => sign::resign(args, threads, ui),
         Command::Verify(args) => verify::run(args, threads, ui),
-        Command::Info(args) => info::run(args, ui),
+        Command::Info(args) => info::run(args, threads, ui),
         Command::Extract(args) => extract::run(args, threads, ui),
     }
 }

@@ -5,9 +5,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::bundle::{Bundle, Signed, Unsigned, Work};
+use ::bundle::{Bundle, Checked, Signed, Unsigned, Work};
 use image::Fault;
 use rustix::fs::OFlags;
+use signature::{Trust, Verified};
 
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -35,12 +36,40 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Failure> {
     ::bundle::open(Arc::new(file), meta.len()).map_err(|error| read_failure(path, &error))
 }
 
-/// Opens a bundle that has to be signed.
+/// Opens a bundle that has to be signed, and can be signed anew.
 pub(super) fn signed(path: &Path) -> Result<Signed, Failure> {
     match open(path)? {
         Bundle::Signed(signed) => Ok(signed),
         Bundle::Unsigned(_) => Err(not_signed(path)),
+        Bundle::Plain(_) => Err(plain(path)),
     }
+}
+
+/// Opens a bundle that has to be signed, and checks everything.
+pub(super) fn verified(
+    path: &Path,
+    trust: &Trust,
+    threads: usize,
+    ui: &Ui,
+) -> Result<(Verified, Checked), Failure> {
+    let work = work(threads, ui);
+    let verified = match open(path)? {
+        Bundle::Signed(signed) => ::bundle::verify(&signed, trust, &work),
+        Bundle::Plain(plain) => ::bundle::verify_plain(&plain, trust, &work),
+        Bundle::Unsigned(_) => return Err(not_signed(path)),
+    };
+    verified.map_err(|error| read_failure(path, &error))
+}
+
+/// What to say of a bundle whose signature cannot be exchanged.
+fn plain(path: &Path) -> Failure {
+    Failure::input(format!(
+        "{}: a bundle of the format plain: only those of the format verity are signed here",
+        path.display()
+    ))
+    .hint(
+        "`rauc bundle` makes bundles of the format verity where the manifest has `format=verity` in [bundle]",
+    )
 }
 
 /// What to say of a bundle without a signature.
@@ -55,6 +84,7 @@ pub(super) fn not_signed(path: &Path) -> Failure {
 pub(super) fn unsigned(path: &Path) -> Result<Unsigned, Failure> {
     match open(path)? {
         Bundle::Unsigned(unsigned) => Ok(*unsigned),
+        Bundle::Plain(_) => Err(plain(path)),
         Bundle::Signed(_) => {
             let hint = "`kiln bundle resign` signs it anew";
             Err(Failure::input(format!("{}: the bundle is signed already", path.display())).hint(hint))
@@ -67,9 +97,6 @@ pub(super) fn read_failure(path: &Path, error: &::bundle::Error) -> Failure {
     let failure = Failure::new(error.fault_of_reading(), error.to_string()).at(path);
     match error {
         ::bundle::Error::Signature(error) => Failure::from(error).at(path),
-        ::bundle::Error::Format(format) if format == "plain" => failure.hint(
-            "`rauc bundle` makes bundles of the format verity where the manifest has `format=verity` in [bundle]",
-        ),
         _ => failure,
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::info::{CertificateEntry, ManifestEntry, chain, signer};
-use super::open::{read_failure, signed, warn_of_unnamed, work};
+use super::open::{verified, warn_of_unnamed};
 use crate::args::bundle::Verify;
 use crate::credentials;
 use crate::failure::Failure;
@@ -28,9 +28,7 @@ struct Report<'a> {
 
 pub(super) fn run(args: &Verify, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust_now(&args.trust)?;
-    let bundle = signed(&args.bundle)?;
-    let (verified, checked) = ::bundle::verify(&bundle, &trust, &work(threads, ui))
-        .map_err(|error| read_failure(&args.bundle, &error))?;
+    let (verified, checked) = verified(&args.bundle, &trust, threads, ui)?;
     warn_of_unnamed(&checked, ui);
     if ui.json() {
         return ui.print_json(&Report {

@@ -34,7 +34,7 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER a command that does not end, and CLOSURE one that is there.
-const ROWS: [Row; 45] = [
+const ROWS: [Row; 49] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -56,6 +56,10 @@ const ROWS: [Row; 45] = [
     ("ext4", "a server", Usual, "SERVER --out o"),
     ("ext4", "standard input", SilentInput, "--tree - --out o"),
     ("ext4", "a reader of errors", FullErrors, "CLOSURE --out o"),
+    ("btrfs", "a server", Usual, "SERVER --out o"),
+    ("btrfs", "standard input", SilentInput, "--tree - --out o"),
+    ("btrfs", "a pipe", Usual, "--tree mute --out o"),
+    ("btrfs", "a reader of errors", FullErrors, "CLOSURE --out o"),
     ("fat", "standard input", SilentInput, "--tree - --out o"),
     ("fat", "a pipe", Usual, "--tree pipe --out o"),
     ("fat", "a reader of errors", FullErrors, "--tree none --out o"),

@@ -17,6 +17,7 @@ mod hash_trees;
 mod inodes;
 mod nodes;
 mod pointers;
+mod structures;
 mod superblock;
 mod system;
 mod walk;

@@ -30,7 +30,7 @@ pub(super) struct Walk<'a> {
 
 /// An inode that a name led to.
 pub(super) struct Seen {
-    id: NodeId,
+    pub(super) id: NodeId,
     file_type: FileType,
     /// The names that it says it has.
     pub(super) links: u32,

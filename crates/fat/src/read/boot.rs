@@ -49,6 +49,7 @@ pub(super) fn open(source: Source) -> Result<FileSystem, Error> {
         source,
         geometry,
         table: active_table(bpb32.as_ref(), &geometry)?,
+        is_single: bpb32.is_some_and(|bpb| bpb.ext_flags.get() & NO_MIRROR != 0),
         root_cluster,
         volume_id: volume.vol_id.get(),
         boot_label: boot_label(&volume),

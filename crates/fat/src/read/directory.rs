@@ -39,7 +39,7 @@ impl Entry {
 }
 
 /// The part of a long name that was read.
-struct Pending {
+pub(super) struct Pending {
     /// The number that the entry before this one has.
     number: u8,
     checksum: u8,
@@ -97,7 +97,7 @@ pub(super) fn first_cluster(short: &Short) -> u32 {
 }
 
 /// The long name after one more entry; none when the entry does not go on with it.
-fn continued(pending: Option<Pending>, long: &Long) -> Option<Pending> {
+pub(super) fn continued(pending: Option<Pending>, long: &Long) -> Option<Pending> {
     let number = long.ord & !LAST_LONG;
     let mut pending = if long.ord & LAST_LONG != 0 {
         Pending {
@@ -118,7 +118,7 @@ fn continued(pending: Option<Pending>, long: &Long) -> Option<Pending> {
 
 impl Pending {
     /// The name, when all its parts are there and belong to this entry.
-    fn finish(self, short: &Short) -> Option<Vec<u16>> {
+    pub(super) fn finish(self, short: &Short) -> Option<Vec<u16>> {
         let is_whole = self.number == 0 && self.checksum == checksum(&short.name);
         let units = self.parts.into_iter().rev().flatten();
         is_whole.then(|| units.take_while(|unit| *unit != 0).collect())

@@ -18,6 +18,8 @@ pub(super) struct Table<'a> {
     pages: HashMap<u64, Vec<u8>>,
     /// One bit for each cluster.
     seen: Vec<u64>,
+    /// Whether more is refused than what keeps files from being read.
+    is_strict: bool,
 }
 
 /// A multiple of an entry's bytes that is at most a sector.
@@ -61,6 +63,14 @@ impl Chain {
         }
     }
 
+    /// Neighbouring clusters: the number of the first, and how many.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.runs.iter().enumerate().map(|(index, run)| {
+            let end = self.runs.get(index + 1).map_or(self.clusters, |next| next.index);
+            (run.cluster, end - run.index)
+        })
+    }
+
     fn push(&mut self, cluster: u32) {
         let expected = self
             .runs
@@ -83,7 +93,20 @@ impl<'a> Table<'a> {
             file_system,
             pages: HashMap::new(),
             seen: vec![0; words],
+            is_strict: false,
         }
+    }
+
+    /// A table for reading that refuses whatever no system would write.
+    pub(super) fn strict(file_system: &'a FileSystem) -> Table<'a> {
+        Table {
+            is_strict: true,
+            ..Table::new(file_system)
+        }
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.is_strict
     }
 
     /// The chain that starts at a cluster and has at most `limit` clusters, none of which any other chain has.
@@ -136,6 +159,44 @@ impl<'a> Table<'a> {
         };
         let entry = page.get((start % PAGE_LEN) as usize..).unwrap_or_default();
         Ok(link(variant, entry))
+    }
+
+    /// What one of the first two entries says, which belong to no cluster.
+    pub(super) fn reserved(&self, number: u32) -> Result<u32, Error> {
+        let len = u64::from(self.file_system.geometry.variant.entry_len());
+        let bytes = self.file_system.table_bytes(u64::from(number) * len, len)?;
+        let value = bytes
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u32::from(*byte));
+        Ok(value & ENTRY_MASK)
+    }
+
+    /// The first cluster that is in use although no chain has it. Bad ones are in nobody's use.
+    pub(super) fn first_lost(&self) -> Result<Option<u32>, Error> {
+        let geometry = &self.file_system.geometry;
+        let entry_len = u64::from(geometry.variant.entry_len());
+        let mut cluster = FIRST_CLUSTER;
+        let end = FIRST_CLUSTER + geometry.clusters;
+        while cluster < end {
+            let start = u64::from(cluster) * entry_len;
+            let len = WINDOW_LEN.min(u64::from(end - cluster) * entry_len);
+            let bytes = self.file_system.table_bytes(start, len)?;
+            for entry in bytes.chunks_exact(geometry.variant.entry_len() as usize) {
+                let is_used = matches!(link(geometry.variant, entry), Link::Next(_) | Link::End);
+                if is_used && !self.has_seen(cluster) {
+                    return Ok(Some(cluster));
+                }
+                cluster += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    fn has_seen(&self, cluster: u32) -> bool {
+        let index = cluster.saturating_sub(FIRST_CLUSTER);
+        let word = self.seen.get((index / u64::BITS) as usize);
+        word.is_some_and(|word| word & 1 << (index % u64::BITS) != 0)
     }
 
     /// Counts what the whole table says is free.

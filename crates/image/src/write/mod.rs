@@ -198,6 +198,24 @@ impl Target {
         Ok(self)
     }
 
+    /// Gives the file these permission bits.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn mode(self, mode: u16) -> Result<Target> {
+        let set = self
+            .growing
+            .file()
+            .set_permissions(Permissions::from_mode(mode.into()));
+        match set {
+            Ok(()) => Ok(self),
+            Err(source) => Err(Error::Write {
+                path: self.path,
+                source,
+            }),
+        }
+    }
+
     /// Writes an image, and waits until it is on the disk.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod case;
 mod chains;
 mod commands;
+mod detached;
 mod device;
 mod hostile;
 mod keyrings;

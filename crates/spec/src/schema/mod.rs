@@ -1,17 +1,21 @@
 //! The keys of a specification.
 
+mod btrfs;
 mod bundle;
 mod closure;
 mod device;
+mod disk;
 mod tree;
 mod verity;
 
+pub use btrfs::{Metadata, Subvolume};
 pub use bundle::{Bundle, BundleHooks, BundleImage, BundleProgram, Signing};
 pub use closure::{Check, Closure};
 pub use device::{
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, PartitionsBy,
 };
+pub use disk::{Disk, Region, Table};
 pub use tree::{Attributes, Sources};
 pub use verity::Verity;
 
@@ -150,31 +154,31 @@ pub struct FileSystem {
     /// The time of the file system itself, in seconds since 1970.
     pub time: Option<u32>,
 
-    /// squashfs: the compressor.
+    /// squashfs, btrfs: the compressor; zstd when not given, and none for btrfs.
     pub compression: Option<Compressor>,
-    /// squashfs: its level.
+    /// squashfs, btrfs: its level.
     pub level: Option<u32>,
     /// squashfs: bytes of a block.
     pub block_size: Option<Amount>,
 
-    /// fat, ext4, swap: the volume's label.
+    /// fat, ext4, btrfs, swap: the volume's label.
     pub label: Option<String>,
     /// fat: the volume's id, eight hexadecimal digits with or without a dash; derived when not given.
     pub id: Option<String>,
     /// fat: which one.
     pub bits: Option<FatBits>,
-    /// fat, ext4, swap: its size; as small as possible when not given, except for swap.
+    /// fat, ext4, btrfs, swap: its size; as small as possible when not given, except for swap.
     pub size: Option<Amount>,
-    /// fat, ext4: promised free bytes.
+    /// fat, ext4, btrfs: promised free bytes.
     pub free: Option<Amount>,
     /// fat: bytes of a sector; the disk's when not given.
     pub sector_size: Option<u32>,
     /// fat: bytes of a cluster.
     pub cluster_size: Option<Amount>,
 
-    /// ext4: who has to read it; portable when not given.
+    /// ext4, btrfs: who has to read it; portable when not given.
     pub profile: Option<Profile>,
-    /// ext4, swap: its UUID; derived when not given.
+    /// ext4, btrfs, swap: its UUID; derived when not given.
     pub uuid: Option<String>,
     /// ext4: promised free inodes.
     pub free_inodes: Option<u64>,
@@ -182,6 +186,14 @@ pub struct FileSystem {
     pub journal: Option<Journal>,
     /// ext4: up to what it can grow; 2 TiB when not given.
     pub grow_to: Option<Amount>,
+
+    /// btrfs: how often metadata is stored; twice when not given.
+    pub metadata: Option<Metadata>,
+    /// btrfs: whether files with equal bytes share their extents; they do when not given.
+    pub deduplicate: Option<bool>,
+    /// btrfs: the directories that are subvolumes.
+    #[serde(default)]
+    pub subvolumes: BTreeMap<String, Subvolume>,
 }
 
 /// How a closure becomes a root that looks like any other.
@@ -242,6 +254,8 @@ pub enum Format {
     Fat,
     /// ext4.
     Ext4,
+    /// btrfs.
+    Btrfs,
     /// A swap area: no file system, but a partition's content as well.
     Swap,
 }
@@ -254,6 +268,7 @@ impl Format {
             Format::Squashfs => "squashfs",
             Format::Fat => "fat",
             Format::Ext4 => "ext4",
+            Format::Btrfs => "btrfs",
             Format::Swap => "swap",
         }
     }
@@ -292,25 +307,45 @@ impl Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compressor {
-    /// zstd, 1 to 22; 19 when no level is given.
+    /// zstd. squashfs: 1 to 22; 19 when no level is given. btrfs: 1 to 15; 15 when no level is given.
     Zstd,
-    /// xz, 0 to 9; 6 when no level is given.
+    /// squashfs: xz, 0 to 9; 6 when no level is given.
     Xz,
-    /// gzip, 1 to 9; 9 when no level is given.
+    /// squashfs: gzip, 1 to 9; 9 when no level is given.
     Gzip,
+    /// btrfs: zlib, 1 to 9; 9 when no level is given.
+    Zlib,
+    /// btrfs: LZO, which has no levels.
+    Lzo,
     /// None.
     None,
 }
 
-/// Who has to read an ext4.
+impl Compressor {
+    /// What specifications call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Compressor::Zstd => "zstd",
+            Compressor::Xz => "xz",
+            Compressor::Gzip => "gzip",
+            Compressor::Zlib => "zlib",
+            Compressor::Lzo => "lzo",
+            Compressor::None => "none",
+        }
+    }
+}
+
+/// Who has to read an ext4 or a btrfs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// Linux, GRUB, and U-Boot of today.
+    /// Linux, GRUB, and U-Boot of today. btrfs: Linux since 5.15.
     Portable,
-    /// Old U-Boot too, and U-Boot that writes.
+    /// btrfs: Linux since 6.1.
+    Modern,
+    /// ext4: old U-Boot too, and U-Boot that writes.
     UbootLegacy,
-    /// Nobody writes it.
+    /// ext4: nobody writes it.
     Readonly,
 }
 
@@ -375,96 +410,4 @@ pub struct Script {
     pub time: Option<u32>,
     /// The output's name; the script's name and `.scr` when not given.
     pub file: Option<String>,
-}
-
-/// A disk.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Disk {
-    /// The output's name; the specification's name and `.img` when not given.
-    pub file: Option<String>,
-    /// How the output's file is compressed; not at all when not given.
-    pub compress: Option<Compress>,
-    /// The level of that.
-    pub compress_level: Option<u32>,
-    /// Whether the output comes with a block map.
-    #[serde(default)]
-    pub bmap: bool,
-    /// The name of one more output: a list of the partitions, as `systemd-repart --json=pretty` prints it.
-    pub partition_list: Option<String>,
-    /// The kind of partition table; gpt when not given.
-    pub table: Option<Table>,
-    /// Its size; as small as possible when not given.
-    pub size: Option<Amount>,
-    /// 512 or 4096 bytes; 512 when not given.
-    pub sector_size: Option<u32>,
-    /// Regions without an offset begin at a multiple of this; 1 MiB when not given.
-    pub align: Option<Amount>,
-    /// gpt, hybrid: the disk's GUID; derived when not given.
-    pub guid: Option<String>,
-    /// mbr, hybrid: the disk's signature, such as `0x2178694e`; derived when not given.
-    pub signature: Option<String>,
-    /// A file of up to 440 bytes that a BIOS runs.
-    pub boot_code: Option<PathBuf>,
-    /// gpt, hybrid: the number of entries in the table; 128 when not given.
-    pub entries: Option<u32>,
-    /// gpt, hybrid: bytes between the table's header and its entries.
-    pub header_hole: Option<Amount>,
-    /// A board whose rules are checked.
-    pub board: Option<String>,
-    /// The regions, in order.
-    #[serde(default)]
-    pub region: Vec<Region>,
-}
-
-/// A kind of partition table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Table {
-    /// A GUID partition table.
-    Gpt,
-    /// An MBR.
-    Mbr,
-    /// A GUID partition table, some of whose partitions are in an MBR too.
-    Hybrid,
-    /// None.
-    None,
-}
-
-/// A region of a disk.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Region {
-    /// Its name, also in the table.
-    pub name: String,
-    /// A file of the host that is its content, outside the table unless a type is given.
-    pub raw: Option<PathBuf>,
-    /// The part that is its content: `fs.NAME`, `verity.NAME`.
-    pub content: Option<String>,
-    /// The partition's type: a name, a GUID, or a number such as `0x83`. Without one, the region is not in the table.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// Its first byte; where the board wants it, or behind the region before it, when not given.
-    pub offset: Option<Amount>,
-    /// Its size; its content's when not given.
-    pub size: Option<Amount>,
-    /// Its size is at least this; without `size`.
-    pub min_size: Option<Amount>,
-    /// The name of one more output: all bytes of the region, compressed as the disk is.
-    pub file: Option<String>,
-    /// What a list of partitions calls the file that the partition follows from.
-    pub definition: Option<String>,
-    /// hybrid: the partition's type in the MBR, which puts it there.
-    pub mbr_type: Option<String>,
-    /// gpt, hybrid: the partition's GUID; when not given that of a discoverable partition if its content has a hash
-    /// tree or is one, derived otherwise.
-    pub guid: Option<String>,
-    /// The partition's number; the next when not given.
-    pub number: Option<u32>,
-    /// Whether old firmware may boot it: the active flag of an MBR, the attribute `legacy-boot` of a GPT.
-    #[serde(default)]
-    pub bootable: bool,
-    /// The partition's attributes: names, and fields of `chromeos-kernel` partitions such as `priority=10`.
-    #[serde(default)]
-    pub attributes: Vec<String>,
 }

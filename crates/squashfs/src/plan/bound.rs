@@ -1,9 +1,9 @@
 //! The most that an image can take, without reading or compressing anything.
 
+use cache::cut::Cut;
 use image::{Kind, Node, Tree};
 
 use super::ALIGNMENT;
-use super::segments::Segments;
 use super::stored;
 use crate::format::{
     DirectoryEntry, DirectoryHeader, DirectoryIndex, ExtendedFile, FragmentEntry, InodeHeader, METADATA_SIZE,
@@ -19,7 +19,7 @@ use crate::{Error, Options};
 pub fn at_most(tree: &Tree, options: &Options) -> Result<u64, Error> {
     super::check(tree, options)?;
     let every_file_differs: Vec<u32> = (0..).take(tree.len()).collect();
-    let segments = Segments::plan(tree, &every_file_differs, options)?;
+    let segments = Cut::plan(tree, &every_file_differs, options.block_size, &options.stored)?;
     let data = segments.list.iter().map(|segment| {
         let jobs = &segments.jobs[segment.jobs.clone()];
         jobs.iter()

@@ -1,8 +1,8 @@
 //! Trees become images.
 //!
-//! 1. [`duplicates`] finds files with equal bytes; [`segments`] decides what every block holds, in which order.
-//! 2. [`keys`] names segments, and [`lift`] takes those that were made before from where they are; [`pack`] compresses
-//!    the others in parallel, while [`fetch`] asks for them far away; [`queue`] takes what is ready first.
+//! 1. [`cache::cut`] finds files with equal bytes, decides what every block holds, in which order, and names segments.
+//! 2. [`keys`] says what names begin with, and [`pack`] says how their blocks are made and looked at; [`cache::spool()`] takes those
+//!    that were made before from where they are, and has the others made.
 //! 3. [`stored`] gives files that are not compressed their places behind them.
 //! 4. [`tables`] makes inodes and directories, which say where the blocks have come to lie.
 //!
@@ -10,32 +10,28 @@
 
 mod alone;
 mod bound;
-mod duplicates;
-mod fetch;
 mod fits;
 mod keys;
-mod lift;
 mod metadata;
 mod pack;
-mod queue;
-mod segments;
 mod stored;
 mod tables;
 mod xattrs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use cache::Key;
+pub use cache::cut::UnitUsage;
+use cache::cut::{Cut as Segments, equal_files};
+pub use cache::{Outline, Reuse};
 use image::{Image, Layout, NodeId, Progress, Spool, Tree};
 use zerocopy::IntoBytes;
 
 use crate::format::{self, NO_TABLE, Superblock, flag};
 use crate::{Compression, Error, Options};
-pub use alone::{Outline, make_segments, outlines};
+pub use alone::{make_segments, outlines};
 pub use bound::at_most;
-use lift::{Lifted, lift};
-use pack::Packed;
-use segments::Segments;
+use pack::{Packed, Spooled};
 use stored::Stored;
 
 /// Images, and the starts of segments, are multiples of this.
@@ -53,16 +49,6 @@ pub struct Work<'a> {
     pub progress: &'a dyn Progress,
     /// Where segments that were compressed before may be. Without it, segments get no names.
     pub reuse: Option<Reuse<'a>>,
-}
-
-/// How segments are found again.
-#[derive(Clone, Copy)]
-pub struct Reuse<'a> {
-    /// For units, by their roots, a hash of everything in them: of all names, bytes and links. Segments with other files
-    /// are named after these files' bytes, which are read for that.
-    pub units: &'a BTreeMap<NodeId, [u8; 32]>,
-    /// Where segments may be.
-    pub places: cache::Places<'a>,
 }
 
 impl Work<'_> {
@@ -85,109 +71,68 @@ pub struct Planned {
     pub segments: Vec<cache::Record>,
 }
 
-/// What a unit takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnitUsage {
-    /// The unit's name.
-    pub name: Box<[u8]>,
-    /// The bytes of its files, hard links counted once.
-    pub content_len: u64,
-    /// The bytes of its blocks in the image. Of a shared fragment block, each unit has its part.
-    pub stored_len: u64,
-}
-
 /// Makes an image of a tree.
 ///
 /// # Errors
 /// When the options are outside the format's limits, the tree holds what the format cannot, or a file cannot be
 /// read or the spool written.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned, Error> {
-    Begun::new(tree, options, work)?.finish()
+    check(tree, options)?;
+    let pool = work.pool()?;
+    let (segments, digests) = pool.install(|| cut(tree, options, 1, work))?;
+    let keys = pool.install(|| keys(tree, &segments, &digests, options, work))?;
+    drop(pool);
+    let packed = pack::pack(tree, &segments, &keys, options, work)?;
+    let stored = Stored::plan(tree, options, packed.end)?;
+    let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
+    let stored_lens = packed
+        .sizes
+        .iter()
+        .map(|word| u64::from(word & !format::DATA_RAW));
+    let (image, used) = lay_out(&segments, &packed, work.spool, &stored, tables, options)?;
+    Ok(Planned {
+        image,
+        used,
+        units: segments.usage(tree, stored_lens),
+        segments: records(&keys, &packed),
+    })
 }
 
-/// An image whose segments were looked for nearby, and none made yet.
-pub struct Begun<'a> {
-    tree: &'a Tree,
-    options: &'a Options,
-    work: &'a Work<'a>,
-    segments: Segments,
-    keys: Vec<Option<Key>>,
-    lifted: Lifted,
+/// Decides what every block holds. Files of at least `len_min` bytes are compared with each other; what was read for that
+/// has a digest.
+fn cut(
+    tree: &Tree,
+    options: &Options,
+    len_min: u64,
+    work: &Work,
+) -> Result<(Segments, BTreeMap<NodeId, [u8; 32]>), Error> {
+    let equal = equal_files(tree, &options.stored, len_min, work.digests, work.progress)?;
+    let segments = Segments::plan(tree, &equal.classes, options.block_size, &options.stored)?;
+    Ok((segments, equal.digests))
 }
 
-impl<'a> Begun<'a> {
-    /// Decides what each segment holds, and takes those that are nearby.
-    ///
-    /// # Errors
-    /// As [`plan`].
-    pub fn new(tree: &'a Tree, options: &'a Options, work: &'a Work) -> Result<Begun<'a>, Error> {
-        check(tree, options)?;
-        let equal = duplicates::originals(tree, options, 1, work)?;
-        let segments = Segments::plan(tree, &equal.classes, options)?;
-        let keys = match &work.reuse {
-            Some(reuse) => keys::keys(tree, &segments, &equal.digests, options, reuse, work)?,
-            None => vec![None; segments.list.len()],
-        };
-        let lifted = lift(&segments, &keys, options, work)?;
-        Ok(Begun {
-            tree,
-            options,
-            work,
-            segments,
-            keys,
-            lifted,
-        })
-    }
-
-    /// The roots of the units whose hashes will name segments that are still to be made: whoever has not compared these
-    /// hashes with what they stand for can do so now.
-    #[must_use]
-    pub fn unnamed(&self) -> BTreeSet<NodeId> {
-        let (segments, units) = (&self.segments, self.work.reuse.map(|reuse| reuse.units));
-        let missing = self
-            .lifted
-            .missing()
-            .filter(|number| self.keys[*number].is_some());
-        missing
-            .flat_map(|number| keys::units(segments, &segments.list[number]))
-            .map(|unit| segments.units[unit as usize].root)
-            .filter(|root| units.is_some_and(|units| units.contains_key(root)))
-            .collect()
-    }
-
-    /// Makes the image.
-    ///
-    /// # Errors
-    /// As [`plan`].
-    pub fn finish(self) -> Result<Planned, Error> {
-        let Begun {
-            tree,
-            options,
-            work,
-            segments,
-            keys,
-            lifted,
-        } = self;
-        let packed = pack::pack(tree, &segments, &keys, lifted, options, work)?;
-        let stored = Stored::plan(tree, options, packed.end)?;
-        let tables = tables::Tables::make(tree, &segments, &packed, &stored, options)?;
-        let (image, used) = lay_out(&segments, &packed, work.spool, &stored, tables, options)?;
-        Ok(Planned {
-            image,
-            used,
-            units: usage(tree, &segments, &packed),
-            segments: records(&keys, &packed),
-        })
-    }
+/// The names of segments, where they are asked for and there are some.
+fn keys(
+    tree: &Tree,
+    segments: &Segments,
+    compared: &BTreeMap<NodeId, [u8; 32]>,
+    options: &Options,
+    work: &Work,
+) -> Result<Vec<Option<Key>>, Error> {
+    let (Some(reuse), Some(head)) = (&work.reuse, keys::head(options)) else {
+        return Ok(vec![None; segments.list.len()]);
+    };
+    Ok(segments.keys(tree, &head, reuse, work.digests, compared, work.progress)?)
 }
 
 /// Where segments are, for whoever wants to lift them out of the image.
 fn records(keys: &[Option<Key>], packed: &Packed) -> Vec<cache::Record> {
     let segments = packed.segments.iter().zip(&packed.spooled);
-    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &lift::Spooled))| {
+    let record = |(key, (place, spooled)): (&Option<Key>, (&std::ops::Range<u64>, &Spooled))| {
         Some(cache::Record {
             key: (*key)?,
             start: place.start,
+            parts: Vec::new(),
             sizes: spooled.sizes.clone(),
             len: spooled.len,
             digest: spooled.digest?,
@@ -309,38 +254,4 @@ fn flags(compression: Compression, no_xattrs: bool) -> u16 {
             | flag::UNCOMPRESSED_IDS;
     }
     flags
-}
-
-/// Adds up what the units' blocks take.
-fn usage(tree: &Tree, segments: &Segments, packed: &Packed) -> Vec<UnitUsage> {
-    let mut usage: Vec<UnitUsage> = Vec::with_capacity(segments.units.len());
-    for unit in &segments.units {
-        let name = tree
-            .unit(unit.root)
-            .map(|unit| unit.name.clone())
-            .unwrap_or_default();
-        usage.push(UnitUsage {
-            name,
-            content_len: unit.content_len,
-            stored_len: 0,
-        });
-    }
-    for (job, stored) in segments.jobs.iter().zip(&packed.sizes) {
-        let stored = u64::from(stored & !format::DATA_RAW);
-        match job {
-            segments::Job::Block { unit, .. } => {
-                if let Some(usage) = unit.and_then(|unit| usage.get_mut(unit as usize)) {
-                    usage.stored_len += stored;
-                }
-            }
-            segments::Job::Fragment { pieces, len } => {
-                for piece in &segments.pieces[pieces.clone()] {
-                    if let Some(usage) = piece.unit.and_then(|unit| usage.get_mut(unit as usize)) {
-                        usage.stored_len += stored * u64::from(piece.len) / u64::from(*len);
-                    }
-                }
-            }
-        }
-    }
-    usage
 }

@@ -1,29 +1,22 @@
-//! Compresses blocks in parallel and spools them segment by segment.
+//! How blocks are made and looked at, and where segments lie.
 //!
-//! Workers take blocks in order and hand results to the calling thread, which writes them.
-//!
-//! Segments that were [lifted](super::lift) from somewhere are in the spool already; only the others are compressed, or
-//! [fetched](super::fetch) while they are waiting for it. Where a segment lies in the spool tells nothing about its
-//! place in the image; when all are lifted, or none is lifted or fetched, the places happen to be the same.
+//! [`cache::spool()`] puts segments into the spool, in any order. Where one lies there tells nothing about its place in the
+//! image; when all are lifted, or none is lifted or fetched, the places happen to be the same.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
-use cache::{Checksum, Key};
-use image::{Kind, NodeId, Tree};
+use cache::{Depth, Key, Output, Spooling, Wanted};
+use image::{Progress, Tree};
 
-use super::fetch;
-use super::lift::{Lifted, Spooled, keep};
-use super::queue::{Output, Queue};
-use super::segments::{Job, Segments};
 use super::{ALIGNMENT, Work};
 use crate::compress::{Block, Compressor};
+use crate::decompress::{Decompressor, Limits};
 use crate::format::DATA_RAW;
 use crate::{Error, Options};
+use cache::cut::{Cut as Segments, Job, is_zero};
 
-/// How many blocks per thread may be taken or wait to be written.
-const AHEAD: usize = 3;
+/// Blocks need no notes.
+pub(super) type Spooled = cache::Spooled<()>;
 
 /// Where all blocks have come to lie.
 pub(super) struct Packed {
@@ -39,77 +32,37 @@ pub(super) struct Packed {
     pub(super) end: u64,
 }
 
-/// The segments that have to be made, and all that is needed for it.
-pub(super) struct Making<'a> {
-    pub(super) tree: &'a Tree,
-    pub(super) segments: &'a Segments,
-    pub(super) options: &'a Options,
-    pub(super) work: &'a Work<'a>,
-    /// The keys of all segments.
-    pub(super) keys: &'a [Option<Key>],
-    /// The segments to be made: each has the number of a task in the queue.
-    pub(super) missing: Vec<usize>,
-    /// The first free byte of the spool.
-    pub(super) end: &'a AtomicU64,
-    pub(super) queue: &'a Queue,
-}
-
-impl Making<'_> {
-    /// The blocks of a task's segment.
-    pub(super) fn jobs(&self, task: usize) -> &[Job] {
-        &self.segments.jobs[self.segments.list[self.missing[task]].jobs.clone()]
-    }
-
-    pub(super) fn key(&self, task: usize) -> Option<&Key> {
-        self.keys[self.missing[task]].as_ref()
-    }
-
-    /// Whether nobody else puts segments into the spool: then they lie there as they will in the image, as long as all
-    /// are made, and the spool can become the image's file.
-    fn alone(&self) -> bool {
-        fetch::threads(self) == 0
-    }
-
-    /// Room in the spool for blocks that take at most so many bytes. What is not used of it takes no space.
-    pub(super) fn room(&self, jobs: &[Job]) -> u64 {
-        let most: u64 = jobs.iter().map(|job| u64::from(job.len())).sum();
-        // The smallest blocks of file systems, so that they can share them.
-        self.end
-            .fetch_add(most.next_multiple_of(ALIGNMENT), Ordering::Relaxed)
-    }
-}
-
-/// Makes the segments that were not lifted, whose keys are these, and gives all of them their places.
+/// Finds or makes all segments, whose keys are these, and gives them their places.
 pub(super) fn pack(
     tree: &Tree,
     segments: &Segments,
     keys: &[Option<Key>],
-    lifted: Lifted,
     options: &Options,
     work: &Work,
 ) -> Result<Packed, Error> {
-    let missing: Vec<usize> = lifted.missing().collect();
-    let end = &lifted.end;
-    let jobs = missing.iter().map(|number| segments.list[*number].jobs.clone());
-    let fetch = work.reuse.is_some_and(|reuse| !reuse.places.shared.is_empty());
-    let queue = Queue::new(jobs, work.threads.max(1) * AHEAD, fetch);
-    let making = Making {
+    let blocks = Blocks {
         tree,
         segments,
         options,
-        work,
-        keys,
-        missing,
-        end,
-        queue: &queue,
     };
-    make(&making)?;
-    let mut made = queue.finish().into_iter();
-    let spooled = lifted
-        .segments
-        .into_iter()
-        .map(|lifted| lifted.or_else(|| made.next()));
-    Ok(place(segments, spooled.flatten().collect()))
+    let wanted = segments.list.iter().zip(keys).map(|(segment, key)| Wanted {
+        key: *key,
+        blocks: segment.jobs.clone(),
+    });
+    let confirm = work.reuse.and_then(|reuse| reuse.confirm);
+    let confirm = confirm.map(|confirm| |numbers: &[usize]| confirm(&segments.roots_of(numbers)));
+    let spooling = Spooling {
+        spool: work.spool,
+        // As in the image.
+        start: ALIGNMENT,
+        threads: work.threads,
+        progress: work.progress,
+        step: "compressing",
+        places: work.reuse.map(|reuse| reuse.places),
+        confirm: confirm.as_ref().map(|confirm| confirm as _),
+    };
+    let spooled = cache::spool(&blocks, &wanted.collect::<Vec<_>>(), &spooling)?;
+    Ok(place(segments, spooled))
 }
 
 /// Puts the segments behind each other.
@@ -136,189 +89,137 @@ fn place(segments: &Segments, spooled: Vec<Spooled>) -> Packed {
     packed
 }
 
-/// Makes what is missing.
-fn make(making: &Making) -> Result<(), Error> {
-    let jobs = || (0..making.missing.len()).flat_map(|task| making.jobs(task));
-    let count = jobs().count();
-    if count == 0 {
-        return Ok(());
-    }
-    let (queue, work) = (making.queue, making.work);
-    let total = jobs().map(|job| u64::from(job.len())).sum();
-    work.progress.begin("compressing", total);
-    thread::scope(|scope| {
-        let _guard = StopAtEnd(queue);
-        let work_on = || {
-            let _guard = StopOnPanic(queue);
-            if let Err(error) = compress_all(making) {
-                queue.fail(error);
-            }
-        };
-        let fetch_on = || {
-            if let Err(error) = fetch::fetch_all(making) {
-                queue.fail(error);
-            }
-        };
-        let spawn = || thread::Builder::new();
-        let mut workers = Vec::new();
-        for _ in 0..work.threads.clamp(1, count) {
-            workers.push(spawn().spawn_scoped(scope, work_on).map_err(Error::NoThread)?);
-        }
-        for _ in 0..fetch::threads(making) {
-            workers.push(spawn().spawn_scoped(scope, fetch_on).map_err(Error::NoThread)?);
-        }
-        let spooled = spool_all(making);
-        queue.stop();
-        for worker in workers {
-            // A worker that panicked has failed the queue, so that `spooled` says so.
-            let _ = worker.join();
-        }
-        spooled
-    })
+/// All blocks of an image.
+struct Blocks<'a> {
+    tree: &'a Tree,
+    segments: &'a Segments,
+    options: &'a Options,
 }
 
-/// A worker: takes blocks until there are no more.
-fn compress_all(making: &Making) -> Result<(), Error> {
-    let Making { options, queue, .. } = making;
-    let mut compressor = Compressor::new(options.compression, options.block_size)?;
-    let mut input = Vec::new();
-    while let Some(ticket) = queue.take() {
-        let job = &making.segments.jobs[ticket.job];
-        read(making.tree, making.segments, job, &mut input)?;
-        making.work.progress.advance(u64::from(job.len()))?;
-        let sparse = matches!(job, Job::Block { .. }) && is_zero(&input);
-        let output = if sparse {
-            Output {
-                word: 0,
-                bytes: Vec::new(),
-            }
+/// Compresses blocks.
+struct Maker {
+    compressor: Compressor,
+    input: Vec<u8>,
+}
+
+/// Looks at blocks.
+struct Looker {
+    decompressor: Decompressor,
+    wanted: Vec<u8>,
+}
+
+impl Blocks<'_> {
+    fn job(&self, block: usize) -> &Job {
+        &self.segments.jobs[block]
+    }
+}
+
+impl cache::Blocks for Blocks<'_> {
+    type Error = Error;
+    type Compressor = Maker;
+    type Decompressor = Looker;
+    type Note = ();
+
+    fn compressor(&self) -> Result<Maker, Error> {
+        Ok(Maker {
+            compressor: Compressor::new(self.options.compression, self.options.block_size)?,
+            input: Vec::new(),
+        })
+    }
+
+    fn decompressor(&self) -> Result<Looker, Error> {
+        let limits = Limits::segment(self.options.block_size);
+        Ok(Looker {
+            decompressor: Decompressor::new(self.options.compression.number(), limits)?,
+            wanted: Vec::new(),
+        })
+    }
+
+    fn len(&self, block: usize) -> u32 {
+        self.job(block).len()
+    }
+
+    fn stored_len(&self, block: usize, word: u32) -> Option<u32> {
+        let (job, len) = (self.job(block), word & !DATA_RAW);
+        let is_possible = match len {
+            0 => word == 0 && matches!(job, Job::Block { .. }),
+            len if word & DATA_RAW != 0 => len == job.len(),
+            len => len < job.len(),
+        };
+        is_possible.then_some(len)
+    }
+
+    fn make(&self, block: usize, maker: &mut Maker, progress: &dyn Progress) -> Result<Output<()>, Error> {
+        let Maker { compressor, input } = maker;
+        let job = self.job(block);
+        self.segments.read(self.tree, job, input)?;
+        progress.advance(u64::from(job.len()))?;
+        let sparse = matches!(job, Job::Block { .. }) && is_zero(input);
+        let (word, bytes) = if sparse {
+            (0, Vec::new())
         } else {
-            match compressor.compress(&input)? {
-                Block::Compressed(bytes) => Output {
-                    word: word(bytes),
-                    bytes: bytes.to_vec(),
-                },
-                Block::Raw(bytes) => Output {
-                    word: word(bytes) | DATA_RAW,
-                    bytes: bytes.to_vec(),
-                },
+            match compressor.compress(input)? {
+                Block::Compressed(bytes) => (word(bytes), bytes.to_vec()),
+                Block::Raw(bytes) => (word(bytes) | DATA_RAW, bytes.to_vec()),
             }
         };
-        queue.put(ticket.number, output);
+        let note = ();
+        Ok(Output { word, bytes, note })
     }
-    Ok(())
-}
 
-/// The bytes of a block.
-pub(super) fn read(tree: &Tree, segments: &Segments, job: &Job, input: &mut Vec<u8>) -> Result<(), Error> {
-    input.clear();
-    input.resize(job.len() as usize, 0);
-    match job {
-        Job::Block { file, start, .. } => read_file(tree, *file, *start, input),
-        Job::Fragment { pieces, .. } => {
-            let mut rest = &mut input[..];
-            for piece in &segments.pieces[pieces.clone()] {
-                let (own, others) = rest.split_at_mut(piece.len as usize);
-                read_file(tree, piece.file, 0, own)?;
-                rest = others;
+    fn look(
+        &self,
+        block: usize,
+        word: u32,
+        stored: &[u8],
+        looker: &mut Looker,
+        depth: Depth,
+    ) -> Result<Result<(), String>, Error> {
+        let job = self.job(block);
+        let is_plain = word & DATA_RAW != 0 || stored.is_empty();
+        let mut bytes = Vec::new();
+        if !is_plain {
+            let decompressor = &mut looker.decompressor;
+            match decompress(decompressor, stored, job.len() as usize, depth) {
+                Ok(decompressed) => bytes = decompressed,
+                Err(error) => return Ok(Err(error.to_string())),
             }
-            Ok(())
         }
+        if depth != Depth::Compared {
+            return Ok(Ok(()));
+        }
+        self.segments.read(self.tree, job, &mut looker.wanted)?;
+        let is_right = match word {
+            0 => is_zero(&looker.wanted),
+            _ if is_plain => stored == looker.wanted,
+            _ => bytes == looker.wanted,
+        };
+        Ok(if is_right { Ok(()) } else { Err(OTHERS.into()) })
     }
 }
 
-fn read_file(tree: &Tree, file: NodeId, start: u64, buffer: &mut [u8]) -> Result<(), Error> {
-    let Kind::File(content) = &tree.node(file).kind else {
-        return Ok(());
-    };
-    let mut reader = content.reader()?;
-    reader.skip(start);
-    reader.fill(buffer)?;
-    Ok(reader.finish()?)
+/// Looks at a compressed block of `len` bytes, and decompresses it unless the outside is enough.
+fn decompress(
+    decompressor: &mut Decompressor,
+    stored: &[u8],
+    len: usize,
+    depth: Depth,
+) -> Result<Vec<u8>, Error> {
+    decompressor.look(stored, len)?;
+    if depth == Depth::Outside {
+        return Ok(Vec::new());
+    }
+    let bytes = decompressor.decompress(stored, len)?;
+    if depth == Depth::Inside && bytes.len() != len {
+        return Err(Error::Damaged("a block holds less than belongs there".into()));
+    }
+    Ok(bytes)
 }
 
-pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    bytes
-        .chunks(4096)
-        .all(|chunk| chunk.iter().all(|byte| *byte == 0))
-}
+/// What is wrong with a segment that has the right shape.
+const OTHERS: &str = "it holds something else than the files that belong there";
 
 /// A block is never longer than 1 MiB.
 fn word(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
-}
-
-/// The writer: takes results in order, and keeps complete segments.
-fn spool_all(making: &Making) -> Result<(), Error> {
-    let Making { queue, work, .. } = making;
-    let mut count = 0;
-    while let Some((task, numbers)) = queue.begun(count)? {
-        count += 1;
-        let Some(spooled) = spool(making, task, numbers.clone())? else {
-            queue.skip(numbers);
-            continue;
-        };
-        let kept = spooled.clone();
-        if queue.deliver(task, spooled)
-            && let (Some(key), Some(reuse)) = (making.key(task), &work.reuse)
-        {
-            keep(key, &kept, reuse.places.near, work);
-        }
-    }
-    Ok(())
-}
-
-/// Spools the blocks of one segment; none when it comes from elsewhere meanwhile.
-fn spool(making: &Making, task: usize, numbers: Range<usize>) -> Result<Option<Spooled>, Error> {
-    let start = if making.alone() {
-        making.end.load(Ordering::Relaxed)
-    } else {
-        making.room(making.jobs(task))
-    };
-    let mut checksum = making.key(task).map(Checksum::new);
-    let mut sizes = Vec::new();
-    let mut end = start;
-    for number in numbers {
-        let Some(output) = making.queue.next(task, number)? else {
-            return Ok(None);
-        };
-        making.work.spool.write_at(&output.bytes, end)?;
-        if let Some(checksum) = &mut checksum {
-            checksum.add(&output.bytes);
-        }
-        sizes.push(output.word);
-        end += output.bytes.len() as u64;
-    }
-    if making.alone() {
-        making
-            .end
-            .store(end.next_multiple_of(ALIGNMENT), Ordering::Relaxed);
-    }
-    let digest = checksum.map(|checksum| checksum.finish(&sizes));
-    Ok(Some(Spooled {
-        start,
-        len: end - start,
-        sizes,
-        digest,
-    }))
-}
-
-/// Keeps workers from waiting for a writer that is gone.
-struct StopAtEnd<'a>(&'a Queue);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
-/// Keeps the writer from waiting for a worker that is gone.
-struct StopOnPanic<'a>(&'a Queue);
-
-impl Drop for StopOnPanic<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.fail(Error::ThreadLost);
-        }
-    }
 }

@@ -114,6 +114,21 @@ impl FileData {
         })
     }
 
+    /// Where its blocks are in the image: start and length of each that is stored. The last is a fragment block, which
+    /// others may share, if the second answer says so.
+    pub(super) fn places(&self) -> (Vec<(u64, u64)>, bool) {
+        let len = |word: u32| u64::from(word & !DATA_RAW);
+        let blocks = self.blocks.iter().filter(|(_, word)| *word != 0);
+        let mut places: Vec<(u64, u64)> = blocks.map(|(start, word)| (*start, len(*word))).collect();
+        let fragment = self
+            .tail
+            .and_then(|(number, _)| self.data.fragments.get(number as usize));
+        if let Some(entry) = fragment {
+            places.push((entry.start.get(), len(entry.size.get())));
+        }
+        (places, fragment.is_some())
+    }
+
     fn block(&self, number: u64) -> Result<Option<Arc<Vec<u8>>>, Error> {
         let damaged = |what: &str| Error::Damaged(what.to_string());
         let max = self.data.block_size as usize;

@@ -4,6 +4,7 @@
 mod data;
 mod metadata;
 mod mount;
+mod structures;
 mod tree;
 
 use std::sync::Arc;

@@ -25,6 +25,11 @@ const DEPTH_MAX: u32 = 2048;
 const NODE_COST: u64 = 200;
 
 pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
+    read_with(archive, &mut |_, _| {})
+}
+
+/// Tells of each file that has bytes, too, once: who it is, and where they are.
+pub(super) fn read_with(archive: &Archive, tell: &mut dyn FnMut(NodeId, &FileData)) -> Result<Tree, Error> {
     let superblock = &archive.superblock;
     let mut reader = Reader::new(archive)?;
     let root = Position::of_reference(superblock.root_inode.get());
@@ -61,6 +66,7 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
                 directory,
                 basic_type,
                 number,
+                data,
             } = reader.inode(position)?;
             if number != entry.number {
                 return Err(Error::Damaged(format!(
@@ -75,6 +81,9 @@ pub(super) fn read(archive: &Archive) -> Result<Tree, Error> {
                 )));
             }
             let id = tree.add(parent, &name, node).map_err(damaged)?;
+            if let Some(data) = data {
+                tell(id, &data);
+            }
             match directory {
                 Some(listing) if directories.insert(position) => open.push((id, listing, depth + 1)),
                 Some(_) => {
@@ -124,6 +133,8 @@ struct Reader {
     data: Arc<Data>,
     xattrs: Option<Xattrs>,
     budget: Budget,
+    /// The bytes of the file that was read last.
+    last: Option<Arc<FileData>>,
 }
 
 struct Xattrs {
@@ -136,6 +147,8 @@ struct Inode {
     directory: Option<Listing>,
     basic_type: u16,
     number: u32,
+    /// Where a file's bytes are.
+    data: Option<Arc<FileData>>,
 }
 
 /// An entry of a directory.
@@ -210,6 +223,7 @@ impl Reader {
             data: Arc::new(data),
             xattrs,
             budget,
+            last: None,
         })
     }
 
@@ -279,6 +293,7 @@ impl Reader {
             directory,
             basic_type,
             number: header.inode_number.get(),
+            data: self.last.take(),
         })
     }
 
@@ -366,15 +381,16 @@ impl Reader {
             .read(at, usize::try_from(bytes).unwrap_or(usize::MAX))?;
         let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap_or_default());
         let blocks: Vec<u32> = bytes.chunks_exact(4).map(word).collect();
-        let file = FileData::new(Arc::clone(&self.data), len, start, blocks, tail)?;
+        let file = Arc::new(FileData::new(Arc::clone(&self.data), len, start, blocks, tail)?);
         let content = match len {
             0 => Content::from(&b""[..]),
             _ => Content::Span {
-                source: Arc::new(file),
+                source: Arc::clone(&file) as _,
                 start: 0,
                 len,
             },
         };
+        self.last = (len > 0).then_some(file);
         Ok((Kind::File(content), xattr))
     }
 

@@ -5,6 +5,7 @@
 mod block_maps;
 mod encoding;
 mod images;
+mod in_place;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod seek_tables;

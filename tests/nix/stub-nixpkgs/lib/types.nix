@@ -465,7 +465,8 @@ rec {
                 config._module.args.name = if path == [ ] then "‹name›" else lib.last path;
               }
             ]
-            ++ modules
+            # Those of declarations are imported, so that what they define comes before what is defined elsewhere.
+            ++ map (module: { imports = [ module ]; }) modules
             ++ more;
         };
       asModule =
@@ -486,7 +487,7 @@ rec {
       parts = modules;
       getSubModules = modules;
       getSubOptions = path: removeAttrs (evaluate path [ ]).options [ "_module" ];
-      combine = other: submoduleWith (arguments // { modules = modules ++ other.parts; });
+      combine = other: submoduleWith (arguments // { modules = other.parts ++ modules; });
       merge = path: definitions: (evaluate path (map asModule definitions)).config;
     };
 }

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod others;
+mod plain;
 mod signers;
 
 use std::fs;

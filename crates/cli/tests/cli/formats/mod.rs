@@ -1,6 +1,7 @@
 //! Every property that a file can have, in every format: it is there by an outside tool's eyes, or refused before the work
 //! with the file's name. Whatever is asked for is said in an archive, because no host has all of it.
 
+mod btrfs;
 mod names;
 mod rows;
 
@@ -107,6 +108,14 @@ fn listing(world: &World, format: &str) -> String {
             &["debugfs", "-R", "stat /thing", "out/it.ext4"],
             &["debugfs", "-R", "ls -l /", "out/it.ext4"],
         ],
+        "btrfs" => &[&[
+            "btrfs",
+            "inspect-internal",
+            "dump-tree",
+            "-t",
+            "5",
+            "out/it.btrfs",
+        ]],
         _ => &[&["mdir", "-a", "-i", "out/it.vfat", "::"]],
     };
     let mut text = String::new();

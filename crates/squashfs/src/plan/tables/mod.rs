@@ -10,12 +10,12 @@ mod order;
 
 use std::collections::BTreeMap;
 
+use cache::cut::{Cut as Segments, Job};
 use image::{Kind, NodeId, Tree, show};
 use zerocopy::IntoBytes;
 
 use super::metadata::{List, Metadata, Position};
 use super::pack::Packed;
-use super::segments::{Job, Segments};
 use super::stored::Stored;
 use super::xattrs::{XattrLists, Xattrs};
 use crate::format::{FragmentEntry, InodeHeader, inode_type};

@@ -1,49 +1,90 @@
-//! What every block of the data area holds, decided before anything is compressed.
+//! What every block of a format holds whose files are cut into blocks of one length, decided before anything is compressed.
+//!
+//! A file of at least one block has blocks of its own; smaller ones lie behind each other in *fragment blocks*. The blocks
+//! of a unit follow each other, and are a segment; small units share one.
+
+mod equal;
+mod keys;
+mod outline;
+mod usage;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use image::{Kind, NodeId, Tree, show};
 
-use crate::format::NO_FRAGMENT;
-use crate::{Error, Options};
+pub use equal::{Equal, equal_files};
+pub use usage::UnitUsage;
 
 /// One in this many units of a bucket ends it.
 const BUCKET_CUT: u64 = 16;
 
-/// All blocks in the order of the data area.
-pub(super) struct Segments {
-    pub(super) list: Vec<Segment>,
-    pub(super) jobs: Vec<Job>,
+/// The number of a fragment block that is none.
+pub const NO_FRAGMENT: u32 = u32::MAX;
+
+/// More blocks than can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// How many.
+    pub count: u64,
+    /// How many there may be.
+    pub limit: u64,
+}
+
+/// All blocks, in the order of the segments.
+#[derive(Debug, Default)]
+pub struct Cut {
+    /// The segments.
+    pub list: Vec<Segment>,
+    /// What each block holds.
+    pub jobs: Vec<Job>,
     /// The files of all fragment blocks.
-    pub(super) pieces: Vec<Piece>,
-    pub(super) units: Vec<UnitPlan>,
-    pub(super) fragment_count: u32,
+    pub pieces: Vec<Piece>,
+    /// The units, by their order and their names.
+    pub units: Vec<UnitPlan>,
+    /// How many fragment blocks there are.
+    pub fragment_count: u32,
     /// Where each regular file's bytes are, by [`NodeId::index`].
-    pub(super) places: Vec<Place>,
+    pub places: Vec<Place>,
 }
 
 /// A run of blocks that starts at a multiple of 4 KiB.
-pub(super) struct Segment {
-    pub(super) label: String,
-    pub(super) jobs: Range<usize>,
+#[derive(Debug)]
+pub struct Segment {
+    /// What people call it: its units, from the first to the last.
+    pub label: String,
+    /// Its blocks.
+    pub jobs: Range<usize>,
 }
 
 /// One block to be compressed.
-pub(super) enum Job {
+#[derive(Debug)]
+pub enum Job {
     /// A block of a large file.
     Block {
+        /// Whose bytes.
         file: NodeId,
+        /// The first of them.
         start: u64,
+        /// How many.
         len: u32,
+        /// The number of the file's unit.
         unit: Option<u32>,
     },
     /// A block of small files, one after the other.
-    Fragment { pieces: Range<usize>, len: u32 },
+    Fragment {
+        /// The files, as numbers of [`Cut::pieces`].
+        pieces: Range<usize>,
+        /// How many bytes.
+        len: u32,
+    },
 }
 
 impl Job {
-    pub(super) fn len(&self) -> u32 {
+    /// How many bytes it holds; never none.
+    #[expect(clippy::len_without_is_empty, reason = "no block is empty")]
+    #[must_use]
+    pub fn len(&self) -> u32 {
         match self {
             Job::Block { len, .. } | Job::Fragment { len, .. } => *len,
         }
@@ -51,27 +92,34 @@ impl Job {
 }
 
 /// A small file in a fragment block.
-pub(super) struct Piece {
-    pub(super) file: NodeId,
-    pub(super) len: u32,
-    pub(super) unit: Option<u32>,
+#[derive(Debug)]
+pub struct Piece {
+    /// Whose bytes.
+    pub file: NodeId,
+    /// How many.
+    pub len: u32,
+    /// The number of the file's unit.
+    pub unit: Option<u32>,
 }
 
 /// A unit's root and the bytes of its files.
-pub(super) struct UnitPlan {
-    pub(super) root: NodeId,
-    pub(super) content_len: u64,
+#[derive(Debug)]
+pub struct UnitPlan {
+    /// The directory, or the file that it is.
+    pub root: NodeId,
+    /// The bytes of its files, each counted once.
+    pub content_len: u64,
 }
 
 /// Where a file's bytes are.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
     /// The first of its blocks, as a number of a job; of no meaning without blocks.
-    pub(super) first_job: u32,
+    pub first_job: u32,
     /// The fragment block's number, or [`NO_FRAGMENT`].
-    pub(super) fragment: u32,
+    pub fragment: u32,
     /// The first byte in the fragment block.
-    pub(super) offset: u32,
+    pub offset: u32,
 }
 
 const NOWHERE: Place = Place {
@@ -80,16 +128,23 @@ const NOWHERE: Place = Place {
     offset: 0,
 };
 
-impl Segments {
-    /// Decides for all files but the stored ones. `classes` says which files have the same bytes.
-    pub(super) fn plan(tree: &Tree, classes: &[u32], options: &Options) -> Result<Segments, Error> {
-        let block_size = options.block_size;
+impl Cut {
+    /// Decides for all files but the stored ones. `classes` says which files have the same bytes, as [`Equal::classes`].
+    ///
+    /// # Errors
+    /// When there are more blocks than 32 bits count.
+    pub fn plan(
+        tree: &Tree,
+        classes: &[u32],
+        block_size: u32,
+        stored: &BTreeSet<NodeId>,
+    ) -> Result<Cut, TooMany> {
         let mut planner = Planner::new(tree, classes, block_size);
-        let (units, rest) = files_by_unit(tree, &options.stored);
+        let (units, rest) = files_by_unit(tree, stored);
         let mut bucket: Vec<u32> = Vec::new();
         for (number, (root, files)) in (0u32..).zip(&units) {
             let content_len = files.iter().map(|id| content_len(tree, *id)).sum();
-            planner.segments.units.push(UnitPlan {
+            planner.cut.units.push(UnitPlan {
                 root: *root,
                 content_len,
             });
@@ -115,8 +170,89 @@ impl Segments {
             "of other files"
         };
         planner.segment(label.into(), [(None, rest.as_slice())].into_iter())?;
-        Ok(planner.segments)
+        Ok(planner.cut)
     }
+}
+
+impl Cut {
+    /// The bytes of a block.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is not the planned one.
+    pub fn read(&self, tree: &Tree, job: &Job, input: &mut Vec<u8>) -> image::Result<()> {
+        input.clear();
+        input.resize(job.len() as usize, 0);
+        match job {
+            Job::Block { file, start, .. } => read_file(tree, *file, *start, input),
+            Job::Fragment { pieces, .. } => {
+                let mut rest = &mut input[..];
+                for piece in &self.pieces[pieces.clone()] {
+                    let (own, others) = rest.split_at_mut(piece.len as usize);
+                    read_file(tree, piece.file, 0, own)?;
+                    rest = others;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The units of a segment, by their numbers.
+    #[must_use]
+    pub fn units_of(&self, segment: &Segment) -> BTreeSet<u32> {
+        let mut units = BTreeSet::new();
+        for job in &self.jobs[segment.jobs.clone()] {
+            match job {
+                Job::Block { unit, .. } => units.extend(unit),
+                Job::Fragment { pieces, .. } => {
+                    let pieces = self.pieces[pieces.clone()].iter();
+                    units.extend(pieces.filter_map(|piece| piece.unit));
+                }
+            }
+        }
+        units
+    }
+
+    /// The roots of the units that have blocks in these segments.
+    #[must_use]
+    pub fn roots_of(&self, numbers: &[usize]) -> BTreeSet<NodeId> {
+        let units = numbers
+            .iter()
+            .flat_map(|number| self.units_of(&self.list[*number]));
+        units.map(|unit| self.units[unit as usize].root).collect()
+    }
+
+    /// Leaves only the segments in which any of these units has blocks, or all when there are none of them.
+    pub fn keep_only(&mut self, wanted: &BTreeSet<NodeId>) {
+        if wanted.is_empty() {
+            return;
+        }
+        let list = std::mem::take(&mut self.list);
+        let is_wanted = |segment: &Segment| {
+            let units = self.units_of(segment);
+            units
+                .iter()
+                .any(|unit| wanted.contains(&self.units[*unit as usize].root))
+        };
+        self.list = list.into_iter().filter(|segment| is_wanted(segment)).collect();
+    }
+}
+
+fn read_file(tree: &Tree, file: NodeId, start: u64, buffer: &mut [u8]) -> image::Result<()> {
+    let Kind::File(content) = &tree.node(file).kind else {
+        return Ok(());
+    };
+    let mut reader = content.reader()?;
+    reader.skip(start);
+    reader.fill(buffer)?;
+    reader.finish()
+}
+
+/// Whether there is nothing but zeros.
+#[must_use]
+pub fn is_zero(bytes: &[u8]) -> bool {
+    bytes
+        .chunks(4096)
+        .all(|chunk| chunk.iter().all(|byte| *byte == 0))
 }
 
 /// The regular files of each unit, units by their order, files by their paths; and the files of no unit. A file
@@ -178,7 +314,7 @@ struct Planner<'a> {
     tree: &'a Tree,
     classes: &'a [u32],
     block_size: u32,
-    segments: Segments,
+    cut: Cut,
     /// The place of each class of large files that has one.
     large: HashMap<u32, Place>,
     /// The same for small files, in the current segment.
@@ -190,7 +326,7 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(tree: &'a Tree, classes: &'a [u32], block_size: u32) -> Planner<'a> {
-        let segments = Segments {
+        let cut = Cut {
             list: Vec::new(),
             jobs: Vec::new(),
             pieces: Vec::new(),
@@ -203,7 +339,7 @@ impl<'a> Planner<'a> {
             tree,
             classes,
             block_size,
-            segments,
+            cut,
             large,
             small,
             open: 0..0,
@@ -212,7 +348,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Makes one segment of the units in a bucket, and empties it.
-    fn bucket(&mut self, units: &[(NodeId, Vec<NodeId>)], bucket: &mut Vec<u32>) -> Result<(), Error> {
+    fn bucket(&mut self, units: &[(NodeId, Vec<NodeId>)], bucket: &mut Vec<u32>) -> Result<(), TooMany> {
         let members: Vec<u32> = std::mem::take(bucket);
         let name = |number: &u32| unit_label(self.tree, units[*number as usize].0);
         let label = match (members.first(), members.last()) {
@@ -232,8 +368,8 @@ impl<'a> Planner<'a> {
         &mut self,
         label: String,
         files: impl Iterator<Item = (Option<u32>, &'f [NodeId])>,
-    ) -> Result<(), Error> {
-        let first = self.segments.jobs.len();
+    ) -> Result<(), TooMany> {
+        let first = self.cut.jobs.len();
         self.small.clear();
         for (unit, files) in files {
             for file in files {
@@ -241,14 +377,14 @@ impl<'a> Planner<'a> {
             }
         }
         self.close_fragment()?;
-        let jobs = first..self.segments.jobs.len();
+        let jobs = first..self.cut.jobs.len();
         if !jobs.is_empty() {
-            self.segments.list.push(Segment { label, jobs });
+            self.cut.list.push(Segment { label, jobs });
         }
         Ok(())
     }
 
-    fn file(&mut self, file: NodeId, unit: Option<u32>) -> Result<(), Error> {
+    fn file(&mut self, file: NodeId, unit: Option<u32>) -> Result<(), TooMany> {
         let len = content_len(self.tree, file);
         let class = self.classes[file.index()];
         let place = match u32::try_from(len) {
@@ -262,35 +398,35 @@ impl<'a> Planner<'a> {
                 None => self.large_file(file, len, unit)?,
             },
         };
-        self.segments.places[file.index()] = place;
+        self.cut.places[file.index()] = place;
         Ok(())
     }
 
-    fn small_file(&mut self, file: NodeId, len: u32, unit: Option<u32>) -> Result<Place, Error> {
+    fn small_file(&mut self, file: NodeId, len: u32, unit: Option<u32>) -> Result<Place, TooMany> {
         if self.open_len + len > self.block_size {
             self.close_fragment()?;
         }
         let place = Place {
-            fragment: self.segments.fragment_count,
+            fragment: self.cut.fragment_count,
             offset: self.open_len,
             ..NOWHERE
         };
-        self.segments.pieces.push(Piece { file, len, unit });
-        self.open.end = self.segments.pieces.len();
+        self.cut.pieces.push(Piece { file, len, unit });
+        self.open.end = self.cut.pieces.len();
         self.open_len += len;
         self.small.insert(self.classes[file.index()], place);
         Ok(place)
     }
 
-    fn large_file(&mut self, file: NodeId, len: u64, unit: Option<u32>) -> Result<Place, Error> {
+    fn large_file(&mut self, file: NodeId, len: u64, unit: Option<u32>) -> Result<Place, TooMany> {
         let place = Place {
-            first_job: job_number(self.segments.jobs.len())?,
+            first_job: job_number(self.cut.jobs.len())?,
             ..NOWHERE
         };
         let mut start = 0;
         while start < len {
             let block = u32::try_from(len - start).map_or(self.block_size, |left| left.min(self.block_size));
-            self.segments.jobs.push(Job::Block {
+            self.cut.jobs.push(Job::Block {
                 file,
                 start,
                 len: block,
@@ -302,27 +438,26 @@ impl<'a> Planner<'a> {
         Ok(place)
     }
 
-    fn close_fragment(&mut self) -> Result<(), Error> {
+    fn close_fragment(&mut self) -> Result<(), TooMany> {
         if !self.open.is_empty() {
-            job_number(self.segments.jobs.len())?;
-            self.segments.jobs.push(Job::Fragment {
+            job_number(self.cut.jobs.len())?;
+            self.cut.jobs.push(Job::Fragment {
                 pieces: self.open.clone(),
                 len: self.open_len,
             });
-            self.segments.fragment_count += 1;
+            self.cut.fragment_count += 1;
         }
-        self.open = self.segments.pieces.len()..self.segments.pieces.len();
+        self.open = self.cut.pieces.len()..self.cut.pieces.len();
         self.open_len = 0;
         Ok(())
     }
 }
 
-fn job_number(count: usize) -> Result<u32, Error> {
+fn job_number(count: usize) -> Result<u32, TooMany> {
     let limit = u32::MAX - 1;
     match u32::try_from(count) {
         Ok(number) if number < limit => Ok(number),
-        _ => Err(Error::TooMany {
-            what: "data blocks".into(),
+        _ => Err(TooMany {
             count: count as u64,
             limit: limit.into(),
         }),

@@ -20,8 +20,7 @@ use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::lift::Spooled;
-use crate::Error;
+use super::{Blocks, Output, Spooled};
 
 /// How long workers wait for the next segment that is fetched.
 const HOPE: Duration = Duration::from_millis(500);
@@ -29,8 +28,8 @@ const HOPE: Duration = Duration::from_millis(500);
 const HOPE_MAX: Duration = Duration::from_secs(3);
 
 /// Hands out blocks, and brings results back in order.
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct Queue<B: Blocks> {
+    state: Mutex<State<B>>,
     /// A result has come, a segment was begun or is done, or there was an error.
     came: Condvar,
     /// There may be something to take: the writer has taken a result, or a fetcher has answered; or all work shall stop.
@@ -39,27 +38,27 @@ pub(super) struct Queue {
     ahead: usize,
 }
 
-struct State {
-    tasks: Vec<Task>,
+struct State<B: Blocks> {
+    tasks: Vec<Task<B::Note>>,
     /// The tasks that workers have begun, in that order, and the numbers of their blocks.
     begun: Vec<Begun>,
     next_to_take: usize,
     next_to_write: usize,
-    results: BTreeMap<usize, Output>,
+    results: BTreeMap<usize, Output<B::Note>>,
     done: usize,
     /// Until when workers leave to fetchers what these may fetch, and until when they do so at most.
     hope: (Instant, Instant),
-    error: Option<Error>,
+    error: Option<B::Error>,
     stopped: bool,
 }
 
 /// A segment to be made.
-struct Task {
-    jobs: Range<usize>,
+struct Task<N> {
+    blocks: Range<usize>,
     stage: Stage,
     /// A worker has begun it.
     begun: bool,
-    done: Option<Spooled>,
+    done: Option<Spooled<N>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,21 +89,15 @@ pub(super) struct Ticket {
     /// Its place among the results.
     pub(super) number: usize,
     /// Which block it is.
-    pub(super) job: usize,
+    pub(super) block: usize,
 }
 
-/// A block that was made.
-pub(super) struct Output {
-    pub(super) word: u32,
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Queue {
+impl<B: Blocks> Queue<B> {
     /// A queue of segments, which have these blocks. `fetch` says whether somebody asks shared caches for them.
-    pub(super) fn new(segments: impl Iterator<Item = Range<usize>>, ahead: usize, fetch: bool) -> Queue {
+    pub(super) fn new(segments: impl Iterator<Item = Range<usize>>, ahead: usize, fetch: bool) -> Queue<B> {
         let stage = if fetch { Stage::Unknown } else { Stage::Missing };
-        let task = |jobs| Task {
-            jobs,
+        let task = |blocks| Task {
+            blocks,
             stage,
             begun: false,
             done: None,
@@ -130,7 +123,7 @@ impl Queue {
     }
 
     /// No code panics while it holds the lock, so its state is sound even when it is poisoned.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<B>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,8 +150,8 @@ impl Queue {
                 self.came.notify_all();
                 let number = state.next_to_take;
                 state.next_to_take += 1;
-                let job = state.tasks[begun.task].jobs.start + (number - begun.numbers.start);
-                return Some(Ticket { number, job });
+                let block = state.tasks[begun.task].blocks.start + (number - begun.numbers.start);
+                return Some(Ticket { number, block });
             }
             self.came.notify_all();
             state = self.taken.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -166,7 +159,7 @@ impl Queue {
     }
 
     /// From a worker: the result of a block.
-    pub(super) fn put(&self, number: usize, output: Output) {
+    pub(super) fn put(&self, number: usize, output: Output<B::Note>) {
         let mut state = self.lock();
         // The writer does not want it any more when the segment was fetched meanwhile.
         if number >= state.next_to_write {
@@ -177,7 +170,7 @@ impl Queue {
     }
 
     /// For the writer: the segment that was begun after so many others; none when all are done.
-    pub(super) fn begun(&self, count: usize) -> Result<Option<(usize, Range<usize>)>, Error> {
+    pub(super) fn begun(&self, count: usize) -> Result<Option<(usize, Range<usize>)>, B::Error> {
         let mut state = self.lock();
         loop {
             if let Some(error) = state.error.take() {
@@ -194,7 +187,7 @@ impl Queue {
     }
 
     /// For the writer: the result of the next block of a task, when it has come; none when the task is done without it.
-    pub(super) fn next(&self, task: usize, number: usize) -> Result<Option<Output>, Error> {
+    pub(super) fn next(&self, task: usize, number: usize) -> Result<Option<Output<B::Note>>, B::Error> {
         let mut state = self.lock();
         loop {
             if let Some(error) = state.error.take() {
@@ -223,7 +216,7 @@ impl Queue {
         if state.stopped {
             return None;
         }
-        let waits = |task: &Task| task.stage == Stage::Unknown && !task.begun;
+        let waits = |task: &Task<B::Note>| task.stage == Stage::Unknown && !task.begun;
         let task = state.tasks.iter().position(waits)?;
         state.tasks[task].stage = Stage::Fetching;
         Some(task)
@@ -250,7 +243,7 @@ impl Queue {
     }
 
     /// A segment is complete; answers whether it is the first one that is.
-    pub(super) fn deliver(&self, task: usize, spooled: Spooled) -> bool {
+    pub(super) fn deliver(&self, task: usize, spooled: Spooled<B::Note>) -> bool {
         let mut state = self.lock();
         let is_first = state.tasks[task].done.is_none();
         if is_first {
@@ -267,12 +260,12 @@ impl Queue {
     }
 
     /// All segments, when they are done.
-    pub(super) fn finish(self) -> Vec<Spooled> {
+    pub(super) fn finish(self) -> Vec<Spooled<B::Note>> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         state.tasks.into_iter().filter_map(|task| task.done).collect()
     }
 
-    pub(super) fn fail(&self, error: Error) {
+    pub(super) fn fail(&self, error: B::Error) {
         let mut state = self.lock();
         state.error.get_or_insert(error);
         state.stopped = true;
@@ -287,7 +280,7 @@ impl Queue {
     }
 }
 
-impl State {
+impl<B: Blocks> State<B> {
     /// The segment whose blocks are being taken, when there are any left.
     fn current(&mut self) -> Option<Begun> {
         let begun = self.begun.last()?;
@@ -300,7 +293,8 @@ impl State {
 
     /// The segment to be begun next; none when all are begun or done.
     fn next_task(&self) -> Option<Next> {
-        let open = |stage| move |task: &Task| !task.begun && task.done.is_none() && task.stage == stage;
+        let open =
+            |stage| move |task: &Task<B::Note>| !task.begun && task.done.is_none() && task.stage == stage;
         if let Some(task) = self.tasks.iter().position(open(Stage::Missing)) {
             return Some(Next::Begin(task));
         }
@@ -318,7 +312,7 @@ impl State {
     fn begin(&mut self, task: usize) -> Begun {
         self.tasks[task].begun = true;
         let first = self.next_to_take;
-        let numbers = first..first + self.tasks[task].jobs.len();
+        let numbers = first..first + self.tasks[task].blocks.len();
         let begun = Begun { task, numbers };
         self.begun.push(begun.clone());
         begun

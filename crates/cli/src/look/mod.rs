@@ -1,0 +1,123 @@
+//! Looking into images: each verb opens what it is given, finds a path in it, and says what is there.
+
+mod check;
+mod entry;
+mod extract;
+mod info;
+mod open;
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+
+use image::{Fault, Progress as _, show};
+use inspect::{Found, Inside, Last, Reach, Work};
+
+use crate::args::look::{Cat, Image, Ls};
+use crate::failure::Failure;
+use crate::ui::Ui;
+pub(crate) use check::run as check;
+pub(crate) use extract::run as extract;
+pub(crate) use info::run as info;
+pub(crate) use open::open;
+
+use entry::Entry;
+
+/// How images are looked into: what has to be decompressed lies where the system has temporary files.
+pub(crate) fn work<'a>(spool: &'a std::path::Path, threads: usize, ui: &'a Ui) -> Work<'a> {
+    Work {
+        folder: spool,
+        threads,
+        progress: ui,
+    }
+}
+
+/// Finds a path in what is open.
+fn find(
+    args: &Image,
+    inside: &Inside,
+    path: &OsStr,
+    (last, reach): (Last, Reach),
+    work: &Work,
+) -> Result<Found, Failure> {
+    let found = inside.find(path.as_bytes(), last, reach, work);
+    found.map_err(|error| failure(args, error))
+}
+
+/// What was wrong with an image.
+fn failure(args: &Image, error: inspect::Error) -> Failure {
+    match Failure::from(error) {
+        stopped if stopped.code() == 130 => stopped,
+        failure => failure.at(&args.image),
+    }
+}
+
+/// `kiln ls`.
+pub(crate) fn ls(args: &Ls, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let spool = std::env::temp_dir();
+    let work = work(&spool, threads, ui);
+    let inside = open(&args.image, &work, ui)?;
+    let reach = if args.recursive {
+        Reach::All
+    } else {
+        Reach::Entries
+    };
+    let found = find(&args.image, &inside, &args.path, (Last::Kept, reach), &work)?;
+    let mut entries = Vec::new();
+    let mut text = String::new();
+    let mut problems = Vec::new();
+    let at = |error: inspect::Error| failure(&args.image, error);
+    let listed = found.list(args.recursive, &work, &mut |mut item| {
+        ui.advance(0).map_err(image::Error::from)?;
+        let problem = item.part.as_mut().and_then(|part| part.problem.take());
+        if let Some(problem) = problem {
+            problems.push(problem);
+        }
+        if ui.json() {
+            entries.push(Entry::new(&item));
+        } else if args.long {
+            entry::long(&item, args.recursive, &mut text);
+        } else {
+            let _ = writeln!(text, "{}", entry::name(&item, args.recursive));
+        }
+        Ok::<(), inspect::Error>(())
+    });
+    listed.map_err(at)?;
+    if ui.json() {
+        ui.print_json(&entries)?;
+    } else {
+        ui.print(&text)?;
+    }
+    let mut problems = problems.into_iter().map(at);
+    let Some(first) = problems.next() else {
+        return Ok(());
+    };
+    for other in problems {
+        ui.warn(&other.message);
+    }
+    Err(first)
+}
+
+/// `kiln cat`.
+pub(crate) fn cat(args: &Cat, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let spool = std::env::temp_dir();
+    let work = work(&spool, threads, ui);
+    let inside = open(&args.image, &work, ui)?;
+    let contents = args.paths.iter().map(|path| {
+        let how = (Last::Followed, Reach::Entries);
+        let found = find(&args.image, &inside, path, how, &work)?;
+        found.content().ok_or_else(|| {
+            let shown = show(path.as_bytes());
+            Failure::new(Fault::Input, format!("{shown}: is no file")).at(&args.image.image)
+        })
+    });
+    // None is printed when one is missing.
+    let contents: Vec<image::Content> = contents.collect::<Result<_, Failure>>()?;
+    for content in &contents {
+        ui.print_bytes(content).map_err(|failure| match failure.code() {
+            5 | 130 => failure,
+            _ => failure.at(&args.image.image),
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! What stands on the command line is opened: a file, a device, a folder of outputs, or a specification, which is planned.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Seek as _, SeekFrom};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{Content, Keep, Kind, NodeId};
+use inspect::{Inside, Output, Work};
+use rustix::fs::OFlags;
+use spec::Squashing;
+
+use crate::access::access;
+use crate::args::look::{Image, Planning};
+use crate::failure::Failure;
+use crate::logins::warn_of_passwords;
+use crate::steps::{gather, plan};
+use crate::ui::Ui;
+
+/// Opens what was said.
+pub(crate) fn open(args: &Image, work: &Work, ui: &Ui) -> Result<Inside, Failure> {
+    let path = &*args.image;
+    let is_specification = path
+        .extension()
+        .is_some_and(|ending| ending == "toml" || ending == "json");
+    if is_specification {
+        return planned(path, &args.planning, work, ui);
+    }
+    let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if meta.is_dir() {
+        return outputs(path);
+    }
+    let content = content(path)?;
+    inspect::open(content, work).map_err(|error| super::failure(args, error))
+}
+
+/// The bytes of a file or a block device.
+pub(super) fn content(path: &Path) -> Result<Content, Failure> {
+    let failed = |error: io::Error| unreadable(path, &error);
+    // A pipe without a writer would keep us waiting.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(failed)?;
+    let kind = file.metadata().map_err(failed)?.file_type();
+    if !kind.is_file() && !kind.is_block_device() {
+        let problem = format!(
+            "{}: is neither a file, a folder nor a block device",
+            path.display()
+        );
+        return Err(Failure::input(problem));
+    }
+    let len = file.seek(SeekFrom::End(0)).map_err(failed)?;
+    Ok(span(file, len))
+}
+
+fn span(file: File, len: u64) -> Content {
+    Content::Span {
+        source: Arc::new(file),
+        start: 0,
+        len,
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::input(format!("{}: cannot be read: {error}", path.display()));
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            failure.hint("this user may not read it: `ls -l` shows who may; disks can be read by root and the group `disk`")
+        }
+        _ => failure,
+    }
+}
+
+/// The files of a folder, as the outputs that they may be.
+fn outputs(path: &Path) -> Result<Inside, Failure> {
+    let tree = image::scan(path, Keep::default())?;
+    let mut outputs = Vec::new();
+    for (name, id) in tree.children(NodeId::ROOT) {
+        if let Kind::File(_) = tree.node(id).kind {
+            let file = path.join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(
+                name,
+            ));
+            outputs.push(Output {
+                name: name.into(),
+                part: None,
+                content: content(&file)?,
+            });
+        }
+    }
+    Ok(Inside::of_outputs(outputs))
+}
+
+/// What a specification would make.
+fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Inside, Failure> {
+    let mut spec = spec::read(path)?;
+    planning.overrides.apply(&mut spec);
+    warn_of_passwords(&spec, ui);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let fetch = &planning.gathering.fetch;
+    let access = access(
+        fetch,
+        spec.closure.as_ref(),
+        folder,
+        work.folder,
+        work.threads,
+        ui,
+    )?;
+    let gathered = gather(&spec, planning.gathering.rehash(), &access, ui)?;
+    let spec_work = spec::Work {
+        folder,
+        squashing: Squashing::Spool(work.folder),
+        threads: work.threads,
+        progress: ui,
+        segments: None,
+        only: &[],
+    };
+    let plan = plan(&spec, &gathered, &spec_work, ui)?;
+    let mut outputs = Vec::new();
+    let mut put = |part: &str, file: &str, content: Content| {
+        outputs.push(Output {
+            name: file.as_bytes().into(),
+            part: Some(part.as_bytes().into()),
+            content,
+        });
+    };
+    for part in &plan.parts {
+        for (file, content) in &part.files {
+            put(&part.name, file, content.clone());
+        }
+    }
+    if let Some((planned, file)) = &plan.disk {
+        put("disk", file, planned.image.clone().into());
+    }
+    for beside in &plan.beside {
+        put(&beside.part, &beside.file, beside.content.clone());
+    }
+    if let Some(bundle) = &plan.bundle
+        && let Some(unsigned) = &bundle.unsigned
+    {
+        put("bundle", &bundle.file, unsigned.image()?.into());
+    }
+    outputs.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Inside::of_outputs(outputs))
+}

@@ -1,0 +1,166 @@
+//! What the tests of erofs share: the zoo of all formats, how an image is made, and how it is checked.
+
+#[path = "../../../../tests/zoo/mod.rs"]
+mod shared;
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use erofs::{Compression, Error, Options, Planned, Work};
+use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+pub(crate) use shared::*;
+
+pub(crate) const COMPRESSIONS: [Compression; 5] = [
+    Compression::None,
+    Compression::Lz4 { level: 1 },
+    Compression::Lz4 { level: 12 },
+    Compression::Deflate { level: 6 },
+    Compression::Zstd { level: 3 },
+];
+
+pub(crate) const CLUSTERS: [u32; 3] = [8 << 10, 128 << 10, 1 << 20];
+
+/// Every compressor with every size of clusters.
+pub(crate) fn all_options() -> Vec<Options> {
+    let with = |compression: Compression| {
+        CLUSTERS.map(|cluster| Options {
+            compression,
+            cluster,
+            ..options()
+        })
+    };
+    COMPRESSIONS.into_iter().flat_map(with).collect()
+}
+
+/// Files around every border of what is compressed together, some of which shrink only in parts.
+pub(crate) fn compressible() -> Tree {
+    let mut tree = Tree::default();
+    let mut add = |name: String, bytes: Vec<u8>| {
+        tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
+    };
+    for len in [
+        1, 4064, 4065, 4095, 4096, 4097, 8191, 8192, 8193, 131_071, 131_072, 131_073, 600_001, 1_048_576,
+        1_048_577, 2_100_000,
+    ] {
+        add(format!("/words-{len}"), words(len));
+        add(format!("/ones-{len}"), vec![1; len]);
+        add(format!("/noise-{len}"), noise(len as u64).to_vec().unwrap());
+        add(format!("/zeros-{len}"), vec![0; len]);
+        let halves = [
+            words(len / 2),
+            noise(len as u64).to_vec().unwrap(),
+            vec![0; len],
+            words(len / 3),
+        ]
+        .concat();
+        add(format!("/halves-{len}"), halves);
+    }
+    let parts: Vec<Vec<u8>> = (1..40)
+        .map(|part| match part % 3 {
+            0 => noise(part * 9000).to_vec().unwrap(),
+            1 => words(usize::try_from(part * 10_001).unwrap()),
+            _ => vec![0; usize::try_from(part * 5000).unwrap()],
+        })
+        .collect();
+    add("/parts".to_string(), parts.concat());
+    for number in 0..300 {
+        add(format!("/small/{number}"), words(number * 37 % 5000));
+    }
+    tree
+}
+
+pub(crate) fn options() -> Options {
+    Options::new(Seed::new(b"test").uuid("fs"))
+}
+
+pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result<Planned, Error> {
+    let spool = Spool::create(&std::env::temp_dir()).unwrap();
+    let work = Work {
+        spool: &spool,
+        threads,
+        digests: &[],
+        progress: &Silent,
+        reuse: None,
+    };
+    erofs::plan(tree, options, &work)
+}
+
+pub(crate) fn plan(tree: &Tree, options: &Options) -> Planned {
+    try_plan(tree, options, 2).unwrap()
+}
+
+/// Bytes without a hole that take no memory: each eight say where they are.
+#[derive(Debug)]
+struct Noise;
+
+impl ReadAt for Noise {
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
+        for (byte, place) in buffer.iter_mut().zip(start..) {
+            let word = (place / 8 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            *byte = word.to_le_bytes()[usize::try_from(place % 8).unwrap()];
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn noise(len: u64) -> Content {
+    Content::Span {
+        source: std::sync::Arc::new(Noise),
+        start: 0,
+        len,
+    }
+}
+
+/// Text of words, of which some follow others more often: it compresses well, but not to nothing.
+pub(crate) fn words(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut text = Vec::new();
+    while text.len() < len {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.extend(format!("{:x} ", state >> 20 & state >> 24).into_bytes());
+    }
+    text.truncate(len);
+    text
+}
+
+/// The zoo with all that it has, but without its giants.
+pub(crate) fn odd() -> Tree {
+    let mut tree = zoo(128 << 10);
+    add_specials(&mut tree);
+    add_xattrs(&mut tree);
+    add_units(&mut tree);
+    tree
+}
+
+/// The whole zoo.
+pub(crate) fn everything() -> Tree {
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"giants", giants()).unwrap();
+    tree
+}
+
+/// The image as a sparse file. Zeros that matter are holes, which saves these tests hours.
+pub(crate) fn write(image: &Image, path: &Path) {
+    let file = File::create(path).unwrap();
+    file.set_len(image.size()).unwrap();
+    for extent in image.extents() {
+        for run in extent.content.data_runs().unwrap() {
+            let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap()];
+            extent.content.read_exact_at(&mut bytes, run.start).unwrap();
+            file.write_all_at(&bytes, extent.start + run.start).unwrap();
+        }
+    }
+}
+
+/// `fsck.erofs` reads everything and finds nothing. It says much without failing, so it may say nothing else.
+pub(crate) fn check(path: &Path) {
+    let output = Command::new("fsck.erofs").arg(path).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, complained) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{said}{complained}");
+    // Older ones say nothing.
+    let said = said.trim().trim_end_matches("No errors found");
+    assert_eq!((said, complained.trim()), ("", ""));
+}

@@ -1,0 +1,81 @@
+//! The file systems that are read, and how much of one is read for what.
+
+use image::{Node, NodeId, Tree};
+
+use crate::Result;
+use crate::format::Format;
+
+/// A file system that is open.
+#[derive(Clone, Debug)]
+pub enum FileSystem {
+    /// A squashfs.
+    Squashfs(squashfs::read::Archive),
+    /// An ext4, ext3 or ext2.
+    Ext4(ext4::read::FileSystem),
+    /// A FAT16 or FAT32.
+    Fat(fat::read::FileSystem),
+    /// A btrfs.
+    Btrfs(btrfs::read::FileSystem),
+}
+
+/// How much of a file system is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Something, and its entries if it is a folder.
+    Entries,
+    /// Something, and all that is below it.
+    All,
+}
+
+impl FileSystem {
+    /// What it is.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match self {
+            FileSystem::Squashfs(_) => Format::Squashfs,
+            FileSystem::Ext4(_) => Format::Ext4,
+            FileSystem::Fat(_) => Format::Fat,
+            FileSystem::Btrfs(_) => Format::Btrfs,
+        }
+    }
+
+    /// All that is in it.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn tree(&self) -> Result<Tree> {
+        Ok(match self {
+            FileSystem::Squashfs(archive) => archive.tree()?,
+            FileSystem::Ext4(file_system) => file_system.tree()?,
+            FileSystem::Fat(file_system) => file_system.tree()?,
+            FileSystem::Btrfs(file_system) => file_system.contents()?.tree,
+        })
+    }
+
+    /// Whether single paths can be looked up without reading all of it.
+    pub(crate) fn finds_paths(&self) -> bool {
+        matches!(self, FileSystem::Ext4(_))
+    }
+
+    /// What is at a path, without what is in it.
+    pub(crate) fn node(&self, path: &[u8]) -> Result<Option<Node>> {
+        match self {
+            FileSystem::Ext4(file_system) => Ok(file_system.find(path)?),
+            other => {
+                let tree = other.tree()?;
+                Ok(tree.lookup(path).map(|id| tree.node(id).clone()))
+            }
+        }
+    }
+
+    /// A tree of what is at a path and of its entries alone.
+    pub(crate) fn entries(&self, path: &[u8], node: Node) -> Result<Tree> {
+        let mut tree = Tree::new(node);
+        if let FileSystem::Ext4(file_system) = self {
+            for entry in file_system.list(path)?.unwrap_or_default() {
+                tree.add(NodeId::ROOT, &entry.name, entry.node)?;
+            }
+        }
+        Ok(tree)
+    }
+}
