@@ -51,7 +51,7 @@ pub use names::{Confirm, Names, Outline, Reuse};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared};
 pub use shelf::Shelf;
-pub use spooled::{Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
+pub use spooled::{Asked, Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 pub use uploads::{Sent, Uploads};
 

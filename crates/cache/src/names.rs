@@ -21,7 +21,7 @@ pub struct Reuse<'a> {
 }
 
 /// Compares units, by their roots, with their hashes.
-pub type Confirm<'a> = dyn Fn(&BTreeSet<NodeId>) -> image::Result<()> + 'a;
+pub type Confirm<'a> = dyn Fn(&BTreeSet<NodeId>) -> image::Result<()> + Sync + 'a;
 
 /// The names of files: the hash of a file's unit and its path there, or, where there is no such hash, the hash of the
 /// file's bytes.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::{Content, NodeId, Spool, Tree};
-use nix::StorePath;
 use squashfs::UnitUsage;
 
 use crate::error::{Error, Result};
@@ -88,8 +87,9 @@ impl Planner<'_> {
         let units = id::unit_hashes(tree, self.gathered);
         // What the store has registered names nothing before it was compared.
         let refused: Mutex<Option<Error>> = Mutex::default();
+        let (gathered, progress) = (self.gathered, self.work.progress);
         let confirm = |roots: &BTreeSet<NodeId>| {
-            let compared = id::paths(tree, roots).and_then(|paths| self.compare(&paths));
+            let compared = id::paths(tree, roots).and_then(|paths| gathered.compare(&paths, progress));
             compared.map_err(|error| {
                 *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                 image::Error::Cancelled
@@ -248,11 +248,6 @@ impl Planner<'_> {
             estimate: false,
         };
         Ok((Content::Image(Arc::new(planned.image)), detail))
-    }
-
-    /// Compares store paths with their registration that nobody has read yet.
-    fn compare(&self, paths: &BTreeSet<StorePath>) -> Result<()> {
-        self.gathered.compare(paths, self.work.progress)
     }
 
     /// The digests of a file system's nodes. They are numbered as the closure's nodes are, which have other numbers where its

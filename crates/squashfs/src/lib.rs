@@ -39,7 +39,7 @@ mod probe;
 pub mod read;
 mod segment;
 
-pub use plan::{Begun, Outline, Planned, Reuse, UnitUsage, Work, at_most, make_segments, outlines, plan};
+pub use plan::{Outline, Planned, Reuse, UnitUsage, Work, at_most, make_segments, outlines, plan};
 pub use segment::check_segment;
 
 use std::collections::BTreeSet;

@@ -9,6 +9,9 @@ use super::{ALIGNMENT, Blocks, Depth, Spooled, Spooling, Threads, Wanted};
 use crate::key::{Checksum, Key};
 use crate::{Found, Segments};
 
+/// Of each segment, what is in the spool.
+type Lifted<N> = Vec<Option<Spooled<N>>>;
+
 /// Copies every segment that is anywhere near into the spool, and checks the copy: it is what the image will be made of,
 /// so nothing that happens to the original can matter any more. `end` is the first free byte of the spool.
 pub(super) fn lift<B: Blocks>(
@@ -17,7 +20,7 @@ pub(super) fn lift<B: Blocks>(
     near: &[&dyn Segments],
     work: &Spooling,
     end: &AtomicU64,
-) -> Result<Vec<Option<Spooled<B::Note>>>, B::Error> {
+) -> Result<Lifted<B::Note>, B::Error> {
     let lifting = Lifting {
         blocks,
         near,

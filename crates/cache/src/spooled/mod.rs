@@ -157,8 +157,11 @@ pub struct Spooling<'a> {
     /// Where segments may be.
     pub places: Option<Places<'a>>,
     /// Hears the numbers of the segments that have names and are not nearby, before one is made or kept.
-    pub confirm: Option<&'a dyn Fn(&[usize]) -> image::Result<()>>,
+    pub confirm: Option<&'a Asked<'a>>,
 }
+
+/// Hears which segments, by their numbers, will be made; its error ends the work.
+pub type Asked<'a> = dyn Fn(&[usize]) -> image::Result<()> + Sync + 'a;
 
 impl Spooling<'_> {
     fn near(&self) -> &[&dyn Segments] {
