@@ -295,7 +295,7 @@ impl Planner<'_> {
     }
 }
 
-fn unit_len(tree: &Tree, root: image::NodeId) -> u64 {
+fn unit_len(tree: &Tree, root: NodeId) -> u64 {
     let len = |entry: image::Entry| match &tree.node(entry.id).kind {
         image::Kind::File(content) => content.len(),
         _ => 0,
