@@ -10,15 +10,17 @@ use crate::world::{LIB, LINUX, SYSTEM, World, noise};
 
 /// What strace heard of a run with these words: its calls, one a line.
 fn traced(world: &World, calls: &str, args: &[&str]) -> String {
-    let trace = world.path("trace");
+    fs::create_dir(world.path("traces")).unwrap();
+    let trace = world.path("traces/thread");
     let kiln = world.kiln(args);
     let mut traced = Command::new("strace");
     traced
         .args([
             "--follow-forks",
+            "--output-separately",
             "--quiet=all",
             "--signal=none",
-            "--string-limit=200",
+            "--string-limit=0",
         ])
         .arg(format!("--trace={calls}"))
         .arg("--decode-fds=path")
@@ -29,7 +31,16 @@ fn traced(world: &World, calls: &str, args: &[&str]) -> String {
         .current_dir(world.path(""));
     let done = traced.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8_lossy(&fs::read(trace).unwrap()).into_owned()
+    // A file for each thread: in one for all, calls are torn apart by those of others.
+    let folder = image::scan(&world.path("traces"), image::Keep::default()).unwrap();
+    let files = folder.walk().filter(|entry| entry.path.len() > 1);
+    let text = |entry: image::Entry| {
+        let name = String::from_utf8(entry.path).unwrap();
+        fs::read(world.path(&format!("traces{name}"))).unwrap()
+    };
+    let traces: Vec<u8> = files.flat_map(text).collect();
+    fs::remove_dir_all(world.path("traces")).unwrap();
+    String::from_utf8_lossy(&traces).into_owned()
 }
 
 /// How many bytes of the store a run reads, in percent of what its store paths hold.
@@ -108,18 +119,44 @@ fn plans_say_what_is_a_bound() {
         "disk.toml",
         (spec.replace("format = \"ext4\"", uuid) + disk).as_bytes(),
     );
-    assert_snapshot!(world.done(&["plan", "disk.toml"]), @"");
-    assert_snapshot!(world.done(&["plan", "disk.toml", "--exact"]), @"");
+    assert_snapshot!(world.done(&["plan", "disk.toml"]), @r"
+    fs.root → root.ext4: ext4, at most 77.1 MiB; at least 64 MiB free (64 MiB promised), 54 inodes used, journal at most 4 MiB
+    
+    disk → x.img: at most 79 MiB, 512-byte sectors; no region is larger, or lies farther
+      first sector      sectors        size     content       slack  region
+                 0            1       512 B       512 B         0 B  protective MBR
+                 1            1       512 B       512 B         0 B  GPT header
+                 2           32      16 KiB      16 KiB         0 B  GPT entries
+                34         2014    1007 KiB                          free
+              2048       158088    77.1 MiB                          partition root, number 1, linux
+            160136         1623   811.5 KiB                          free
+            161759           32      16 KiB      16 KiB         0 B  backup GPT entries
+            161791            1       512 B       512 B         0 B  backup GPT header
+    ");
+    assert_snapshot!(world.done(&["plan", "disk.toml", "--exact"]), @r"
+    fs.root → root.ext4: ext4, 76.9 MiB; 65.6 MiB free (64 MiB promised), 54 of 6144 inodes used, journal 4 MiB
+    
+    disk → x.img: 78 MiB, 512-byte sectors
+      first sector      sectors        size     content       slack  region
+                 0            1       512 B       512 B         0 B  protective MBR
+                 1            1       512 B       512 B         0 B  GPT header
+                 2           32      16 KiB      16 KiB         0 B  GPT entries
+                34         2014    1007 KiB                          free
+              2048       157496    76.9 MiB    76.9 MiB         0 B  partition root, number 1, linux
+            159544          167    83.5 KiB                          free
+            159711           32      16 KiB      16 KiB         0 B  backup GPT entries
+            159743            1       512 B       512 B         0 B  backup GPT header
+    ");
     // With a size of its own, what is free is a bound.
     world.edit("disk.toml", "closure = true", "closure = true\nsize = \"100MiB\"");
     let plan = world.done(&["plan", "disk.toml"]);
-    assert_snapshot!(plan.lines().next().unwrap(), @"");
+    assert_snapshot!(plan.lines().next().unwrap(), @"fs.root → root.ext4: ext4, 100 MiB; at least 88.4 MiB free (0 B promised), 54 inodes used, journal 4 MiB");
     let plan = world.done(&["plan", "disk.toml", "--exact"]);
-    assert_snapshot!(plan.lines().next().unwrap(), @"");
+    assert_snapshot!(plan.lines().next().unwrap(), @"fs.root → root.ext4: ext4, 100 MiB; 88.7 MiB free (0 B promised), 54 of 6144 inodes used, journal 4 MiB");
     // A file that fits for its holes alone is read.
     let hollow = fs::File::create(world.store(SYSTEM).join("hollow")).unwrap();
     hollow.set_len(200 << 20).unwrap();
     world.register(&world.hashed());
     let plan = world.done(&["plan", "disk.toml"]);
-    assert_snapshot!(plan.lines().next().unwrap(), @"");
+    assert_snapshot!(plan.lines().next().unwrap(), @"fs.root → root.ext4: ext4, 100 MiB; 88.7 MiB free (0 B promised), 55 of 6144 inodes used, journal 4 MiB");
 }
