@@ -89,7 +89,7 @@ impl Probe<'_> {
     /// The block behind the zeros that a block is the first of.
     fn end_behind(&mut self, block: u64) -> Result<u64> {
         let mut position = ((block + 1) * BLOCK_BYTES).min(self.len);
-        // What is a hole at all is found soon; the rest of a long one goes faster in large parts.
+        // A long hole goes faster in large parts, and behind a short one little is read in vain.
         let mut most = usize::try_from(HOLE_MIN).unwrap_or(CHUNK);
         while position < self.len {
             let len = usize::try_from(self.len - position).map_or(most, |left| left.min(most));
@@ -100,7 +100,7 @@ impl Probe<'_> {
                 return Ok(position / BLOCK_BYTES + zeros as u64);
             }
             position += len as u64;
-            most = CHUNK;
+            most = (2 * most).min(CHUNK);
         }
         Ok(self.count)
     }
