@@ -36,6 +36,7 @@ mod nix_originals;
 mod nix_package;
 mod nix_repart;
 mod nix_segments;
+mod nix_sizes;
 mod nix_stub;
 mod nix_trees;
 mod nix_world;
