@@ -365,6 +365,13 @@ impl Error {
                     | fat::Error::FileTooLarge { .. },
                 ..
             } => Some("leave it out with `exclude`".into()),
+            _ => self.hint_of_size(),
+        }
+    }
+
+    /// What to do about what does not fit.
+    fn hint_of_size(&self) -> Option<String> {
+        match self {
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))
             }
