@@ -54,8 +54,11 @@ fn what_is_fetched_is_what_would_be_made() {
     }
 }
 
+/// What is done to blocks and words.
+type Harm = fn(&mut [u8], &mut [u32]);
+
 /// An entry whose blocks and words somebody has changed, with a digest that vouches for them.
-fn forge(path: &Path, change: fn(&mut [u8], &mut [u32])) {
+fn forge(path: &Path, change: Harm) {
     let mut bytes = fs::read(path).unwrap();
     let end = bytes.len() - 88;
     let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
@@ -85,7 +88,7 @@ fn nobody_who_writes_there_is_believed() {
         let (dir, wanted) = filled(&tree, &options);
         let paths = entries(dir.path());
         let sound: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
-        let harms: [fn(&mut [u8], &mut [u32]); 7] = [
+        let harms: [Harm; 7] = [
             |bytes, _| bytes[0] ^= 4,
             |bytes, _| bytes[bytes.len() / 2] ^= 4,
             // Behind what is compressed.
