@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("fat_read", fat_images()?),
         ("ext4_read", ext4_images()?),
         ("btrfs_read", btrfs_images()?),
+        ("erofs_read", erofs_images()?),
         ("disk_read", disks()?),
         ("uboot_script", scripts()?),
         ("bundle_read", bundles()?),
@@ -24,10 +25,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("nix_registration", registrations()),
         ("squashfs_plan", noises()),
         ("btrfs_plan", noises()),
+        ("erofs_plan", noises()),
         ("fat_plan", noises()),
         ("disk_plan", noises()),
         ("cache_segment", noises()),
         ("archive_tar", archives()?),
+        ("transport_in_place", compressed()?),
+        ("uboot_environment", environments()?),
         ("spec_parse", [SPEC, SPEC_JSON].map(Vec::from).to_vec()),
     ];
     for (target, seeds) in targets {
@@ -45,6 +49,40 @@ const SIGNED: [&[u8]; 2] = [
     include_bytes!("../seeds/signature.der"),
     include_bytes!("../seeds/certificate.der"),
 ];
+
+/// An image in several chunks, as it is compressed here.
+fn compressed() -> Seeds {
+    use image::{Encode as _, Piece};
+    use transport::{Method, Options};
+
+    let mut seeds = Vec::new();
+    for (method, level) in [(Method::Zstd, 1), (Method::Xz, 0)] {
+        let options = Options::new(method, Some(level))?;
+        let (mut encoder, mut out) = (transport::Encoder::new(options, 1)?, Vec::new());
+        encoder.put(&Piece::Bytes(std::sync::Arc::new(noise(3000, 5))), &mut out)?;
+        encoder.put(&Piece::Zeros(5 << 20), &mut out)?;
+        encoder.put(&Piece::Bytes(std::sync::Arc::new(noise(100, 6))), &mut out)?;
+        encoder.finish(&mut out)?;
+        seeds.push(out);
+    }
+    Ok(seeds)
+}
+
+/// One copy, and two.
+fn environments() -> Seeds {
+    let variables = [("BOOT_ORDER", "A B"), ("BOOT_A_LEFT", "3")];
+    let variables = variables
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+        .into();
+    let of = |flags| uboot::EnvironmentOptions {
+        flags,
+        ..uboot::EnvironmentOptions::new(512)
+    };
+    let one = uboot::environment(&variables, &of(None))?;
+    let mut two = uboot::environment(&variables, &of(Some(1)))?;
+    two.extend(uboot::environment(&variables, &of(Some(2)))?);
+    Ok(vec![one, two])
+}
 
 /// Archives of GNU and POSIX, with long names, links, and attributes.
 fn archives() -> Seeds {
@@ -66,7 +104,41 @@ fn archives() -> Seeds {
     Ok(seeds)
 }
 
-/// An unsigned bundle and its manifest.
+/// A bundle of the format plain. Who has signed what, nobody looks at here.
+fn plain_bundle() -> Result<Vec<u8>, Box<dyn Error>> {
+    let image = noise(5000, 9);
+    let digest = "0".repeat(64);
+    let manifest = format!(
+        "[update]\ncompatible=rock64\n\n[image.boot]\nfilename=boot.vfat\nsize={}\nsha256={digest}\n",
+        image.len()
+    );
+    let mut tree = Tree::default();
+    tree.add_at(b"/boot.vfat", Node::file(image))?;
+    tree.add_at(b"/manifest.raucm", Node::file(manifest.into_bytes()))?;
+    let options = squashfs::Options {
+        block_size: 4096,
+        ..squashfs::Options::default()
+    };
+    let spool = Spool::create(Path::new("."))?;
+    let work = squashfs::Work {
+        spool: &spool,
+        threads: 1,
+        digests: &[],
+        progress: &Silent,
+        reuse: None,
+    };
+    let image = squashfs::plan(&tree, &options, &work)?.image;
+    let mut bytes = vec![0; usize::try_from(image.size())?];
+    image.read_exact_at(&mut bytes, 0)?;
+    bytes.extend(DETACHED);
+    bytes.extend(u64::try_from(DETACHED.len())?.to_be_bytes());
+    Ok(bytes)
+}
+
+/// A signature that is detached from what it signs.
+const DETACHED: &[u8] = include_bytes!("../seeds/detached.der");
+
+/// An unsigned bundle and its manifest, and a plain one.
 fn bundles() -> Seeds {
     let image = bundle::ImageOptions {
         manifest: bundle::manifest::Image {
@@ -91,7 +163,7 @@ fn bundles() -> Seeds {
     };
     let unsigned = bundle::plan(&options, &work)?;
     let file = image::Content::Image(std::sync::Arc::new(unsigned.image()?));
-    Ok(vec![file.to_vec()?, unsigned.text().to_vec()])
+    Ok(vec![file.to_vec()?, unsigned.text().to_vec(), plain_bundle()?])
 }
 
 /// Files of several sizes, two levels of directories, and a name that is long for FAT.
@@ -246,6 +318,35 @@ fn without_checksums(mut image: Vec<u8>) -> Vec<u8> {
     image
 }
 
+/// Compressed in each way.
+fn erofs_images() -> Seeds {
+    let mut seeds = Vec::new();
+    for compression in [
+        erofs::Compression::None,
+        erofs::Compression::Lz4 { level: 1 },
+        erofs::Compression::Deflate { level: 6 },
+        erofs::Compression::Zstd { level: 3 },
+    ] {
+        let mut tree = many_files()?;
+        tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+        let options = erofs::Options {
+            compression,
+            cluster: erofs::CLUSTER_MIN,
+            ..erofs::Options::new(Seed::new(b"seed").uuid("fs"))
+        };
+        let spool = Spool::create(Path::new("."))?;
+        let work = erofs::Work {
+            spool: &spool,
+            threads: 1,
+            digests: &[],
+            progress: &Silent,
+            reuse: None,
+        };
+        seeds.push(Sparse::describe(&erofs::plan(&tree, &options, &work)?.image));
+    }
+    Ok(seeds)
+}
+
 /// Compressed in each way, with subvolumes; some without checksums of data, so that streams are reached.
 fn btrfs_images() -> Seeds {
     let mut seeds = Vec::new();
@@ -257,7 +358,7 @@ fn btrfs_images() -> Seeds {
     ] {
         for profile in [btrfs::Profile::Portable, btrfs::Profile::Modern] {
             let mut tree = many_files()?;
-            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900).into_bytes()))?;
             let seed = Seed::new(b"seed");
             let dev = tree.lookup(b"/dev").unwrap_or(NodeId::ROOT);
             let options = btrfs::Options {

@@ -21,6 +21,12 @@ fuzz_target!(|data: &[u8]| {
     }
     let Ok(tree) = tree else { return };
     fuzz::read_files(&tree).expect("contents of a good tree can be read");
+    let structures = file_system.structures().expect("a good tree has places");
+    assert!(
+        structures
+            .iter()
+            .all(|place| place.node.is_none_or(|node| node.index() < tree.len()))
+    );
     let listed = file_system.list(b"/").expect("a good tree has a good root");
     let listed = listed.expect("the root is a directory");
     let names = listed.iter().map(|entry| &*entry.name);

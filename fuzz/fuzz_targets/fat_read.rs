@@ -16,6 +16,12 @@ fuzz_target!(|data: &[u8]| {
     let info = file_system.info();
     if let Ok(tree) = file_system.tree() {
         fuzz::read_files(&tree).expect("contents of a good tree can be read");
+        let structures = file_system.structures().expect("a good tree has places");
+        assert!(
+            structures
+                .iter()
+                .all(|place| place.node.is_none_or(|node| node.index() < tree.len()))
+        );
         assert!(info.expect("a good tree has a good root").size <= size);
     }
 });

@@ -15,5 +15,11 @@ fuzz_target!(|data: &[u8]| {
     assert!(archive.info().used <= size);
     if let Ok(tree) = archive.tree() {
         _ = fuzz::read_files(&tree);
+        let structures = archive.structures().expect("a good tree has places");
+        assert!(
+            structures
+                .iter()
+                .all(|place| place.node.is_none_or(|node| node.index() < tree.len()))
+        );
     }
 });

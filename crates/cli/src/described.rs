@@ -84,10 +84,8 @@ impl Described {
 
 /// The manifests in a folder that make sense, by their names.
 pub(crate) fn beside(folder: &Path) -> Vec<Described> {
-    let folder = match folder.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => folder,
-    };
+    let is_here = folder.as_os_str().is_empty();
+    let folder = if is_here { Path::new(".") } else { folder };
     let Ok(tree) = image::scan(folder, Keep::default()) else {
         return Vec::new();
     };

@@ -65,6 +65,7 @@ pub(crate) fn with_work<T>(
         reuse: Some(Reuse {
             units: &units,
             places,
+            confirm: None,
         }),
     })
 }

@@ -162,7 +162,12 @@ pub struct Spooling<'a> {
     pub step: &'a str,
     /// Where segments may be.
     pub places: Option<Places<'a>>,
+    /// Hears the numbers of the segments that have names and are not nearby, before one is made or kept.
+    pub confirm: Option<&'a Asked<'a>>,
 }
+
+/// Hears which segments, by their numbers, will be made; its error ends the work.
+pub type Asked<'a> = dyn Fn(&[usize]) -> image::Result<()> + Sync + 'a;
 
 impl Spooling<'_> {
     fn near(&self) -> &[&dyn Segments] {

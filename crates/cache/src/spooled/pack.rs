@@ -133,6 +133,10 @@ fn make_missing<B: Blocks>(
 ) -> Result<(), B::Error> {
     let numbers = numbers.iter().copied();
     let missing: Vec<usize> = numbers.filter(|number| spooled[*number].is_none()).collect();
+    if let Some(confirm) = work.confirm {
+        let named = missing.iter().filter(|number| segments[**number].key.is_some());
+        confirm(&named.copied().collect::<Vec<_>>())?;
+    }
     let ranges = missing.iter().map(|number| segments[*number].blocks.clone());
     let fetch = work.places.is_some_and(|places| !places.shared.is_empty());
     let queue = Queue::new(ranges, work.threads.max(1) * AHEAD, fetch);

@@ -84,8 +84,6 @@ pub(crate) enum Command {
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification
     Script(Script),
-    /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
-    Diff(Diff),
     /// Build, sign, verify and look into update bundles
     Bundle(Bundle),
     /// List what is in an image, a bundle, an archive, a device, or what a specification would make
@@ -98,6 +96,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Check all that can be checked of an image, part by part
     Check(Check),
+    /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
+    Diff(Diff),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use disk::read::Disk;
+use disk::read::{Disk, Partition};
 use image::{Content, Structure};
 use inspect::{Inside, Structures, Work, compare};
+use serde_json::Value;
 
 use super::entries::{OptionEntry, RegionEntry};
 use super::options::differences;
-use crate::look::PartitionEntry;
 
 /// What the tables say of the partitions that both have.
 pub(super) fn partitions(a: &Disk, b: &Disk) -> Vec<OptionEntry> {
@@ -17,7 +17,14 @@ pub(super) fn partitions(a: &Disk, b: &Disk) -> Vec<OptionEntry> {
     let theirs = inspect::partition_names(b);
     for (name, before) in inspect::partition_names(a) {
         if let Some((_, after)) = theirs.iter().find(|(other, _)| *other == name) {
-            let entry = |partition| serde_json::to_value(PartitionEntry::new(partition)).unwrap_or_default();
+            let entry = |partition: &Partition| {
+                let mut entry = serde_json::to_value(partition.entry).unwrap_or_default();
+                if let Value::Object(entry) = &mut entry {
+                    entry.insert("start".into(), partition.start.into());
+                    entry.insert("length".into(), partition.size().into());
+                }
+                entry
+            };
             options.extend(differences(
                 &format!("partition {name}: "),
                 &entry(before),

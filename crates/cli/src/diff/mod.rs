@@ -39,10 +39,8 @@ pub(crate) fn run(args: &Diff, threads: usize, ui: &Ui) -> Result<ExitCode, Fail
     } else {
         ui.print(&text::describe(&parts))?;
     }
-    Ok(match parts.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(DIFFERENT),
-    })
+    let code = if parts.is_empty() { 0 } else { DIFFERENT };
+    Ok(ExitCode::from(code))
 }
 
 /// Opens an image, and in it what was asked for. One that is damaged is looked at from outside.
@@ -60,11 +58,9 @@ fn open(image: &Image, args: &Diff, work: &Work, ui: &Ui) -> Result<Inside, Fail
     if let inspect::Spot::Inside(inside) = found.spot {
         return Ok(inside);
     }
-    match found.content() {
-        Some(_) => found.open(work).map_err(failed),
-        None => {
-            let tree = found.tree(false, work).map_err(failed)?;
-            Ok(Inside::of_tree(tree))
-        }
+    if found.content().is_some() {
+        return found.open(work).map_err(failed);
     }
+    let tree = found.tree(false, work).map_err(failed)?;
+    Ok(Inside::of_tree(tree))
 }

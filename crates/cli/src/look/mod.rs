@@ -17,7 +17,6 @@ use crate::args::look::{Cat, Image, Ls};
 use crate::failure::Failure;
 use crate::ui::Ui;
 pub(crate) use check::run as check;
-pub(crate) use entry::PartitionEntry;
 pub(crate) use extract::run as extract;
 pub(crate) use info::{about, run as info};
 pub(crate) use open::{content, open};

@@ -34,7 +34,7 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER a command that does not end, and CLOSURE one that is there.
-const ROWS: [Row; 56] = [
+const ROWS: [Row; 58] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -125,6 +125,8 @@ const ROWS: [Row; 56] = [
     ("info", "a reader", FullOutput, "signed.raucb"),
     ("check", "a keyring", Usual, "signed.raucb --keyring mute"),
     ("check", "a reader of errors", FullErrors, "signed.raucb"),
+    ("diff", "a server", Usual, "spec.toml server.toml"),
+    ("diff", "a reader", FullOutput, "signed.raucb plain.raucb"),
     ("cache info", "a reader", FullOutput, "--cache cache"),
     (
         "cache info",

@@ -111,6 +111,8 @@ fn help() {
       extract      Make a folder or a file of what is in an image, and nothing outside of it
       info         Show what an image is
       check        Check all that can be checked of an image, part by part
+      diff         Compare two images, outputs or specifications: options, files, store paths, and what
+                   an update costs
       cache        Look into the cache of compressed segments, and keep it small and sound
       segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
@@ -125,6 +127,7 @@ fn help() {
 
     Exit codes:
         0  done
+        1  `kiln diff` has found a difference
         2  the command line or the specification makes no sense
         3  an input is missing, unreadable, or not what it claims to be
         4  something does not fit where it shall go

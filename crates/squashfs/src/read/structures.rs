@@ -57,11 +57,7 @@ impl Archive {
                 continue;
             }
             // The list comes behind the blocks that it leads to, and begins with the place of the first.
-            let first = source
-                .read(list, 8)?
-                .try_into()
-                .map(u64::from_le_bytes)
-                .unwrap_or(list);
+            let first = source.read(list, 8)?.try_into().map_or(list, u64::from_le_bytes);
             starts.push((first.min(list), what));
         }
         starts.sort_unstable();

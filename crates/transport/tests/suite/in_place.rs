@@ -58,7 +58,9 @@ fn piped(program: &str, arguments: &str, bytes: &[u8]) -> Vec<u8> {
 
 /// Compares all of it, and pieces that lie across chunks.
 fn assert_reads(file: &[u8], coding: Coding, plain: &[u8], what: &str) {
-    let content = in_place(&Content::from(file), coding).unwrap().expect(what);
+    let Some(content) = in_place(&Content::from(file), coding).unwrap() else {
+        panic!("{what} is not read in place");
+    };
     assert_eq!(content.len(), plain.len() as u64, "{what}");
     for start in (0..plain.len()).rev().step_by(plain.len() / 7 + 1) {
         let end = plain.len().min(start + 300_000);
@@ -149,25 +151,28 @@ fn chunks_have_a_limit() {
     }
 }
 
-/// Two files with indices, and what is in them.
-fn samples() -> &'static [(Coding, Vec<u8>, Vec<u8>)] {
-    static SAMPLES: std::sync::OnceLock<Vec<(Coding, Vec<u8>, Vec<u8>)>> = std::sync::OnceLock::new();
+/// A compressed file.
+struct Sample {
+    coding: Coding,
+    file: Vec<u8>,
+}
+
+/// Files with indices.
+fn samples() -> &'static [Sample] {
+    static SAMPLES: std::sync::OnceLock<Vec<Sample>> = std::sync::OnceLock::new();
     SAMPLES.get_or_init(|| {
         let plain = [noise(5000, 1), vec![7; 90_000], noise(3000, 2)].concat();
-        let zstd: Vec<u8> = (plain.chunks(20_000).map(|part| {
+        let frame = |part: &[u8]| {
             let mut bytes = Vec::with_capacity(zstd_safe::compress_bound(part.len()));
             zstd_safe::compress(&mut bytes, part, 3).unwrap();
             bytes
-        }))
-        .flatten()
-        .collect();
-        let xz = piped("xz", "--block-size=20000 -c", &plain);
+        };
         let (_dir, path) = compressed(Method::Zstd);
-        let seekable = std::fs::read(path).unwrap();
+        let sample = |coding, file| Sample { coding, file };
         vec![
-            (Coding::Zstd, zstd, plain.clone()),
-            (Coding::Xz, xz, plain),
-            (Coding::Zstd, seekable, bytes(&zoo())),
+            sample(Coding::Zstd, plain.chunks(20_000).flat_map(frame).collect()),
+            sample(Coding::Xz, piped("xz", "--block-size=20000 -c", &plain)),
+            sample(Coding::Zstd, std::fs::read(path).unwrap()),
         ]
     })
 }
@@ -181,8 +186,8 @@ proptest! {
         which in 0usize..3,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 1..3),
     ) {
-        let (coding, good, _) = &samples()[which];
-        let mut file = good.clone();
+        let Sample { coding, file } = &samples()[which];
+        let mut file = file.clone();
         for (at, is_at_end, value) in changes {
             // The index is small, and worth more tries.
             let at = if is_at_end { file.len() - 1 - at.index(file.len().min(150)) } else { at.index(file.len()) };

@@ -1,6 +1,6 @@
 //! Compressed images and block maps: what is in them, and what outside tools say of them.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 mod block_maps;
 mod encoding;

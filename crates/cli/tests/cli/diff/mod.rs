@@ -22,7 +22,8 @@ pub(crate) fn differs(world: &World, args: &[&str]) -> String {
 pub(crate) fn part<'a>(parts: &'a Value, path: &str) -> &'a Value {
     let list = parts.as_array().unwrap();
     let found = list.iter().find(|part| part["path"] == path);
-    found.unwrap_or_else(|| panic!("no {path}: {parts:#}"))
+    assert!(found.is_some(), "no {path}: {parts:#}");
+    found.unwrap()
 }
 
 pub(crate) fn json(text: &str) -> Value {

@@ -68,9 +68,8 @@ fn places_in_ext4_have_names() {
                 .collect()
         };
         for number in ["0", "1"] {
-            let [blocks, inodes, table] = group(number)[..] else {
-                panic!()
-            };
+            let at = group(number);
+            let (blocks, inodes, table) = (at[0], at[1], at[2]);
             assert_eq!(name(blocks), format!("block bitmap of group {number}"));
             assert_eq!(name(inodes), format!("inode bitmap of group {number}"));
             assert_eq!(name(table + 3), format!("inode table of group {number}"));
