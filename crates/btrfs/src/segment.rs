@@ -372,7 +372,7 @@ mod tests {
             word in any::<u32>(),
             flips in 0_u32..3,
         ) {
-            let (_, stored, mut bytes) = block(ALL[kind], 20_000);
+            let (_, stored, mut bytes) = block(ALL[kind], 70_000);
             // Most of what matters stands at the beginning.
             let near = 32.min(bytes.len());
             for (number, (place, byte)) in changes.into_iter().enumerate() {

@@ -171,34 +171,32 @@ impl Progress for Made {
 fn cold_is_warm_for_every_compressor_and_number_of_threads() {
     let tree = tree();
     for compression in COMPRESSING {
-        for equal_files in [EqualFiles::Shared, EqualFiles::Apart] {
+        for (equal_files, threads) in [(EqualFiles::Shared, 8), (EqualFiles::Apart, 1)] {
             let options = Options {
                 equal_files,
                 ..options(compression)
             };
             let wanted = cold(&tree, &options);
-            for threads in [1, 8] {
-                let dir = tempfile::tempdir().unwrap();
-                for round in ["cold", "warm"] {
-                    let (cache, made) = (cache(dir.path()), Made::default());
-                    let near: [&dyn Segments; 1] = [&cache];
-                    let places = Places {
-                        near: &near,
-                        shared: &[],
-                    };
-                    let planned = with_work(&tree, threads, places, &made, |work| {
-                        btrfs::plan(&tree, &options, work).unwrap()
-                    });
-                    assert!(bytes(&planned) == wanted, "{compression:?} {round}");
-                    assert_eq!(cache.warnings(), Vec::<String>::new());
-                    assert_eq!(made.0.into_inner() == 0, round == "warm");
-                    assert_eq!(entries(dir.path()).len(), planned.segments.len());
-                }
-                // A place behind one that has everything is asked for nothing.
-                let (behind, cache) = (Counting::default(), cache(dir.path()));
-                plan(&tree, &options, threads, &[&cache, &behind]);
-                assert_eq!(behind.asked.into_inner() + behind.kept.into_inner(), 0);
+            let dir = tempfile::tempdir().unwrap();
+            for round in ["cold", "warm"] {
+                let (cache, made) = (cache(dir.path()), Made::default());
+                let near: [&dyn Segments; 1] = [&cache];
+                let places = Places {
+                    near: &near,
+                    shared: &[],
+                };
+                let planned = with_work(&tree, threads, places, &made, |work| {
+                    btrfs::plan(&tree, &options, work).unwrap()
+                });
+                assert!(bytes(&planned) == wanted, "{compression:?} {round}");
+                assert_eq!(cache.warnings(), Vec::<String>::new());
+                assert_eq!(made.0.into_inner() == 0, round == "warm");
+                assert_eq!(entries(dir.path()).len(), planned.segments.len());
             }
+            // A place behind one that has everything is asked for nothing.
+            let (behind, cache) = (Counting::default(), cache(dir.path()));
+            plan(&tree, &options, threads, &[&cache, &behind]);
+            assert_eq!(behind.asked.into_inner() + behind.kept.into_inner(), 0);
         }
     }
     assert!(

@@ -54,8 +54,11 @@ fn what_is_fetched_is_what_would_be_made() {
     }
 }
 
+/// What is done to blocks and words.
+type Harm = fn(&mut [u8], &mut [u32]);
+
 /// An entry whose blocks and words somebody has changed, with a digest that vouches for them.
-fn forge(path: &Path, change: fn(&mut [u8], &mut [u32])) {
+fn forge(path: &Path, change: Harm) {
     let mut bytes = fs::read(path).unwrap();
     let end = bytes.len() - 88;
     let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
