@@ -16,6 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("fat_read", fat_images()?),
         ("ext4_read", ext4_images()?),
         ("btrfs_read", btrfs_images()?),
+        ("erofs_read", erofs_images()?),
         ("disk_read", disks()?),
         ("uboot_script", scripts()?),
         ("bundle_read", bundles()?),
@@ -24,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("nix_registration", registrations()),
         ("squashfs_plan", noises()),
         ("btrfs_plan", noises()),
+        ("erofs_plan", noises()),
         ("fat_plan", noises()),
         ("disk_plan", noises()),
         ("cache_segment", noises()),
@@ -316,6 +318,35 @@ fn without_checksums(mut image: Vec<u8>) -> Vec<u8> {
     image
 }
 
+/// Compressed in each way.
+fn erofs_images() -> Seeds {
+    let mut seeds = Vec::new();
+    for compression in [
+        erofs::Compression::None,
+        erofs::Compression::Lz4 { level: 1 },
+        erofs::Compression::Deflate { level: 6 },
+        erofs::Compression::Zstd { level: 3 },
+    ] {
+        let mut tree = many_files()?;
+        tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+        let options = erofs::Options {
+            compression,
+            cluster: erofs::CLUSTER_MIN,
+            ..erofs::Options::new(Seed::new(b"seed").uuid("fs"))
+        };
+        let spool = Spool::create(Path::new("."))?;
+        let work = erofs::Work {
+            spool: &spool,
+            threads: 1,
+            digests: &[],
+            progress: &Silent,
+            reuse: None,
+        };
+        seeds.push(Sparse::describe(&erofs::plan(&tree, &options, &work)?.image));
+    }
+    Ok(seeds)
+}
+
 /// Compressed in each way, with subvolumes; some without checksums of data, so that streams are reached.
 fn btrfs_images() -> Seeds {
     let mut seeds = Vec::new();
@@ -327,7 +358,7 @@ fn btrfs_images() -> Seeds {
     ] {
         for profile in [btrfs::Profile::Portable, btrfs::Profile::Modern] {
             let mut tree = many_files()?;
-            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900).into_bytes()))?;
             let seed = Seed::new(b"seed");
             let dev = tree.lookup(b"/dev").unwrap_or(NodeId::ROOT);
             let options = btrfs::Options {

@@ -155,6 +155,7 @@ fn plan(tree: &Tree, near: &[&dyn Segments], shared: &[Shared]) -> Result<Vec<u8
         reuse: Some(Reuse {
             units: &units,
             places: Places { near, shared },
+            confirm: None,
         }),
     };
     let options = Options {

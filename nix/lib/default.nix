@@ -9,6 +9,8 @@
 #   name        what the derivation is called, and the specification, from which ids derive unless there is a seed;
 #               {version} and {series} in it are replaced
 #   closure     the store paths whose closure is packed: packages, or a [closure] with keys of Kiln's
+#   closureCheck
+#               "sizes": store paths are not hashed, since Nix vouches for what its sandbox has; "full" when not given
 #   toplevel    the system among them; the only path of `closure` when there is just one
 #   prepare     shell that runs first, in the folder where relative paths of the specification start
 #   finish      shell that runs last, when all outputs lie in $out
@@ -29,6 +31,7 @@ let
   ours = [
     "asTree"
     "closure"
+    "closureCheck"
     "file"
     "finish"
     "flags"
@@ -100,7 +103,8 @@ let
             closure = {
               from = ".attrs.json";
             }
-            // (if toplevel == null then { } else { toplevel = "${toplevel}"; });
+            // (if toplevel == null then { } else { toplevel = "${toplevel}"; })
+            // (if args ? closureCheck then { check = args.closureCheck; } else { });
           }
         else if builtins.isList closure then
           { }

@@ -72,6 +72,7 @@ let
   keys = import ./keys.nix;
   # Of Kiln's functions in Nix.
   ours = [
+    "closureCheck"
     "finish"
     "flags"
     "hydra"

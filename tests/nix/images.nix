@@ -84,6 +84,13 @@ in
       label = "NIXOS";
       database = true;
     };
+    sizes = images.mkExt4Fs {
+      name = "lib-ext4";
+      closure = small;
+      closureCheck = "sizes";
+      label = "NIXOS";
+      database = true;
+    };
     fat = images.mkFat {
       name = "lib-fat";
       part = "boot";

@@ -271,6 +271,8 @@ const _: () = assert!(SECTOR == 4096 && BLOCK_MAX / SECTOR < 1 << SECTORS_BITS);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Compression;
     use crate::compress::Compressor;
@@ -356,6 +358,37 @@ mod tests {
             let mut damaged = bytes.clone();
             damaged[5] ^= 0x40;
             refused(&damaged, stored);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+        /// Whatever stands there: what is accepted has the right length, and nothing panics.
+        #[test]
+        fn anything_is_looked_at(
+            kind in 0_usize..3,
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            word in any::<u32>(),
+            flips in 0_u32..3,
+        ) {
+            let (_, stored, mut bytes) = block(ALL[kind], 20_000);
+            // Most of what matters stands at the beginning.
+            let near = 32.min(bytes.len());
+            for (number, (place, byte)) in changes.into_iter().enumerate() {
+                let end = if number % 2 == 0 { near } else { bytes.len() };
+                bytes[place.index(end)] = byte;
+            }
+            let word = if flips == 0 { word | OURS } else { stored.word() };
+            let mut looker = Looker::new().unwrap();
+            if let Some(stored) = Stored::of_word(word)
+                && stored.compression != compression::NONE
+            {
+                let _ = Looker::look(stored, &bytes);
+                if let Ok(found) = looker.decompress(stored, &bytes) {
+                    prop_assert_eq!(found.len(), stored.len as usize);
+                }
+            }
         }
     }
 

@@ -314,6 +314,7 @@ fn squash(
         reuse: work.segments.map(|places| squashfs::Reuse {
             units: &unnamed,
             places,
+            confirm: None,
         }),
     };
     let squashing = squashfs::Options {

@@ -159,7 +159,7 @@ mod tests {
         }
         assert!(parts.read_exact_at(&mut [0; 2], 13).is_err());
         // Nobody has to believe what a record says.
-        for lie in [10..5, 200..u64::MAX, u64::MAX..u64::MAX] {
+        for lie in [Range { start: 10, end: 5 }, 200..u64::MAX, u64::MAX..u64::MAX] {
             let parts = Parts::of(&record(&[lie.clone(), lie]), &source).unwrap();
             assert!(parts.read_exact_at(&mut [0; 2], 0).is_err());
         }

@@ -47,11 +47,11 @@ pub use earlier::{Earlier, Record};
 pub use even::is_even;
 pub use folder::Cache;
 pub use key::{Checksum, Fields, Key};
-pub use names::{Names, Outline, Reuse};
+pub use names::{Confirm, Names, Outline, Reuse};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared, Take};
 pub use shelf::Shelf;
-pub use spooled::{Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
+pub use spooled::{Asked, Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 pub use uploads::{Sent, Uploads};
 

@@ -1,6 +1,6 @@
 //! How files are named in keys, and what segments are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use image::{NodeId, Tree};
 
@@ -15,7 +15,13 @@ pub struct Reuse<'a> {
     pub units: &'a BTreeMap<NodeId, [u8; 32]>,
     /// Where segments may be.
     pub places: Places<'a>,
+    /// Where nobody has compared units with their hashes yet: does that for those that will name segments which are not found
+    /// nearby, before they do.
+    pub confirm: Option<&'a Confirm<'a>>,
 }
+
+/// Compares units, by their roots, with their hashes.
+pub type Confirm<'a> = dyn Fn(&BTreeSet<NodeId>) -> image::Result<()> + Sync + 'a;
 
 /// The names of files: the hash of a file's unit and its path there, or, where there is no such hash, the hash of the
 /// file's bytes.

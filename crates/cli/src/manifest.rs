@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::{Digests, Written};
 use serde::Serialize;
-use spec::{Detail, Gathered};
+use spec::{Detail, Gathered, Hashes};
 
 use crate::layouts::{self, LayoutEntry};
 use crate::reuse::{Place, SCHEMA, SegmentEntry, SegmentsEntry};
@@ -26,6 +26,9 @@ pub(crate) struct Manifest {
     pub(crate) toplevel: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) layouts: Vec<LayoutEntry>,
+    /// How store paths were compared with their registration, when not in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) closure_check: Option<&'static str>,
     pub(crate) closure: Vec<PathEntry>,
 }
 
@@ -156,6 +159,7 @@ impl Manifest {
             nar_hash: info.nar_hash.map(|hash| hash.to_string()),
             nar_size: info.nar_size,
         };
+        let has_paths = !gathered.closure.paths().is_empty();
         Manifest {
             schema: SCHEMA,
             kiln: env!("CARGO_PKG_VERSION"),
@@ -165,6 +169,7 @@ impl Manifest {
             disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
             toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
             layouts: layouts::entries(gathered),
+            closure_check: (has_paths && gathered.hashes != Hashes::Compared).then_some("sizes"),
             closure: gathered.closure.paths().iter().map(path).collect(),
         }
     }

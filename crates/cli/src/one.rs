@@ -325,6 +325,7 @@ impl Source {
             netrc_file: None,
             store_root: self.store_root.clone(),
             toplevel: None,
+            check: None,
         });
         Spec {
             schema: 1,

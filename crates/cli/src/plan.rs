@@ -54,6 +54,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
             layouts: layouts::entries(&gathered),
             disk,
             disk_file: file,
+            disk_estimate: plan.disk_is_bound,
             bundle: plan.bundle.as_ref().map(BundleEntry::new),
         });
     }
@@ -62,7 +63,13 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         part.describe(&mut text);
     }
     if let Some((disk, file)) = &disk {
-        describe_disk(disk, file, &mut text);
+        let is_fixed = spec.disk.as_ref().is_some_and(|disk| disk.size.is_some());
+        let bound = match (plan.disk_is_bound, is_fixed) {
+            (false, _) => ["", ""],
+            (true, true) => ["", BOUND],
+            (true, false) => ["at most ", BOUND],
+        };
+        describe_disk(disk, file, bound, &mut text);
         text.push('\n');
     }
     if let Some(bundle) = &plan.bundle {
@@ -82,6 +89,9 @@ struct Report<'a> {
     disk: Option<DiskEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disk_file: Option<&'a str>,
+    /// Whether regions are at most as large, and lie at most as far, as the disk says.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    disk_estimate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<BundleEntry<'a>>,
 }
@@ -180,6 +190,8 @@ enum DetailEntry {
         free_inodes: u64,
         promised_inodes: u64,
         journal: u64,
+        /// Whether files were not read for their holes, so that `free` is the least.
+        free_estimate: bool,
     },
     Btrfs {
         uuid: String,
@@ -261,7 +273,13 @@ impl PartEntry {
                 free: usage.free,
                 promised: usage.promised,
             },
-            Detail::Ext4 { usage, uuid } => DetailEntry::Ext4 {
+            Detail::Ext4 {
+                usage,
+                uuid,
+                is_bound,
+                ..
+            } => DetailEntry::Ext4 {
+                free_estimate: *is_bound,
                 uuid: uuid.to_string(),
                 groups: usage.groups,
                 inodes: usage.inodes,
@@ -350,16 +368,26 @@ impl PartEntry {
                 inodes,
                 free_inodes,
                 journal,
+                free_estimate,
                 ..
-            } => writeln!(
-                text,
-                "{} → {files}: ext4, {bytes}; {} free ({} promised), {} of {inodes} inodes used, journal {}",
-                self.part,
-                size(*free),
-                size(*promised),
-                inodes - free_inodes,
-                size(*journal)
-            ),
+            } => {
+                let most = if self.estimate { "at most " } else { "" };
+                let least = if *free_estimate { "at least " } else { "" };
+                let _ = write!(
+                    text,
+                    "{} → {files}: ext4, {most}{bytes}; {least}{} free ({} promised)",
+                    self.part,
+                    size(*free),
+                    size(*promised)
+                );
+                let (used, journal) = (inodes - free_inodes, size(*journal));
+                let of = if *free_estimate {
+                    String::new()
+                } else {
+                    format!(" of {inodes}")
+                };
+                writeln!(text, ", {used}{of} inodes used, journal {most}{journal}")
+            }
             DetailEntry::Btrfs { usage: None, .. } => writeln!(
                 text,
                 "{} → {files}: btrfs, at most {bytes} (files are not read)",
@@ -397,10 +425,19 @@ impl PartEntry {
     }
 }
 
-fn describe_disk(disk: &DiskEntry, file: &str, text: &mut String) {
+/// What is said of regions whose sizes follow from estimates.
+const BOUND: &str = "; no region is larger, or lies farther";
+
+/// `bound` is what stands before its size, and what is said of the regions.
+fn describe_disk(disk: &DiskEntry, file: &str, bound: [&str; 2], text: &mut String) {
+    let [most, bound] = bound;
     let end = disk.regions.last().map_or(0, |region| region.end);
     let sectors = disk.sector_size;
-    let _ = writeln!(text, "disk → {file}: {}, {sectors}-byte sectors", size(end));
+    let _ = writeln!(
+        text,
+        "disk → {file}: {most}{}, {sectors}-byte sectors{bound}",
+        size(end)
+    );
     let _ = writeln!(
         text,
         "  {:>12} {:>12} {:>11} {:>11} {:>11}  region",

@@ -149,6 +149,7 @@ impl Stored {
             netrc_file: None,
             store_root: self.store_root.clone(),
             toplevel: None,
+            check: None,
         }
     }
 }

@@ -42,7 +42,7 @@ pub mod read;
 use uuid::Uuid;
 
 pub use error::{Error, LargeFile};
-pub use plan::{Planned, Usage, plan};
+pub use plan::{Planned, Usage, bound, plan};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

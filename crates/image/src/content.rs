@@ -377,14 +377,19 @@ impl Reader<'_> {
     pub fn fill(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let len = usize::try_from(self.remaining()).map_or(buffer.len(), |left| left.min(buffer.len()));
         let buffer = &mut buffer[..len];
-        let done = match &self.file {
-            Some(file) => FileExt::read_exact_at(file, buffer, self.position),
-            None => self.content.read_exact_at(buffer, self.position),
-        };
-        done.map_err(|source| self.failed(source))?;
+        self.read_at(buffer, self.position)?;
         self.finder = self.finder.take().and_then(|finder| finder.see(buffer));
         self.position += len as u64;
         Ok(len)
+    }
+
+    /// Fills a buffer with the bytes from a place on. What was read so counts for nothing else.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], start: u64) -> Result<()> {
+        let done = match &self.file {
+            Some(file) => FileExt::read_exact_at(file, buffer, start),
+            None => self.content.read_exact_at(buffer, start),
+        };
+        done.map_err(|source| self.failed(source))
     }
 
     /// The file that the next bytes come from, and where they are in it, when they come from one.

@@ -55,4 +55,4 @@ pub use write::{
     Digests, Encode, Folder, Listen, Nameless, Obstacle, Owners, Piece, Sums, Target, Through, Written,
     abandon, write, write_tree,
 };
-pub use zeros::DataFinder;
+pub use zeros::{DataFinder, find_data_runs};

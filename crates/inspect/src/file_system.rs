@@ -6,6 +6,10 @@ use crate::Result;
 use crate::format::Format;
 
 /// A file system that is open.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and none is in a list"
+)]
 #[derive(Clone, Debug)]
 pub enum FileSystem {
     /// A squashfs.

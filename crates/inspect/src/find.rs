@@ -36,6 +36,10 @@ pub struct Found {
 }
 
 /// What is at a path.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and none is in a list"
+)]
 #[derive(Clone, Debug)]
 pub enum Spot {
     /// What was opened, or something in it that the path went into.
@@ -187,6 +191,10 @@ fn enter(content: Content, walked: &[u8], asked: &Asked, work: &Work) -> Result<
 }
 
 /// Where a way through files ends.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and none is in a list"
+)]
 enum Stop {
     At(Found),
     /// At a file that the path goes on behind: its path in this file system, and its bytes.
@@ -280,7 +288,6 @@ fn in_files(inside: &Inside, names: &mut Names, walked: &[u8], asked: &Asked) ->
                 let folder = [walked, &folder].concat();
                 return Err(missing(&name, &folder, asked, &siblings));
             }
-            Some(Step::Folder) => {}
             Some(Step::Link(target)) if !names.is_empty() || asked.follows => {
                 links += 1;
                 if links > LINKS_MAX {

@@ -28,6 +28,10 @@ pub struct Inside {
 }
 
 /// What bytes are, opened.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few of them, and none is in a list"
+)]
 #[derive(Clone, Debug)]
 pub enum What {
     /// A disk: its table was read.

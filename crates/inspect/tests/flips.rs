@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -136,19 +136,19 @@ fn view(image: &Flipped, contents: bool) -> Result<Vec<String>, Error> {
     found.list(true, &work(), &mut |item: Item| -> Result<(), Error> {
         let mut line = image::show(item.path);
         if let Some(node) = item.node {
-            line += &format!(" {:?}", node.meta);
+            write!(line, " {:?}", node.meta).unwrap();
             match &node.kind {
-                Kind::File(content) if contents => line += &format!(" {:?}", content.to_vec()?),
-                Kind::File(content) => line += &format!(" {}", content.len()),
+                Kind::File(content) if contents => write!(line, " {:?}", content.to_vec()?).unwrap(),
+                Kind::File(content) => write!(line, " {}", content.len()).unwrap(),
                 Kind::Directory(_) => {}
-                other => line += &format!(" {other:?}"),
+                other => write!(line, " {other:?}").unwrap(),
             }
         }
         if let Some(part) = item.part {
             if let Some(problem) = part.problem {
                 return Err(problem);
             }
-            line += &format!(" {:?} {} {:?}", part.format, part.size, part.partition);
+            write!(line, " {:?} {} {:?}", part.format, part.size, part.partition).unwrap();
         }
         lines.push(line);
         Ok(())
@@ -231,7 +231,7 @@ fn ext4_but_for_contents() {
     let image = ext4::plan(&rich_tree(), &ext4::Options::new(id, id))
         .unwrap()
         .image;
-    let labels: BTreeMap<String, ()> = image.map().into_iter().map(|line| (line.label, ())).collect();
+    let labels: Vec<String> = image.map().into_iter().map(|line| line.label).collect();
     let parts = parts(&image, |label| {
         label.starts_with('/') || label.contains("journal")
     });
@@ -306,7 +306,11 @@ fn a_boot_script() {
         time: 1,
     };
     let script = uboot::script(&b"echo hello\n".repeat(40), &options).unwrap();
-    let (missed, seen) = missed(&script, &[0..script.len() as u64], Seen::Anything);
+    let (missed, seen) = missed(
+        &script,
+        std::slice::from_ref(&(0..script.len() as u64)),
+        Seen::Anything,
+    );
     assert_eq!((missed, seen), (Vec::new(), FLIPS));
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::closure::Closure;
 use crate::error::{Difference, Error, Result, SHOWN_MAX};
-use crate::nar::{Hashed, Hasher};
+use crate::nar::{self, Hashed, Hasher};
 use crate::store_path::StorePath;
 
 /// What to do about a store path that is not what was registered.
@@ -20,6 +20,49 @@ pub enum Mismatch {
     /// The closure gets the hash and size that were found. A path that was built twice with other bytes is
     /// registered as one and lies in the store as the other.
     Rehash,
+}
+
+/// How store paths are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checking {
+    /// What becomes of a path that is not what was registered.
+    pub mismatch: Mismatch,
+    /// How much of a path is read.
+    pub depth: Depth,
+    /// Which digests are computed on the way.
+    pub wanted: Wanted,
+}
+
+/// How much of a store path is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// All of it, and its NAR's hash and size are compared.
+    #[default]
+    Full,
+    /// Names and lengths, which its NAR's size follows from, and only that is compared; it counts lengths in steps of eight
+    /// bytes. Paths whose hash or size is not registered are read.
+    Sizes,
+}
+
+/// Which files get a digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// None.
+    #[default]
+    None,
+    /// Those that are read and have the length of another one: the others cannot have duplicates.
+    Repeated,
+}
+
+impl From<Mismatch> for Checking {
+    /// Everything is read, and digests are for all who may need them.
+    fn from(mismatch: Mismatch) -> Checking {
+        Checking {
+            mismatch,
+            depth: Depth::Full,
+            wanted: Wanted::Repeated,
+        }
+    }
 }
 
 /// SHA-256 digests of files, by [`NodeId::index`]. Only regular files of store paths whose length another file
@@ -39,27 +82,36 @@ pub struct Checked {
 /// parallel. A path whose hash is not known gets the one that was found.
 ///
 /// # Errors
-/// When paths are not what was registered and `policy` is to fail; when something cannot be read; when a path is
+/// When paths are not what was registered and that shall fail; when something cannot be read; when a path is
 /// not in the tree.
 pub fn check(
     closure: &mut Closure,
     tree: &Tree,
     progress: &dyn Progress,
-    policy: Mismatch,
+    checking: impl Into<Checking>,
 ) -> Result<Checked> {
-    let jobs = jobs(closure, tree)?;
+    let Checking {
+        mismatch,
+        depth,
+        wanted,
+    } = checking.into();
+    let mut jobs = jobs(closure, tree)?;
+    let mut found = match depth {
+        Depth::Full => Vec::new(),
+        Depth::Sizes => measure(&mut jobs, closure, tree)?,
+    };
     progress.begin("checking store paths", jobs.iter().map(|job| job.len).sum());
-    let repeated = repeated_lens(tree);
+    let repeated = match wanted {
+        Wanted::None => BTreeMap::new(),
+        Wanted::Repeated => repeated_lens(tree),
+    };
     let wants_digest = |len| repeated.get(&len).is_some_and(|repeats| *repeats);
     // A bridge hands out one job at a time in this order; splitting the list would start with small ones too.
-    let mut found: Vec<(usize, Result<Hashed>)> = jobs
-        .into_iter()
-        .par_bridge()
-        .map_init(
-            || Hasher::new(tree, &wants_digest, progress),
-            |hasher, job| (job.position, hasher.hash(job.root)),
-        )
-        .collect();
+    let hashed = jobs.into_iter().par_bridge().map_init(
+        || Hasher::new(tree, &wants_digest, progress),
+        |hasher, job| (job.position, hasher.hash(job.root)),
+    );
+    found.par_extend(hashed);
     found.sort_unstable_by_key(|(position, _)| *position);
 
     let mut checked = Checked {
@@ -83,7 +135,7 @@ pub fn check(
             });
         }
     }
-    match policy {
+    match mismatch {
         Mismatch::Fail if !checked.rehashed.is_empty() => {
             let mut shown = checked.rehashed;
             let count = shown.len();
@@ -92,6 +144,25 @@ pub fn check(
         }
         Mismatch::Fail | Mismatch::Rehash => Ok(checked),
     }
+}
+
+/// Takes the jobs away whose paths have the size that is registered, as their names and lengths tell, and answers what was
+/// found of these. The others are read: what differs is told with its hash.
+fn measure(jobs: &mut Vec<Job>, closure: &Closure, tree: &Tree) -> Result<Vec<(usize, Result<Hashed>)>> {
+    let mut found = Vec::with_capacity(jobs.len());
+    let mut others = Vec::new();
+    for job in std::mem::take(jobs) {
+        let info = &closure.paths()[job.position];
+        match (info.nar_hash, info.nar_size) {
+            (Some(hash), Some(size)) if nar::size(tree, job.root)? == size => {
+                let digests = Vec::new();
+                found.push((job.position, Ok(Hashed { hash, size, digests })));
+            }
+            _ => others.push(job),
+        }
+    }
+    *jobs = others;
+    Ok(found)
 }
 
 /// One store path that is to be read.

@@ -70,7 +70,7 @@ mod trust;
 mod workers;
 
 pub use cache::{Caches, Fetching, Found as FoundInCaches};
-pub use check::{Checked, Digests, Mismatch, check};
+pub use check::{Checked, Checking, Depth, Digests, Mismatch, Wanted, check};
 pub use closure::{Closure, PathInfo};
 pub use database::{DATABASE_DIR, database, database_folder};
 pub use download::DownloadDir;

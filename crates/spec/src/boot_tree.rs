@@ -167,7 +167,7 @@ mod tests {
             archives: BTreeMap::new(),
             roots: BTreeMap::new(),
             rehashed: Vec::new(),
-            checked: true,
+            hashes: crate::Hashes::Compared,
             toplevel: Some(system(toplevel).parse().unwrap()),
             seed: Seed::new(b""),
             name: "x".into(),

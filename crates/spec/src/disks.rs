@@ -37,6 +37,19 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
     Ok((planned, outputs::disk(disk, planner.gathered)))
 }
 
+/// Whether there is a region that is as large as its content, which was only estimated.
+pub(crate) fn is_bound(spec: &Spec, planner: &mut Planner) -> Result<bool> {
+    let regions = spec.disk.iter().flat_map(|disk| &disk.region);
+    for region in regions.filter(|region| region.size.is_none()) {
+        if let Some(name) = &region.content
+            && planner.part(name)?.is_estimate()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Finds what is wrong with a disk before its file systems are made, which can take minutes. Their places are
 /// known only when their sizes are; then the answer is where each region begins.
 pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u64>> {

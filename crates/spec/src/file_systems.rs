@@ -1,14 +1,16 @@
 //! File systems: trees and keys become contents, each by its own format.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use image::{Content, Spool, Tree};
+use image::{Content, NodeId, Spool, Tree};
 use squashfs::UnitUsage;
 
 use crate::error::{Error, Result};
+use crate::gather::Hashes;
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, id, layouts, outputs, subvolumes};
+use crate::{formats, hash_trees, id, outputs, subvolumes};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -21,7 +23,7 @@ impl Planner<'_> {
         let (content, detail) = match fs.format {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
-            Format::Ext4 => self.ext4(&part, fs, &tree)?,
+            Format::Ext4 => self.ext4(&part, key, fs, &tree)?,
             Format::Btrfs => self.btrfs(&part, fs, &tree)?,
             // Its tree is empty: it has no key that puts something there.
             Format::Swap => self.swap(&part, fs)?,
@@ -83,9 +85,12 @@ impl Planner<'_> {
         let spool = &*kept.insert(Spool::create(folder)?);
         let digests = self.digests(fs);
         let units = id::unit_hashes(tree, self.gathered);
+        let refused: Mutex<Option<Error>> = Mutex::default();
+        let confirm = |roots: &BTreeSet<NodeId>| self.confirm(tree, roots, &refused);
         let reuse = self.work.segments.map(|places| squashfs::Reuse {
             units: &units,
             places,
+            confirm: self.is_unsure().then_some(&confirm as _),
         });
         let work = squashfs::Work {
             spool,
@@ -94,7 +99,11 @@ impl Planner<'_> {
             progress: self.work.progress,
             reuse,
         };
-        let planned = squashfs::plan(tree, &options, &work).map_err(failed)?;
+        let planned = squashfs::plan(tree, &options, &work);
+        if let Some(error) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let planned = planned.map_err(failed)?;
         let largest = largest(planned.units);
         let detail = Detail::Squashfs {
             content_len,
@@ -123,17 +132,48 @@ impl Planner<'_> {
         Ok((Content::Image(Arc::new(planned.image)), detail))
     }
 
-    fn ext4(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+    fn ext4(&self, part: &str, key: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
         let options = formats::ext4_options(part, fs, self.sector_size(), self.gathered.seed)?;
-        let planned = ext4::plan(tree, &options).map_err(|source| Error::Ext4 {
+        let bound = match self.work.squashing {
+            // Whatever it is a file in has to know its size.
+            Squashing::Estimate if !self.is_a_file(key) => ext4::bound(tree, &options).ok(),
+            _ => None,
+        };
+        // What does not fit without holes may fit with them.
+        let planned = bound.map_or_else(|| ext4::plan(tree, &options), Ok);
+        let ext4::Planned {
+            image,
+            mut usage,
+            is_bound,
+        } = planned.map_err(|source| Error::Ext4 {
             part: part.to_string(),
             source,
         })?;
-        let detail = Detail::Ext4 {
-            usage: planned.usage,
-            uuid: options.uuid,
+        let estimate = is_bound && fs.size.is_none();
+        let content = if estimate {
+            // What is free beyond the promise follows from the size, which is less.
+            usage.free = usage.promised;
+            Content::Zeros(image.size())
+        } else {
+            Content::Image(Arc::new(image))
         };
-        Ok((Content::Image(Arc::new(planned.image)), detail))
+        let detail = Detail::Ext4 {
+            usage,
+            uuid: options.uuid,
+            is_bound,
+            estimate,
+        };
+        Ok((content, detail))
+    }
+
+    /// Whether a file system is a file in another one.
+    fn is_a_file(&self, key: &str) -> bool {
+        let name = format!("{{fs.{key}}}");
+        let mut systems = self.spec.fs.values();
+        systems.any(|fs| {
+            let sources = fs.files.values().flat_map(|sources| &sources.0);
+            sources.chain(fs.text.values()).any(|text| *text == name)
+        })
     }
 
     /// Finds what a btrfs cannot hold, as far as names and lengths tell.
@@ -179,9 +219,12 @@ impl Planner<'_> {
         };
         let spool = Spool::create(folder)?;
         let units = id::unit_hashes(tree, self.gathered);
+        let refused: Mutex<Option<Error>> = Mutex::default();
+        let confirm = |roots: &BTreeSet<NodeId>| self.confirm(tree, roots, &refused);
         let reuse = self.work.segments.map(|places| btrfs::Reuse {
             units: &units,
             places,
+            confirm: self.is_unsure().then_some(&confirm as _),
         });
         let work = btrfs::Work {
             spool: &spool,
@@ -190,7 +233,11 @@ impl Planner<'_> {
             progress: self.work.progress,
             reuse,
         };
-        let planned = btrfs::plan(tree, &options, &work).map_err(failed)?;
+        let planned = btrfs::plan(tree, &options, &work);
+        if let Some(error) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let planned = planned.map_err(failed)?;
         let detail = Detail::Btrfs {
             usage: Some(planned.usage),
             uuid,
@@ -200,10 +247,30 @@ impl Planner<'_> {
         Ok((Content::Image(Arc::new(planned.image)), detail))
     }
 
+    /// Whether what the store has registered was not compared yet: then it names nothing before that.
+    fn is_unsure(&self) -> bool {
+        self.gathered.hashes == Hashes::Registered
+    }
+
+    /// Compares units, by their roots, with what is registered of them. An error is kept for whoever can tell it.
+    fn confirm(
+        &self,
+        tree: &Tree,
+        roots: &BTreeSet<NodeId>,
+        refused: &Mutex<Option<Error>>,
+    ) -> image::Result<()> {
+        let compared =
+            id::paths(tree, roots).and_then(|paths| self.gathered.compare(&paths, self.work.progress));
+        compared.map_err(|error| {
+            *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            image::Error::Cancelled
+        })
+    }
+
     /// The digests of a file system's nodes. They are numbered as the closure's nodes are, which have other numbers where its
     /// paths lie elsewhere.
     fn digests(&self, fs: &FileSystem) -> &[Option<[u8; 32]>] {
-        if (fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs) {
+        if formats::finds_equal_files(fs) {
             &self.gathered.digests
         } else {
             &[]
@@ -245,7 +312,7 @@ impl Planner<'_> {
     }
 }
 
-fn unit_len(tree: &Tree, root: image::NodeId) -> u64 {
+fn unit_len(tree: &Tree, root: NodeId) -> u64 {
     let len = |entry: image::Entry| match &tree.node(entry.id).kind {
         image::Kind::File(content) => content.len(),
         _ => 0,

@@ -8,7 +8,24 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Kept, Metadata, Profile};
-use crate::{Amount, Spec, hash_trees};
+use crate::{Amount, Spec, hash_trees, layouts};
+
+/// Whether store paths get compressed segments, which their hashes name.
+pub(crate) fn names_segments(fs: &FileSystem) -> bool {
+    let is_compressed = match fs.format {
+        Format::Squashfs => fs.compression != Some(Compressor::None),
+        Format::Btrfs => !matches!(fs.compression, None | Some(Compressor::None)),
+        Format::Ext4 | Format::Fat | Format::Swap => false,
+    };
+    is_compressed && (fs.closure || layouts::keeps_store(fs))
+}
+
+/// Whether equal files are looked for in a tree that is numbered as the closure's is. Trees in which its paths lie elsewhere
+/// have other numbers.
+pub(crate) fn finds_equal_files(fs: &FileSystem) -> bool {
+    matches!(fs.format, Format::Squashfs | Format::Btrfs)
+        && ((fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs))
+}
 
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {

@@ -1,14 +1,16 @@
 //! The closure of a specification, read and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
 use image::{Content, Kind, NodeId, Progress, Seed, Tree};
-use nix::{Checked, Mismatch, StorePath};
+use nix::{Checked, Checking, Depth, Mismatch, StorePath, Wanted};
 
 use crate::Spec;
 use crate::error::{Error, Result};
+use crate::formats;
+use crate::schema::{Check, FileSystem, Format};
 use crate::sources::{self, Access};
 
 /// Everything that comes from outside, ready to be planned with.
@@ -26,8 +28,8 @@ pub struct Gathered {
     pub roots: BTreeMap<String, layout::LaidOut>,
     /// The store paths whose hash was not the registered one. Empty unless that is allowed.
     pub rehashed: Vec<nix::Difference>,
-    /// Whether the closure's hashes are those of what lies in the store.
-    pub checked: bool,
+    /// What is known of the closure's hashes.
+    pub hashes: Hashes,
     /// The system.
     pub toplevel: Option<StorePath>,
     /// What all ids derive from.
@@ -47,6 +49,36 @@ pub enum Rehash {
     Skip,
 }
 
+/// What is known of a closure's hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashes {
+    /// Somebody has said them, and nobody has compared: they name nothing.
+    Claimed,
+    /// The store that the paths lie in has registered them. Under such a name things are looked for; before something gets
+    /// it, the paths are compared.
+    Registered,
+    /// They are those of what lies in the store.
+    Compared,
+}
+
+/// Who says which hashes store paths have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Registrar {
+    /// The database of the store that they lie in.
+    Store,
+    /// A file, or another store.
+    Other,
+}
+
+impl Registrar {
+    /// Whether its hashes name something of a file system before anything else could compare them. A squashfs asks for that
+    /// when it knows what it has to make; a btrfs reads all files anyway.
+    fn has_to_be_compared_for(self, fs: &FileSystem) -> bool {
+        let asks = self == Registrar::Store && fs.format == Format::Squashfs;
+        formats::names_segments(fs) && !asks
+    }
+}
+
 /// Reads the closure and finds out what the whole specification derives from.
 ///
 /// # Errors
@@ -60,13 +92,13 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
         archives: BTreeMap::new(),
         roots: BTreeMap::new(),
         rehashed: Vec::new(),
-        checked: false,
+        hashes: Hashes::Claimed,
         toplevel: None,
         seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
         name: String::new(),
     };
     for (key, fs) in &spec.fs {
-        crate::formats::check_keys(key, fs)?;
+        formats::check_keys(key, fs)?;
         crate::subvolumes::check(key, fs)?;
         crate::attributes::check(key, fs)?;
     }
@@ -161,19 +193,52 @@ impl Gathered {
         crate::parts::check(spec, self, folder)
     }
 
-    /// Compares all store paths with their registration.
-    pub(crate) fn check(&mut self, rehash: Rehash, progress: &dyn Progress) -> Result<()> {
+    /// Compares all store paths with their registration, as much of them as the specification wants. Those who registered
+    /// them are the store that they lie in, or others.
+    pub(crate) fn check(
+        &mut self,
+        spec: &Spec,
+        rehash: Rehash,
+        registrar: Registrar,
+        progress: &dyn Progress,
+    ) -> Result<()> {
         let mismatch = match rehash {
             Rehash::Compare => Mismatch::Fail,
             Rehash::Accept => Mismatch::Rehash,
             Rehash::Skip => return Ok(()),
         };
-        if !self.closure.paths().is_empty() {
-            let Checked { digests, rehashed } =
-                nix::check(&mut self.closure, &self.tree, progress, mismatch)?;
-            (self.digests, self.rehashed) = (digests, rehashed);
-            self.checked = true;
+        if self.closure.paths().is_empty() {
+            return Ok(());
         }
+        let sizes = spec.closure.as_ref().and_then(|source| source.check) == Some(Check::Sizes);
+        let (depth, hashes) = match registrar {
+            // What differs is taken as it is found, so all of it has to be found.
+            _ if !sizes || rehash == Rehash::Accept => (Depth::Full, Hashes::Compared),
+            _ if spec.fs.values().any(|fs| registrar.has_to_be_compared_for(fs)) => {
+                (Depth::Full, Hashes::Compared)
+            }
+            Registrar::Store => (Depth::Sizes, Hashes::Registered),
+            Registrar::Other => (Depth::Sizes, Hashes::Claimed),
+        };
+        let checking = Checking {
+            mismatch,
+            depth,
+            wanted: if spec.fs.values().any(formats::finds_equal_files) {
+                Wanted::Repeated
+            } else {
+                Wanted::None
+            },
+        };
+        let Checked { digests, rehashed } = nix::check(&mut self.closure, &self.tree, progress, checking)?;
+        (self.digests, self.rehashed) = (digests, rehashed);
+        self.hashes = hashes;
+        Ok(())
+    }
+
+    /// Compares these store paths of the closure, which nobody has read yet, with their registration.
+    pub(crate) fn compare(&self, paths: &BTreeSet<StorePath>, progress: &dyn Progress) -> Result<()> {
+        let mut closure = self.closure.only(paths)?;
+        nix::check(&mut closure, &self.tree, progress, Checking::default())?;
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! Names for what a file system holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use image::{Content, Device, Kind, Meta, Node, NodeId, Tree};
+use image::{Content, Device, Kind, Meta, Node, NodeId, Tree, Unit};
+use nix::StorePath;
 use sha2::{Digest, Sha256};
 
 use crate::error::Result;
-use crate::gather::Gathered;
+use crate::gather::{Gathered, Hashes};
 
 /// 32 hexadecimal digits that change when anything in a tree changes, and with nothing else. Store paths that
 /// are as in the closure count by their registered hash; everything else is read.
@@ -108,14 +109,20 @@ impl Fields {
     }
 }
 
-/// The hashes of the store paths in a tree that are as in the closure, by their roots; none when nobody has compared
-/// the closure's with what lies in the store.
+/// The hashes of the store paths in a tree that are as in the closure, by their roots; none when nobody vouches for them.
 pub(crate) fn unit_hashes(tree: &Tree, gathered: &Gathered) -> BTreeMap<NodeId, [u8; 32]> {
-    if !gathered.checked {
+    if gathered.hashes == Hashes::Claimed {
         return BTreeMap::new();
     }
     let hash = |(root, _)| registered_hash(tree, root, gathered).map(|hash| (root, hash.0));
     tree.units().filter_map(hash).collect()
+}
+
+/// The store paths that are units of a tree, by their roots.
+pub(crate) fn paths(tree: &Tree, roots: &BTreeSet<NodeId>) -> Result<BTreeSet<StorePath>> {
+    let units = roots.iter().filter_map(|root| tree.unit(*root));
+    let path = |unit: &Unit| Ok(format!("{}/{}", nix::STORE_DIR, image::show(&unit.name)).parse()?);
+    units.map(path).collect()
 }
 
 /// The hash of a store path, when the tree has it as the closure has it.
@@ -177,7 +184,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Seed, Unit};
+    use image::Seed;
 
     const STORE_PATH: &str = "/nix/store/00000000000000000000000000000000-x";
 
@@ -190,7 +197,7 @@ mod tests {
             archives: BTreeMap::new(),
             roots: BTreeMap::new(),
             rehashed: Vec::new(),
-            checked: true,
+            hashes: Hashes::Compared,
             toplevel: None,
             seed: Seed::new(b""),
             name: String::new(),

@@ -40,15 +40,15 @@ mod trees;
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
 pub use error::{Error, Result};
-pub use gather::{Gathered, Rehash, gather};
+pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
 pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
 pub use schema::{
-    Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Closure, Compress, Compressor, Device,
-    DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot, DeviceSlotType,
-    Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata, PartitionsBy,
-    Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
+    Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
+    Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
+    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
+    PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

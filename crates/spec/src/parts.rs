@@ -46,6 +46,8 @@ pub struct Plan {
     pub parts: Vec<Part>,
     /// The disk, and its output's name.
     pub disk: Option<(disk::Planned, String)>,
+    /// Whether regions have sizes that are estimates, so that they and what is behind them lie no farther than here.
+    pub disk_is_bound: bool,
     /// What else comes with the disk.
     pub beside: Vec<Beside>,
     /// The bundle.
@@ -107,6 +109,10 @@ pub enum Detail {
         usage: ext4::Usage,
         /// Its id.
         uuid: uuid::Uuid,
+        /// Whether files were not read for their holes, and what is free is the least.
+        is_bound: bool,
+        /// Whether its size is the most it can take, too.
+        estimate: bool,
     },
     /// A btrfs.
     Btrfs {
@@ -207,6 +213,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
+    let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
         _ => Vec::new(),
@@ -218,6 +225,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     Ok(Plan {
         parts,
         disk,
+        disk_is_bound,
         beside,
         bundle,
     })
@@ -424,6 +432,7 @@ impl Part {
         matches!(
             self.detail,
             Detail::Squashfs { estimate: true, .. }
+                | Detail::Ext4 { estimate: true, .. }
                 | Detail::Btrfs { estimate: true, .. }
                 | Detail::Verity { estimate: true, .. }
         )

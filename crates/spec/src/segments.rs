@@ -9,7 +9,7 @@ use nix::{Checked, Mismatch, PathInfo, StorePath};
 use crate::error::{Error, Result};
 use crate::formats;
 use crate::schema::{Closure, Effort, FileSystem, Format};
-use crate::sources::in_store;
+use crate::sources::{Stored, in_store};
 
 /// What errors call it.
 const PART: &str = "segments";
@@ -54,7 +54,7 @@ impl Segmenting<'_> {
     /// When the closure cannot be read, or is in no store of this machine, or an option cannot be.
     pub fn list(&self) -> Result<Vec<Segment>> {
         let options = self.options()?;
-        let (closure, store) = in_store(self.closure, self.folder)?;
+        let Stored { closure, store, .. } = in_store(self.closure, self.folder)?;
         let tree = closure.tree(&store)?;
         let spool = Spool::create(self.spool)?;
         let outlines = match &options {
@@ -95,7 +95,9 @@ impl Segmenting<'_> {
         place: &dyn cache::Segments,
     ) -> Result<Vec<cache::Key>> {
         let options = self.options()?;
-        let (mut closure, store) = in_store(self.closure, self.folder)?;
+        let Stored {
+            mut closure, store, ..
+        } = in_store(self.closure, self.folder)?;
         if !paths.is_empty() {
             closure = closure.only(&paths.iter().chain(originals).cloned().collect())?;
         }
@@ -111,6 +113,7 @@ impl Segmenting<'_> {
                 near: &[place],
                 shared: &[],
             },
+            confirm: None,
         };
         let spool = Spool::create(self.spool)?;
         match &options {

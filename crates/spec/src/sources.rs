@@ -8,7 +8,7 @@ use nix::{Caches, Closure, DownloadDir, Fetching, Source, StorePath, Trust};
 
 use crate::Spec;
 use crate::error::{Error, Result};
-use crate::gather::{Gathered, Rehash};
+use crate::gather::{Gathered, Hashes, Registrar, Rehash};
 use crate::schema;
 
 /// How sources are reached.
@@ -45,15 +45,19 @@ pub(crate) fn take(
     let folder = access.folder;
     match Source::of(&source.from.0, folder)? {
         Source::Text(_) | Source::Database { .. } => {
-            let (closure, store) = in_store(source, folder)?;
+            let Stored {
+                closure,
+                store,
+                registrar,
+            } = in_store(source, folder)?;
             let tree = closure.tree(&store)?;
             gathered.take(closure, tree, spec, folder)?;
-            gathered.check(rehash, access.progress)
+            gathered.check(spec, rehash, registrar, access.progress)
         }
         Source::Export(path) => {
             let spool = Spool::create(access.spool)?;
             let (closure, tree) = nix::read_export(&path, &spool, access.progress)?;
-            gathered.checked = true;
+            gathered.hashes = Hashes::Compared;
             gathered.take(closure, tree, spec, folder)
         }
         Source::Caches(addresses) => {
@@ -63,9 +67,16 @@ pub(crate) fn take(
     }
 }
 
+/// A closure that lies in a store of this machine.
+pub(crate) struct Stored {
+    pub(crate) closure: Closure,
+    pub(crate) store: nix::Store,
+    pub(crate) registrar: Registrar,
+}
+
 /// A closure that lies in a store of this machine, and that store.
-pub(crate) fn in_store(source: &schema::Closure, folder: &Path) -> Result<(Closure, nix::Store)> {
-    let (closure, root) = match Source::of(&source.from.0, folder)? {
+pub(crate) fn in_store(source: &schema::Closure, folder: &Path) -> Result<Stored> {
+    let (closure, own) = match Source::of(&source.from.0, folder)? {
         Source::Text(path) => (Closure::read(&path)?, None),
         Source::Database { database, root } => (nix::read_database(&database, &roots(source)?)?, root),
         Source::Export(_) | Source::Caches(_) => {
@@ -75,8 +86,19 @@ pub(crate) fn in_store(source: &schema::Closure, folder: &Path) -> Result<(Closu
             });
         }
     };
-    let root = source.store_root.as_ref().map(|root| folder.join(root)).or(root);
-    Ok((closure, nix::Store { root }))
+    let given = source.store_root.as_ref().map(|root| folder.join(root));
+    // Another folder may be another store, in which the same names are other bytes.
+    let registrar = match (&own, &given) {
+        (Some(_), None) => Registrar::Store,
+        (Some(own), Some(given)) if own == given => Registrar::Store,
+        _ => Registrar::Other,
+    };
+    let store = nix::Store { root: given.or(own) };
+    Ok(Stored {
+        closure,
+        store,
+        registrar,
+    })
 }
 
 /// Plans with what listings tell, where there are listings, and fetches the rest.
@@ -112,7 +134,7 @@ fn from_caches(
     }
     found.fetch(u64::MAX, &fetching)?;
     let tree = found.tree()?.unwrap_or_default();
-    gathered.checked = true;
+    gathered.hashes = Hashes::Compared;
     gathered.take(found.closure().clone(), tree, spec, access.folder)
 }
 

@@ -298,6 +298,7 @@ fn make_segments(tree: &Tree, options: &Options, wanted: &[NodeId], dir: &Path) 
                 near: &[&cache],
                 shared: &[],
             },
+            confirm: None,
         }),
     };
     let wanted: BTreeSet<NodeId> = wanted.iter().copied().collect();

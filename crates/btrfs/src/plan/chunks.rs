@@ -134,7 +134,7 @@ impl Chunks {
             } else {
                 len = len.saturating_add(free).min(room);
             }
-            free = free.saturating_sub(len - used);
+            free = free.saturating_sub(len - used).next_multiple_of(STRIPE);
             self.put(len, group::DATA, 1);
             if let Some(chunk) = self.list.last_mut() {
                 chunk.data = used;
@@ -153,5 +153,36 @@ impl Chunks {
             first = end;
         }
         pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Linux adds begins where the last chunk ends, and its nodes shall not lie across the pages of any machine.
+    #[test]
+    fn chunks_begin_and_end_between_stripes() {
+        let mut data = Data::of_extents(200);
+        for extent in &mut data.extents {
+            extent.disk_len = 700 << 10 | 4096;
+        }
+        for free in [0, 4096, 64 << 20] {
+            for metadata in (1..200).map(|nodes| nodes * 5 * NODE) {
+                let wanted = Wanted {
+                    copies: Metadata::Dup,
+                    system: NODE,
+                    metadata,
+                    free,
+                };
+                let chunks = Chunks::lay_out(&data, &wanted);
+                for chunk in &chunks.list {
+                    assert_eq!((chunk.start % STRIPE, chunk.len % STRIPE), (0, 0), "{chunk:?}");
+                }
+                let room = chunks.list.iter().filter(|chunk| chunk.is_data());
+                let room: u64 = room.map(|chunk| chunk.len - chunk.data).sum();
+                assert!(room >= free, "{room} of {free}");
+            }
+        }
     }
 }

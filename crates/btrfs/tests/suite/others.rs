@@ -164,7 +164,7 @@ const LIFE: &str = "
     done
     ln large link && mkfifo pipe && mknod device c 5 1
     btrfs -q subvolume create gone && echo 1 > gone/file && sync && btrfs -q subvolume delete -c gone
-    sync
+    sync && btrfs -q subvolume sync .
 ";
 
 fn live(mounted: &Mounted, script: &str) {

@@ -65,6 +65,7 @@ pub(crate) fn with_work<T>(
         reuse: Some(Reuse {
             units: &units,
             places,
+            confirm: None,
         }),
     })
 }
@@ -335,7 +336,7 @@ fn segments_are_lifted_out_of_an_earlier_image_and_kept() {
             1 => record.len += 1,
             2 => record.sizes.push(3),
             3 => record.sizes[0] = u32::MAX,
-            4 => record.parts.push(5..2),
+            4 => record.parts.push(std::ops::Range { start: 5, end: 2 }),
             _ => record.start += 1,
         }
         if let Some(part) = record.parts.first_mut() {

@@ -77,6 +77,9 @@ fn forge(path: &Path, change: fn(&mut [u8], &mut [u32])) {
     fs::write(path, bytes).unwrap();
 }
 
+/// Changes a segment's bytes and the lengths of its parts.
+type Harm = fn(&mut [u8], &mut [u32]);
+
 #[test]
 fn nobody_who_writes_there_is_believed() {
     let tree = tree();
@@ -85,7 +88,7 @@ fn nobody_who_writes_there_is_believed() {
         let (dir, wanted) = filled(&tree, &options);
         let paths = entries(dir.path());
         let sound: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
-        let harms: [fn(&mut [u8], &mut [u32]); 7] = [
+        let harms: [Harm; 7] = [
             |bytes, _| bytes[0] ^= 4,
             |bytes, _| bytes[bytes.len() / 2] ^= 4,
             // Behind what is compressed.

@@ -212,6 +212,15 @@ impl Cut {
         units
     }
 
+    /// The roots of the units that have blocks in these segments.
+    #[must_use]
+    pub fn roots_of(&self, numbers: &[usize]) -> BTreeSet<NodeId> {
+        let units = numbers
+            .iter()
+            .flat_map(|number| self.units_of(&self.list[*number]));
+        units.map(|unit| self.units[unit as usize].root).collect()
+    }
+
     /// Leaves only the segments in which any of these units has blocks, or all when there are none of them.
     pub fn keep_only(&mut self, wanted: &BTreeSet<NodeId>) {
         if wanted.is_empty() {

@@ -6,7 +6,7 @@
 use super::lift::fits;
 use super::pack::Making;
 use super::rooms::Filling;
-use super::{Blocks, Depth, Spooled};
+use super::{Blocks, Depth, Spooled, SpooledOf};
 use crate::Shared;
 
 /// How many segments are fetched at once.
@@ -41,7 +41,7 @@ fn fetch<'a, B: Blocks>(
     making: &Making<'a, B>,
     task: usize,
     places: &[Shared],
-) -> Result<Option<(Spooled<B::Note>, Filling<'a>)>, B::Error> {
+) -> Result<Option<(SpooledOf<B>, Filling<'a>)>, B::Error> {
     let Some(key) = making.key(task) else {
         return Ok(None);
     };
@@ -91,7 +91,7 @@ fn fetch<'a, B: Blocks>(
 fn confirm<B: Blocks>(
     making: &Making<B>,
     task: usize,
-    spooled: &Spooled<B::Note>,
+    spooled: &SpooledOf<B>,
     filling: &Filling,
 ) -> Result<Result<Vec<B::Note>, String>, B::Error> {
     let blocks = making.blocks;

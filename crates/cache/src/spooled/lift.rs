@@ -4,7 +4,7 @@ use image::ReadAt;
 use rayon::prelude::*;
 
 use super::rooms::Rooms;
-use super::{Blocks, Depth, Spooled, Spooling, Threads, Wanted};
+use super::{Blocks, Depth, Spooled, SpooledOf, Spooling, Threads, Wanted};
 use crate::key::{Checksum, Key};
 use crate::{Found, Segments};
 
@@ -32,7 +32,7 @@ pub(super) fn lift<B: Blocks>(
     numbers: &[usize],
     work: &Spooling,
     rooms: &Rooms,
-) -> Result<Vec<Option<Spooled<B::Note>>>, B::Error> {
+) -> Result<Vec<Option<SpooledOf<B>>>, B::Error> {
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
@@ -59,7 +59,7 @@ struct Lifting<'a, B> {
 
 impl<B: Blocks> Lifting<'_, B> {
     /// Looks for one segment, in one place after the other.
-    fn find(&self, number: usize, key: &Key) -> Result<Option<Spooled<B::Note>>, B::Error> {
+    fn find(&self, number: usize, key: &Key) -> Result<Option<SpooledOf<B>>, B::Error> {
         let near = self.work.near();
         for (asked, place) in near.iter().enumerate() {
             self.work.progress.advance(0)?;
@@ -85,7 +85,7 @@ impl<B: Blocks> Lifting<'_, B> {
         found: &Found,
         near: &[&dyn Segments],
         depth: Depth,
-    ) -> Result<Result<Spooled<B::Note>, String>, B::Error> {
+    ) -> Result<Result<SpooledOf<B>, String>, B::Error> {
         let segment = &self.segments[number];
         let part_end = found.start.checked_add(found.len);
         let fits = fits(self.blocks, segment, &found.sizes, found.len);
@@ -105,6 +105,8 @@ impl<B: Blocks> Lifting<'_, B> {
         let mut looked = Ok(());
         let mut position = 0;
         for (block, word) in segment.blocks.clone().zip(&found.sizes) {
+            // What lies elsewhere than in the segment may be long.
+            self.work.progress.advance(0)?;
             let len = self.blocks.stored_len(block, *word).unwrap_or(0);
             stored.resize(len as usize, 0);
             copy.read_exact_at(&mut stored, position)

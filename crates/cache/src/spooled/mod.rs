@@ -132,6 +132,9 @@ pub struct Spooled<N> {
     pub digest: Option<[u8; 32]>,
 }
 
+/// A segment of a format.
+type SpooledOf<B> = Spooled<<B as Blocks>::Note>;
+
 impl<N> Spooled<N> {
     /// A segment without blocks.
     fn empty(start: u64) -> Spooled<N> {
@@ -159,7 +162,12 @@ pub struct Spooling<'a> {
     pub step: &'a str,
     /// Where segments may be.
     pub places: Option<Places<'a>>,
+    /// Hears the numbers of the segments that have names and are not nearby, before one is made or kept.
+    pub confirm: Option<&'a Asked<'a>>,
 }
+
+/// Hears which segments, by their numbers, will be made; its error ends the work.
+pub type Asked<'a> = dyn Fn(&[usize]) -> image::Result<()> + Sync + 'a;
 
 impl Spooling<'_> {
     fn near(&self) -> &[&dyn Segments] {

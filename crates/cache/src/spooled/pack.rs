@@ -11,7 +11,7 @@ use std::thread;
 use super::lift::{lift, seen};
 use super::queue::Queue;
 use super::rooms::{Filling, Rooms};
-use super::{Blocks, Spooled, Spooling, Threads, Wanted, fetch};
+use super::{Blocks, Spooled, SpooledOf, Spooling, Threads, Wanted, fetch};
 use crate::Shared;
 use crate::key::{Checksum, Key};
 
@@ -59,7 +59,7 @@ impl<'a, B: Blocks> Making<'a, B> {
     pub(super) fn deliver(
         &self,
         task: usize,
-        spooled: Spooled<B::Note>,
+        spooled: SpooledOf<B>,
         filling: Filling,
     ) -> Result<bool, B::Error> {
         let (kept, stays) = (spooled.clone(), filling.at().stays());
@@ -85,9 +85,9 @@ pub(super) fn pack<B: Blocks>(
     blocks: &B,
     segments: &[Wanted],
     work: &Spooling,
-) -> Result<Vec<Spooled<B::Note>>, B::Error> {
+) -> Result<Vec<SpooledOf<B>>, B::Error> {
     let mut seen = seen(segments, work)?;
-    let mut spooled: Vec<Option<Spooled<B::Note>>> = vec![None; segments.len()];
+    let mut spooled: Vec<Option<SpooledOf<B>>> = vec![None; segments.len()];
     for (number, _) in segments
         .iter()
         .enumerate()
@@ -107,7 +107,7 @@ pub(super) fn pack<B: Blocks>(
     }
     // What was damaged.
     make_missing(blocks, segments, &near, &mut spooled, work, &rooms)?;
-    let mut spooled: Vec<Spooled<B::Note>> = spooled.into_iter().flatten().collect();
+    let mut spooled: Vec<SpooledOf<B>> = spooled.into_iter().flatten().collect();
     let waited = rooms.settle(&mut spooled)?;
     for ((segment, spooled), _) in segments
         .iter()
@@ -127,12 +127,16 @@ fn make_missing<B: Blocks>(
     blocks: &B,
     segments: &[Wanted],
     numbers: &[usize],
-    spooled: &mut [Option<Spooled<B::Note>>],
+    spooled: &mut [Option<SpooledOf<B>>],
     work: &Spooling,
     rooms: &Rooms,
 ) -> Result<(), B::Error> {
     let numbers = numbers.iter().copied();
     let missing: Vec<usize> = numbers.filter(|number| spooled[*number].is_none()).collect();
+    if let Some(confirm) = work.confirm {
+        let named = missing.iter().filter(|number| segments[**number].key.is_some());
+        confirm(&named.copied().collect::<Vec<_>>())?;
+    }
     let ranges = missing.iter().map(|number| segments[*number].blocks.clone());
     let fetch = work.places.is_some_and(|places| !places.shared.is_empty());
     let queue = Queue::new(ranges, work.threads.max(1) * AHEAD, fetch);
@@ -225,7 +229,7 @@ fn spool<'a, B: Blocks>(
     making: &Making<'a, B>,
     task: usize,
     numbers: Range<usize>,
-) -> Result<Option<(Spooled<B::Note>, Filling<'a>)>, B::Error> {
+) -> Result<Option<(SpooledOf<B>, Filling<'a>)>, B::Error> {
     let mut filling = making.fill(task, None);
     let mut checksum = making.key(task).map(Checksum::new);
     let (mut sizes, mut notes) = (Vec::new(), Vec::new());

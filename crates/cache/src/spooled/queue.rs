@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Blocks, Output, Spooled};
+use super::{Blocks, Output, Spooled, SpooledOf};
 
 /// How long workers wait for the next segment that is fetched.
 const HOPE: Duration = Duration::from_millis(500);
@@ -243,7 +243,7 @@ impl<B: Blocks> Queue<B> {
     }
 
     /// A segment is complete; answers whether it is the first one that is.
-    pub(super) fn deliver(&self, task: usize, spooled: Spooled<B::Note>) -> bool {
+    pub(super) fn deliver(&self, task: usize, spooled: SpooledOf<B>) -> bool {
         let mut state = self.lock();
         let is_first = state.tasks[task].done.is_none();
         if is_first {
@@ -260,7 +260,7 @@ impl<B: Blocks> Queue<B> {
     }
 
     /// All segments, when they are done.
-    pub(super) fn finish(self) -> Result<Vec<Spooled<B::Note>>, B::Error> {
+    pub(super) fn finish(self) -> Result<Vec<SpooledOf<B>>, B::Error> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         match state.error {
             // It happened when the last segment was done.

@@ -28,7 +28,7 @@ pub(crate) struct Plan {
     pub(crate) spec: PathBuf,
     #[command(flatten)]
     pub(crate) overrides: Overrides,
-    /// Compress into $TMPDIR, to know the sizes of compressed file systems; takes as long as a build
+    /// Read files and compress into $TMPDIR, to know the sizes of file systems and not bounds of them; takes as long as a build
     #[arg(long)]
     pub(crate) exact: bool,
     #[command(flatten)]

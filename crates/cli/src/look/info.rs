@@ -47,9 +47,9 @@ pub(crate) fn about(inside: &Inside, work: &Work, parts: bool) -> inspect::Resul
         put("size", json!(inside.content.len()));
     }
     let known = match &inside.what {
-        What::Disk(disk) => of_disk(inside, disk, work, parts)?,
+        What::Disk(disk) => of_disk(inside, disk, work, parts),
         What::FileSystem(file_system) => of_file_system(file_system)?,
-        What::Bundle(bundle) => of_bundle(bundle, work, parts)?,
+        What::Bundle(bundle) => of_bundle(bundle, work, parts),
         What::Tree(_, tree) => json!({ "entries": tree.walk().count() - 1, "content": tree.content_len() }),
         What::Compressed(_, inner) => json!({ "inside": self::about(inner, work, parts)? }),
         What::Outputs(outputs) => {
@@ -81,7 +81,7 @@ fn of_part(content: image::Content, work: &Work) -> Value {
     }
 }
 
-fn of_disk(inside: &Inside, disk: &disk::read::Disk, work: &Work, parts: bool) -> inspect::Result<Value> {
+fn of_disk(inside: &Inside, disk: &disk::read::Disk, work: &Work, parts: bool) -> Value {
     let table = match &disk.table {
         disk::read::Table::Gpt(_) => "gpt",
         disk::read::Table::Mbr(_) => "mbr",
@@ -100,13 +100,13 @@ fn of_disk(inside: &Inside, disk: &disk::read::Disk, work: &Work, parts: bool) -
         partitions.push(entry);
     }
     let problems: Vec<String> = disk.problems.iter().map(ToString::to_string).collect();
-    Ok(json!({
+    json!({
         "table": table,
         "id": disk.id().to_string(),
         "sector_size": disk.sector_size.bytes(),
         "problems": if problems.is_empty() { Value::Null } else { json!(problems) },
         "partitions": partitions,
-    }))
+    })
 }
 
 fn of_file_system(file_system: &FileSystem) -> inspect::Result<Value> {
@@ -160,7 +160,7 @@ fn of_file_system(file_system: &FileSystem) -> inspect::Result<Value> {
     })
 }
 
-fn of_bundle(bundle: &inspect::Bundle, work: &Work, parts: bool) -> inspect::Result<Value> {
+fn of_bundle(bundle: &inspect::Bundle, work: &Work, parts: bool) -> Value {
     let manifest = &bundle.manifest;
     let mut images = Vec::new();
     for image in &manifest.images {
@@ -174,7 +174,7 @@ fn of_bundle(bundle: &inspect::Bundle, work: &Work, parts: bool) -> inspect::Res
             "content": content.filter(|_| parts).map(|content| of_part(content.clone(), work)),
         }));
     }
-    Ok(json!({
+    json!({
         "signed": !matches!(bundle.bundle, ::bundle::Bundle::Unsigned(_)),
         "signature": "not checked: `kiln bundle info` and `kiln check --keyring` do that",
         "compatible": manifest.compatible,
@@ -182,7 +182,7 @@ fn of_bundle(bundle: &inspect::Bundle, work: &Work, parts: bool) -> inspect::Res
         "description": manifest.description,
         "build": manifest.build,
         "images": images,
-    }))
+    })
 }
 
 fn of_opaque(inside: &Inside, format: Format) -> inspect::Result<Value> {

@@ -137,11 +137,11 @@ fn a_plan() {
     assert_snapshot!(world.done(&["plan", "spec.toml"]), @r"
     fs.boot → boot.vfat: fat16, 16 MiB; 2 files, 15.9 MiB free (1 MiB promised), clusters of 2 KiB
     
-    fs.rootfs → rootfs.ext4: ext4, 72.1 MiB; 65.5 MiB free (64 MiB promised), 25 of 6144 inodes used, journal 4 MiB
+    fs.rootfs → rootfs.ext4: ext4, at most 72.1 MiB; at least 64 MiB free (64 MiB promised), 25 inodes used, journal at most 4 MiB
     
     script.boot → boot.scr, boot.cmd: boot script for arm64, 110 B
     
-    disk → demo-25.11.img: 105 MiB, 512-byte sectors
+    disk → demo-25.11.img: at most 105 MiB, 512-byte sectors; no region is larger, or lies farther
       first sector      sectors        size     content       slack  region
                  0            1       512 B       512 B         0 B  protective MBR
                  1            1       512 B       512 B         0 B  GPT header
@@ -150,7 +150,7 @@ fn a_plan() {
                 64            6     2.9 KiB     2.9 KiB         0 B  raw idbloader
                 70        32698    15.9 MiB                          free
              32768        32768      16 MiB      16 MiB         0 B  partition boot, number 1, xbootldr
-             65536       147696    72.1 MiB    72.1 MiB         0 B  partition rootfs, number 2, root-arm64
+             65536       147696    72.1 MiB                          partition rootfs, number 2, root-arm64
             213232         1775   887.5 KiB                          free
             215007           32      16 KiB      16 KiB         0 B  backup GPT entries
             215039            1       512 B       512 B         0 B  backup GPT header

@@ -131,6 +131,8 @@ impl Clusters {
                 blocks: segment.jobs.clone(),
             })
             .collect();
+        let confirm = work.reuse.and_then(|reuse| reuse.confirm);
+        let confirm = confirm.map(|confirm| |numbers: &[usize]| confirm(&cut.roots_of(numbers)));
         let spooling = Spooling {
             spool: work.spool,
             // As in the image.
@@ -139,6 +141,7 @@ impl Clusters {
             progress: work.progress,
             step: "compressing",
             places: work.reuse.map(|reuse| reuse.places),
+            confirm: confirm.as_ref().map(|confirm| confirm as _),
         };
         let spooled = cache::spool(&blocks, &wanted, &spooling)?;
         let mut clusters = Clusters::place(cut, keys, spooled, number, first)?;

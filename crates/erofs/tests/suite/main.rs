@@ -1,6 +1,8 @@
 //! erofs from outside: tools that others wrote, Linux itself, and trees around every border.
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod mounted;
 #[cfg(test)]
 mod oracles;

@@ -5,17 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use image::{Keep, NodeId, Tree};
+use image::{NodeId, Tree};
 
-use crate::support::{all_options, assert_same, compressible, everything, odd, options, plan, run, write};
-
-const EVERYTHING: Keep = Keep {
-    modes: true,
-    owners: true,
-    times: true,
-    xattrs: true,
-    hard_links: true,
-    follow_links: false,
+use crate::support::{
+    EVERYTHING, all_options, assert_same, compressible, everything, odd, options, plan, run, write,
 };
 
 /// Whether images can be mounted here. That takes more than a program: root's rights, loop devices and a Linux with erofs.

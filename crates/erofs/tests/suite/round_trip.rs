@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use erofs::read::FileSystem;
 use erofs::{Compression, Options};
-use image::{Image, Node, NodeId, ReadAt, Tree};
+use image::{Image, Kind, Node, NodeId, ReadAt, Silent, Tree};
 use proptest::prelude::*;
 
 use crate::support::oracle::installed;
@@ -89,34 +89,65 @@ fn images_of_others_are_read() {
         Node::file([words(300_000), vec![1; 9000]].concat()),
     )
     .unwrap();
-    let keep = image::Keep {
-        modes: true,
-        owners: false,
-        times: false,
-        xattrs: false,
-        hard_links: true,
-        follow_links: false,
-    };
+    image::write_tree(&folder, &tree, image::Owners::Mine, &Silent).unwrap();
     for (tool, arguments) in [
         ("mkfs.erofs", ""),
         ("mkfs.erofs", "-zlz4"),
         ("mkfs.erofs", "-zlz4hc,12 -C65536"),
         ("mkfs.erofs", "-zlz4hc -C65536 -Eztailpacking"),
-        ("mkfs.erofs", "-zlz4 -Elegacy-compress"),
+        ("mkfs.erofs", "-zlz4 -Eforce-inode-extended"),
         ("mkfs.erofs", "--chunksize=4096"),
-        ("erofs-newer/mkfs.erofs", "-zlz4hc -C1048576 -Efragments"),
-        ("erofs-newer/mkfs.erofs", "-zzstd -C65536 -Eall-fragments"),
-        ("erofs-newer/mkfs.erofs", "-zzstd -C131072 -Eztailpacking"),
-        ("erofs-newer/mkfs.erofs", "-zdeflate -C65536"),
-        ("erofs-newer/mkfs.erofs", "-zlz4 -Ededupe"),
-        ("erofs-newer/mkfs.erofs", "-zzstd -Ededupe,fragments"),
-        ("erofs-newer/mkfs.erofs", "-zzstd -b1024"),
+        ("mkfs.erofs-newer", "-zlz4hc -C1048576 -Efragments"),
+        ("mkfs.erofs-newer", "-zzstd -C65536 -Eall-fragments"),
+        ("mkfs.erofs-newer", "-zzstd -C131072 -Eztailpacking"),
+        ("mkfs.erofs-newer", "-zdeflate -C65536"),
+        ("mkfs.erofs-newer", "-zlz4 -Ededupe"),
+        ("mkfs.erofs-newer", "-zzstd -Ededupe,fragments"),
+        ("mkfs.erofs-newer", "-b1024"),
     ] {
-        if !installed(tool.rsplit('/').next().unwrap()) {
+        if !installed(tool) {
             continue;
         }
-        let _ = (&folder, &image, arguments, keep);
+        let words = arguments.split(' ').filter(|word| !word.is_empty());
+        let mut mkfs = Command::new(tool);
+        run(mkfs.arg("--quiet").args(words).args([&image, &folder]));
+        let file = std::fs::File::open(&image).unwrap();
+        let size = file.metadata().unwrap().len();
+        let file_system = FileSystem::open(Arc::new(file), size).unwrap();
+        let shape = |tree: &Tree| {
+            let entry = |entry: image::Entry| match &tree.node(entry.id).kind {
+                Kind::File(content) => (entry.path, content.sha256(&Silent).unwrap()),
+                _ => (entry.path, [0; 32]),
+            };
+            tree.walk().map(entry).collect::<Vec<_>>()
+        };
+        let found = file_system.tree().unwrap();
+        assert!(shape(&found) == shape(&tree), "{tool} {arguments}");
+        let checked = file_system.check();
+        assert!(checked.is_ok(), "{tool} {arguments}: {checked:?}");
+        std::fs::remove_file(&image).unwrap();
     }
+}
+
+/// What is not read is named.
+#[test]
+fn what_others_do_beyond_that_is_named() {
+    if !installed("mkfs.erofs-newer") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let [folder, image] = ["folder", "image"].map(|name| dir.path().join(name));
+    let mut tree = Tree::default();
+    tree.add_at(b"/words", Node::file(words(300_000))).unwrap();
+    image::write_tree(&folder, &tree, image::Owners::Mine, &Silent).unwrap();
+    let mut mkfs = Command::new("mkfs.erofs-newer");
+    run(mkfs
+        .args(["--quiet", "-zzstd", "-E48bit"])
+        .args([&image, &folder]));
+    let file = std::fs::File::open(&image).unwrap();
+    let size = file.metadata().unwrap().len();
+    let error = FileSystem::open(Arc::new(file), size).unwrap_err();
+    assert!(error.to_string().contains("48-bit addresses"), "{error}");
 }
 
 fn trees() -> impl Strategy<Value = Tree> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use erofs::{Compression, Error, Options, Planned, Work};
-use image::{Content, Image, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+use image::{Content, Image, Keep, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
 pub(crate) use shared::*;
 
 pub(crate) const COMPRESSIONS: [Compression; 5] = [
@@ -70,6 +70,15 @@ pub(crate) fn compressible() -> Tree {
     }
     tree
 }
+
+pub(crate) const EVERYTHING: Keep = Keep {
+    modes: true,
+    owners: true,
+    times: true,
+    xattrs: true,
+    hard_links: true,
+    follow_links: false,
+};
 
 pub(crate) fn options() -> Options {
     Options::new(Seed::new(b"test").uuid("fs"))
@@ -156,7 +165,11 @@ pub(crate) fn write(image: &Image, path: &Path) {
 
 /// `fsck.erofs` reads everything and finds nothing. It says much without failing, so it may say nothing else.
 pub(crate) fn check(path: &Path) {
-    let output = Command::new("fsck.erofs").arg(path).output().unwrap();
+    check_with("fsck.erofs", path);
+}
+
+pub(crate) fn check_with(tool: &str, path: &Path) {
+    let output = Command::new(tool).arg(path).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (said, complained) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{said}{complained}");

@@ -25,7 +25,7 @@ use crate::format::{
 use crate::{Options, Result, Size};
 use features::Features;
 use place::{Blocks, Placed};
-use survey::{Data, Item, Survey};
+use survey::{Data, Holes, Item, Survey};
 
 /// A planned file system.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Planned {
     pub image: Image,
     /// How full it is.
     pub usage: Usage,
+    /// Whether its size, when it has to fit, is the most that it can be, or its free bytes, when it has a size, the least.
+    pub is_bound: bool,
 }
 
 /// How full a file system is.
@@ -86,8 +88,21 @@ pub(crate) fn check(options: &Options) -> Result<()> {
 /// # Errors
 /// When the tree or the options have something that ext4 cannot hold, or everything together does not fit.
 pub fn plan(tree: &Tree, options: &Options) -> Result<Planned> {
+    plan_with(tree, options, Holes::Found)
+}
+
+/// The same without reading files. Where nobody knows the holes of one, it counts as if it had none, and the answer
+/// [is a bound](Planned::is_bound).
+///
+/// # Errors
+/// As [`plan`]. What does not fit here may fit there.
+pub fn bound(tree: &Tree, options: &Options) -> Result<Planned> {
+    plan_with(tree, options, Holes::Assumed)
+}
+
+fn plan_with(tree: &Tree, options: &Options, holes: Holes) -> Result<Planned> {
     let features = Features::new(options)?;
-    let survey = survey::survey(tree, options, &features)?;
+    let survey = survey::survey(tree, options, &features, holes)?;
     let placed = place::place(&survey, options, &features)?;
     let context = Context {
         options,
@@ -120,6 +135,7 @@ pub fn plan(tree: &Tree, options: &Options) -> Result<Planned> {
             promised_inodes: options.free_inodes,
             unused: size - placed.blocks * BLOCK,
         },
+        is_bound: survey.is_bound,
     })
 }
 

@@ -18,6 +18,17 @@ pub(super) struct Survey<'a> {
     pub(super) items: Vec<Item<'a>>,
     /// The blocks of extended attributes, each once however many inodes share it.
     pub(super) xattr_blocks: Vec<xattrs::Block>,
+    /// Whether there are files whose holes nobody has looked for.
+    pub(super) is_bound: bool,
+}
+
+/// What is done about the holes of files that only reading finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holes {
+    /// The files are read.
+    Found,
+    /// There are none.
+    Assumed,
 }
 
 /// One inode.
@@ -82,7 +93,19 @@ pub(super) const TIME_MIN: i64 = -(1 << 31);
 pub(super) const TIME_MAX: i64 = (1 << 34) - (1 << 31) - 1;
 
 /// A number for every node of the tree, and what it needs.
-pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features) -> Result<Survey<'a>> {
+pub(super) fn survey<'a>(
+    tree: &'a Tree,
+    options: &Options,
+    features: &Features,
+    holes: Holes,
+) -> Result<Survey<'a>> {
+    if holes == Holes::Found {
+        image::find_data_runs(tree.nodes().filter_map(|(_, node)| match &node.kind {
+            Kind::File(content) => Some(content),
+            _ => None,
+        }));
+    }
+    let mut is_bound = false;
     let mut numbers = Numbers::new(tree)?;
     let mut xattr_blocks = xattrs::Blocks::default();
     let mut items = Vec::with_capacity(numbers.met.len());
@@ -117,7 +140,15 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features)
                 }
             }
             Kind::Symlink(target) if target.len() >= INLINE => Data::Made(target[..].to_vec().into()),
-            Kind::File(content) => Data::File(content, data_runs(content)?),
+            Kind::File(content) => {
+                let known = match holes {
+                    Holes::Found => Some(content.data_runs()?),
+                    Holes::Assumed => content.known_data_runs(),
+                };
+                is_bound |= known.is_none();
+                let whole = 0..content.len();
+                Data::File(content, blocks(&known.unwrap_or_else(|| vec![whole])))
+            }
             _ => Data::None,
         };
         items.push(Item {
@@ -134,6 +165,7 @@ pub(super) fn survey<'a>(tree: &'a Tree, options: &Options, features: &Features)
         tree,
         items,
         xattr_blocks: xattr_blocks.finish(),
+        is_bound,
     })
 }
 
@@ -311,11 +343,11 @@ fn check(node: &Node, links: u32, features: &Features, place: &dyn Fn() -> Strin
     Ok(())
 }
 
-/// The blocks of a file that are not in a hole.
-fn data_runs(content: &Content) -> Result<Box<[Range<u32>]>> {
-    let runs = content.data_runs()?;
+/// The blocks of these bytes.
+fn blocks(runs: &[Range<u64>]) -> Box<[Range<u32>]> {
     let block = |byte: u64| u32::try_from(byte.div_ceil(BLOCK)).unwrap_or(u32::MAX);
-    Ok(runs.iter().map(|run| block(run.start)..block(run.end)).collect())
+    let runs = runs.iter().map(|run| block(run.start)..block(run.end));
+    runs.filter(|run| !run.is_empty()).collect()
 }
 
 /// What directory entries say of a node.

@@ -24,7 +24,7 @@ impl FileSystem {
         let mut table = Table::strict(self);
         self.tree_with(&mut table)?;
         self.check_tables(&table)?;
-        self.check_lost(&table)?;
+        check_lost(&table)?;
         match self.geometry.variant {
             Variant::Fat16 => Ok(()),
             Variant::Fat32 => self.check_boot_copies(&table),
@@ -82,17 +82,6 @@ impl FileSystem {
         Ok(())
     }
 
-    /// No cluster is in use that no file has.
-    fn check_lost(&self, table: &Table) -> Result<(), Error> {
-        match table.first_lost()? {
-            Some(cluster) => {
-                let problem = format!("cluster {cluster} is in use, and no file has it");
-                Err(damaged("file allocation table", problem))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// FAT32 has a copy of its boot sector, and a count of what is free.
     fn check_boot_copies(&self, table: &Table) -> Result<(), Error> {
         let sector = u64::from(self.geometry.sector_size);
@@ -139,6 +128,17 @@ impl FileSystem {
     fn boot16(&self) -> Result<Boot16, Error> {
         let bytes = self.source.read("boot sector", 0, size_of::<Boot16>() as u64)?;
         Boot16::read_from_bytes(&bytes).map_err(|_| damaged("boot sector", "is too short"))
+    }
+}
+
+/// No cluster is in use that no file has.
+fn check_lost(table: &Table) -> Result<(), Error> {
+    match table.first_lost()? {
+        Some(cluster) => {
+            let problem = format!("cluster {cluster} is in use, and no file has it");
+            Err(damaged("file allocation table", problem))
+        }
+        None => Ok(()),
     }
 }
 

@@ -5,10 +5,11 @@
 //! shares blocks with the files that the bytes come from.
 //!
 //! ```text
-//!  Image ── pieces ──► store: a sparse file, or what an encoder makes ──► the file
+//!  Image ── pieces, read ahead ──► store: a sparse file, or what an encoder makes ──► the file
 //!                 └──► listeners, each on a thread of its own: the digests, a block map
 //! ```
 
+mod ahead;
 mod folder;
 mod listen;
 mod nameless;
@@ -29,12 +30,13 @@ use crate::extents::Image;
 use crate::fsverity::FsVerity;
 use crate::progress::Progress;
 use crate::spool::Spool;
+use ahead::ahead;
 pub use folder::{Folder, Obstacle};
 pub use listen::Listen;
 use listen::{Tree, relay};
 pub use nameless::{Nameless, abandon};
 pub use pieces::Piece;
-use pieces::pieces;
+use pieces::{Cut, pieces};
 use share::Share;
 use store::Store;
 pub use store::{Encode, Sums, Through};
@@ -254,10 +256,19 @@ impl Target {
         }
         let relayed = relay(listeners, |relay| {
             let cut = store.cut();
-            pieces(image, progress, cut, &mut |piece, origin| {
-                relay.tell(&piece);
-                store.put(&piece, origin).map_err(failed)
-            })
+            if cut != Cut::Large {
+                return pieces(image, progress, cut, &mut |piece, origin| {
+                    relay.tell(&piece);
+                    store.put(&piece, origin).map_err(failed)
+                });
+            }
+            let read = |hand: &mut dyn FnMut(Piece) -> Result<()>| {
+                pieces(image, progress, cut, &mut |piece, _| {
+                    relay.tell(&piece);
+                    hand(piece)
+                })
+            };
+            ahead(read, |piece| store.put(&piece, None).map_err(failed)).map_err(failed)?
         });
         relayed.map_err(failed)??;
         let inside = (image.size(), Digests::new(tree.finish(), hasher));

@@ -13,7 +13,7 @@ pub use hash::hash;
 pub(crate) use hash::{Hashed, Hasher};
 pub use read::{Input, Visitor, read};
 pub use unpack::{Unpacked, unpack};
-pub use write::write;
+pub use write::{size, write};
 
 /// The first string of every NAR.
 const MAGIC: &[u8] = b"nix-archive-1";

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use image::{Content, Kind, NodeId, Progress, Tree, show};
+use image::{Content, Kind, NodeId, Progress, Silent, Tree, show};
 
 use super::{DEPTH_MAX, MAGIC, TOO_DEEP, bad_name, bad_target};
 use crate::error::{Error, Result};
@@ -18,7 +18,21 @@ const CHUNK_LEN: usize = 1 << 20;
 pub fn write(tree: &Tree, node: NodeId, to: &mut dyn Write, progress: &dyn Progress) -> Result<()> {
     let mut chunk = vec![0; CHUNK_LEN];
     let mut see = |_: NodeId, _: &[u8]| {};
-    Writer::new(tree, progress, &mut chunk, to).write(node, &mut see)
+    Writer::new(tree, progress, &mut chunk, to).write(node, &mut see)?;
+    Ok(())
+}
+
+/// The bytes of a subtree's NAR, which follow from names, kinds and lengths: no file is opened.
+///
+/// # Errors
+/// When the subtree holds what no NAR can.
+pub fn size(tree: &Tree, node: NodeId) -> Result<u64> {
+    let mut nowhere = io::sink();
+    let writer = Writer {
+        files: Files::Skip,
+        ..Writer::new(tree, &Silent, &mut [], &mut nowhere)
+    };
+    writer.write(node, &mut |_, _| {})
 }
 
 /// Writes subtrees of one tree.
@@ -27,8 +41,17 @@ pub(super) struct Writer<'a> {
     progress: &'a dyn Progress,
     chunk: &'a mut [u8],
     to: &'a mut dyn Write,
+    files: Files,
     /// Bytes that were written.
     position: u64,
+}
+
+/// What becomes of files' bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Files {
+    Read,
+    /// They are counted.
+    Skip,
 }
 
 /// What is still to be written, the next on top: a list in place of recursion.
@@ -50,12 +73,13 @@ impl<'a> Writer<'a> {
             progress,
             chunk,
             to,
+            files: Files::Read,
             position: 0,
         }
     }
 
-    /// Writes a NAR. `see` gets each file's bytes too, and none at the end of the file.
-    pub(super) fn write(mut self, root: NodeId, see: &mut dyn FnMut(NodeId, &[u8])) -> Result<()> {
+    /// Writes a NAR, and answers its size. `see` gets each file's bytes too, and none at the end of the file.
+    pub(super) fn write(mut self, root: NodeId, see: &mut dyn FnMut(NodeId, &[u8])) -> Result<u64> {
         self.string(MAGIC)?;
         let mut steps = vec![Step::Node(root, 0)];
         while let Some(step) = steps.pop() {
@@ -75,7 +99,7 @@ impl<'a> Writer<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(self.position)
     }
 
     fn node(
@@ -116,6 +140,10 @@ impl<'a> Writer<'a> {
         }
         self.string(b"contents")?;
         self.bytes(&content.len().to_le_bytes())?;
+        if self.files == Files::Skip {
+            self.position = self.position.saturating_add(content.len());
+            return self.pad();
+        }
         let mut reader = content.reader()?;
         while reader.remaining() > 0 {
             let len = reader.fill(self.chunk)?;

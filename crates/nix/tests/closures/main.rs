@@ -6,3 +6,4 @@ mod check;
 mod fixture;
 mod graph;
 mod read;
+mod sizes;

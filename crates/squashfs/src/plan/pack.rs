@@ -48,6 +48,8 @@ pub(super) fn pack(
         key: *key,
         blocks: segment.jobs.clone(),
     });
+    let confirm = work.reuse.and_then(|reuse| reuse.confirm);
+    let confirm = confirm.map(|confirm| |numbers: &[usize]| confirm(&segments.roots_of(numbers)));
     let spooling = Spooling {
         spool: work.spool,
         // As in the image.
@@ -56,6 +58,7 @@ pub(super) fn pack(
         progress: work.progress,
         step: "compressing",
         places: work.reuse.map(|reuse| reuse.places),
+        confirm: confirm.as_ref().map(|confirm| confirm as _),
     };
     let spooled = cache::spool(&blocks, &wanted.collect::<Vec<_>>(), &spooling)?;
     Ok(place(segments, spooled))

@@ -46,6 +46,7 @@ pub(crate) fn plan_with(tree: &Tree, options: &Options, threads: usize, places: 
         reuse: Some(Reuse {
             units: &units,
             places,
+            confirm: None,
         }),
     };
     squashfs::plan(tree, options, &work).unwrap()

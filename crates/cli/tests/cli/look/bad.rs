@@ -147,7 +147,7 @@ fn what_is_cut_off_is_damaged() {
 fn a_device_that_may_not_be_read() {
     let world = World::new();
     world.write("closed", b"text");
-    fs::set_permissions(world.path("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(world.path("closed"), fs::Permissions::from_mode(0o0)).unwrap();
     let said = world.run(&["ls", "closed"]);
     // Root may read everything.
     if said.stderr.contains("nothing that can be looked into") {

@@ -65,8 +65,8 @@ fn names_that_lead_elsewhere_are_refused() {
         "mkdir src; echo evil >src/QQQQQQQ; mksquashfs src x.squashfs -noI -noD -noF -noX -comp gzip -no-progress >log; \
          mke2fs -q -t ext4 -O ^metadata_csum,^dir_index -d src x.ext4 4M; \
          mkfs.vfat -F 16 -C x.vfat 16384 >>log; MTOOLSRC=/dev/null mcopy -i x.vfat src/QQQQQQQ ::/; \
-         mv src/QQQQQQQ src/qqqqqqq; MTOOLSRC=/dev/null mmd -i x.vfat ::/sub; \
-         MTOOLSRC=/dev/null mcopy -i x.vfat src/qqqqqqq ::/sub/",
+         mv src/QQQQQQQ src/qqqqqqq.long; MTOOLSRC=/dev/null mmd -i x.vfat ::/sub; \
+         MTOOLSRC=/dev/null mcopy -i x.vfat src/qqqqqqq.long ::/sub/",
     );
     for name in NAMES {
         for file in ["x.squashfs", "x.ext4"] {
@@ -86,7 +86,12 @@ fn names_that_lead_elsewhere_are_refused() {
         fs::copy(world.path("x.vfat"), world.path("hostile")).unwrap();
         let wide = |name: &[u8]| -> Vec<u8> { name.iter().flat_map(|byte| [*byte, 0]).collect() };
         replace(&world, "hostile", &wide(b"qqqqq"), &wide(&name[..5]));
-        replace(&world, "hostile", &wide(b"qq"), &wide(&name[5..]));
+        replace(
+            &world,
+            "hostile",
+            &wide(b"qq.lon"),
+            &wide(&[&name[5..], b".lon"].concat()),
+        );
         let code = extracts(&world, "hostile");
         assert!(
             matches!(code, Some(0 | 6)),
@@ -221,7 +226,7 @@ fn ten_thousand_levels() {
             "{extracted:?}"
         );
     }
-    let deep = ["d"; 10_000].join("/");
+    let deep = vec!["d"; 10_000].join("/");
     let script = "import tarfile,io\nt=tarfile.open('x.tar','w',format=tarfile.PAX_FORMAT)\ni=tarfile.TarInfo('DEEP/f');i.size=1\nt.addfile(i,io.BytesIO(b'x'))";
     world.write("make.py", script.replace("DEEP", &deep).as_bytes());
     shell(&world, "python3 make.py");

@@ -106,7 +106,8 @@ fn is_the_folder(world: &World, image: &str, path: &str) {
         .collect();
     let wanted = found(world, "src");
     assert_eq!(said(&listing), wanted, "{image}");
-    if is_root() {
+    // mkfs.btrfs forgets which device it was.
+    if is_root() && image != "x.btrfs" {
         assert_eq!(
             (&listing["/disk"]["major"], &listing["/disk"]["minor"]),
             (&8.into(), &260.into())

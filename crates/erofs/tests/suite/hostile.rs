@@ -1,0 +1,168 @@
+//! Bytes that nobody would write: the reader says what is wrong, and neither panics nor takes more memory than there is.
+
+use std::sync::Arc;
+
+use erofs::read::FileSystem;
+use erofs::{Compression, Options};
+use image::{Content, Kind, Node, ReadAt, Tree};
+
+use crate::support::{bytes, noise, odd, options, plan, try_plan, words};
+
+fn image(compression: Compression) -> Vec<u8> {
+    let mut tree = odd();
+    tree.add_at(b"/d/small", Node::file(bytes(700, 3))).unwrap();
+    tree.add_at(b"/d/words", Node::file(words(300_000))).unwrap();
+    let sparse = [words(9000), vec![0; 1 << 20], words(5000)].concat();
+    tree.add_at(b"/d/sparse", Node::file(sparse)).unwrap();
+    tree.add_at(b"/d/noise", Node::file(noise(40_000))).unwrap();
+    let options = Options {
+        compression,
+        cluster: 32 << 10,
+        ..options()
+    };
+    let image = plan(&tree, &options).image;
+    let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
+    image.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Reads everything, in each way that there is.
+fn read(image: Vec<u8>) -> Result<(), String> {
+    let size = image.len() as u64;
+    let system = FileSystem::open(Arc::new(Content::from(image)), size).map_err(|error| error.to_string())?;
+    let checked = system.check().map_err(|error| error.to_string());
+    let tree = system.tree().map_err(|error| error.to_string())?;
+    for (_, node) in tree.nodes() {
+        if let Kind::File(content) = &node.kind {
+            // A hole of any length may be there.
+            let mut piece = vec![0; usize::try_from(content.len().min(1 << 20)).unwrap()];
+            content
+                .read_exact_at(&mut piece, 0)
+                .map_err(|error| error.to_string())?;
+        }
+    }
+    checked
+}
+
+/// With its checksum made right again, so that the rest is looked at.
+fn sealed(mut image: Vec<u8>) -> Vec<u8> {
+    image[1028..1032].fill(0);
+    let sum = !crc32c::crc32c(&image[1024..4096]);
+    image[1028..1032].copy_from_slice(&sum.to_le_bytes());
+    image
+}
+
+/// Where what describes files begins.
+fn metadata(image: &[u8]) -> usize {
+    let block = u32::from_le_bytes(image[1024 + 40..1024 + 44].try_into().unwrap());
+    usize::try_from(block).unwrap() * 4096
+}
+
+#[test]
+fn every_flipped_bit_of_the_superblock_is_found() {
+    let image = image(Compression::None);
+    read(image.clone()).unwrap();
+    for place in 1024..4096 {
+        let mut image = image.clone();
+        image[place] ^= 0x10;
+        assert!(read(image).is_err(), "byte {place}");
+    }
+}
+
+/// What describes files has no checksum, so what is read may be something else; but nothing worse.
+#[test]
+fn no_flipped_bit_of_metadata_does_harm() {
+    for compression in [
+        Compression::None,
+        Compression::Zstd { level: 1 },
+        Compression::Lz4 { level: 1 },
+    ] {
+        let image = image(compression);
+        read(image.clone()).unwrap();
+        for place in (1024..1160).chain(metadata(&image)..image.len()).step_by(3) {
+            for bits in [0x01, 0x80, 0xff] {
+                let mut image = image.clone();
+                image[place] ^= bits;
+                let _ = read(sealed(image));
+            }
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_of_clusters_are_found_by_most_compressors() {
+    let image = image(Compression::Zstd { level: 1 });
+    let found = (4096..metadata(&image)).step_by(101).filter(|place| {
+        let mut image = image.clone();
+        image[*place] ^= 0x10;
+        read(image).is_err()
+    });
+    assert!(found.count() > 0);
+}
+
+#[test]
+fn truncated_images_are_refused() {
+    let image = image(Compression::Deflate { level: 1 });
+    for len in [
+        0,
+        1,
+        1023,
+        1024,
+        1151,
+        1152,
+        4095,
+        4096,
+        image.len() - 4096,
+        image.len() - 1,
+    ] {
+        let error = read(image[..len].to_vec()).unwrap_err();
+        assert!(!error.is_empty(), "{len}");
+    }
+}
+
+/// A directory in itself is found before it is entered again.
+#[test]
+fn directories_have_one_name() {
+    let mut tree = Tree::default();
+    tree.make_directory(b"/a/b").unwrap();
+    let planned = plan(&tree, &options()).image;
+    let mut image = vec![0; usize::try_from(planned.size()).unwrap()];
+    planned.read_exact_at(&mut image, 0).unwrap();
+    // `b` in `a` becomes the root.
+    let start = metadata(&image);
+    let root = 1_u64.to_le_bytes();
+    let names: Vec<usize> = (start..image.len() - 4)
+        .filter(|at| image[*at..].starts_with(b"...b"))
+        .collect();
+    let [names] = names[..] else { panic!("{names:?}") };
+    image[names - 12..names - 4].copy_from_slice(&root);
+    let error = read(image).unwrap_err();
+    assert!(error.contains("two names"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_held_is_refused() {
+    let refused = |tree: &Tree, options: &Options| try_plan(tree, options, 1).unwrap_err().to_string();
+    let with = |cluster, compression| Options {
+        cluster,
+        compression,
+        ..options()
+    };
+    let tree = Tree::default();
+    assert_eq!(
+        refused(&tree, &with(4096, Compression::None)),
+        "cluster size 4096: must be a power of two from 8192 to 1048576"
+    );
+    assert_eq!(
+        refused(&tree, &with(8192, Compression::Zstd { level: 23 })),
+        "level 23: zstd has levels from 1 to 22"
+    );
+    let label = Options {
+        label: Some("sixteen letters.".to_string()),
+        ..options()
+    };
+    assert_eq!(
+        refused(&tree, &label),
+        "label sixteen letters.: is 16 bytes long, the limit is 15"
+    );
+}
