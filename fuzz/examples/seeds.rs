@@ -328,7 +328,7 @@ fn erofs_images() -> Seeds {
         erofs::Compression::Zstd { level: 3 },
     ] {
         let mut tree = many_files()?;
-        tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+        tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900).into_bytes()))?;
         let options = erofs::Options {
             compression,
             cluster: erofs::CLUSTER_MIN,
