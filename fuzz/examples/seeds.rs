@@ -328,7 +328,10 @@ fn erofs_images() -> Seeds {
         erofs::Compression::Zstd { level: 3 },
     ] {
         let mut tree = many_files()?;
-        tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900)))?;
+        tree.add_at(
+            b"/text",
+            Node::file("some text, again and again; ".repeat(900).into_bytes()),
+        )?;
         let options = erofs::Options {
             compression,
             cluster: erofs::CLUSTER_MIN,
@@ -358,7 +361,10 @@ fn btrfs_images() -> Seeds {
     ] {
         for profile in [btrfs::Profile::Portable, btrfs::Profile::Modern] {
             let mut tree = many_files()?;
-            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900).into_bytes()))?;
+            tree.add_at(
+                b"/text",
+                Node::file("some text, again and again; ".repeat(900).into_bytes()),
+            )?;
             let seed = Seed::new(b"seed");
             let dev = tree.lookup(b"/dev").unwrap_or(NodeId::ROOT);
             let options = btrfs::Options {
