@@ -358,7 +358,10 @@ fn btrfs_images() -> Seeds {
     ] {
         for profile in [btrfs::Profile::Portable, btrfs::Profile::Modern] {
             let mut tree = many_files()?;
-            tree.add_at(b"/text", Node::file("some text, again and again; ".repeat(900).into_bytes()))?;
+            tree.add_at(
+                b"/text",
+                Node::file("some text, again and again; ".repeat(900).into_bytes()),
+            )?;
             let seed = Seed::new(b"seed");
             let dev = tree.lookup(b"/dev").unwrap_or(NodeId::ROOT);
             let options = btrfs::Options {
