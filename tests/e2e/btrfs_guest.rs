@@ -94,6 +94,9 @@ try remove busybox rm /large
 try delete btrfs subvolume delete --commit-after /snapshots/root
 try gone btrfs subvolume sync /
 echo "FIRST devices $(btrfs device stats / | busybox grep -cv ' 0$')"
+# Nix keeps its state in memory, and reads what is here.
+busybox sync
+busybox mount -o remount,ro /
 busybox umount /run /dev /sys /proc
 exec TOPLEVEL/init
 "#;

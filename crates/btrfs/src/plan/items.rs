@@ -363,7 +363,7 @@ fn head(node: &Node) -> InodeItem {
         nlink: 1.into(),
         uid: meta.uid.into(),
         gid: meta.gid.into(),
-        mode: (u32::from(meta.mode) | type_bits(&node.kind)).into(),
+        mode: (u32::from(meta.mode & 0o7777) | type_bits(&node.kind)).into(),
         atime: time,
         ctime: time,
         mtime: time,
