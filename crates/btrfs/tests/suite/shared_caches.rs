@@ -80,9 +80,6 @@ fn forge(path: &Path, change: Harm) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Changes a segment's bytes and the lengths of its parts.
-type Harm = fn(&mut [u8], &mut [u32]);
-
 #[test]
 fn nobody_who_writes_there_is_believed() {
     let tree = tree();

@@ -25,7 +25,7 @@ pub(super) struct Clusters {
     keys: Vec<Option<Key>>,
     spooled: Vec<cache::Spooled<()>>,
     /// Each cluster's word, and its first block.
-    clusters: Vec<(u32, u64)>,
+    words: Vec<(u32, u64)>,
     /// Each segment's blocks.
     segments: Vec<Range<u64>>,
     /// Where clusters of small files begin in the packed file, and the numbers of their jobs.
@@ -104,7 +104,7 @@ impl Clusters {
     /// Makes all clusters of a tree; they begin at this block.
     pub(super) fn pack(tree: &Tree, options: &Options, work: &Work, first: u64) -> Result<Clusters> {
         let Some(number) = options.compression.number() else {
-            return Clusters::place(Cut::default(), Vec::new(), Vec::new(), 0, first);
+            return Ok(Clusters::place(Cut::default(), Vec::new(), Vec::new(), 0, first));
         };
         let pool = work.pool()?;
         let equal = pool.install(|| equal_files(tree, &options.stored, 1, work.digests, work.progress))?;
@@ -144,7 +144,7 @@ impl Clusters {
             confirm: confirm.as_ref().map(|confirm| confirm as _),
         };
         let spooled = cache::spool(&blocks, &wanted, &spooling)?;
-        let mut clusters = Clusters::place(cut, keys, spooled, number, first)?;
+        let mut clusters = Clusters::place(cut, keys, spooled, number, first);
         clusters.add_zeros(options)?;
         Ok(clusters)
     }
@@ -156,10 +156,10 @@ impl Clusters {
         spooled: Vec<cache::Spooled<()>>,
         number: u8,
         first: u64,
-    ) -> Result<Clusters> {
+    ) -> Clusters {
         let mut placed = Clusters {
             keys,
-            clusters: Vec::with_capacity(cut.jobs.len()),
+            words: Vec::with_capacity(cut.jobs.len()),
             segments: Vec::with_capacity(spooled.len()),
             regions: Vec::new(),
             packed_len: 0,
@@ -170,29 +170,29 @@ impl Clusters {
             cut,
         };
         for word in spooled.iter().flat_map(|segment| &segment.sizes) {
-            let job = placed.clusters.len();
-            placed.clusters.push((*word, 0));
+            let job = placed.words.len();
+            placed.words.push((*word, 0));
             if let Some(Job::Fragment { len, .. }) = placed.cut.jobs.get(job) {
                 placed.regions.push((placed.packed_len, job));
                 placed.packed_len += u64::from(*len).next_multiple_of(BLOCK);
             }
         }
-        let mut clusters = placed.clusters.iter_mut();
+        let mut words = placed.words.iter_mut();
         for segment in &spooled {
             let start = placed.end;
-            for (word, block) in clusters.by_ref().take(segment.sizes.len()) {
+            for (word, block) in words.by_ref().take(segment.sizes.len()) {
                 *block = placed.end;
                 placed.end += u64::from(*word & !PLAIN) / BLOCK;
             }
             placed.segments.push(start..placed.end);
         }
         placed.spooled = spooled;
-        Ok(placed)
+        placed
     }
 
     /// Makes the cluster that all those of zeros are.
     fn add_zeros(&mut self, options: &Options) -> Result<()> {
-        if self.clusters.iter().all(|(word, _)| *word != 0) {
+        if self.words.iter().all(|(word, _)| *word != 0) {
             return Ok(());
         }
         let zeros = vec![0; options.cluster as usize];
@@ -273,7 +273,7 @@ impl Clusters {
     }
 
     fn cluster(&self, job: usize) -> Cluster {
-        let (word, block) = self.clusters[job];
+        let (word, block) = self.words[job];
         let len = self.cut.jobs[job].len();
         match (&self.zeros, word) {
             (Some((bytes, block)), 0) => Cluster {
@@ -321,7 +321,7 @@ impl Clusters {
 
     /// What each unit takes.
     pub(super) fn usage(&self, tree: &Tree) -> Vec<super::UnitUsage> {
-        let stored = self.clusters.iter().map(|(word, _)| u64::from(word & !PLAIN));
+        let stored = self.words.iter().map(|(word, _)| u64::from(word & !PLAIN));
         self.cut.usage(tree, stored)
     }
 }
@@ -398,12 +398,11 @@ impl cache::Blocks for Blocks<'_> {
             if let Job::Fragment { .. } = job {
                 input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
             }
-            match compressor.compress(input)? {
-                Some(bytes) => (0, bytes.to_vec()),
-                None => {
-                    input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
-                    (PLAIN, std::mem::take(input))
-                }
+            if let Some(bytes) = compressor.compress(input)? {
+                (0, bytes.to_vec())
+            } else {
+                input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
+                (PLAIN, std::mem::take(input))
             }
         };
         let word = u32::try_from(bytes.len()).unwrap_or(0) | flag;

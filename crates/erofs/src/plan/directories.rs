@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use image::{Kind, NodeId};
+use image::NodeId;
 use zerocopy::IntoBytes;
 
 use super::survey::{Survey, entry_kind};
@@ -73,9 +73,4 @@ pub(super) fn list(survey: &Survey, id: NodeId, number: impl Fn(NodeId) -> u64) 
         }
     }
     bytes
-}
-
-/// Whether a node is a directory.
-pub(super) fn is_directory(survey: &Survey, id: NodeId) -> bool {
-    matches!(survey.tree.node(id).kind, Kind::Directory(_))
 }

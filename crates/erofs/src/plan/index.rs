@@ -66,10 +66,12 @@ pub(super) fn bytes(map: &Map, size: u64, head_len: u64) -> Vec<u8> {
             let entries = entries(list);
             if *in_one_piece {
                 let start = head_len.next_multiple_of(8) + bytes.len() as u64;
-                compact(&entries, Packs::of(size.div_ceil(BLOCK), start), &mut bytes);
+                compact(&entries, &Packs::of(size.div_ceil(BLOCK), start), &mut bytes);
             } else {
                 bytes.extend([0; 8]);
-                entries.iter().for_each(|entry| full(entry, &mut bytes));
+                for entry in &entries {
+                    full(entry, &mut bytes);
+                }
             }
             bytes
         }
@@ -142,7 +144,7 @@ impl Packs {
     /// Of so many entries, the first at this place.
     fn of(count: u64, start: u64) -> Packs {
         // Packs of sixteen begin at multiples of their length.
-        let first = (PACK - start % PACK) / 4 & 7;
+        let first = ((PACK - start % PACK) / 4) & 7;
         if first > count {
             return Packs {
                 first: 0,
@@ -159,7 +161,7 @@ impl Packs {
     }
 }
 
-fn compact(entries: &[Entry], packs: Packs, bytes: &mut Vec<u8>) {
+fn compact(entries: &[Entry], packs: &Packs, bytes: &mut Vec<u8>) {
     let to_usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let (first, rest) = entries.split_at(to_usize(packs.first).min(entries.len()));
     let (sixteen, last) = rest.split_at(to_usize(packs.sixteen).min(rest.len()));

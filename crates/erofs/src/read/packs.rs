@@ -20,7 +20,7 @@ pub(super) fn read(
     if cluster_bits > 14 {
         return Err(damaged(what, "is compact, which is for short clusters"));
     }
-    let mut first = (PACK - start % PACK) / 4 & 7;
+    let mut first = ((PACK - start % PACK) / 4) & 7;
     let mut sixteen = 0;
     if first > count {
         first = 0;

@@ -28,7 +28,6 @@ pub(super) struct Geometry {
     /// The first byte that shared attributes are numbered from.
     pub(super) xattrs: u64,
     pub(super) packed: Option<u64>,
-    pub(super) incompat: u32,
     pub(super) compressors: u16,
     uuid: [u8; 16],
     label: [u8; 16],
@@ -117,7 +116,6 @@ fn geometry(superblock: &Superblock, size: u64) -> Result<Geometry> {
         meta: u64::from(superblock.meta_block.get()) << bits,
         xattrs: u64::from(superblock.xattr_block.get()) << bits,
         packed: (incompat & incompat::FRAGMENTS != 0 && packed != 0).then_some(packed),
-        incompat,
         compressors: if incompat & incompat::CONFIGURATIONS == 0 {
             // Then only lz4 is known, and the field means something else.
             u16::from(incompat & incompat::ZERO_PADDING != 0)

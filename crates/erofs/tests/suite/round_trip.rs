@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use erofs::Options;
 use erofs::read::FileSystem;
-use erofs::{Compression, Options};
 use image::{Image, Kind, Node, NodeId, ReadAt, Silent, Tree};
 use proptest::prelude::*;
 
