@@ -38,7 +38,9 @@ fn seal(source: &mut Sparse) {
     }
     block[4..8].fill(0);
     let sum = !crc32c::crc32c(&block);
-    if let Some(page) = source.page_mut(0) {
-        page[1028..1032].copy_from_slice(&sum.to_le_bytes());
+    let place = SUPERBLOCK + 4;
+    if let Some(page) = source.page_mut(place) {
+        let at = usize::try_from(place).unwrap_or(0) % page.len();
+        page[at..at + 4].copy_from_slice(&sum.to_le_bytes());
     }
 }
