@@ -73,8 +73,12 @@ fn an_image_of_another_machine_is_built_inside_the_sandbox() {
         "trusted-public-keys",
         key.trim(),
     ];
-    let (paths, log) = world.built_with_log(&["builders.image"], &from_cache);
-    assert!(log.contains("-kiln-"), "kiln is built for this machine: {log}");
+    let (paths, _) = world.built_with_log(&["builders.image"], &from_cache);
+    let recipe = world.evaluated("t.builders.image.drvPath");
+    let mut needs = world.nix("nix-store");
+    let needs = run(needs.args(["--query", "--references", recipe.as_str().unwrap()]));
+    // It is built for this machine, or was, for another test.
+    assert!(needs.contains("-kiln-"), "{needs}");
     let [made] = &paths[..] else { panic!("{paths:?}") };
     assert_eq!(names(made), ["board.img", "nix-support"]);
     let image = made.join("board.img");

@@ -74,8 +74,8 @@ fn segments_change_no_byte_of_a_btrfs() {
     let btrfs = |folder: &Path| sha256(&folder.join("store.btrfs"));
     let (without, _) = built(&world, &["btrfs-segments.without"]);
     let wanted = btrfs(&without[0]);
-    let segments = world.evaluated("builtins.length t.btrfs-segments.apart.segments");
     let (apart, of_apart) = built(&world, &["btrfs-segments.apart"]);
+    let segments = world.evaluated("builtins.length t.btrfs-segments.apart.segments");
     // Store paths that have nothing to compress need no compression. The image makes what is in no store path.
     let most = usize::try_from(segments.as_u64().unwrap()).unwrap() + 1;
     assert!(most > 2 && (2..=most).contains(&of_apart), "{of_apart} of {most}");

@@ -71,7 +71,7 @@ fn a_closure() {
         "--out",
         "out/a.btrfs",
     ];
-    assert_snapshot!(without_digests(&world.done(&args)), @"out/a.btrfs  82.3 MiB  fsverity [digest]");
+    assert_snapshot!(without_digests(&world.done(&args)), @"out/a.btrfs  82.4 MiB  fsverity [digest]");
     let found = contents(&world, "out/a.btrfs");
     for path in [
         "/init",
@@ -166,7 +166,7 @@ fn arguments_that_make_no_sense() {
     error: the tree does not fit: 7405568 bytes would do (0 of them promised free), and 1048576 were asked for, 6356992 too few
     hint: take something out of it, raise its size, or leave the size out to let it fit
     
-    error: the tree does not fit: 110714880 bytes would do (67108864 of them promised free), and 8388608 were asked for, 102326272 too few
+    error: the tree does not fit: 110755840 bytes would do (67108864 of them promised free), and 8388608 were asked for, 102367232 too few
     hint: take something out of it, raise its size, or leave the size out to let it fit
     "#);
 }
@@ -266,7 +266,7 @@ fn what_cannot_be_is_said_first() {
     error: fs.rootfs: the tree does not fit: 7405568 bytes would do (0 of them promised free), and 1048576 were asked for, 6356992 too few
     hint: take something out of it, raise its size, or leave the size out to let fs.rootfs fit
     
-    error: fs.rootfs: the tree does not fit: 110714880 bytes would do (67108864 of them promised free), and 33554432 were asked for, 77160448 too few
+    error: fs.rootfs: the tree does not fit: 110755840 bytes would do (67108864 of them promised free), and 33554432 were asked for, 77201408 too few
     hint: take something out of it, raise its size, or leave the size out to let fs.rootfs fit
     "#);
 }
@@ -365,7 +365,7 @@ fn a_plan() {
             assert_snapshot!(world.done(&["plan", "spec.toml"]), @r"
     fs.boot → boot.vfat: fat16, 16 MiB; 2 files, 15.9 MiB free (1 MiB promised), clusters of 2 KiB
     
-    fs.rootfs → rootfs.btrfs: btrfs, 102.5 MiB; 64 MiB free (64 MiB promised), 2.9 MiB of files, 2.8 MiB shared, 144 KiB of metadata
+    fs.rootfs → rootfs.btrfs: btrfs, 102.5 MiB; 64.0 MiB free (64 MiB promised), 2.9 MiB of files, 2.8 MiB shared, 144 KiB of metadata
     
     script.boot → boot.scr, boot.cmd: boot script for arm64, 110 B
     
@@ -378,8 +378,8 @@ fn a_plan() {
                 64            6     2.9 KiB     2.9 KiB         0 B  raw idbloader
                 70        32698    15.9 MiB                          free
              32768        32768      16 MiB      16 MiB         0 B  partition boot, number 1, xbootldr
-             65536       210000   102.5 MiB   102.5 MiB         0 B  partition rootfs, number 2, root-arm64
-            275536          911   455.5 KiB                          free
+             65536       210048   102.5 MiB   102.5 MiB         0 B  partition rootfs, number 2, root-arm64
+            275584          863   431.5 KiB                          free
             276447           32      16 KiB      16 KiB         0 B  backup GPT entries
             276479            1       512 B       512 B         0 B  backup GPT header
     ");

@@ -198,9 +198,6 @@ fn help_of_a_build() {
 
               [default: 20GiB]
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --reuse <PATH>
               An image, a file system or a bundle of an earlier build, with its manifest beside it, or a
               folder of segments: what did not change is taken from there; can be repeated
@@ -209,9 +206,6 @@ fn help_of_a_build() {
               A shared cache (file://, http://, https://, s3://) that is asked for what is missing,
               while that is being compressed; what comes from it is compared with the files; can be
               repeated
-
-          --json
-              Print results and errors as JSON
 
           --cache-to <URL>
               A shared cache that gets what it does not have, as far as that takes no longer than the
@@ -229,6 +223,9 @@ fn help_of_a_build() {
           --signer-cmd <COMMAND>
               A command that signs what it reads from standard input, for keys that live elsewhere
 
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
+
           --signer-timeout <SECONDS>
               After how many seconds that command is stopped
 
@@ -236,6 +233,9 @@ fn help_of_a_build() {
 
           --certificate <FILE>
               The signer's certificate, in PEM or DER; more in it are its intermediates
+
+          --json
+              Print results and errors as JSON
 
           --intermediate <FILE>
               A certificate between it and the devices' own; can be repeated

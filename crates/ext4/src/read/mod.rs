@@ -24,7 +24,7 @@ mod walk;
 mod xattrs;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use image::{Kind, Node, ReadAt, Tree, show};
 use uuid::Uuid;
@@ -87,20 +87,54 @@ pub struct Entry {
     pub node: Node,
 }
 
+/// How many bytes are read at once where few are wanted: inodes lie beside each other, and blocks of directories often do.
+const WINDOW: u64 = 64 << 10;
+
 /// The bytes, and how many there are.
 #[derive(Clone, Debug)]
 struct Source {
     bytes: Arc<dyn ReadAt>,
     size: u64,
+    /// Those that were read last, and where they begin.
+    near: Arc<Mutex<(u64, Vec<u8>)>>,
 }
 
 impl Source {
+    fn new(bytes: Arc<dyn ReadAt>, size: u64) -> Source {
+        Source {
+            bytes,
+            size,
+            near: Arc::default(),
+        }
+    }
+
+    /// Fills `buffer` out of what was read last, or reads more than that. What cannot be read in large pieces is for others.
+    fn read_near(&self, buffer: &mut [u8], start: u64) -> Option<()> {
+        let first = start - start % WINDOW;
+        let at = usize::try_from(start - first).ok()?;
+        let end = at.checked_add(buffer.len())?;
+        if end as u64 > WINDOW {
+            return None;
+        }
+        let mut near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
+        if near.0 != first || near.1.is_empty() {
+            let mut bytes = vec![0; usize::try_from(WINDOW.min(self.size - first)).ok()?];
+            self.bytes.read_exact_at(&mut bytes, first).ok()?;
+            *near = (first, bytes);
+        }
+        buffer.copy_from_slice(near.1.get(at..end)?);
+        Some(())
+    }
+
     fn read(&self, what: &dyn fmt::Display, start: u64, len: usize) -> Result<Vec<u8>> {
         let end = start.checked_add(len as u64).filter(|end| *end <= self.size);
         if end.is_none() {
             return Err(damaged(what, format!("lies behind the end, {} bytes", self.size)));
         }
         let mut buffer = vec![0; len];
+        if self.read_near(&mut buffer, start).is_some() {
+            return Ok(buffer);
+        }
         let done = self.bytes.read_exact_at(&mut buffer, start);
         done.map_err(|source| Error::Read {
             what: what.to_string(),
@@ -139,7 +173,7 @@ impl FileSystem {
     /// When there is no ext4, it has features that are not read, is larger than the source, or its descriptors are
     /// damaged.
     pub fn open(source: Arc<dyn ReadAt>, size: u64) -> Result<FileSystem> {
-        let source = Source { bytes: source, size };
+        let source = Source::new(source, size);
         let (superblock, geometry) = superblock::read(&source)?;
         let groups = groups::read(&source, &geometry)?.into();
         Ok(FileSystem {
