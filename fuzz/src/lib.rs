@@ -1,6 +1,6 @@
 //! What the fuzz targets share.
 //!
-//! Readers get images, which start as small valid ones (`examples/seeds.rs`). Images of FAT, ext4 and disks are
+//! Readers get images, which start as small valid ones (`examples/seeds`). Images of FAT, ext4 and disks are
 //! mostly zeros, so their targets get the pages that are not, see [`sparse`]. Planners get [`trees`] and options made
 //! from bytes; what they plan must read back as what went in. Errors are fine everywhere; panics, endless work,
 //! runaway memory and lies are not.
