@@ -112,7 +112,7 @@ impl Gather<'_, '_> {
             return self.shared(reader);
         }
         while reader.remaining() > 0 {
-            let len = reader.fill(self.room()?)?;
+            let len = reader.fill(self.room(reader.remaining())?)?;
             self.fill(len);
             self.unsaid += len as u64;
         }
@@ -123,7 +123,7 @@ impl Gather<'_, '_> {
     fn shared(&mut self, mut reader: Reader) -> Result<()> {
         self.flush()?;
         while reader.remaining() > 0 {
-            let len = reader.fill(self.room()?)?;
+            let len = reader.fill(self.room(reader.remaining())?)?;
             self.fill(len);
             self.unsaid += len as u64;
             let origin = reader.origin();
@@ -138,9 +138,9 @@ impl Gather<'_, '_> {
             return self.long(piece, len);
         }
         while len > 0 {
-            let room = self.room()?;
-            let part = usize::try_from(len).map_or(room.len(), |len| len.min(room.len()));
-            room[..part].fill(0);
+            let room = self.room(len)?;
+            room.fill(0);
+            let part = room.len();
             self.fill(part);
             len -= part as u64;
         }
@@ -163,8 +163,8 @@ impl Gather<'_, '_> {
         Ok(())
     }
 
-    /// Where the next bytes go; there always is room for one.
-    fn room(&mut self) -> Result<&mut [u8]> {
+    /// Where the next bytes go, at most so many; there always is room for one.
+    fn room(&mut self, wanted: u64) -> Result<&mut [u8]> {
         if self.filled == self.end {
             self.flush()?;
         }
@@ -175,7 +175,13 @@ impl Gather<'_, '_> {
             let behind = usize::try_from(self.position % PIECE as u64).unwrap_or(0);
             self.end = PIECE - behind;
         }
-        Ok(&mut self.buffer[self.filled..self.end])
+        let wanted = usize::try_from(wanted).unwrap_or(PIECE);
+        let end = self.end.min(self.filled + wanted.min(PIECE));
+        // What was handed on is as long as what was in it.
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        Ok(&mut self.buffer[self.filled..end])
     }
 
     fn fill(&mut self, len: usize) {
@@ -207,10 +213,7 @@ impl Gather<'_, '_> {
             return vec![0; PIECE];
         };
         match Arc::try_unwrap(oldest) {
-            Ok(mut free) => {
-                free.resize(PIECE, 0);
-                free
-            }
+            Ok(free) => free,
             Err(busy) => {
                 self.lent.push_front(busy);
                 vec![0; PIECE]
