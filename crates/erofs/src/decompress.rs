@@ -81,14 +81,18 @@ impl Decompressor {
         Err(format!("a cluster holds {len} bytes in place of {wanted}"))
     }
 
-    fn zstd_part(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, String> {
-        let failed = |code| zstd_safe::get_error_name(code).to_string();
+    /// Forgets the frame before, and takes none with a longer window than Linux has room for.
+    fn begin(&mut self) -> Result<(), String> {
+        let limit = DParameter::WindowLogMax(ZSTD_WINDOW_LOG.into());
         self.zstd
             .reset(zstd_safe::ResetDirective::SessionAndParameters)
-            .map_err(failed)?;
-        self.zstd
-            .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG.into()))
-            .map_err(failed)?;
+            .and_then(|_| self.zstd.set_parameter(limit))
+            .map(drop)
+            .map_err(failed)
+    }
+
+    fn zstd_part(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, String> {
+        self.begin()?;
         let mut from = InBuffer::around(input);
         let mut to = OutBuffer::around(output);
         loop {
@@ -102,13 +106,7 @@ impl Decompressor {
 
     /// One frame that ends where the input does.
     fn zstd(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize, String> {
-        let failed = |code| zstd_safe::get_error_name(code).to_string();
-        self.zstd
-            .reset(zstd_safe::ResetDirective::SessionAndParameters)
-            .map_err(failed)?;
-        self.zstd
-            .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG.into()))
-            .map_err(failed)?;
+        self.begin()?;
         let mut from = InBuffer::around(input);
         let mut to = OutBuffer::around(output);
         let mut hint = 1;
@@ -129,6 +127,10 @@ impl Decompressor {
         }
         Ok(to.pos())
     }
+}
+
+fn failed(code: zstd_safe::ErrorCode) -> String {
+    zstd_safe::get_error_name(code).to_string()
 }
 
 /// What is behind the zeros in front, of which there is less than a block.

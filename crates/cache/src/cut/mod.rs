@@ -172,9 +172,7 @@ impl Cut {
         planner.segment(label.into(), [(None, rest.as_slice())].into_iter())?;
         Ok(planner.cut)
     }
-}
 
-impl Cut {
     /// The bytes of a block.
     ///
     /// # Errors

@@ -391,7 +391,7 @@ impl cache::Blocks for Blocks<'_> {
         let Maker { compressor, input } = maker;
         let job = self.job(block);
         self.cut.read(self.tree, job, input)?;
-        progress.advance(u64::from(job.len()))?;
+        progress.advance(u64::from(cache::Blocks::len(self, block)))?;
         let (flag, bytes) = if self.can_be_zeros(job) && is_zero(input) {
             (0, Vec::new())
         } else {
