@@ -1,94 +1,36 @@
 //! Linux mounts our images, finds in them what the trees have, and goes on from there.
 
 use std::fs::File;
-use std::io::Write as _;
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use btrfs::read::FileSystem;
 use btrfs::{Access, Metadata, Options, Profile};
 use image::{Keep, Node, NodeId, Seed, Tree};
 
 use crate::support::{
-    COMPRESSIONS, METADATA, PROFILES, assert_same, check_both, compressible, everything, odd, options, plan,
-    run, subvolumes, with_subvolumes, words, write,
+    COMPRESSIONS, EVERYTHING, METADATA, Mounted, PROFILES, assert_same, check_both, compressible, everything,
+    is_possible, odd, options, plan, run, subvolumes, with_subvolumes, words, write,
 };
 
 const EVERYTHING_BUT_TIMES: Keep = Keep {
     times: false,
     ..EVERYTHING
 };
-pub(crate) const EVERYTHING: Keep = Keep {
-    modes: true,
-    owners: true,
-    times: true,
-    xattrs: true,
-    hard_links: true,
-    follow_links: false,
-};
-
-/// Whether images can be mounted here. That takes more than a program: root's rights, loop devices and a Linux with btrfs.
-pub(crate) fn is_possible() -> bool {
-    let script = "test \"$(id -u)\" = 0 && test -e /dev/loop-control && grep -qw btrfs /proc/filesystems";
-    let possible = Command::new("sh")
-        .args(["-c", script])
-        .status()
-        .unwrap()
-        .success();
-    if !possible {
-        let _ = writeln!(std::io::stderr(), "skipped: btrfs cannot be mounted here");
-    }
-    possible
-}
-
-/// A mounted image.
-pub(crate) struct Mounted<'a>(pub(crate) &'a Path);
-
-impl Mounted<'_> {
-    pub(crate) fn new<'a>(image: &Path, folder: &'a Path, how: &str) -> Mounted<'a> {
-        std::fs::create_dir_all(folder).unwrap();
-        let mut mount = Command::new("mount");
-        run(mount.args(["-t", "btrfs", "-o", how]).arg(image).arg(folder));
-        Mounted(folder)
-    }
-
-    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
-        run(Command::new(program).args(arguments).current_dir(self.0))
-    }
-}
-
-impl Drop for Mounted<'_> {
-    /// Whoever looks around on the machine can keep it busy for a moment.
-    fn drop(&mut self) {
-        let unmount = || {
-            Command::new("umount")
-                .arg(self.0)
-                .status()
-                .is_ok_and(|status| status.success())
-        };
-        let wait = |_| std::thread::sleep(Duration::from_millis(300));
-        let is_done = (0..100).any(|time| {
-            unmount() || {
-                wait(time);
-                false
-            }
-        });
-        assert!(is_done || std::thread::panicking());
-    }
+pub(crate) fn run_in(mounted: &Mounted, program: &str, arguments: &[&str]) -> String {
+    run(Command::new(program).args(arguments).current_dir(mounted.0))
 }
 
 #[test]
 fn linux_reads_the_same() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     for (profile, tree) in PROFILES.into_iter().zip([everything(), odd()]) {
         let [path, folder] = ["image", "folder"].map(|name| dir.path().join(format!("{profile:?}-{name}")));
         write(&plan(&tree, &options(profile, Metadata::Dup)).image, &path);
-        let mounted = Mounted::new(&path, &folder, "loop,ro");
+        let mounted = Mounted::new("btrfs", &path, &folder, "loop,ro");
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
     }
 }
@@ -96,7 +38,7 @@ fn linux_reads_the_same() {
 /// What Linux decompresses is what was compressed.
 #[test]
 fn linux_decompresses_the_same() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -109,14 +51,14 @@ fn linux_decompresses_the_same() {
             ..options(PROFILES[number % 2], METADATA[number % 2])
         };
         write(&plan(&tree, &options).image, &path);
-        let mounted = Mounted::new(&path, &folder, "loop,ro");
+        let mounted = Mounted::new("btrfs", &path, &folder, "loop,ro");
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
     }
 }
 
 #[test]
 fn linux_knows_the_subvolumes() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -135,9 +77,9 @@ fn linux_knows_the_subvolumes() {
     let first = image("first", "first", &tree);
     let folder = dir.path().join("folder");
     {
-        let mounted = Mounted::new(&first, &folder, "loop,ro,subvolid=5");
+        let mounted = Mounted::new("btrfs", &first, &folder, "loop,ro,subvolid=5");
         assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
-        let list = mounted.run("btrfs", &["subvolume", "list", "."]);
+        let list = run_in(&mounted, "btrfs", &["subvolume", "list", "."]);
         let paths: Vec<&str> = list
             .lines()
             .filter_map(|line| line.split_once("path "))
@@ -150,14 +92,14 @@ fn linux_knows_the_subvolumes() {
         );
     }
     {
-        let mounted = Mounted::new(&first, &folder, "loop");
+        let mounted = Mounted::new("btrfs", &first, &folder, "loop");
         assert_eq!(
-            mounted.run("stat", &["-c", "%a", "."]),
+            run_in(&mounted, "stat", &["-c", "%a", "."]),
             "700\n",
             "the default is /@"
         );
-        mounted.run("touch", &["written"]);
-        let said = mounted.run("sh", &["-c", "touch nix/written 2>&1 || true"]);
+        run_in(&mounted, "touch", &["written"]);
+        let said = run_in(&mounted, "sh", &["-c", "touch nix/written 2>&1 || true"]);
         assert!(said.contains("Read-only file system"), "{said}");
     }
     check_both(&first);
@@ -166,7 +108,7 @@ fn linux_knows_the_subvolumes() {
 /// What a subvolume of one image has more than that of another travels as the difference, also onto another file system.
 #[test]
 fn differences_travel_between_images() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -184,21 +126,24 @@ fn differences_travel_between_images() {
         write(&plan(&tree, &options).image, path);
     }
     let [from, to] = ["from", "to"].map(|name| dir.path().join(name));
-    let (from, to) = (Mounted::new(&one, &from, "loop"), Mounted::new(&two, &to, "loop"));
-    from.run("btrfs", &["subvolume", "snapshot", "store", "next"]);
-    from.run("sh", &["-c", "echo more > next/more"]);
-    from.run("btrfs", &["property", "set", "next", "ro", "true"]);
-    from.run("sh", &["-c", "btrfs send -p store next > ../stream"]);
-    to.run("sh", &["-c", "btrfs receive . < ../stream"]);
-    to.run("cmp", &["next/file", "store/file"]);
-    to.run("cmp", &["next/more", "../from/next/more"]);
+    let (from, to) = (
+        Mounted::new("btrfs", &one, &from, "loop"),
+        Mounted::new("btrfs", &two, &to, "loop"),
+    );
+    run_in(&from, "btrfs", &["subvolume", "snapshot", "store", "next"]);
+    run_in(&from, "sh", &["-c", "echo more > next/more"]);
+    run_in(&from, "btrfs", &["property", "set", "next", "ro", "true"]);
+    run_in(&from, "sh", &["-c", "btrfs send -p store next > ../stream"]);
+    run_in(&to, "sh", &["-c", "btrfs receive . < ../stream"]);
+    run_in(&to, "cmp", &["next/file", "store/file"]);
+    run_in(&to, "cmp", &["next/more", "../from/next/more"]);
     assert!(dir.path().join("stream").metadata().unwrap().len() < 4096);
 }
 
 /// The least image has no free block that the kernel knows of. It grows nevertheless, and can do everything then.
 #[test]
 fn the_least_image_grows_and_lives() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -210,26 +155,32 @@ fn the_least_image_grows_and_lives() {
             write(&plan(&tree, &options(profile, metadata)).image, &path);
             let file = File::options().write(true).open(&path).unwrap();
             file.set_len(64 << 30).unwrap();
-            let mounted = Mounted::new(&path, &folder, "loop");
-            let names = mounted.run("find", &["."]);
-            mounted.run("btrfs", &["filesystem", "resize", "max", "."]);
-            mounted.run("sh", &["-c", "for i in $(seq 2000); do echo $i > file-$i; done"]);
-            mounted.run(
+            let mounted = Mounted::new("btrfs", &path, &folder, "loop");
+            let names = run_in(&mounted, "find", &["."]);
+            run_in(&mounted, "btrfs", &["filesystem", "resize", "max", "."]);
+            run_in(
+                &mounted,
+                "sh",
+                &["-c", "for i in $(seq 2000); do echo $i > file-$i; done"],
+            );
+            run_in(
+                &mounted,
                 "dd",
                 &["if=/dev/urandom", "of=large", "bs=1M", "count=100", "status=none"],
             );
-            mounted.run("btrfs", &["subvolume", "snapshot", ".", "snapshot"]);
-            mounted.run("btrfs", &["balance", "start", "--full-balance", "."]);
-            let said = mounted.run("btrfs", &["scrub", "start", "-B", "."]);
+            run_in(&mounted, "btrfs", &["subvolume", "snapshot", ".", "snapshot"]);
+            run_in(&mounted, "btrfs", &["balance", "start", "--full-balance", "."]);
+            let said = run_in(&mounted, "btrfs", &["scrub", "start", "-B", "."]);
             assert!(said.contains("no errors found"), "{said}");
-            mounted.run(
+            run_in(
+                &mounted,
                 "sh",
                 &[
                     "-c",
                     "rm -r file-* large && btrfs subvolume delete snapshot && sync",
                 ],
             );
-            assert_eq!(mounted.run("find", &["."]), names);
+            assert_eq!(run_in(&mounted, "find", &["."]), names);
             assert_same(
                 &image::scan(mounted.0, EVERYTHING_BUT_TIMES).unwrap(),
                 &timeless(&tree),
@@ -246,7 +197,7 @@ fn the_least_image_grows_and_lives() {
 /// Files can take as many bytes as were promised, and so can their metadata.
 #[test]
 fn the_promised_bytes_are_there() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -267,7 +218,7 @@ fn the_promised_bytes_are_there() {
             planned.usage
         );
         write(&planned.image, &path);
-        let mounted = Mounted::new(&path, &folder, "loop");
+        let mounted = Mounted::new("btrfs", &path, &folder, "loop");
         // Many files of 16 KiB, and one of all the rest.
         let many = free / 4 / 16384 * 16384;
         let script = format!(
@@ -275,9 +226,9 @@ fn the_promised_bytes_are_there() {
              sync",
             free - many
         );
-        mounted.run("sh", &["-c", &script]);
-        mounted.run("rm", &["-r", "m", "large"]);
-        mounted.run("sync", &[]);
+        run_in(&mounted, "sh", &["-c", &script]);
+        run_in(&mounted, "rm", &["-r", "m", "large"]);
+        run_in(&mounted, "sync", &[]);
         drop(mounted);
         check_both(&path);
     }

@@ -9,9 +9,9 @@ use btrfs::read::FileSystem;
 use btrfs::{Access, Error};
 use image::{Kind, NodeId};
 
-use crate::mounted::{EVERYTHING, Mounted, is_possible};
+use crate::mounted::run_in;
 use crate::support::oracle::installed;
-use crate::support::{assert_listed, assert_same, bytes, run, words};
+use crate::support::{EVERYTHING, Mounted, assert_listed, assert_same, bytes, is_possible, run, words};
 
 fn open(path: &Path) -> Result<FileSystem, Error> {
     let file = File::open(path).unwrap();
@@ -168,12 +168,12 @@ const LIFE: &str = "
 ";
 
 fn live(mounted: &Mounted, script: &str) {
-    mounted.run("sh", &["-ec", script]);
+    run_in(mounted, "sh", &["-ec", script]);
 }
 
 #[test]
 fn what_linux_has_written_is_read() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -188,7 +188,7 @@ fn what_linux_has_written_is_read() {
         let [path, folder] = ["image", "folder"].map(|name| dir.path().join(format!("{name}-{number}")));
         empty(&path, 1 << 30);
         mkfs(arguments, &[&path]);
-        let mounted = Mounted::new(&path, &folder, how);
+        let mounted = Mounted::new("btrfs", &path, &folder, how);
         live(&mounted, LIFE);
         if number == 1 {
             live(&mounted, "btrfs -q balance start --full-balance .");
@@ -204,7 +204,7 @@ fn what_linux_has_written_is_read() {
         let found = system.contents().unwrap();
         assert_eq!(found.subvolumes.len(), 3, "{:?}", found.subvolumes);
         {
-            let mounted = Mounted::new(&path, &folder, "loop,ro");
+            let mounted = Mounted::new("btrfs", &path, &folder, "loop,ro");
             let mut wanted = image::scan(mounted.0, EVERYTHING).unwrap();
             // Where nothing is, Linux shows the time of looking.
             for path in ["/first/inner", "/second/inner"] {
@@ -222,14 +222,14 @@ fn what_linux_has_written_is_read() {
 /// So many free pieces that Linux describes them with bits.
 #[test]
 fn bitmaps_of_free_space_are_read() {
-    if !is_possible() {
+    if !is_possible("btrfs") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
     let [path, folder] = ["image", "folder"].map(|name| dir.path().join(name));
     empty(&path, 1 << 30);
     mkfs(&["-m", "single"], &[&path]);
-    let mounted = Mounted::new(&path, &folder, "loop,max_inline=0");
+    let mounted = Mounted::new("btrfs", &path, &folder, "loop,max_inline=0");
     live(
         &mounted,
         "mkdir d && head -c 60000000 /dev/urandom | split -a 5 -b 4096 - d/x && sync

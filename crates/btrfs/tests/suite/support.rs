@@ -1,17 +1,24 @@
 //! What the tests of btrfs share: the zoo of all formats, how an image is made, and how it is checked.
 
+#[path = "../../../../tests/zoo/mounted.rs"]
+mod mounted;
 #[path = "../../../../tests/zoo/mod.rs"]
 mod shared;
+#[path = "../../../../tests/zoo/sparse.rs"]
+mod sparse;
+#[path = "../../../../tests/zoo/streams.rs"]
+mod streams;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 use btrfs::read::FileSystem;
 use btrfs::{Access, Compression, Error, Metadata, Options, Planned, Profile, Work};
-use image::{Content, Image, Kind, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+use image::{Kind, Node, NodeId, Seed, Silent, Spool, Tree};
+pub(crate) use mounted::{EVERYTHING, Mounted, is_possible};
 pub(crate) use shared::*;
+pub(crate) use sparse::write;
+pub(crate) use streams::{noise, words};
 
 pub(crate) const PROFILES: [Profile; 2] = [Profile::Portable, Profile::Modern];
 pub(crate) const METADATA: [Metadata; 2] = [Metadata::Dup, Metadata::Single];
@@ -47,40 +54,6 @@ pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result
 
 pub(crate) fn plan(tree: &Tree, options: &Options) -> Planned {
     try_plan(tree, options, 2).unwrap()
-}
-
-/// Bytes without a hole that take no memory: each eight say where they are.
-#[derive(Debug)]
-struct Noise;
-
-impl ReadAt for Noise {
-    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
-        for (byte, place) in buffer.iter_mut().zip(start..) {
-            let word = (place / 8 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            *byte = word.to_le_bytes()[usize::try_from(place % 8).unwrap()];
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn noise(len: u64) -> Content {
-    Content::Span {
-        source: std::sync::Arc::new(Noise),
-        start: 0,
-        len,
-    }
-}
-
-/// Text of words, of which some follow others more often: it compresses well, but not to nothing.
-pub(crate) fn words(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let mut text = Vec::new();
-    while text.len() < len {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        text.extend(format!("{:x} ", state >> 20 & state >> 24).into_bytes());
-    }
-    text.truncate(len);
-    text
 }
 
 /// Files around every border of what is compressed together, some of which shrink only in parts.
@@ -155,19 +128,6 @@ pub(crate) fn everything() -> Tree {
     let mut tree = odd();
     tree.graft(NodeId::ROOT, b"giants", giants()).unwrap();
     tree
-}
-
-/// The image as a sparse file. Zeros that matter are holes, which saves these tests hours.
-pub(crate) fn write(image: &Image, path: &Path) {
-    let file = File::create(path).unwrap();
-    file.set_len(image.size()).unwrap();
-    for extent in image.extents() {
-        for run in extent.content.data_runs().unwrap() {
-            let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap()];
-            extent.content.read_exact_at(&mut bytes, run.start).unwrap();
-            file.write_all_at(&bytes, extent.start + run.start).unwrap();
-        }
-    }
 }
 
 /// Path by path a file system is what it is as a whole.

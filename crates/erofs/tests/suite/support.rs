@@ -1,16 +1,23 @@
 //! What the tests of erofs share: the zoo of all formats, how an image is made, and how it is checked.
 
+#[path = "../../../../tests/zoo/mounted.rs"]
+mod mounted;
 #[path = "../../../../tests/zoo/mod.rs"]
 mod shared;
+#[path = "../../../../tests/zoo/sparse.rs"]
+mod sparse;
+#[path = "../../../../tests/zoo/streams.rs"]
+mod streams;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
 use erofs::{Compression, Error, Options, Planned, Work};
-use image::{Content, Image, Keep, Node, NodeId, ReadAt, Seed, Silent, Spool, Tree};
+use image::{Node, NodeId, Seed, Silent, Spool, Tree};
+pub(crate) use mounted::{EVERYTHING, Mounted, is_possible};
 pub(crate) use shared::*;
+pub(crate) use sparse::write;
+pub(crate) use streams::{noise, words};
 
 pub(crate) const COMPRESSIONS: [Compression; 5] = [
     Compression::None,
@@ -71,15 +78,6 @@ pub(crate) fn compressible() -> Tree {
     tree
 }
 
-pub(crate) const EVERYTHING: Keep = Keep {
-    modes: true,
-    owners: true,
-    times: true,
-    xattrs: true,
-    hard_links: true,
-    follow_links: false,
-};
-
 pub(crate) fn options() -> Options {
     Options::new(Seed::new(b"test").uuid("fs"))
 }
@@ -100,40 +98,6 @@ pub(crate) fn plan(tree: &Tree, options: &Options) -> Planned {
     try_plan(tree, options, 2).unwrap()
 }
 
-/// Bytes without a hole that take no memory: each eight say where they are.
-#[derive(Debug)]
-struct Noise;
-
-impl ReadAt for Noise {
-    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
-        for (byte, place) in buffer.iter_mut().zip(start..) {
-            let word = (place / 8 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            *byte = word.to_le_bytes()[usize::try_from(place % 8).unwrap()];
-        }
-        Ok(())
-    }
-}
-
-pub(crate) fn noise(len: u64) -> Content {
-    Content::Span {
-        source: std::sync::Arc::new(Noise),
-        start: 0,
-        len,
-    }
-}
-
-/// Text of words, of which some follow others more often: it compresses well, but not to nothing.
-pub(crate) fn words(len: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let mut text = Vec::new();
-    while text.len() < len {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        text.extend(format!("{:x} ", state >> 20 & state >> 24).into_bytes());
-    }
-    text.truncate(len);
-    text
-}
-
 /// The zoo with all that it has, but without its giants.
 pub(crate) fn odd() -> Tree {
     let mut tree = zoo(128 << 10);
@@ -148,19 +112,6 @@ pub(crate) fn everything() -> Tree {
     let mut tree = odd();
     tree.graft(NodeId::ROOT, b"giants", giants()).unwrap();
     tree
-}
-
-/// The image as a sparse file. Zeros that matter are holes, which saves these tests hours.
-pub(crate) fn write(image: &Image, path: &Path) {
-    let file = File::create(path).unwrap();
-    file.set_len(image.size()).unwrap();
-    for extent in image.extents() {
-        for run in extent.content.data_runs().unwrap() {
-            let mut bytes = vec![0; usize::try_from(run.end - run.start).unwrap()];
-            extent.content.read_exact_at(&mut bytes, run.start).unwrap();
-            file.write_all_at(&bytes, extent.start + run.start).unwrap();
-        }
-    }
 }
 
 /// `fsck.erofs` reads everything and finds nothing. It says much without failing, so it may say nothing else.
