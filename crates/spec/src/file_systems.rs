@@ -219,12 +219,11 @@ impl Planner<'_> {
         };
         let spool = Spool::create(folder)?;
         let units = id::unit_hashes(tree, self.gathered);
-        let refused: Mutex<Option<Error>> = Mutex::default();
-        let confirm = |roots: &BTreeSet<NodeId>| self.confirm(tree, roots, &refused);
         let reuse = self.work.segments.map(|places| btrfs::Reuse {
             units: &units,
             places,
-            confirm: self.is_unsure().then_some(&confirm as _),
+            // All was compared: what is not compressed comes out of the files, beside sums that came with a segment.
+            confirm: None,
         });
         let work = btrfs::Work {
             spool: &spool,
@@ -233,11 +232,7 @@ impl Planner<'_> {
             progress: self.work.progress,
             reuse,
         };
-        let planned = btrfs::plan(tree, &options, &work);
-        if let Some(error) = refused.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
-        let planned = planned.map_err(failed)?;
+        let planned = btrfs::plan(tree, &options, &work).map_err(failed)?;
         let detail = Detail::Btrfs {
             usage: Some(planned.usage),
             uuid,

@@ -134,10 +134,6 @@ pub(super) fn make(
         key: *key,
         blocks: segment.jobs.clone(),
     });
-    let confirm = work.reuse.and_then(|reuse| reuse.confirm);
-    let unit = |number: &usize| segments.list[*number].unit;
-    let confirm =
-        confirm.map(|confirm| |numbers: &[usize]| confirm(&numbers.iter().filter_map(unit).collect()));
     let spooling = Spooling {
         spool: work.spool,
         start: 0,
@@ -148,7 +144,7 @@ pub(super) fn make(
             _ => "compressing",
         },
         places: work.reuse.map(|reuse| reuse.places),
-        confirm: confirm.as_ref().map(|confirm| confirm as _),
+        confirm: None,
     };
     let spooled = cache::spool(&blocks, &needed.collect::<Vec<_>>(), &spooling)?;
     Ok(Made {

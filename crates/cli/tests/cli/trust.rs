@@ -7,6 +7,7 @@ use crate::world::{LIB, LINUX, SYSTEM, World};
 
 const EXT4: &str = "format = \"ext4\"";
 const SQUASHFS: &str = "format = \"squashfs\"\nlevel = 3";
+const BTRFS: &str = "format = \"btrfs\"\ncompression = \"zstd\"\nlevel = 3";
 
 /// A world whose specification has one file system of this format, out of a source that these keys name.
 fn world(format: &str, keys: &str) -> World {
@@ -75,6 +76,7 @@ fn images_are_the_same_and_manifests_say_what_was_compared() {
         world(SQUASHFS, REGISTRATION),
         with_database(EXT4),
         with_database(SQUASHFS),
+        with_database(BTRFS),
     ] {
         let (full, manifest) = build(&world, "full", &["--no-cache"]);
         assert!(!manifest.contains("closure_check"));
@@ -122,6 +124,16 @@ fn segments_out_of_a_registration_are_compared_in_full() {
     build(&world, "full", &[]);
     world.write_store(SYSTEM, "init", b"#!/bin/ms\n");
     assert!(refused(&world, "sizes"));
+}
+
+/// Of a btrfs, some bytes come out of files and others out of segments, so nobody's word suffices.
+#[test]
+fn a_compressed_btrfs_is_compared_in_full() {
+    for world in [world(BTRFS, REGISTRATION), with_database(BTRFS)] {
+        build(&world, "full", &[]);
+        world.write_store(SYSTEM, "init", b"#!/bin/ms\n");
+        assert!(refused(&world, "sizes"));
+    }
 }
 
 /// What the store has registered finds segments, and is compared before it names one.
