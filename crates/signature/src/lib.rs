@@ -58,6 +58,7 @@
 //! from who trusts, not from who wants to be trusted.
 
 mod algorithm;
+mod authenticode;
 mod ber;
 mod certificate;
 mod command;
@@ -77,6 +78,7 @@ mod tlv;
 mod trust;
 
 pub use algorithm::{Algorithm, PublicKey};
+pub use authenticode::{Authenticode, sign_authenticode};
 pub use certificate::Certificate;
 pub use command::Command;
 pub use crl::Crl;
