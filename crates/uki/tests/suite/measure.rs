@@ -1,6 +1,8 @@
 //! PCR 11 and its signatures equal those of systemd-measure.
 
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use image::Content;
 use signature::{Key, Signer as _};
@@ -12,7 +14,7 @@ use crate::world::{bytes, file, newer, parts, run};
 const MEASURE: &str = "/usr/lib/systemd/systemd-measure";
 
 /// Sections that systemd-measure 252 knows, and how it is told.
-fn measured(folder: &std::path::Path, parts: &Parts) -> Vec<String> {
+fn measured(folder: &Path, parts: &Parts) -> Vec<String> {
     [
         ("linux", &parts.linux),
         ("osrel", &parts.os_release),
@@ -35,6 +37,48 @@ fn old_stub() -> Content {
     let found = bytes.windows(8).position(|window| window == b"tub 262-").unwrap();
     bytes[found + 4..found + 7].copy_from_slice(b"252");
     Content::from(bytes)
+}
+
+/// A TPM in software, of which systemd-measure 252 asks what a policy is.
+struct Tpm {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Tpm {
+    fn start(folder: &Path) -> Tpm {
+        let socket = folder.join("tpm");
+        let child = Command::new("swtpm")
+            .args([
+                "socket",
+                "--tpm2",
+                "--flags",
+                "startup-clear,not-need-init",
+                "--tpmstate",
+            ])
+            .arg(format!("dir={}", folder.display()))
+            .arg("--server")
+            .arg(format!("type=unixio,path={}", socket.display()))
+            .arg("--ctrl")
+            .arg(format!("type=unixio,path={}.ctrl", socket.display()))
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        for _ in 0..1000 {
+            if socket.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Tpm { child, socket }
+    }
+}
+
+impl Drop for Tpm {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 #[test]
@@ -71,7 +115,10 @@ fn values_equal_those_of_systemd_measure() {
 
 #[test]
 fn signatures_equal_those_of_systemd_measure() {
-    if !installed(MEASURE) || !installed("ukify-newer") || !installed("openssl") {
+    if ![MEASURE, "ukify-newer", "openssl", "swtpm"]
+        .iter()
+        .all(|tool| installed(tool))
+    {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -106,9 +153,11 @@ fn signatures_equal_those_of_systemd_measure() {
         .iter()
         .find(|section| section.name == ".pcrsig")
         .unwrap();
+    let tpm = Tpm::start(folder.path());
     let mut command = Command::new(MEASURE);
     command.args(["sign", "--bank=sha256"]);
     command.args([
+        format!("--tpm2-device=swtpm:path={}", tpm.socket.display()),
         format!("--private-key={}", path("key.pem")),
         format!("--public-key={}", path("public.pem")),
     ]);
@@ -117,7 +166,10 @@ fn signatures_equal_those_of_systemd_measure() {
         command.arg(format!("--phase={phases}"));
     }
     // Spelled as ukify spells it, which comes from Python.
-    let theirs = run(&mut command).replace("\":", "\": ").replace(',', ", ");
+    let out = command.output().unwrap();
+    let said = String::from_utf8(out.stdout).unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let theirs = said.replace("\":", "\": ").replace(',', ", ");
     let ours = String::from_utf8(section.content.to_vec().unwrap()).unwrap();
     assert_eq!(ours.trim(), theirs.trim());
     assert_eq!(bytes(&planned.image).len() % 512, 0);
