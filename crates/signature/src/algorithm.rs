@@ -132,12 +132,17 @@ impl Hash {
 
     /// The `AlgorithmIdentifier`, without parameters.
     pub(crate) fn to_der(self) -> Vec<u8> {
+        tlv::write(SEQUENCE, &[&self.oid_der()])
+    }
+
+    /// Its name.
+    pub(crate) fn oid_der(self) -> Vec<u8> {
         let oid = match self {
             Hash::Sha256 => ID_SHA256,
             Hash::Sha384 => ID_SHA384,
             Hash::Sha512 => ID_SHA512,
         };
-        tlv::write(SEQUENCE, &[&tlv::write(OID, &[oid.as_bytes()])])
+        tlv::write(OID, &[oid.as_bytes()])
     }
 }
 
