@@ -364,6 +364,15 @@ impl PublicKey {
         }
     }
 
+    /// The DER of an RSA key (`RSAPublicKey`), and its bits; none of other kinds.
+    #[must_use]
+    pub fn rsa(&self) -> Option<(&[u8], usize)> {
+        match &self.0 {
+            Kind::Rsa { der, bits } => Some((der, *bits)),
+            Kind::P256(_) | Kind::P384(_) => None,
+        }
+    }
+
     /// Whether it is of a kind and size that signs. The error says what it is instead.
     pub(crate) fn check(&self) -> Parsed<()> {
         match self.0 {
