@@ -137,16 +137,6 @@ impl<'a> BundleEntry<'a> {
         }
     }
 
-    fn describe_program(&self, files: &str, text: &mut String) -> std::fmt::Result {
-        let most = if self.estimate { "at most " } else { "" };
-        let head = format!("{} → {files}", self.part);
-        let bytes = format!("{most}{}", size(self.size));
-        match &self.detail {
-            DetailEntry::Uki(uki) => uki.describe(&head, &bytes, text),
-            _ => writeln!(text, "{head}: program that firmware starts, {bytes}"),
-        }
-    }
-
     fn describe(&self, text: &mut String) {
         let most = if self.estimate { "at most " } else { "" };
         let version = self.version.map(|version| format!(", version {version}"));

@@ -89,14 +89,7 @@ impl Planner<'_> {
         let image = Content::from(planned.image);
         let signed = self.signed(&name, image, uki.sign.as_ref())?;
         Ok(Part {
-            files: vec![(
-                if signed.is_signed == Some(false) {
-                    unsigned
-                } else {
-                    file
-                },
-                signed.content.clone(),
-            )],
+            files: vec![(signed.name(file, unsigned), signed.content.clone())],
             name,
             content: signed.content,
             detail: Detail::Uki {
@@ -118,7 +111,7 @@ impl Planner<'_> {
         let (file, unsigned) = outputs::efi(key, efi.file.as_ref());
         let is_signed = signed.is_signed == Some(true);
         Ok(Part {
-            files: vec![(if is_signed { file } else { unsigned }, signed.content.clone())],
+            files: vec![(signed.name(file, unsigned), signed.content.clone())],
             name,
             content: signed.content,
             detail: Detail::Efi {
@@ -135,6 +128,7 @@ impl Planner<'_> {
             return Ok(Signed {
                 content,
                 is_signed: None,
+                is_left: false,
             });
         }
         let failed = |source| Error::Uki {
@@ -147,6 +141,7 @@ impl Planner<'_> {
             return Ok(Signed {
                 content: if is_estimate { Content::Zeros(len) } else { content },
                 is_signed: Some(false),
+                is_left: false,
             });
         };
         let program = Unsigned::read(content.clone(), name).map_err(failed)?;
@@ -155,10 +150,12 @@ impl Planner<'_> {
             Some(der) => Ok(Signed {
                 content: program.attach(&der).map_err(failed)?.into(),
                 is_signed: Some(true),
+                is_left: false,
             }),
             None => Ok(Signed {
                 content,
                 is_signed: Some(false),
+                is_left: true,
             }),
         }
     }
@@ -271,6 +268,15 @@ fn is_measured_later(uki: &Uki) -> bool {
 struct Signed {
     content: Content,
     is_signed: Option<bool>,
+    /// Whether somebody has to sign it elsewhere.
+    is_left: bool,
+}
+
+impl Signed {
+    /// What its output is called.
+    fn name(&self, file: String, unsigned: String) -> String {
+        if self.is_left { unsigned } else { file }
+    }
 }
 
 fn profile_text(id: &str, title: Option<&String>) -> Content {
