@@ -9,6 +9,7 @@ mod cache;
 mod credentials;
 mod described;
 mod diff;
+mod efi;
 mod environment;
 mod failure;
 mod folder;

@@ -10,6 +10,7 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::build::Plan;
+use crate::efi::UkiEntry;
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::logins::warn_of_passwords;
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         progress: ui,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &work, ui)?;
@@ -212,6 +214,10 @@ enum DetailEntry {
         #[serde(skip_serializing_if = "Option::is_none")]
         root_hash: Option<String>,
     },
+    Uki(UkiEntry),
+    Efi {
+        signed: bool,
+    },
     Device,
     Script {
         arch: &'static str,
@@ -310,6 +316,8 @@ impl PartEntry {
                 tree: tree.clone(),
                 root_hash: root.as_ref().map(|root| hex(root)),
             },
+            Detail::Uki { .. } => UkiEntry::new(&part.detail).map_or(DetailEntry::Device, DetailEntry::Uki),
+            Detail::Efi { signed, .. } => DetailEntry::Efi { signed: *signed },
             Detail::Device => DetailEntry::Device,
             Detail::Script { arch } => DetailEntry::Script { arch },
         };
@@ -335,6 +343,16 @@ impl PartEntry {
             writeln!(text, "  {:>12}  {}", size(unit.stored_len), unit.name)?;
         }
         Ok(())
+    }
+
+    fn describe_program(&self, files: &str, text: &mut String) -> std::fmt::Result {
+        let most = if self.estimate { "at most " } else { "" };
+        let head = format!("{} → {files}", self.part);
+        let bytes = format!("{most}{}", size(self.size));
+        match &self.detail {
+            DetailEntry::Uki(uki) => uki.describe(&head, &bytes, text),
+            _ => writeln!(text, "{head}: program that firmware starts, {bytes}"),
+        }
     }
 
     fn describe(&self, text: &mut String) {
@@ -431,6 +449,7 @@ impl PartEntry {
                 self.part
             ),
             DetailEntry::Swap { .. } => writeln!(text, "{} → {files}: swap, {bytes}", self.part),
+            DetailEntry::Uki(_) | DetailEntry::Efi { .. } => self.describe_program(&files, text),
             DetailEntry::Device => writeln!(text, "{} → {files}: for the device, {bytes}", self.part),
             DetailEntry::Script { arch } => {
                 writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)

@@ -239,6 +239,14 @@ pub enum Error {
         /// The way out.
         hint: String,
     },
+    /// A unified kernel image, or another program that firmware starts.
+    #[error("{part}: {source}")]
+    Uki {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: uki::Error,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
@@ -311,6 +319,7 @@ impl Error {
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
+            Error::Uki { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }

@@ -6,6 +6,7 @@ mod closure;
 mod device;
 mod disk;
 mod tree;
+mod uki;
 mod verity;
 
 pub use btrfs::{Metadata, Subvolume};
@@ -17,6 +18,7 @@ pub use device::{
 };
 pub use disk::{Disk, Region, Table};
 pub use tree::{Attributes, Sources};
+pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
@@ -52,6 +54,12 @@ pub struct Spec {
     /// The hash trees of file systems, by name.
     #[serde(default)]
     pub verity: BTreeMap<String, Verity>,
+    /// The unified kernel images, by name.
+    #[serde(default)]
+    pub uki: BTreeMap<String, Uki>,
+    /// Other programs that firmware starts, to be signed, by name.
+    #[serde(default)]
+    pub efi: BTreeMap<String, Efi>,
     /// The disk.
     pub disk: Option<Disk>,
     /// The update bundle.
