@@ -179,7 +179,10 @@ impl Manifest {
 fn segments(spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<SegmentsEntry> {
     let mut entries = Vec::new();
     for part in &plan.parts {
-        let (Detail::Squashfs { segments, .. } | Detail::Btrfs { segments, .. }) = &part.detail else {
+        let (Detail::Squashfs { segments, .. }
+        | Detail::Btrfs { segments, .. }
+        | Detail::Erofs { segments, .. }) = &part.detail
+        else {
             continue;
         };
         let places = places(&part.name, spec, plan, files);

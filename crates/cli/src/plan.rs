@@ -198,6 +198,13 @@ enum DetailEntry {
         #[serde(flatten, skip_serializing_if = "Option::is_none")]
         usage: Option<BtrfsUsage>,
     },
+    Erofs {
+        uuid: String,
+        content_len: u64,
+        entries: u64,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        largest: Vec<Large>,
+    },
     Swap {
         uuid: String,
     },
@@ -293,6 +300,18 @@ impl PartEntry {
                 uuid: uuid.to_string(),
                 usage: usage.as_ref().map(BtrfsUsage::new),
             },
+            Detail::Erofs {
+                content_len,
+                entries,
+                largest,
+                uuid,
+                ..
+            } => DetailEntry::Erofs {
+                uuid: uuid.to_string(),
+                content_len: *content_len,
+                entries: *entries,
+                largest: largest.iter().map(Large::new).collect(),
+            },
             Detail::Swap { uuid } => DetailEntry::Swap {
                 uuid: uuid.to_string(),
             },
@@ -334,7 +353,17 @@ impl PartEntry {
                 content_len,
                 entries,
                 largest,
+            }
+            | DetailEntry::Erofs {
+                content_len,
+                entries,
+                largest,
+                ..
             } => {
+                let format = match self.detail {
+                    DetailEntry::Erofs { .. } => "erofs",
+                    _ => "squashfs",
+                };
                 let content = size(*content_len);
                 let bytes = if self.estimate {
                     format!("at most {bytes} (before compression)")
@@ -343,7 +372,7 @@ impl PartEntry {
                 };
                 let _ = writeln!(
                     text,
-                    "{} → {files}: squashfs, {bytes}; {entries} entries, {content}",
+                    "{} → {files}: {format}, {bytes}; {entries} entries, {content}",
                     self.part
                 );
                 self.describe_largest(largest, text)

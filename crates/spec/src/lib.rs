@@ -19,6 +19,7 @@ mod bundles;
 mod capabilities;
 mod devices;
 mod disks;
+mod erofs_part;
 mod error;
 mod expand;
 mod file_systems;
