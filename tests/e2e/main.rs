@@ -16,6 +16,7 @@ mod btrfs_closures;
 mod btrfs_guest;
 mod caches;
 mod demo;
+mod erofs;
 mod ext4;
 mod forged;
 mod guide_lines;
