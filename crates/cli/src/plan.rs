@@ -10,6 +10,7 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::build::Plan;
+use crate::disk_map::{BOUND, describe_disk};
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::logins::warn_of_passwords;
@@ -38,6 +39,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         threads,
         progress: ui,
         segments: None,
+        roots: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &work, ui)?;
@@ -213,6 +215,11 @@ enum DetailEntry {
         #[serde(skip_serializing_if = "Option::is_none")]
         root_hash: Option<String>,
     },
+    VeritySignature {
+        tree: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        root_hash: Option<String>,
+    },
     Device,
     Script {
         arch: &'static str,
@@ -317,6 +324,10 @@ impl PartEntry {
             },
             Detail::Verity { data, root, .. } => DetailEntry::Verity {
                 data: data.clone(),
+                root_hash: root.as_ref().map(|root| hex(root)),
+            },
+            Detail::RootSignature { tree, root, .. } => DetailEntry::VeritySignature {
+                tree: tree.clone(),
                 root_hash: root.as_ref().map(|root| hex(root)),
             },
             Detail::Device => DetailEntry::Device,
@@ -444,6 +455,11 @@ impl PartEntry {
                     self.part
                 )
             }
+            DetailEntry::VeritySignature { tree, .. } => writeln!(
+                text,
+                "{} → {files}: signature of the root hash of {tree}, {bytes}",
+                self.part
+            ),
             DetailEntry::Swap { .. } => writeln!(text, "{} → {files}: swap, {bytes}", self.part),
             DetailEntry::Device => writeln!(text, "{} → {files}: for the device, {bytes}", self.part),
             DetailEntry::Script { arch } => {
@@ -451,41 +467,5 @@ impl PartEntry {
             }
         };
         text.push('\n');
-    }
-}
-
-/// What is said of regions whose sizes follow from estimates.
-const BOUND: &str = "; no region is larger, or lies farther";
-
-/// `bound` is what stands before its size, and what is said of the regions.
-fn describe_disk(disk: &DiskEntry, file: &str, bound: [&str; 2], text: &mut String) {
-    let [most, bound] = bound;
-    let end = disk.regions.last().map_or(0, |region| region.end);
-    let sectors = disk.sector_size;
-    let _ = writeln!(
-        text,
-        "disk → {file}: {most}{}, {sectors}-byte sectors{bound}",
-        size(end)
-    );
-    let _ = writeln!(
-        text,
-        "  {:>12} {:>12} {:>11} {:>11} {:>11}  region",
-        "first sector", "sectors", "size", "content", "slack"
-    );
-    for region in &disk.regions {
-        let optional = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
-        let first = region.start.div_ceil(sectors);
-        let entry = region.partition.map(|entry| format!(", {entry}"));
-        let _ = writeln!(
-            text,
-            "  {:>12} {:>12} {:>11} {:>11} {:>11}  {}{}",
-            first,
-            region.end.div_ceil(sectors) - first,
-            size(region.size()),
-            optional(region.content_len),
-            optional(region.slack()),
-            region.label(),
-            entry.unwrap_or_default()
-        );
     }
 }
