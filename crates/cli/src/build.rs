@@ -184,9 +184,10 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             Detail::Fat { volume_id, .. } => {
                 Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
             }
-            Detail::Ext4 { uuid, .. } | Detail::Btrfs { uuid, .. } | Detail::Swap { uuid } => {
-                Some(uuid.to_string())
-            }
+            Detail::Ext4 { uuid, .. }
+            | Detail::Btrfs { uuid, .. }
+            | Detail::Erofs { uuid, .. }
+            | Detail::Swap { uuid } => Some(uuid.to_string()),
             Detail::Verity { root, .. } | Detail::RootSignature { root, .. } => {
                 root.as_ref().map(|root| hex(root))
             }

@@ -194,7 +194,10 @@ fn ukis(plan: &spec::Plan) -> BTreeMap<String, Vec<ProfileEntry>> {
 fn segments(spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<SegmentsEntry> {
     let mut entries = Vec::new();
     for part in &plan.parts {
-        let (Detail::Squashfs { segments, .. } | Detail::Btrfs { segments, .. }) = &part.detail else {
+        let (Detail::Squashfs { segments, .. }
+        | Detail::Btrfs { segments, .. }
+        | Detail::Erofs { segments, .. }) = &part.detail
+        else {
             continue;
         };
         let places = places(&part.name, spec, plan, files);

@@ -132,7 +132,7 @@ fn compressed(file: String, compress: Option<Compress>) -> String {
 /// it is.
 pub(crate) fn ending_in_bundles(format: Format) -> &'static str {
     match format {
-        Format::Btrfs | Format::Swap => "img",
+        Format::Btrfs | Format::Erofs | Format::Swap => "img",
         known => ending(known),
     }
 }
@@ -144,6 +144,7 @@ fn ending(format: Format) -> &'static str {
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
         Format::Btrfs => "btrfs",
+        Format::Erofs => "erofs",
         Format::Swap => "swap",
     }
 }

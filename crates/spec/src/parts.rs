@@ -132,6 +132,21 @@ pub enum Detail {
         /// Whether it was not made, and its size is the most that it can take.
         estimate: bool,
     },
+    /// An erofs.
+    Erofs {
+        /// The bytes of its files.
+        content_len: u64,
+        /// Files, directories and links.
+        entries: u64,
+        /// What the store paths take, as of a squashfs, where files are compressed.
+        largest: Vec<UnitUsage>,
+        /// Its id.
+        uuid: uuid::Uuid,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
+        /// Whether it was not compressed, and its size is the most it can take.
+        estimate: bool,
+    },
     /// A swap area.
     Swap {
         /// Its id.
@@ -223,6 +238,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
                 planner.part(&format!("fs.{key}"))?;
             }
             Format::Btrfs => planner.check_btrfs(key, fs)?,
+            Format::Erofs => planner.check_erofs(key, fs)?,
             Format::Squashfs | Format::Ext4 | Format::Swap => {}
         }
     }
@@ -479,41 +495,6 @@ impl Values for Planner<'_> {
         } else {
             Ok(None)
         }
-    }
-}
-
-impl Part {
-    /// Whether the size is the most that it can take.
-    #[must_use]
-    pub fn is_estimate(&self) -> bool {
-        matches!(
-            self.detail,
-            Detail::Squashfs { estimate: true, .. }
-                | Detail::Ext4 { estimate: true, .. }
-                | Detail::Btrfs { estimate: true, .. }
-                | Detail::Verity { estimate: true, .. }
-                | Detail::Uki { estimate: true, .. }
-                | Detail::Efi { estimate: true, .. }
-        )
-    }
-
-    /// Checks a limit of a file system whose size follows from its content.
-    pub(crate) fn check_size(&self, limit: u64, limit_place: &str) -> Result<()> {
-        let largest = match &self.detail {
-            Detail::Squashfs { largest, .. } => largest.clone(),
-            _ => Vec::new(),
-        };
-        let size = self.content.len();
-        if self.is_estimate() || size <= limit {
-            return Ok(());
-        }
-        Err(Error::TooLarge {
-            part: self.name.clone(),
-            size,
-            limit,
-            limit_place: limit_place.to_string(),
-            largest,
-        })
     }
 }
 
