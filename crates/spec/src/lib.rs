@@ -17,6 +17,7 @@ mod beside;
 mod boot_tree;
 mod bundles;
 mod capabilities;
+mod containers;
 mod devices;
 mod disks;
 mod error;
@@ -39,6 +40,7 @@ mod trees;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
+pub use containers::Contained;
 pub use error::{Error, Result};
 pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
@@ -46,9 +48,9 @@ pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
 pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
-    Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
+    Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
-    PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
+    Output, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;
