@@ -71,6 +71,8 @@
     "file"
     "guid"
     "header-hole"
+    "only-outputs"
+    "output"
     "partition-list"
     "region"
     "sector-size"

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, devices, hash_trees, outputs, root_signatures};
+use crate::{Spec, containers, devices, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -125,13 +125,15 @@ fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
         })?),
     };
     let defaults = disk::Options::new(planner.gathered.seed);
+    let align = disk.align.map_or(defaults.align, bytes);
     Ok(disk::Options {
         table: table(disk, sector_size)?,
         sector_size,
-        size: disk
-            .size
-            .map_or(disk::Size::Fit, |size| disk::Size::Exactly(bytes(size))),
-        align: disk.align.map_or(defaults.align, bytes),
+        size: match disk.size {
+            Some(size) => disk::Size::Exactly(bytes(size)),
+            None => disk::Size::FitTo(containers::multiple(disk, align)),
+        },
+        align,
         boot_code: disk
             .boot_code
             .as_deref()

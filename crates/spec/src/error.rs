@@ -261,6 +261,14 @@ pub enum Error {
         /// What is wrong.
         source: Box<device::Error>,
     },
+    /// The disk in a container.
+    #[error("{place}: {source}")]
+    Container {
+        /// Which one.
+        place: String,
+        /// What is wrong.
+        source: container::Error,
+    },
     /// The disk.
     #[error("disk: {0}")]
     Disk(#[from] disk::Error),
@@ -329,6 +337,7 @@ impl Error {
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
             Error::Uki { source, .. } => source.fault(),
+            Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }
@@ -345,6 +354,7 @@ impl Error {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
             }
             Error::Nix(error) => error.hint(),
+            Error::Container { source, .. } => source.hint(),
             Error::Disk(error) => error.hint(),
             Error::Squashfs {
                 source: squashfs::Error::Xattr { .. },

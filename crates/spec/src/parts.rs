@@ -8,6 +8,7 @@ use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
+use crate::containers::{self, Contained};
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
@@ -55,8 +56,12 @@ pub struct Plan {
     pub disk: Option<(disk::Planned, String)>,
     /// Whether regions have sizes that are estimates, so that they and what is behind them lie no farther than here.
     pub disk_is_bound: bool,
+    /// Whether the disk itself is an output.
+    pub disk_is_output: bool,
     /// What else comes with the disk.
     pub beside: Vec<Beside>,
+    /// The disk in containers.
+    pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
 }
@@ -216,6 +221,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     outputs::check(spec, gathered)?;
     formats::check_options(spec)?;
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     if let Some(bundle) = &spec.bundle {
@@ -270,6 +276,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
@@ -285,6 +292,10 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
         _ => Vec::new(),
     };
+    let contained = match (&spec.disk, &disk) {
+        (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
+        _ => Vec::new(),
+    };
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
@@ -293,7 +304,9 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         parts,
         disk,
         disk_is_bound,
+        disk_is_output: spec.disk.as_ref().is_some_and(|disk| !disk.only_outputs),
         beside,
+        contained,
         bundle,
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Compress;
+use super::{Compress, Output};
 use crate::amount::Amount;
 
 /// A disk.
@@ -42,6 +42,12 @@ pub struct Disk {
     pub header_hole: Option<Amount>,
     /// A board whose rules are checked.
     pub board: Option<String>,
+    /// Whether the disk itself is no output, and only its containers are.
+    #[serde(default)]
+    pub only_outputs: bool,
+    /// The disk in containers, each an output.
+    #[serde(default)]
+    pub output: Vec<Output>,
     /// The regions, in order.
     #[serde(default)]
     pub region: Vec<Region>,

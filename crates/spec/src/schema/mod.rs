@@ -5,6 +5,7 @@ mod bundle;
 mod closure;
 mod device;
 mod disk;
+mod output;
 mod tree;
 mod uki;
 mod verity;
@@ -17,6 +18,7 @@ pub use device::{
     DeviceSlotType, PartitionsBy,
 };
 pub use disk::{Disk, Region, Table};
+pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
 pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
