@@ -44,6 +44,26 @@ pub enum Error {
         /// The most that there may be.
         limit: u64,
     },
+    /// A command line that the kernel would cut off.
+    #[error(
+        "{system}: the kernel's command line has {len} bytes, and Linux takes no more than {limit}: the rest would be cut off"
+    )]
+    CommandLineTooLong {
+        /// The system.
+        system: String,
+        /// The line's bytes, with what GRUB adds.
+        len: usize,
+        /// The most that there may be.
+        limit: usize,
+    },
+    /// Something that a menu of GRUB's cannot hand to the kernel.
+    #[error("{system}: {problem}")]
+    BadParameters {
+        /// The system.
+        system: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// liblzma cannot go on.
     #[error("GRUB's core image cannot be compressed: {0}")]
     Compress(String),
@@ -55,7 +75,10 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Read(error) => error.fault(),
-            Error::BadFile { .. } | Error::Compress(_) => Fault::Input,
+            Error::BadFile { .. }
+            | Error::CommandLineTooLong { .. }
+            | Error::BadParameters { .. }
+            | Error::Compress(_) => Fault::Input,
             Error::NoModules { .. } | Error::ZeroByte { .. } => Fault::Request,
             Error::TooLarge { .. } => Fault::Limit,
         }

@@ -205,6 +205,14 @@ pub enum Error {
         /// What is wrong.
         source: uboot::extlinux::Error,
     },
+    /// GRUB, on a disk or in a file system.
+    #[error("{part}: {source}")]
+    Grub {
+        /// The part, or `disk.grub`.
+        part: String,
+        /// What is wrong.
+        source: grub::Error,
+    },
     /// The bundle.
     #[error("bundle: {source}")]
     Bundle {
@@ -272,6 +280,7 @@ impl Error {
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
+            Error::Grub { source, .. } => source.fault(),
             Error::Bundle { source } => source.fault(),
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),

@@ -24,6 +24,8 @@ mod expand;
 mod file_systems;
 mod formats;
 mod gather;
+mod grub_disk;
+mod grub_menu;
 mod hash_trees;
 mod host;
 mod id;
@@ -47,8 +49,9 @@ pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, t
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
-    PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
+    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu, GrubSerial, Journal,
+    Kept, Layout, Metadata, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum,
+    Table, Verity,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

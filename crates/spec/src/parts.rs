@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
@@ -13,7 +14,7 @@ use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, beside, bundles, devices, disks, formats, id, outputs};
+use crate::{Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs};
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -257,6 +258,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) starts: BTreeMap<String, u64>,
     /// The ids of file systems that were asked for.
     ids: BTreeMap<String, String>,
+    /// GRUB's core image, made when it is first asked for.
+    pub(crate) grub: OnceLock<grub::Core>,
 }
 
 impl<'a> Planner<'a> {
@@ -269,6 +272,7 @@ impl<'a> Planner<'a> {
             open: Vec::new(),
             starts: BTreeMap::new(),
             ids: BTreeMap::new(),
+            grub: OnceLock::new(),
         }
     }
 
@@ -400,6 +404,10 @@ impl Values for Planner<'_> {
             }
             None => self.gathered.value(key, place),
         }
+    }
+
+    fn search(&self, part: &str, fs: &FileSystem) -> Result<grub::menu::Search> {
+        grub_menu::search(part, fs, &grub_menu::folder(fs.grub.as_ref()), self)
     }
 
     fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {
