@@ -19,7 +19,7 @@ pub use device::{
 pub use disk::{Disk, Region, Table};
 pub use grub::{Grub, GrubMenu, GrubSerial};
 pub use tree::{Attributes, Sources};
-pub use verity::Verity;
+pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
