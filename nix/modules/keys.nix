@@ -73,6 +73,7 @@
     "grub"
     "guid"
     "header-hole"
+    "limine"
     "partition-list"
     "region"
     "sector-size"

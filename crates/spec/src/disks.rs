@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, devices, grub_disk, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, devices, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -40,8 +40,8 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
         }
         regions.push(lowered);
     }
-    let core = grub_disk::add(disk, &mut options, &mut regions, planner)?;
-    let planned = grub_disk::plan(core.as_ref(), options, regions)?;
+    let core = bios::add(disk, &mut options, &mut regions, planner)?;
+    let planned = bios::plan(core.as_ref(), options, regions)?;
     Ok((planned, outputs::disk(disk, planner.gathered)))
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
         at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
-    grub_disk::add(disk, &mut options, &mut regions, planner)?;
+    bios::add(disk, &mut options, &mut regions, planner)?;
     disk::check(&options, &regions)?;
     let planned = sizes_are_known.then(|| disk::plan(&options, &regions));
     Ok(planned.transpose()?)

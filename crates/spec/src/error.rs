@@ -213,6 +213,12 @@ pub enum Error {
         /// What is wrong.
         source: grub::Error,
     },
+    /// Limine.
+    #[error("disk.limine: {source}")]
+    Limine {
+        /// What is wrong.
+        source: limine::Error,
+    },
     /// The bundle.
     #[error("bundle: {source}")]
     Bundle {
@@ -316,6 +322,7 @@ impl Error {
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
             Error::Grub { source, .. } => source.fault(),
+            Error::Limine { source } => source.fault(),
             Error::Bundle { source } => source.fault(),
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),

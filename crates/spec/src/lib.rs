@@ -14,6 +14,7 @@
 mod amount;
 mod attributes;
 mod beside;
+mod bios;
 mod boot_tree;
 mod bundles;
 mod capabilities;
@@ -24,7 +25,6 @@ mod expand;
 mod file_systems;
 mod formats;
 mod gather;
-mod grub_disk;
 mod grub_menu;
 mod hash_trees;
 mod host;
@@ -52,8 +52,8 @@ pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu, GrubSerial, Journal,
-    Kept, Layout, Metadata, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum,
-    Table, Verity, VeritySignature,
+    Kept, Layout, Limine, Metadata, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume,
+    Sum, Table, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Compress, Grub};
+use super::{Compress, Grub, Limine};
 use crate::amount::Amount;
 
 /// A disk.
@@ -42,6 +42,8 @@ pub struct Disk {
     pub header_hole: Option<Amount>,
     /// GRUB for machines with a BIOS, behind the table or in a partition of the type bios-boot.
     pub grub: Option<Grub>,
+    /// Limine for machines with a BIOS, in the same places.
+    pub limine: Option<Limine>,
     /// A board whose rules are checked.
     pub board: Option<String>,
     /// The regions, in order.

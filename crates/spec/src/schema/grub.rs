@@ -1,4 +1,4 @@
-//! The keys of GRUB: its place on a disk, and its menu in a file system.
+//! The keys of boot loaders of PCs: their places on a disk, and menus in file systems.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,6 +21,14 @@ pub struct Grub {
     /// Lines of the script that runs before the menu is read.
     #[serde(default)]
     pub config: String,
+}
+
+/// Limine for machines with a BIOS.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Limine {
+    /// A file of the host with its first two stages: `limine-bios-hdd.h` of its releases, or the bytes in it.
+    pub from: PathBuf,
 }
 
 /// A menu of GRUB's, as NixOS makes it.

@@ -17,7 +17,7 @@ pub use device::{
     DeviceSlotType, PartitionsBy,
 };
 pub use disk::{Disk, Region, Table};
-pub use grub::{Grub, GrubMenu, GrubSerial};
+pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
 pub use tree::{Attributes, Sources};
 pub use verity::{Verity, VeritySignature};
 

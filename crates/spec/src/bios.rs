@@ -1,24 +1,57 @@
-//! GRUB on the disk: a core image of its files, in the gap behind an MBR or in a partition of the type bios-boot.
+//! Boot loaders for machines with a BIOS, in the gap behind an MBR or in a partition of the type bios-boot.
 
 use disk::{PartitionType, SectorSize};
 use image::Content;
 
 use crate::error::{Error, Result};
 use crate::parts::Planner;
-use crate::schema::{Compressor, Disk, FileSystem, Format, Grub, Profile};
+use crate::schema::{Compressor, Disk, FileSystem, Format, Grub, Limine, Profile};
 use crate::{disks, formats, grub_menu};
 
-/// A core image among the disk's regions.
-pub(crate) struct Core {
-    core: grub::Core,
+/// A boot loader among the disk's regions.
+pub(crate) struct Placed {
+    loader: Loader,
     /// The region that it is in.
     region: String,
 }
 
-/// The name of the region in the gap behind an MBR.
-const GAP_NAME: &str = "grub";
-/// Where that begins: behind the table's sector.
-const GAP_START: u64 = grub::SECTOR_LEN as u64;
+/// What a BIOS runs, and what that leads to, which has its length before it has its place.
+enum Loader {
+    Grub(grub::Core),
+    Limine(limine::Stage),
+}
+
+impl Loader {
+    /// The first stage and what follows, when that lies in one piece from a byte on.
+    fn at(&self, start: u64) -> (Vec<u8>, Vec<u8>) {
+        match self {
+            Loader::Grub(core) => {
+                let installed = core.at(start / SECTOR_LEN);
+                (installed.boot_code.to_vec(), installed.core)
+            }
+            Loader::Limine(stage) => (stage.at(start).to_vec(), stage.second().to_vec()),
+        }
+    }
+
+    /// The region in the gap behind an MBR.
+    fn name(&self) -> &'static str {
+        match self {
+            Loader::Grub(_) => "grub",
+            Loader::Limine(_) => "limine",
+        }
+    }
+
+    /// What errors call what follows the first stage.
+    fn what(&self) -> &'static str {
+        match self {
+            Loader::Grub(_) => "GRUB's core image",
+            Loader::Limine(_) => "Limine's second stage",
+        }
+    }
+}
+
+/// The bytes of a sector, behind which the gap of an MBR begins.
+const SECTOR_LEN: u64 = grub::SECTOR_LEN as u64;
 /// The size of a partition for it when nobody says one, as partitioners advise.
 const PARTITION_SIZE: u64 = 1 << 20;
 const PARTITION_TYPE: &str = "bios-boot";
@@ -41,106 +74,109 @@ const MODULES: [&str; 14] = [
     "reboot",
 ];
 
-/// Puts GRUB's core image among the regions, which have their sizes as far as they are known, and its first stage before
-/// them. Neither knows yet where the core lies.
+/// Puts a boot loader among the regions, which have their sizes as far as they are known, and its first stage before
+/// them. Neither knows yet where the other lies.
 pub(crate) fn add(
     disk: &Disk,
     options: &mut disk::Options,
     regions: &mut Vec<disk::Region>,
     planner: &Planner,
-) -> Result<Option<Core>> {
-    let Some(keys) = &disk.grub else { return Ok(None) };
-    let bad = |problem: String| Error::BadValue {
-        place: "disk.grub".into(),
-        problem,
+) -> Result<Option<Placed>> {
+    let place = match (&disk.grub, &disk.limine) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(Error::BadValue {
+                place: "disk".into(),
+                problem: "grub and limine exclude each other: a BIOS runs one of them".into(),
+            });
+        }
+        (Some(_), None) => "disk.grub",
+        (None, Some(_)) => "disk.limine",
+    };
+    let bad = |problem: &str| Error::BadValue {
+        place: place.into(),
+        problem: problem.into(),
     };
     if options.sector_size != SectorSize::B512 {
-        let problem = "a BIOS and GRUB count sectors of 512 bytes, and disk.sector-size is 4096";
-        return Err(bad(problem.into()));
-    }
-    if options.boot_code.is_some() {
         return Err(bad(
-            "disk.boot-code is what a BIOS runs, and so would this be".into()
+            "a BIOS counts sectors of 512 bytes, and disk.sector-size is 4096",
         ));
     }
+    if options.boot_code.is_some() {
+        return Err(bad("disk.boot-code is what a BIOS runs, and so would this be"));
+    }
     let tables: &[&str] = match options.table {
-        disk::Table::None => return Err(bad("needs a table: \"gpt\", \"mbr\" or \"hybrid\"".into())),
+        disk::Table::None => return Err(bad("needs a table: \"gpt\", \"mbr\" or \"hybrid\"")),
         disk::Table::Mbr(_) => &["part_msdos"],
         disk::Table::Gpt(_) => &["part_gpt"],
         disk::Table::Hybrid(..) => &["part_gpt", "part_msdos"],
     };
-    let core = match planner.grub.get() {
-        Some(core) => core.clone(),
-        None => {
-            let made = core_image(keys, tables, planner)?;
-            planner.grub.get_or_init(|| made).clone()
-        }
+    let loader = match (&disk.grub, &disk.limine) {
+        (Some(keys), _) => Loader::Grub(core(keys, tables, planner)?),
+        (None, Some(keys)) => Loader::Limine(stage(keys, planner)?),
+        (None, None) => return Ok(None),
     };
-    let installed = core.at(0);
-    let len = installed.core.len() as u64;
-    options.boot_code = Some(Content::from(installed.boot_code.to_vec()));
-    let content = Some(Content::from(installed.core));
+    let (boot_code, rest) = loader.at(0);
+    options.boot_code = Some(Content::from(boot_code));
     let region = if matches!(options.table, disk::Table::Mbr(_)) {
-        gap(len, regions).map_err(bad)?;
-        regions.insert(
-            0,
-            disk::Region {
-                name: GAP_NAME.into(),
-                place: Some(GAP_START),
-                size: None,
-                content,
-                partition: None,
-            },
-        );
-        GAP_NAME.to_string()
+        gap(&loader, rest, regions)
     } else {
-        let region = partition(len, regions).map_err(bad)?;
-        region.content = content;
-        region.size.get_or_insert(PARTITION_SIZE);
-        region.name.clone()
+        partition(&loader, rest, regions)
     };
-    Ok(Some(Core { core, region }))
+    let region = region.map_err(|problem| bad(&problem))?;
+    Ok(Some(Placed { loader, region }))
 }
 
-/// The disk, with a core image that knows where it lies.
+/// The disk, with a boot loader that knows where it lies.
 pub(crate) fn plan(
-    core: Option<&Core>,
+    placed: Option<&Placed>,
     mut options: disk::Options,
     mut regions: Vec<disk::Region>,
 ) -> Result<disk::Planned> {
     let planned = disk::plan(&options, &regions)?;
-    let Some(Core { core, region }) = core else {
+    let Some(Placed { loader, region }) = placed else {
         return Ok(planned);
     };
     let place = planned.map.iter().find(|entry| entry.name == *region);
-    let start = place.map_or(0, |entry| entry.start);
-    let installed = core.at(start / GAP_START);
-    options.boot_code = Some(Content::from(installed.boot_code.to_vec()));
-    for one in regions.iter_mut().filter(|one| one.name == *region) {
-        one.content = Some(Content::from(installed.core.clone()));
+    let (boot_code, rest) = loader.at(place.map_or(0, |entry| entry.start));
+    options.boot_code = Some(Content::from(boot_code));
+    if let Some(region) = regions.iter_mut().find(|one| one.name == *region) {
+        region.content = Some(Content::from(rest));
     }
     Ok(disk::plan(&options, &regions)?)
 }
 
-/// Finds whether there is room behind an MBR, as far as regions say where they are. The problem is a text.
-fn gap(len: u64, regions: &[disk::Region]) -> Result<(), String> {
-    let end = GAP_START + len;
+/// Adds a region behind an MBR, where there is room for it as far as regions say where they are. Answers its name; the
+/// problem is a text.
+fn gap(loader: &Loader, rest: Vec<u8>, regions: &mut Vec<disk::Region>) -> Result<String, String> {
+    let len = rest.len() as u64;
+    let end = SECTOR_LEN + len;
     let first = regions
         .iter()
         .filter_map(|region| Some((region.place?, &region.name)))
         .min();
-    match first.filter(|(start, _)| *start < end) {
-        Some((start, name)) => Err(format!(
-            "the core image has {len} bytes, and region {name:?} at {start} leaves it {}: {} too few",
-            start.saturating_sub(GAP_START),
-            end - start.max(GAP_START),
-        )),
-        None => Ok(()),
+    if let Some((start, name)) = first.filter(|(start, _)| *start < end) {
+        return Err(format!(
+            "{} has {len} bytes, and region {name:?} at {start} leaves it {}: {} too few",
+            loader.what(),
+            start.saturating_sub(SECTOR_LEN),
+            end - start.max(SECTOR_LEN),
+        ));
     }
+    let name = loader.name().to_string();
+    let region = disk::Region {
+        name: name.clone(),
+        place: Some(SECTOR_LEN),
+        size: None,
+        content: Some(Content::from(rest)),
+        partition: None,
+    };
+    regions.insert(0, region);
+    Ok(name)
 }
 
-/// The partition for a core of this many bytes. The problem is a text.
-fn partition(len: u64, regions: &mut [disk::Region]) -> Result<&mut disk::Region, String> {
+/// Fills the partition for it. Answers its name; the problem is a text.
+fn partition(loader: &Loader, rest: Vec<u8>, regions: &mut [disk::Region]) -> Result<String, String> {
     let wanted = PartitionType::parse(PARTITION_TYPE).ok();
     let fits = |region: &&mut disk::Region| {
         let partition = region.partition.as_ref();
@@ -150,19 +186,38 @@ fn partition(len: u64, regions: &mut [disk::Region]) -> Result<&mut disk::Region
         .iter_mut()
         .find(fits)
         .ok_or("needs a region of the type \"bios-boot\", for a GPT leaves no gap before partitions")?;
-    let name = &region.name;
+    let (name, len) = (region.name.clone(), rest.len() as u64);
     if region.content.is_some() {
         return Err(format!(
-            "region {name:?} has a content, and the core image belongs there"
+            "region {name:?} has a content, and {} belongs there",
+            loader.what()
         ));
     }
-    match region.size {
-        Some(size) if size < len => Err(format!(
-            "the core image has {len} bytes, and region {name:?} has {size}: {} too few",
+    if let Some(size) = region.size.filter(|size| *size < len) {
+        return Err(format!(
+            "{} has {len} bytes, and region {name:?} has {size}: {} too few",
+            loader.what(),
             len - size
-        )),
-        _ => Ok(region),
+        ));
     }
+    region.content = Some(Content::from(rest));
+    region.size.get_or_insert(PARTITION_SIZE);
+    Ok(name)
+}
+
+/// Limine's first two stages.
+fn stage(keys: &Limine, planner: &Planner) -> Result<limine::Stage> {
+    let stage = limine::Stage::read(&planner.work.folder.join(&keys.from));
+    stage.map_err(|source| Error::Limine { source })
+}
+
+/// GRUB's core image, which is made once.
+fn core(keys: &Grub, tables: &[&str], planner: &Planner) -> Result<grub::Core> {
+    if let Some(core) = planner.grub.get() {
+        return Ok(core.clone());
+    }
+    let made = core_image(keys, tables, planner)?;
+    Ok(planner.grub.get_or_init(|| made).clone())
 }
 
 /// The core image for a root, which GRUB has to be able to read.
