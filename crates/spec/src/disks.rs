@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, containers, devices, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, containers, devices, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
-    let options = options(disk, planner)?;
+    let mut options = options(disk, planner)?;
     let mut regions = Vec::new();
     for region in &disk.region {
         let mut lowered = lower(region, &options, planner)?;
@@ -40,7 +40,8 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
         }
         regions.push(lowered);
     }
-    let planned = disk::plan(&options, &regions)?;
+    let core = bios::add(disk, &mut options, &mut regions, planner)?;
+    let planned = bios::plan(core.as_ref(), options, regions)?;
     Ok((planned, outputs::disk(disk, planner.gathered)))
 }
 
@@ -68,7 +69,7 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u
 
 /// The disk without the parts in it; none when places depend on sizes that are not known yet.
 pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Planned>> {
-    let options = options(disk, planner)?;
+    let mut options = options(disk, planner)?;
     let mut regions = Vec::new();
     let mut sizes_are_known = true;
     for region in &disk.region {
@@ -96,6 +97,7 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
         at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
+    bios::add(disk, &mut options, &mut regions, planner)?;
     disk::check(&options, &regions)?;
     let planned = sizes_are_known.then(|| disk::plan(&options, &regions));
     Ok(planned.transpose()?)

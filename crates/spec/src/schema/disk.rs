@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Compress, Output};
+use super::{Compress, Grub, Limine, Output};
 use crate::amount::Amount;
 
 /// A disk.
@@ -40,6 +40,10 @@ pub struct Disk {
     pub entries: Option<u32>,
     /// gpt, hybrid: bytes between the table's header and its entries.
     pub header_hole: Option<Amount>,
+    /// GRUB for machines with a BIOS, behind the table or in a partition of the type bios-boot.
+    pub grub: Option<Grub>,
+    /// Limine for machines with a BIOS, in the same places.
+    pub limine: Option<Limine>,
     /// A board whose rules are checked.
     pub board: Option<String>,
     /// Whether the disk itself is no output, and only its containers are.
