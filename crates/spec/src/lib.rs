@@ -18,6 +18,7 @@ mod boot_tree;
 mod bundles;
 mod capabilities;
 mod devices;
+mod discoverable;
 mod disks;
 mod error;
 mod expand;
