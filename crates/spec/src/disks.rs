@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, bios, containers, devices, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -62,6 +62,7 @@ pub(crate) fn is_bound(spec: &Spec, planner: &mut Planner) -> Result<bool> {
 /// known only when their sizes are; then the answer is where each region begins.
 pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u64>> {
     let planned = layout(disk, planner)?;
+    discoverable::check(disk, planner.spec)?;
     let regions = planned.into_iter().flat_map(|planned| planned.map);
     let regions = regions.filter(|entry| matches!(entry.kind, Kind::Raw | Kind::Partition));
     Ok(regions.map(|entry| (entry.name, entry.start)).collect())
@@ -326,6 +327,9 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
 /// A type. One that looks like a misspelt name gets the name in its hint.
 pub(crate) fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
     PartitionType::parse(kind).map_err(|error| {
+        if let Some(error) = discoverable::unknown(kind, place) {
+            return error;
+        }
         let near = nearest(kind, disk::TYPES.iter().map(|known| known.name));
         match (&error, near) {
             (disk::Error::UnknownType { .. }, Some(near)) if error.hint().is_none() => Error::Unknown {

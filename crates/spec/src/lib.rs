@@ -20,6 +20,7 @@ mod bundles;
 mod capabilities;
 mod containers;
 mod devices;
+mod discoverable;
 mod disks;
 mod erofs_part;
 mod error;
