@@ -85,6 +85,7 @@
     "definition"
     "file"
     "guid"
+    "label"
     "mbr-type"
     "min-size"
     "name"

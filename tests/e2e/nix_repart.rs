@@ -2,6 +2,7 @@
 
 mod refused;
 mod tables;
+mod verity;
 
 use std::fs;
 use std::path::{Path, PathBuf};

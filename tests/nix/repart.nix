@@ -87,16 +87,28 @@ let
     kiln.repart.keys."20-store".level = 3;
   };
   configured = more: (system { imports = [ appliance more ]; }).config;
+  verityTests = import ./repart/verity.nix {
+    inherit
+      lib
+      pkgs
+      compared
+      make
+      ;
+  };
 in
 rec {
   # Their names alone.
   namesOf = {
     refused = lib.attrNames refused;
+    verity.refused = lib.attrNames verity.refused;
     module.refused = lib.attrNames module.refused;
   };
 
   # What systemd-repart and Kiln are compared by.
   inherit (import ./repart/tables.nix { inherit lib compared; }) tables filled formatted;
+
+  # Partitions with hashes.
+  verity = verityTests;
 
   # The table that types are looked up in.
   types = import ../../nix/lib/repart/types.nix;

@@ -133,6 +133,19 @@ impl Planner<'_> {
         Ok(root.map(|root| verity::partition_uuids(&root).0))
     }
 
+    /// The root hash that vouches for a part, when there is one: its only tree's, or what the part itself is about.
+    pub(crate) fn root_hash_of(&mut self, part: &str) -> Result<Option<[u8; 32]>> {
+        let tree = match part.strip_prefix("verity.") {
+            Some(key) if self.spec.verity.contains_key(key) => part.to_string(),
+            Some(key) => format!("verity.{}", key.trim_end_matches(".signature")),
+            None => match trees(self.spec, part).as_slice() {
+                [tree] => tree.clone(),
+                _ => return Ok(None),
+            },
+        };
+        self.root(&tree)
+    }
+
     fn root(&mut self, tree: &str) -> Result<Option<[u8; 32]>> {
         match self.part(tree)?.detail {
             Detail::Verity { root, .. } => Ok(root),
