@@ -18,6 +18,7 @@ use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
+use crate::roots::{self, Roots};
 use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
@@ -41,6 +42,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let out = folder::claim(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder, ui)?;
+    let roots = Roots::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         folder,
         out,
         signing: &signing,
+        roots: &roots,
         threads,
         ui,
     };
@@ -64,6 +67,7 @@ struct Job<'a> {
     folder: &'a Path,
     out: Folder,
     signing: &'a Signing,
+    roots: &'a Roots,
     threads: usize,
     ui: &'a Ui,
 }
@@ -88,9 +92,11 @@ impl Job<'_> {
                 near: &near,
                 shared: places.shared(),
             }),
+            roots: Some(self.roots),
             only: &self.args.only,
         };
         let plan = plan(spec, &gathered, &work, ui)?;
+        roots::warn(&plan, ui);
         // Sign: the bundle's manifest.
         let bundle = self.signing.sign(&plan)?;
         // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
@@ -167,7 +173,9 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             Detail::Ext4 { uuid, .. } | Detail::Btrfs { uuid, .. } | Detail::Swap { uuid } => {
                 Some(uuid.to_string())
             }
-            Detail::Verity { root, .. } => root.as_ref().map(|root| hex(root)),
+            Detail::Verity { root, .. } | Detail::RootSignature { root, .. } => {
+                root.as_ref().map(|root| hex(root))
+            }
             Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } => None,
         };
         for (file, content) in &part.files {

@@ -22,6 +22,7 @@ mod outputs;
 mod places;
 mod plan;
 mod reuse;
+mod roots;
 mod segments;
 mod signing;
 mod steps;

@@ -237,6 +237,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
             near: &near,
             shared: places.shared(),
         }),
+        roots: None,
         only: &[part.to_string()],
     };
     let plan = plan(spec, &gathered, &work, ui).map_err(unnamed)?;

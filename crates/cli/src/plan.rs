@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         threads,
         progress: ui,
         segments: None,
+        roots: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &work, ui)?;
@@ -206,6 +207,11 @@ enum DetailEntry {
         #[serde(skip_serializing_if = "Option::is_none")]
         root_hash: Option<String>,
     },
+    VeritySignature {
+        tree: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        root_hash: Option<String>,
+    },
     Device,
     Script {
         arch: &'static str,
@@ -298,6 +304,10 @@ impl PartEntry {
             },
             Detail::Verity { data, root, .. } => DetailEntry::Verity {
                 data: data.clone(),
+                root_hash: root.as_ref().map(|root| hex(root)),
+            },
+            Detail::RootSignature { tree, root, .. } => DetailEntry::VeritySignature {
+                tree: tree.clone(),
                 root_hash: root.as_ref().map(|root| hex(root)),
             },
             Detail::Device => DetailEntry::Device,
@@ -415,6 +425,11 @@ impl PartEntry {
                     self.part
                 )
             }
+            DetailEntry::VeritySignature { tree, .. } => writeln!(
+                text,
+                "{} → {files}: signature of the root hash of {tree}, {bytes}",
+                self.part
+            ),
             DetailEntry::Swap { .. } => writeln!(text, "{} → {files}: swap, {bytes}", self.part),
             DetailEntry::Device => writeln!(text, "{} → {files}: for the device, {bytes}", self.part),
             DetailEntry::Script { arch } => {

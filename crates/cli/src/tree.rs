@@ -34,6 +34,7 @@ pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Fail
         threads,
         progress: ui,
         segments: None,
+        roots: None,
         only: &[],
     };
     let tree = spec::tree(&spec, &gathered, &part, &work)?;

@@ -132,12 +132,17 @@ impl Hash {
 
     /// The `AlgorithmIdentifier`, without parameters.
     pub(crate) fn to_der(self) -> Vec<u8> {
+        tlv::write(SEQUENCE, &[&self.oid_der()])
+    }
+
+    /// Its name.
+    pub(crate) fn oid_der(self) -> Vec<u8> {
         let oid = match self {
             Hash::Sha256 => ID_SHA256,
             Hash::Sha384 => ID_SHA384,
             Hash::Sha512 => ID_SHA512,
         };
-        tlv::write(SEQUENCE, &[&tlv::write(OID, &[oid.as_bytes()])])
+        tlv::write(OID, &[oid.as_bytes()])
     }
 }
 
@@ -356,6 +361,15 @@ impl PublicKey {
             Kind::P256(_) => Algorithm::EcdsaP256Sha256,
             Kind::P384(_) => Algorithm::EcdsaP384Sha384,
             Kind::Rsa { .. } => Algorithm::RsaPkcs1Sha256,
+        }
+    }
+
+    /// The DER of an RSA key (`RSAPublicKey`), and its bits; none of other kinds.
+    #[must_use]
+    pub fn rsa(&self) -> Option<(&[u8], usize)> {
+        match &self.0 {
+            Kind::Rsa { der, bits } => Some((der, *bits)),
+            Kind::P256(_) | Kind::P384(_) => None,
         }
     }
 

@@ -219,6 +219,26 @@ pub enum Error {
         /// What is wrong.
         source: verity::Error,
     },
+    /// The signature of a root hash.
+    #[error("{part}: {source}")]
+    RootSignature {
+        /// The part.
+        part: String,
+        /// What is to be signed.
+        root: String,
+        /// What is wrong.
+        source: Box<signature::Error>,
+    },
+    /// Things that do not belong together.
+    #[error("{place}: {problem}")]
+    Misfit {
+        /// Where it is said.
+        place: String,
+        /// What does not fit to what.
+        problem: String,
+        /// The way out.
+        hint: String,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
@@ -242,6 +262,20 @@ fn largest_units(units: &[UnitUsage]) -> String {
     text
 }
 
+/// What to do about a signature that is not one of this root hash.
+fn hint_of_signature(root: &str, error: &signature::Error) -> Option<String> {
+    use signature::Error;
+    match error {
+        Error::BadSignature { .. } => Some(format!(
+            "what is signed has to be the 64 digits of the root hash and no more: {root}; `kiln build --unsigned` writes them"
+        )),
+        Error::Unsupported { .. } => {
+            Some("`openssl smime -sign -binary -noattr -outform DER` makes one that Linux accepts".into())
+        }
+        _ => None,
+    }
+}
+
 impl Error {
     /// Whose fault the error is.
     #[must_use]
@@ -254,6 +288,7 @@ impl Error {
             | Error::Unknown { .. }
             | Error::BadValue { .. }
             | Error::Circle { .. }
+            | Error::Misfit { .. }
             | Error::FileTwice { .. }
             // A host has no such names, so the specification must have said them.
             | Error::Tree {
@@ -275,6 +310,7 @@ impl Error {
             Error::Bundle { source } => source.fault(),
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
+            Error::RootSignature { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }
@@ -284,6 +320,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
+            Error::Misfit { hint, .. } => Some(hint.clone()),
+            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::FileTwice { .. } => Some("give one of them another name with the key `file`".into()),
             Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
                 Some("say which one it is with the key `toplevel` of [closure]".into())

@@ -30,6 +30,7 @@ mod id;
 mod layouts;
 mod outputs;
 mod parts;
+mod root_signatures;
 mod schema;
 mod segments;
 mod sources;
@@ -44,11 +45,13 @@ pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
 pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
+pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
     PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
+    VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

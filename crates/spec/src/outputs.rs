@@ -7,7 +7,9 @@ use image::Sums;
 use transport::{Method, Options};
 
 use crate::error::{Error, Result};
-use crate::schema::{Bundle, Compress, Disk, Effort, FileSystem, Format, Region, Script, Sum, Verity};
+use crate::schema::{
+    Bundle, Compress, Disk, Effort, FileSystem, Format, Region, Script, Sum, Verity, VeritySignature,
+};
 use crate::{Gathered, Spec, beside, devices};
 
 /// How an output travels.
@@ -165,6 +167,13 @@ pub(crate) fn hash_tree(key: &str, verity: &Verity) -> String {
     verity.file.clone().unwrap_or_else(|| format!("{key}.verity"))
 }
 
+/// The outputs of the signature of a root hash: itself, or what is to be signed.
+pub(crate) fn root_signature(key: &str, signature: &VeritySignature) -> (String, String) {
+    let file = signature.file.clone();
+    let file = file.unwrap_or_else(|| format!("{key}.verity-sig"));
+    (file, format!("{key}.roothash"))
+}
+
 /// The output of the disk.
 pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
     let file = disk
@@ -212,6 +221,14 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     for (key, part) in &spec.verity {
         files.push((hash_tree(key, part), format!("verity.{key}")));
+        if let Some(signature) = &part.signature {
+            let (file, root_hash) = root_signature(key, signature);
+            files.push((file, format!("verity.{key}.signature")));
+            files.push((
+                root_hash,
+                format!("verity.{key}.signature (what is to be signed)"),
+            ));
+        }
     }
     for part in devices::names(spec) {
         let file = devices::output(part, &gathered.name);

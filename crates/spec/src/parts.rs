@@ -13,7 +13,7 @@ use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, beside, bundles, devices, disks, formats, id, outputs};
+use crate::{RootSigner, Spec, beside, bundles, devices, disks, formats, id, outputs, root_signatures};
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -27,7 +27,10 @@ pub struct Work<'a> {
     pub progress: &'a dyn Progress,
     /// Where compressed segments may be, and are kept; without it they are not looked for, and get no names.
     pub segments: Option<cache::Places<'a>>,
-    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `disk`, `bundle`. All when empty.
+    /// What signs root hashes; without it, signature partitions hold zeros.
+    pub roots: Option<&'a dyn RootSigner>,
+    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `verity.NAME.signature`, `disk`,
+    /// `bundle`. All when empty.
     pub only: &'a [String],
 }
 
@@ -65,10 +68,10 @@ pub struct Beside {
     pub content: Content,
 }
 
-/// A file system, a script or a hash tree.
+/// A file system, a script, a hash tree or its signature.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// `fs.NAME`, `script.NAME` or `verity.NAME`.
+    /// `fs.NAME`, `script.NAME`, `verity.NAME` or `verity.NAME.signature`.
     pub name: String,
     /// Its bytes; only their number counts when it is an estimate.
     pub content: Content,
@@ -139,6 +142,15 @@ pub enum Detail {
         /// Whether the other part's size is the most that it can take, and so is this one's.
         estimate: bool,
     },
+    /// The signature of the root hash of a hash tree.
+    RootSignature {
+        /// The tree: `verity.NAME`.
+        tree: String,
+        /// The root hash; unknown in a plan that makes no file systems.
+        root: Option<[u8; 32]>,
+        /// Whether it is signed; its bytes are zeros when it is not.
+        signed: bool,
+    },
     /// A text or an environment for a device.
     Device,
     /// A boot script.
@@ -157,6 +169,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         threads: 1,
         progress: &image::Silent,
         segments: None,
+        roots: None,
         only: &[],
     };
     let mut planner = Planner::new(spec, gathered, &work);
@@ -200,7 +213,14 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
     names.extend(spec.script.keys().map(|name| format!("script.{name}")));
-    names.extend(spec.verity.keys().map(|name| format!("verity.{name}")));
+    for (name, tree) in &spec.verity {
+        names.push(format!("verity.{name}"));
+        names.extend(
+            tree.signature
+                .as_ref()
+                .map(|_| format!("verity.{name}.signature")),
+        );
+    }
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
         planner.starts = disks::check(disk, &planner)?;
@@ -298,6 +318,9 @@ impl<'a> Planner<'a> {
 
     fn make(&mut self, name: &str) -> Result<Part> {
         let spec = self.spec;
+        if let Some((tree, signature)) = root_signatures::of(spec, name) {
+            return self.root_signature(tree, signature);
+        }
         match name.split_once('.') {
             Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
             Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
@@ -416,6 +439,7 @@ impl Values for Planner<'_> {
             Some(("script" | "device", _)) => true,
             _ => false,
         };
+        let is_part = is_part || root_signatures::of(self.spec, key).is_some();
         if is_part {
             disks::check_part(place, key, self.spec)?;
             Planner::part(self, key).map(|part| Some(part.content.clone()))

@@ -121,6 +121,7 @@ fn plan(text: &str) -> spec::Result<Plan> {
         threads: 1,
         progress: &Silent,
         segments: None,
+        roots: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)

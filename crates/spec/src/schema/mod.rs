@@ -17,7 +17,7 @@ pub use device::{
 };
 pub use disk::{Disk, Region, Table};
 pub use tree::{Attributes, Sources};
-pub use verity::Verity;
+pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
