@@ -24,6 +24,8 @@
   keys ? { },
   # What signs root hashes for partitions with Verity = signature: keys of [verity.NAME.signature].
   signature ? null,
+  # What repart/verity-store.nix takes.
+  verityStore ? null,
 }@arguments:
 let
   inherit (pkgs) lib;
@@ -52,6 +54,9 @@ let
     compression = compressing;
   };
   bad = option: problem: throw "image.repart.${option}: ${problem}";
+  store =
+    if verityStore == null then null else import ./repart/verity-store.nix { inherit lib values; } verityStore;
+  definitions = if store == null then finalPartitions else store.partitions finalPartitions;
   bytes = number: "${toString number}B";
 
   architecture = import ./repart/architecture.nix pkgs.stdenv.hostPlatform;
@@ -101,7 +106,7 @@ let
             guid: ids.partition seedId guid (builtins.length (filter (other: other.guid == guid) done));
           usualLabel = type: free type 1;
         }
-      ) id finalPartitions.${id};
+      ) id definitions.${id};
       free =
         base: count:
         let
@@ -124,7 +129,7 @@ let
           }
       )
     ];
-  ordered = lib.foldl' before [ ] (attrNames finalPartitions);
+  ordered = lib.foldl' before [ ] (attrNames definitions);
 
   groups = verity.groups (id: bad "partitions.${id}") ordered;
   groupOf = partition: lib.findFirst (group: group.key == partition.verityKey) null groups;
@@ -145,7 +150,7 @@ let
       partition
   ) ordered;
   unknown = filter (partition: !partition.isKnown) defined;
-  foreign = filter (id: !(finalPartitions ? ${id})) (attrNames keys);
+  foreign = filter (id: !(definitions ? ${id})) (attrNames keys);
 
   # What each has: { size, padding }.
   shares =
@@ -188,7 +193,7 @@ let
   sized =
     partition:
     partition.fs
-    // lib.optionalAttrs (partition.isKnown && !(partition.fs ? size)) { size = bytes partition.size; };
+    // lib.optionalAttrs (partition.isSized && !(partition.fs ? size)) { size = bytes partition.size; };
   alone =
     partition:
     mkFileSystem partition.fs.format (
@@ -271,7 +276,7 @@ let
       size = bytes partition.padding;
     };
 in
-if finalPartitions == { } then
+if definitions == { } then
   bad "partitions" "there are none"
 else if foreign != [ ] then
   bad "partitions" "keys for ${toString foreign}: there is no such partition"
@@ -313,3 +318,13 @@ else
   // lib.optionalAttrs (groups != [ ]) {
     verity = lib.listToAttrs (map (group: lib.nameValuePair group.data.name (treeOf group)) groups);
   }
+  // lib.optionalAttrs (store != null) (
+    let
+      id = verityStore.partitionIds.store;
+      data = lib.findFirst (partition: partition.id == id) null ordered;
+    in
+    if data.verity != "data" then
+      bad "partitions.${id}" "Verity = ${toString data.verity}: image.repart.verityStore needs Verity = data"
+    else
+      store.build data.name
+  )

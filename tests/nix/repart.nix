@@ -87,6 +87,44 @@ let
     kiln.repart.keys."20-store".level = 3;
   };
   configured = more: (system { imports = [ appliance more ]; }).config;
+  verityStore =
+    more:
+    (system {
+      imports = [ more ];
+      boot.loader.grub.enable = false;
+      boot.kernelParams = [ "quiet" ];
+      fileSystems."/" = {
+        device = "tmpfs";
+        fsType = "tmpfs";
+      };
+      stub.toplevel = pkgs.demo.coreutils;
+      system.image = {
+        id = "appliance";
+        version = "7";
+      };
+      image.repart = {
+        split = true;
+        verityStore.enable = true;
+        partitions = {
+          "00-esp".repartConfig = {
+            Type = "esp";
+            Format = "vfat";
+            SizeMinBytes = "64M";
+            SplitName = "-";
+          };
+          "10-store-verity".repartConfig = {
+            Minimize = "best";
+            SplitName = "store-verity_%U";
+          };
+          "20-store".repartConfig = {
+            Format = "squashfs";
+            Minimize = "best";
+            SplitName = "store_%U";
+          };
+        };
+      };
+      kiln.repart.keys."20-store".level = 3;
+    }).config;
   verityTests = import ./repart/verity.nix {
     inherit
       lib
@@ -109,6 +147,13 @@ rec {
 
   # Partitions with hashes.
   verity = verityTests;
+
+  # Layouts as there are.
+  layouts = import ./repart/layouts.nix {
+    inherit lib make folder;
+    system = pkgs.demo.coreutils;
+    loader = blocks;
+  };
 
   # The table that types are looked up in.
   types = import ../../nix/lib/repart/types.nix;
@@ -344,8 +389,19 @@ rec {
       zstd = configured { image.repart.compression.enable = true; };
       renamed = configured { image.baseName = lib.mkForce "board"; };
     };
+    # The root hash of the store is in the UKI.
+    store = (verityStore { }).system.build;
+    isOne = lib.unique (
+      map (name: (verityStore { }).system.build.${name}.drvPath) [
+        "finalImage"
+        "image"
+        "intermediateImage"
+        "uki"
+      ]
+    );
     refused = lib.mapAttrs (_: settings: (configured settings).system.build.image.drvPath) {
-      verity.image.repart.verityStore.enable = true;
+      # No such partition as this one needs.
+      verityStore.image.repart.verityStore.enable = true;
       fileName.image.fileName = "board.img";
       extension.image.extension = lib.mkForce "img";
       label = {

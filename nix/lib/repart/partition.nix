@@ -136,7 +136,10 @@ let
     if lib.elem value [ "best" "guess" ] then true else boolean bad "Minimize" value;
   blocks = if config ? CopyBlocks then expand bad "CopyBlocks" known config.CopyBlocks else null;
   # Whether its size is said, and does not follow from what is in it.
-  isKnown = blocks == null && !isPacked format && !isMinimized;
+  isKnown = isFixed || (blocks == null && !isPacked format && !isMinimized);
+  isFixed = most != null && most == least;
+  # Whether its file system has the size of the partition.
+  isSized = isKnown && !isPacked format;
   isMinimized = minimize && (format != null || mode == "hash");
 
   at = if stripNixStorePrefix == true then "/" else nixStorePrefix;
@@ -182,12 +185,12 @@ let
     }
     // lib.optionalAttrs (at != "/nix/store") { closure-at = at; }
   )
-  // lib.optionalAttrs (!isKnown && most != null) { max-size = bytes most; }
-  // lib.optionalAttrs (minimize && format == "ext4") {
+  // lib.optionalAttrs ((!isKnown || isPacked format) && most != null) { max-size = bytes most; }
+  // lib.optionalAttrs (minimize && !isFixed && format == "ext4") {
     free = "0B";
     free-inodes = 0;
   }
-  // lib.optionalAttrs (minimize && format == "btrfs") { free = "0B"; }
+  // lib.optionalAttrs (minimize && !isFixed && format == "btrfs") { free = "0B"; }
   // lib.optionalAttrs (format == "btrfs") (btrfs.keys bad known config)
   // lib.optionalAttrs (format == "erofs") (
     # As mkfs.erofs has it.
@@ -235,6 +238,7 @@ checked bad config (verity.checked bad config { inherit format isFull mode; } (
         id
         guid
         isKnown
+        isSized
         label
         least
         most

@@ -6,7 +6,7 @@ use crate::nix_world::{World, world};
 use crate::tools::{output, said};
 
 /// What Nix says of an attribute that has no value.
-fn refused(world: &World, attribute: &str) -> String {
+pub(super) fn refused(world: &World, attribute: &str) -> String {
     let mut command = world.nix("nix-instantiate");
     command
         .args(["--eval", "--strict", "--json", "-A", attribute])
@@ -147,8 +147,8 @@ const REFUSED: [(&str, &str); 45] = [
         "image.repart.mkfsOptions.ext4: -O quota: not supported: known are -L -U -m",
     ),
     (
-        "module.refused.verity",
-        "image.repart.verityStore: Kiln makes no such image",
+        "module.refused.verityStore",
+        "image.repart.verityStore.partitionIds.esp: 00-esp: there is no such partition",
     ),
     (
         "module.refused.fileName",

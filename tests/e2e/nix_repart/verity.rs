@@ -164,7 +164,7 @@ fn without_guids(table: &[String]) -> Vec<String> {
 }
 
 /// Where the partitions of a disk begin, how long they are, their root hashes and GUIDs, by the names of their definitions.
-struct Listed<'a>(&'a Value);
+pub(super) struct Listed<'a>(pub(super) &'a Value);
 
 impl Listed<'_> {
     fn of(&self, file: &str) -> &Value {
@@ -172,16 +172,22 @@ impl Listed<'_> {
         entries.find(|entry| entry["file"] == file).unwrap()
     }
 
-    fn root(&self, file: &str) -> String {
+    /// Whether a partition has hashes of another.
+    pub(super) fn is_tree(&self, file: &str) -> bool {
+        let kind = self.of(file)["type"].as_str().unwrap();
+        kind.ends_with("-verity") && self.of(file)["roothash"].is_string()
+    }
+
+    pub(super) fn root(&self, file: &str) -> String {
         self.of(file)["roothash"].as_str().unwrap().to_owned()
     }
 
-    fn guid(&self, file: &str) -> String {
+    pub(super) fn guid(&self, file: &str) -> String {
         self.of(file)["uuid"].as_str().unwrap().replace('-', "")
     }
 
     /// The bytes of a partition in a file of their own.
-    fn cut(&self, file: &str, disk: &Path, out: &Path) {
+    pub(super) fn cut(&self, file: &str, disk: &Path, out: &Path) {
         let number = |key: &str| self.of(file)[key].as_u64().unwrap();
         let mut dd = tool("dd");
         dd.arg(format!("if={}", disk.display()))
@@ -194,7 +200,7 @@ impl Listed<'_> {
 }
 
 /// Whether veritysetup finds every block to be what a root hash says.
-fn verified(data: &Path, tree: &Path, root: &str) -> bool {
+pub(super) fn verified(data: &Path, tree: &Path, root: &str) -> bool {
     let mut veritysetup = tool("veritysetup");
     veritysetup.arg("verify").args([data, tree]).arg(root);
     veritysetup.output().unwrap().status.success()
