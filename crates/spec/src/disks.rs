@@ -378,6 +378,8 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
         Some(("fs", key)) => spec.fs.contains_key(key),
         Some(("script", key)) => spec.script.contains_key(key),
         Some(("verity", key)) => spec.verity.contains_key(key),
+        Some(("uki", key)) => spec.uki.contains_key(key),
+        Some(("efi", key)) => spec.efi.contains_key(key),
         Some(("device", _)) => devices::names(spec).any(|known| known == name),
         _ => false,
     };
@@ -397,6 +399,8 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
         known.push(format!("verity.{key}"));
         known.extend(tree.signature.as_ref().map(|_| format!("verity.{key}.signature")));
     }
+    known.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
+    known.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
     known.extend(devices::names(spec).map(str::to_owned));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());

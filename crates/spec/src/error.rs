@@ -181,6 +181,14 @@ pub enum Error {
         /// What is wrong.
         source: btrfs::Error,
     },
+    /// An erofs.
+    #[error("{part}: {source}")]
+    Erofs {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: erofs::Error,
+    },
     /// A swap area.
     #[error("{part}: {source}")]
     Swap {
@@ -238,6 +246,14 @@ pub enum Error {
         problem: String,
         /// The way out.
         hint: String,
+    },
+    /// A unified kernel image, or another program that firmware starts.
+    #[error("{part}: {source}")]
+    Uki {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: uki::Error,
     },
     /// The device.
     #[error("device: {source}")]
@@ -304,6 +320,7 @@ impl Error {
             Error::Fat { source, .. } => source.fault(),
             Error::Ext4 { source, .. } => source.fault(),
             Error::Btrfs { source, .. } => source.fault(),
+            Error::Erofs { source, .. } => source.fault(),
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
@@ -311,6 +328,7 @@ impl Error {
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
+            Error::Uki { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }
@@ -339,6 +357,10 @@ impl Error {
             | Error::Btrfs {
                 source: btrfs::Error::BadXattr { .. },
                 ..
+            }
+            | Error::Erofs {
+                source: erofs::Error::BadXattr { .. },
+                ..
             } => Some(
                 "name those that stay with the key `xattrs` (--keep-xattr), such as \"security.*\"; or do not keep any".into(),
             ),
@@ -364,6 +386,10 @@ impl Error {
             }
             | Error::Btrfs {
                 source: btrfs::Error::Nobody { .. },
+                ..
+            }
+            | Error::Erofs {
+                source: erofs::Error::Nobody { .. },
                 ..
             } => Some("give it to somebody else with `attributes`, or do not keep owners".into()),
             Error::Fat {
@@ -393,6 +419,14 @@ impl Error {
                     | btrfs::Error::TooManyLinks { .. }
                     | btrfs::Error::TooManyCollisions { .. }
                     | btrfs::Error::FileTooLarge { .. },
+                ..
+            }
+            | Error::Erofs {
+                source:
+                    erofs::Error::DeviceNumber { .. }
+                    | erofs::Error::TargetTooLong { .. }
+                    | erofs::Error::TargetEmpty { .. }
+                    | erofs::Error::FileTooLarge { .. },
                 ..
             }
             | Error::Fat {

@@ -19,7 +19,9 @@ mod bundles;
 mod capabilities;
 mod devices;
 mod disks;
+mod erofs_part;
 mod error;
+mod estimates;
 mod expand;
 mod file_systems;
 mod formats;
@@ -37,6 +39,7 @@ mod sources;
 mod subvolumes;
 mod text;
 mod trees;
+mod ukis;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
@@ -49,10 +52,11 @@ pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
-    PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
-    VeritySignature,
+    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout,
+    Metadata, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Uki,
+    UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;
 pub use text::{parse, read};
+pub use ukis::{EfiSigner, Measurer};

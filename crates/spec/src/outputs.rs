@@ -132,7 +132,7 @@ fn compressed(file: String, compress: Option<Compress>) -> String {
 /// it is.
 pub(crate) fn ending_in_bundles(format: Format) -> &'static str {
     match format {
-        Format::Btrfs | Format::Swap => "img",
+        Format::Btrfs | Format::Erofs | Format::Swap => "img",
         known => ending(known),
     }
 }
@@ -144,6 +144,7 @@ fn ending(format: Format) -> &'static str {
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
         Format::Btrfs => "btrfs",
+        Format::Erofs => "erofs",
         Format::Swap => "swap",
     }
 }
@@ -172,6 +173,13 @@ pub(crate) fn root_signature(key: &str, signature: &VeritySignature) -> (String,
     let file = signature.file.clone();
     let file = file.unwrap_or_else(|| format!("{key}.verity-sig"));
     (file, format!("{key}.roothash"))
+}
+
+/// The output of a unified kernel image, or of another program that firmware starts; and of one that is not signed yet.
+pub(crate) fn efi(key: &str, file: Option<&String>) -> (String, String) {
+    let file = file.cloned().unwrap_or_else(|| format!("{key}.efi"));
+    let unsigned = format!("{file}.unsigned");
+    (file, unsigned)
 }
 
 /// The output of the disk.
@@ -229,6 +237,18 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
                 format!("verity.{key}.signature (what is to be signed)"),
             ));
         }
+    }
+    let ukis = spec
+        .uki
+        .iter()
+        .map(|(key, uki)| (format!("uki.{key}"), key, &uki.file));
+    let others = spec
+        .efi
+        .iter()
+        .map(|(key, efi)| (format!("efi.{key}"), key, &efi.file));
+    for (part, key, file) in ukis.chain(others) {
+        let (file, unsigned) = efi(key, file.as_ref());
+        files.extend([(file, part.clone()), (unsigned, part)]);
     }
     for part in devices::names(spec) {
         let file = devices::output(part, &gathered.name);
