@@ -3,7 +3,7 @@
 {
   config,
   lib,
-  pkgs,
+  options,
   ...
 }:
 let
@@ -11,16 +11,16 @@ let
   cfg = config.image.repart;
   images = config.kiln.lib;
   hasStore = cfg.verityStore.enable or false;
-  # What makes the UKI in nixpkgs' own image, too.
+  # What nixpkgs has ukify make of it, Kiln makes.
   verityStore = {
     inherit (cfg.verityStore) partitionIds ukiPath;
     inherit (config.system.boot.loader) ukiFile;
-    ukiConfig = config.boot.uki.configFile;
+    inherit (config.boot.uki) settings;
     cmdline = "init=${config.system.build.toplevel}/init ${toString config.boot.kernelParams}";
-    ukify =
-      config.kiln.buildPkgs.systemdUkify
-        or (throw "image.repart.verityStore: kiln.buildPkgs has no systemdUkify, which makes the UKI");
+    keys = config.kiln.repart.uki;
   };
+  # A configuration's own file for ukify, in place of its settings.
+  hasOwnConfig = hasStore && (options.boot.uki.configFile.highestPrio or 1500) < 1500;
   # A file of another name than the options say would be found by nobody.
   fileName = "${config.image.baseName}.${config.image.extension}";
   made = images.mkDiskImage (
@@ -46,6 +46,10 @@ let
     lib.filter (assertion: !assertion.assertion) (
       cfg.assertions or [ ]
       ++ [
+        {
+          assertion = !hasOwnConfig;
+          message = "boot.uki.configFile: Kiln makes the UKI itself, of boot.uki.settings; say those, and kiln.repart.uki";
+        }
         {
           assertion = config.image.fileName == fileName && config.image.filePath == fileName;
           message = "image.fileName and image.filePath: Kiln's output has ${fileName}, as image.baseName and image.extension say; set those instead";
@@ -83,6 +87,15 @@ in
     description = ''
       What signs root hashes for partitions with `Verity = "signature"`: keys of Kiln's `[verity.NAME.signature]`. A key
       that is a path lies in the store.
+    '';
+  };
+
+  options.kiln.repart.uki = mkOption {
+    type = types.attrsOf types.anything;
+    default = { };
+    example = literalExpression ''{ sign = { key = "/run/keys/db.key"; certificate = ./db.crt; }; }'';
+    description = ''
+      Keys of Kiln's `[uki.NAME]` for the UKI of `image.repart.verityStore`, beside what `boot.uki.settings` say.
     '';
   };
 

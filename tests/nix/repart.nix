@@ -92,12 +92,22 @@ let
     (system {
       imports = [ more ];
       boot.loader.grub.enable = false;
-      boot.kernelParams = [ "quiet" ];
+      boot.kernelParams = [ "quiet" "{loglevel}" ];
       fileSystems."/" = {
         device = "tmpfs";
         fsType = "tmpfs";
       };
       stub.toplevel = pkgs.demo.coreutils;
+      boot.uki.settings.UKI = {
+        # The only program of all these that is what it says.
+        Stub = "${builtins.path { path = /usr/lib/systemd/boot/efi + "/linux${pkgs.stdenv.hostPlatform.efiArch}.efi.stub"; }}";
+        Linux = "${folder}/loader.conf";
+        Initrd = "${folder}/sub/file ${other}/other";
+        OSRelease = "@${folder}/loader.conf";
+        Uname = "6.12.0";
+        EFIArch = pkgs.stdenv.hostPlatform.efiArch;
+        Cmdline = "nobody reads it";
+      };
       system.image = {
         id = "appliance";
         version = "7";
@@ -117,13 +127,11 @@ let
             SplitName = "store-verity_%U";
           };
           "20-store".repartConfig = {
-            Format = "squashfs";
             Minimize = "best";
             SplitName = "store_%U";
           };
         };
       };
-      kiln.repart.keys."20-store".level = 3;
     }).config;
   verityTests = import ./repart/verity.nix {
     inherit
@@ -140,6 +148,7 @@ rec {
     refused = lib.attrNames refused;
     verity.refused = lib.attrNames verity.refused;
     module.refused = lib.attrNames module.refused;
+    module.storeRefused = lib.attrNames module.storeRefused;
   };
 
   # What systemd-repart and Kiln are compared by.
@@ -399,6 +408,12 @@ rec {
         "uki"
       ]
     );
+    storeRefused = lib.mapAttrs (_: settings: (verityStore settings).system.build.image.drvPath) {
+      setting.boot.uki.settings.UKI.HWIDs = "/x";
+      section.boot.uki.settings."PCRSignature:initrd".Phases = "enter-initrd";
+      config.boot.uki.configFile = "/x";
+      ukiPath.image.repart.verityStore.ukiPath = "/EFI/../x.efi";
+    };
     refused = lib.mapAttrs (_: settings: (configured settings).system.build.image.drvPath) {
       # No such partition as this one needs.
       verityStore.image.repart.verityStore.enable = true;

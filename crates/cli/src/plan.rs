@@ -10,8 +10,8 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::build::Plan;
-use crate::efi::UkiEntry;
 use crate::disk_map::{BOUND, describe_disk};
+use crate::efi::UkiEntry;
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::logins::warn_of_passwords;

@@ -78,8 +78,8 @@ fn labels_may_be_those_of_others() {
     let (plan, _world) = plan(SPEC).unwrap();
     let (planned, _) = plan.disk.as_ref().unwrap();
     let content = Content::from(planned.image.clone());
-    let bytes = content.to_vec().unwrap();
-    let read = Disk::open(&bytes, content.len()).unwrap();
+
+    let read = Disk::open(&content, content.len()).unwrap();
     let names: Vec<&str> = read
         .partitions
         .iter()

@@ -44,7 +44,7 @@ let
       "--csum" = kind: if kind == "crc32c" then { } else { kind = null; };
     };
     erofs = {
-      "-C" = size: { cluster = bytes size; };
+      "-C" = size: { cluster-size = bytes size; };
       "-L" = label: { inherit label; };
       "-U" = uuid: { inherit uuid; };
       "-z" =

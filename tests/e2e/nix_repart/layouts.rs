@@ -22,9 +22,13 @@ const MADE: [&str; 8] = [
     "verityStore",
 ];
 
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 6] = [
     ("nullUuid", "partitions.10-root: UUID = null: "),
     ("encrypted", "partitions.20-home: Encrypt: not supported: "),
+    (
+        "fragments",
+        "image.repart.mkfsOptions.erofs: -Efragments,ztailpacking: not supported: ",
+    ),
     ("f2fs", "partitions.20-data: Format = f2fs: "),
     (
         "smallBlocks",

@@ -40,6 +40,28 @@ fn hashes_and_their_relatives_have_their_effects() {
         "slot": "16384B",
         "labels": [["_empty", null], ["_empty of b", "_empty"]],
         "empty": ["growfs", "no-auto"],
+        "erofs": {
+            "usual": {
+                "format": "erofs",
+                "compression": "none",
+                "uuid": "fb7dbd8d-98b5-4a55-87e8-1b1d0e1ed5b6",
+            },
+            "compressed": {
+                "format": "erofs",
+                "compression": "lz4hc",
+                "level": 9,
+                "max-size": "1073741824B",
+                "uuid": "fb7dbd8d-98b5-4a55-87e8-1b1d0e1ed5b6",
+            },
+            "options": {
+                "format": "erofs",
+                "compression": "zstd",
+                "level": 12,
+                "cluster-size": "65536B",
+                "label": "store",
+                "uuid": "fb7dbd8d-98b5-4a55-87e8-1b1d0e1ed5b6",
+            },
+        },
         "swap": "swap",
         "lists": "two",
     });

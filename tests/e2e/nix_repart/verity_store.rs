@@ -1,18 +1,35 @@
 //! image.repart.verityStore: one derivation makes a store, and a UKI with its root hash.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::evaluated;
 use super::layouts::{check_hashes, list};
+use super::refused::check;
 use crate::demo::workspace;
 use crate::nix_world::{names, world};
-use crate::tools::{installed, run, tool};
+use crate::tools::{given, installed, run, tool};
+
+/// What firmware calls this machine.
+fn efi_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "aa64",
+        _ => "x64",
+    }
+}
 
 #[test]
 fn the_store_is_what_the_kernel_image_vouches_for() {
-    if !installed(&["mcopy", "sfdisk", "veritysetup", "dd"]) {
+    if !installed(&["mcopy", "fsck.erofs", "veritysetup", "objcopy", "dd"]) {
+        return;
+    }
+    let stub = format!("/usr/lib/systemd/boot/efi/linux{}.efi.stub", efi_architecture());
+    if !given(
+        Path::new(&stub).exists(),
+        &format!("{stub} is there (systemd-boot-efi)"),
+    ) {
         return;
     }
     let Some(world) = world() else { return };
@@ -44,9 +61,10 @@ fn the_store_is_what_the_kernel_image_vouches_for() {
 
     let all = list(image);
     let kinds = ["esp", "usr", "usr-verity"].map(Value::from);
-    let architecture = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "x86-64",
+    let architecture = if efi_architecture() == "aa64" {
+        "arm64"
+    } else {
+        "x86-64"
     };
     let of = |entry: &Value| {
         let kind = entry["type"].as_str().unwrap();
@@ -68,14 +86,60 @@ fn the_store_is_what_the_kernel_image_vouches_for() {
         ]
     );
 
-    // The same UKI in the ESP and beside the disk; the stub's ukify writes down what it was told.
+    // As NixOS has it unless another is said.
+    let store = image.join(format!("appliance_7.store_{}.raw", &root[..32]));
+    run(tool("fsck.erofs").arg(&store));
+
+    // The same UKI in the ESP and beside the disk, which says the root hash.
     assert_eq!(names(uki), ["appliance_7.efi"]);
-    let text = fs::read_to_string(uki.join("appliance_7.efi")).unwrap();
-    let first = text.lines().next().unwrap();
-    assert!(first.starts_with("MZ init=/nix/store/"), "{first}");
-    assert!(first.ends_with(&format!("/init quiet usrhash={root}")), "{first}");
-    assert!(text.contains("Stub = /nix/store/"), "{text}");
+    let uki = uki.join("appliance_7.efi");
+    let dir = tempfile::tempdir().unwrap();
+    let in_esp = dir.path().join("uki");
     let esp = format!("{}@@1M", image.join("appliance_7.raw").display());
-    let in_esp = run(tool("mcopy").args(["-i", &esp, "::EFI/Linux/appliance_7.efi", "-"]));
-    assert_eq!(in_esp, text);
+    run(tool("mcopy")
+        .args(["-i", &esp, "::EFI/Linux/appliance_7.efi"])
+        .arg(&in_esp));
+    assert_eq!(fs::read(&in_esp).unwrap(), fs::read(&uki).unwrap());
+    let section = |name: &str| {
+        let out = dir.path().join("section");
+        let mut objcopy = tool("objcopy");
+        objcopy
+            .args(["--output-target=binary", "--only-section", name])
+            .args([&in_esp, &out]);
+        run(&mut objcopy);
+        let text = fs::read_to_string(out).unwrap();
+        text.trim_end_matches('\0').to_owned()
+    };
+    let cmdline = section(".cmdline");
+    assert!(cmdline.starts_with("init=/nix/store/"), "{cmdline}");
+    let end = format!("/init quiet {{loglevel}} loglevel=4 usrhash={root}");
+    assert!(cmdline.ends_with(&end), "{cmdline}");
+    assert_eq!(section(".uname"), "6.12.0");
+    assert_eq!(section(".linux"), "timeout 3\n");
+    assert_eq!(section(".osrel"), "timeout 3\n");
+    assert_eq!(section(".initrd").replace('\0', ""), "deep\nother\n");
+}
+
+#[test]
+fn what_a_kernel_image_cannot_be_told_is_refused() {
+    let Some(world) = world() else { return };
+    check(
+        &world,
+        "module.storeRefused",
+        &[
+            (
+                "setting",
+                "boot.uki.settings.UKI.HWIDs: not supported: known are Cmdline DeviceTree",
+            ),
+            (
+                "section",
+                "boot.uki.settings.\"PCRSignature:initrd\": not supported",
+            ),
+            ("config", "boot.uki.configFile: Kiln makes the UKI itself"),
+            (
+                "ukiPath",
+                "image.repart.verityStore.ukiPath: ukiPath: /EFI/../x.efi is no absolute path",
+            ),
+        ],
+    );
 }

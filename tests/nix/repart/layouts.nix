@@ -96,7 +96,7 @@ in
       Minimize = "guess";
     };
   };
-  verityStore = image { } (verityStore "squashfs" { });
+  verityStore = image { mkfsOptions.erofs = [ "-zlz4hc,level=9 -C65536" ]; } (verityStore "erofs" { });
   verityRoot = image { } (root { });
   # Slots of fixed sizes; the second ones are empty, and called so.
   slots = image { split = true; } {
@@ -274,6 +274,7 @@ in
       SizeMinBytes = "64M";
     };
   };
+  fragments = image { mkfsOptions.erofs = [ "-Efragments,ztailpacking" ]; } (verityStore "erofs" { });
   smallBlocks = image { } (verityStore "squashfs" { verity.VerityHashBlockSizeBytes = 1024; });
   unsigned = image { } (
     verityStore "squashfs" { }

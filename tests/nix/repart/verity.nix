@@ -151,6 +151,31 @@ in
     } { }).disk.region;
     # Something that comes later is not mounted.
     empty = (region (of { a = { Type = "root"; Format = "empty"; }; } { }) "a").attributes;
+    # As mkfs.erofs is called.
+    erofs =
+      let
+        fs =
+          arguments:
+          removeAttrs (of {
+            a = {
+              Type = "home";
+              Format = "erofs";
+              CopyFiles = "/a:/";
+            }
+            // arguments.config or { };
+          } { mkfsOptions.erofs = arguments.options or [ ]; }).fs.a [ "directories" "files" "symlinks" ];
+      in
+      {
+        usual = fs { };
+        compressed = fs {
+          config = {
+            Compression = "lz4hc";
+            CompressionLevel = 9;
+            SizeMaxBytes = "1G";
+          };
+        };
+        options = fs { options = [ "-zzstd,level=12" "-C65536 --all-root" "-L store" ]; };
+      };
     swap = (of { a.Type = "swap"; } { }).fs.a.format;
     lists = (region (of { a = { Type = "home"; Label = [ "one" "two" ]; }; } { }) "a").name;
   };

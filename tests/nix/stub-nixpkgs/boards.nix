@@ -38,23 +38,6 @@ in
     "lib/systemd/boot/efi/linux${efiArch}.efi.stub"
     "lib/systemd/boot/efi/systemd-boot${efiArch}.efi"
   ];
-  # Says what it was told, and what it read; it makes nothing that boots.
-  systemdUkify = self.runCommand "ukify" { } ''
-    mkdir -p "$out/lib/systemd"
-    cp ${self.writeShellScript "ukify" ''
-      set -eu
-      [ "$1" = build ]
-      for word in "''${@:2}"; do
-        case $word in
-          --config=*) config=''${word#*=} ;;
-          --cmdline=*) cmdline=''${word#*=} ;;
-          --output=*) output=''${word#*=} ;;
-          *) echo "ukify: $word" >&2; exit 2 ;;
-        esac
-      done
-      printf 'MZ %s\n%s\n' "$cmdline" "$(< "$config")" > "$output"
-    ''} "$out/lib/systemd/ukify"
-  '';
   raspberrypifw = files "raspberrypi-firmware" (
     map (name: "share/raspberrypi/boot/${name}") [
       "bootcode.bin"

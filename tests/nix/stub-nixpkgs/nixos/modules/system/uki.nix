@@ -1,4 +1,4 @@
-# What ukify is told.
+# What ukify is told, which is not run.
 {
   config,
   lib,
