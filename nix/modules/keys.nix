@@ -90,6 +90,7 @@
     "definition"
     "file"
     "guid"
+    "label"
     "mbr-type"
     "min-size"
     "name"

@@ -230,11 +230,16 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     if region.size.is_some() && region.min_size.is_some() {
         return Err(bad("size and min-size exclude each other"));
     }
+    if region.label.is_some() && !has_guids(&options.table) {
+        return Err(bad(
+            "label is for the tables \"gpt\" and \"hybrid\", which call partitions something",
+        ));
+    }
     let partition = match &region.kind {
         Some(kind) => Some(partition(region, kind)?),
         None if says_partition(region) => {
             return Err(bad(
-                "guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
+                "label, guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
             ));
         }
         None => None,
@@ -276,7 +281,8 @@ fn fill(lowered: &mut disk::Region) -> Result<()> {
 
 /// Whether a region has keys that only partitions have.
 fn says_partition(region: &Region) -> bool {
-    region.guid.is_some()
+    region.label.is_some()
+        || region.guid.is_some()
         || region.number.is_some()
         || region.bootable
         || region.mbr_type.is_some()
@@ -314,6 +320,7 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
     }
     let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
+        label: region.label.clone(),
         guid: guid(region.guid.as_deref(), &place)?,
         attributes,
         number: region.number,

@@ -291,7 +291,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let beside = match (&spec.disk, &disk) {
-        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
+        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
         _ => Vec::new(),
     };
     let contained = match (&spec.disk, &disk) {

@@ -77,6 +77,8 @@ pub enum Table {
 pub struct Region {
     /// Its name, also in the table.
     pub name: String,
+    /// gpt, hybrid: what the table calls it, which others may be called too; its name when not given.
+    pub label: Option<String>,
     /// A file of the host that is its content, outside the table unless a type is given.
     pub raw: Option<PathBuf>,
     /// The part that is its content: `fs.NAME`, `verity.NAME`, `verity.NAME.signature`.
@@ -90,7 +92,8 @@ pub struct Region {
     pub size: Option<Amount>,
     /// Its size is at least this; without `size`.
     pub min_size: Option<Amount>,
-    /// The name of one more output: all bytes of the region, compressed as the disk is.
+    /// The name of one more output: all bytes of the region, compressed as the disk is. `{guid}` in it is the partition's,
+    /// 32 hexadecimal digits.
     pub file: Option<String>,
     /// What a list of partitions calls the file that the partition follows from.
     pub definition: Option<String>,
