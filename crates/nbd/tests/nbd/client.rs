@@ -26,7 +26,7 @@ pub(crate) const EOVERFLOW: u32 = 75;
 /// An image with 40 MiB of data, a hole, and a few bytes in it.
 pub(crate) fn image() -> Image {
     let mut layout = Layout::new();
-    let noise: Vec<u8> = (0..MIB as u32)
+    let noise: Vec<u8> = (0..1u32 << 20)
         .flat_map(|number| (number ^ 0x5a5a).to_le_bytes())
         .collect();
     let noise = Content::from(noise);
@@ -163,7 +163,7 @@ impl Client {
     pub(crate) fn reply(&mut self, number: u32) -> Option<(u32, Vec<u8>)> {
         let header = self.bytes(20)?;
         let word = |start: usize| u32::from_be_bytes(header[start..start + 4].try_into().unwrap());
-        assert_eq!(header[..8], 0x3e889045565a9u64.to_be_bytes());
+        assert_eq!(header[..8], 0x0003_e889_0455_65a9_u64.to_be_bytes());
         assert_eq!(word(8), number);
         Some((word(12), self.bytes(word(16) as usize)?))
     }

@@ -78,7 +78,7 @@ fn contexts_are_agreed_on_by_their_whole_names() {
     for queries in cases {
         assert_eq!(client.ask(9, &asked(queries)), [context.clone(), ack.clone()]);
     }
-    assert_eq!(client.ask(9, &asked(&[b"other:"])), [ack.clone()]);
+    assert_eq!(client.ask(9, &asked(&[b"other:"])), std::slice::from_ref(&ack));
     assert_eq!(
         client.ask(10, &asked(&[b"base:allocation"])),
         [context, ack.clone()]
