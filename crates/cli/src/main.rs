@@ -23,6 +23,7 @@ mod places;
 mod plan;
 mod reuse;
 mod segments;
+mod serve;
 mod signing;
 mod steps;
 mod stop;
@@ -64,6 +65,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
     pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     let done = match &args.command {
         Command::Diff(command) => return diff::run(command, jobs, ui),
+        Command::Serve(command) => return serve::run(command, jobs, ui),
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),
         Command::Tree(command) => tree::run(command, jobs, ui),

@@ -45,7 +45,7 @@ use image::Fault;
 pub use address::{Address, uri_of_address, uri_of_socket};
 pub use export::Export;
 pub use handshake::{Agreed, negotiate};
-pub use serve::{Serving, start};
+pub use serve::{Serving, check, start};
 pub use transmission::transmit;
 
 /// As many bytes of an export are in memory at once for each connection.

@@ -47,6 +47,17 @@ impl Serving {
     }
 }
 
+/// Finds out whether something could be served there now.
+///
+/// # Errors
+/// As [`start`] has them.
+pub fn check(address: &Address) -> Result<()> {
+    match address {
+        Address::Socket(path) => socket::check(path),
+        Address::Port(address) => listen_at(*address).map(drop),
+    }
+}
+
 /// Serves an export. Clients can connect when this returns.
 ///
 /// # Errors

@@ -30,6 +30,20 @@ pub(crate) fn listen(path: &Path) -> Result<(UnixListener, Name)> {
             source,
         },
     };
+    check(path)?;
+    let folder = Folder::create(parent(path)).map_err(failed)?;
+    let (listener, made) = folder.listen().map_err(failed)?;
+    renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE).map_err(|error| failed(error.into()))?;
+    let identity = path.symlink_metadata().map_err(failed)?;
+    let name = Name {
+        path: path.to_path_buf(),
+        identity: identity_of(&identity),
+    };
+    Ok((listener, name))
+}
+
+/// Finds out whether a socket could be made.
+pub(crate) fn check(path: &Path) -> Result<()> {
     let len = path.as_os_str().len();
     if len > SOCKET_PATH_MAX {
         return Err(Error::SocketPathTooLong {
@@ -40,16 +54,16 @@ pub(crate) fn listen(path: &Path) -> Result<(UnixListener, Name)> {
     if path.symlink_metadata().is_ok() {
         return Err(exists(path));
     }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = Folder::create(parent.unwrap_or(Path::new("."))).map_err(failed)?;
-    let (listener, made) = folder.listen().map_err(failed)?;
-    renameat_with(CWD, &made, CWD, path, RenameFlags::NOREPLACE).map_err(|error| failed(error.into()))?;
-    let identity = path.symlink_metadata().map_err(failed)?;
-    let name = Name {
+    let found = std::fs::metadata(parent(path));
+    found.map(drop).map_err(|source| Error::Socket {
         path: path.to_path_buf(),
-        identity: identity_of(&identity),
-    };
-    Ok((listener, name))
+        source,
+    })
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 impl Name {

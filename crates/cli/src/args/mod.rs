@@ -14,6 +14,7 @@ pub(crate) mod look;
 pub(crate) mod one;
 mod output;
 pub(crate) mod segments;
+pub(crate) mod serve;
 pub(crate) mod signing;
 pub(crate) mod source;
 pub(crate) mod tree;
@@ -29,6 +30,7 @@ use bundle::Bundle;
 use diff::Diff;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use serve::Serve;
 use tree::Tree;
 
 /// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
@@ -98,6 +100,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
     Diff(Diff),
+    /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
+    Serve(Serve),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

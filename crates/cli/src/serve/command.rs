@@ -1,0 +1,63 @@
+//! A command that runs while something is served.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::failure::Failure;
+use crate::stop;
+
+/// How often a command is asked whether it has ended.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+
+/// How long a command may take to end when it is asked to.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Runs a command to its end, with this process' terminal. What ends this process ends the command, too. Answers its exit
+/// code, or as a shell says that a signal has ended it.
+pub(crate) fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode, Failure> {
+    let not_run = |error: std::io::Error| {
+        Failure::input(format!("{}: cannot be run: {error}", program.display()))
+            .hint("the command behind -- is a program and what it is told, not a line for a shell")
+    };
+    let mut child = Command::new(program).args(arguments).spawn().map_err(not_run)?;
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) if stop::is_asked() => return Err(Failure::stopped()),
+            Ok(Some(status)) => return Ok(ExitCode::from(code(status))),
+            Ok(None) => {}
+            Err(error) => return Err(not_run(error)),
+        }
+        if stop::is_asked() {
+            end(&mut child);
+            return Err(Failure::stopped());
+        }
+        sleep(ASK_EVERY);
+    }
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let of_signal = || status.signal().map_or(1, |signal| 128 + signal);
+    u8::try_from(status.code().unwrap_or_else(of_signal)).unwrap_or(1)
+}
+
+/// Asks a command to end, and makes it.
+fn end(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    let end = Instant::now() + GRACE;
+    while Instant::now() < end {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        sleep(ASK_EVERY);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
