@@ -22,6 +22,7 @@ mod outputs;
 mod places;
 mod plan;
 mod reuse;
+mod run;
 mod segments;
 mod serve;
 mod signing;
@@ -65,6 +66,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
     pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     let done = match &args.command {
         Command::Diff(command) => return diff::run(command, jobs, ui),
+        Command::Run(command) => return run::run(command, jobs, ui),
         Command::Serve(command) => return serve::run(command, jobs, ui),
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),

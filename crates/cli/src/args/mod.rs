@@ -13,6 +13,7 @@ pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
 mod output;
+pub(crate) mod run;
 pub(crate) mod segments;
 pub(crate) mod serve;
 pub(crate) mod signing;
@@ -30,6 +31,7 @@ use bundle::Bundle;
 use diff::Diff;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use run::Run;
 use serve::Serve;
 use tree::Tree;
 
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
     Serve(Serve),
+    /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
+    Run(Run),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

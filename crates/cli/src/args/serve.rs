@@ -13,6 +13,10 @@ use super::source::Gathering;
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) source: Source,
+    /// What of it is meant: disk, fs.NAME, script.NAME or verity.NAME of a specification, or a partition of an image; the
+    /// disk, or all of an image, when not given
+    #[arg(long)]
+    pub(crate) part: Option<String>,
     /// The Unix socket to make; it is there once clients can connect, belongs to whoever runs kiln, and goes at the end
     #[arg(long, value_name = "PATH", conflicts_with = "listen")]
     pub(crate) socket: Option<PathBuf>,
@@ -33,10 +37,6 @@ pub(crate) struct Source {
     /// A specification, TOML or JSON, which is planned and not written; or an image, compressed or not, a device, or a
     /// folder of outputs
     pub(crate) image: PathBuf,
-    /// What of it is meant: disk, fs.NAME, script.NAME or verity.NAME of a specification, or a partition of an image; the
-    /// disk, or all of an image, when not given
-    #[arg(long)]
-    pub(crate) part: Option<String>,
     #[command(flatten, next_help_heading = "With a specification")]
     pub(crate) planning: Planning,
 }

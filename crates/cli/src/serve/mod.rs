@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Serve, threads: usize, ui: &Ui) -> Result<ExitCode, Fai
             "{listen}: can be reached from other machines: nothing is encrypted, and whoever connects reads the image"
         ));
     }
-    let opened = open(&args.source, threads, ui)?;
+    let opened = open(&args.source, args.part.as_deref(), threads, ui)?;
     let export = Export::new(&opened.name, &opened.description, opened.content)?;
     let size = export.size();
     let serving = nbd::start(export, &place.address, Limits::default())?;

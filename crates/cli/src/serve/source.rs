@@ -28,18 +28,18 @@ pub(crate) struct Opened {
 }
 
 /// Opens what was said.
-pub(crate) fn open(source: &Source, threads: usize, ui: &Ui) -> Result<Opened, Failure> {
+pub(crate) fn open(source: &Source, part: Option<&str>, threads: usize, ui: &Ui) -> Result<Opened, Failure> {
     let is_specification = |ending: &std::ffi::OsStr| ending == "toml" || ending == "json";
     let image = &source.image;
     let is_manifest = image
         .as_os_str()
         .as_encoded_bytes()
         .ends_with(crate::described::ENDING.as_bytes());
-    let name = source.part.as_deref().unwrap_or(DISK);
+    let name = part.unwrap_or(DISK);
     let content = if !is_manifest && image.extension().is_some_and(is_specification) {
         planned(source, name, threads, ui)?
     } else {
-        found(source, threads, ui)?
+        found(source, part, threads, ui)?
     };
     Ok(Opened {
         name: name.into(),
@@ -124,7 +124,7 @@ fn no_part(spec: &Spec, file: &Path, name: &str) -> Failure {
 }
 
 /// An image that is there, or a part of it.
-fn found(source: &Source, threads: usize, ui: &Ui) -> Result<Content, Failure> {
+fn found(source: &Source, part: Option<&str>, threads: usize, ui: &Ui) -> Result<Content, Failure> {
     let spool = std::env::temp_dir();
     let work = look::work(&spool, threads, ui);
     let image = args::Image {
@@ -135,7 +135,7 @@ fn found(source: &Source, threads: usize, ui: &Ui) -> Result<Content, Failure> {
         },
     };
     let inside = look::open(&image, &work, ui)?;
-    let part = match (&source.part, &inside.what) {
+    let part = match (part, &inside.what) {
         (Some(part), _) => part,
         (None, What::Outputs(_)) => DISK,
         (None, _) => return Ok(inside.plain().content.clone()),
