@@ -9,12 +9,11 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::ExitCode;
 
-use nbd::{Address, Export, Limits};
+use nbd::{Address, Export};
 
 use crate::args::run::{Accel, Run};
 use crate::failure::Failure;
-use crate::serve::{open, own_socket, run_command};
-use crate::stop;
+use crate::serve::{open, own_socket, run_command, start};
 use crate::ui::Ui;
 use firmware::Firmware;
 use overlay::Overlay;
@@ -37,10 +36,8 @@ pub(crate) fn run(args: &Run, threads: usize, ui: &Ui) -> Result<ExitCode, Failu
         None => Overlay::ThrownAway,
     };
     let export = Export::new(&opened.name, &opened.description, opened.content)?;
-    let serving = nbd::start(export, &address, Limits::default())?;
-    let forgotten = serving.clone();
-    stop::before_exit(move || forgotten.remove_name());
-    let Address::Socket(socket) = serving.address() else {
+    let served = start(export, &address)?;
+    let Address::Socket(socket) = served.0.address() else {
         return Err(Failure::usage("a socket was asked for"));
     };
     let machine = Machine {
@@ -48,7 +45,7 @@ pub(crate) fn run(args: &Run, threads: usize, ui: &Ui) -> Result<ExitCode, Failu
         accel,
         firmware: &firmware,
         socket,
-        uri: serving.uri(),
+        uri: served.0.uri(),
         overlay: &overlay,
     };
     let arguments: Vec<OsString> = machine.arguments(args);

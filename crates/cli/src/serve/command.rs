@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,20 +25,29 @@ pub(crate) fn run(program: &OsStr, arguments: &[OsString]) -> Result<ExitCode, F
         Failure::input(format!("{}: cannot be run: {error}", program.display()))
             .hint("the command behind -- is a program and what it is told, not a line for a shell")
     };
-    let mut child = Command::new(program).args(arguments).spawn().map_err(not_run)?;
+    let child = Command::new(program).args(arguments).spawn().map_err(not_run)?;
+    let child = Arc::new(Mutex::new(child));
+    let last = Arc::clone(&child);
+    stop::before_exit(move || {
+        // Of one that has ended and was waited for, this knows.
+        let _ = lock(&last).kill();
+    });
     loop {
-        match child.try_wait() {
-            Ok(Some(_)) if stop::is_asked() => return Err(Failure::stopped()),
-            Ok(Some(status)) => return Ok(ExitCode::from(code(status))),
-            Ok(None) => {}
-            Err(error) => return Err(not_run(error)),
+        let ended = lock(&child).try_wait().map_err(not_run)?;
+        match ended {
+            Some(_) if stop::is_asked() => return Err(Failure::stopped()),
+            Some(status) => return Ok(ExitCode::from(code(status))),
+            None if stop::is_asked() => {
+                end(&child);
+                return Err(Failure::stopped());
+            }
+            None => sleep(ASK_EVERY),
         }
-        if stop::is_asked() {
-            end(&mut child);
-            return Err(Failure::stopped());
-        }
-        sleep(ASK_EVERY);
     }
+}
+
+fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn code(status: ExitStatus) -> u8 {
@@ -46,18 +56,19 @@ fn code(status: ExitStatus) -> u8 {
 }
 
 /// Asks a command to end, and makes it.
-fn end(child: &mut Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+fn end(child: &Mutex<Child>) {
+    let pid = i32::try_from(lock(child).id()).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
         let _ = kill_process(pid, Signal::TERM);
     }
     let end = Instant::now() + GRACE;
     while Instant::now() < end {
-        if !matches!(child.try_wait(), Ok(None)) {
+        if !matches!(lock(child).try_wait(), Ok(None)) {
             return;
         }
         sleep(ASK_EVERY);
     }
+    let mut child = lock(child);
     let _ = child.kill();
     let _ = child.wait();
 }

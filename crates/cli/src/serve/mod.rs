@@ -33,17 +33,33 @@ pub(crate) fn run(args: &Serve, threads: usize, ui: &Ui) -> Result<ExitCode, Fai
     let opened = open(&args.source, args.part.as_deref(), threads, ui)?;
     let export = Export::new(&opened.name, &opened.description, opened.content)?;
     let size = export.size();
-    let serving = nbd::start(export, &place.address, Limits::default())?;
-    let forgotten = serving.clone();
-    stop::before_exit(move || forgotten.remove_name());
+    let served = start(export, &place.address)?;
+    let serving = &served.0;
     if let [program, arguments @ ..] = &args.command[..] {
-        let fill = |argument: &OsString| filled(argument, &serving);
+        let fill = |argument: &OsString| filled(argument, serving);
         let arguments: Vec<OsString> = arguments.iter().map(fill).collect();
         return run_command(&fill(program), &arguments);
     }
-    announce(&opened.name, size, &serving, ui)?;
+    announce(&opened.name, size, serving, ui)?;
     stop::wait();
     Err(Failure::stopped())
+}
+
+/// What is served. A socket's name goes with this, or with the process.
+pub(crate) struct Served(pub(crate) Serving);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.remove_name();
+    }
+}
+
+/// Serves an export from now on.
+pub(crate) fn start(export: Export, address: &Address) -> Result<Served, Failure> {
+    let serving = nbd::start(export, address, Limits::default())?;
+    let last = serving.clone();
+    stop::before_exit(move || last.remove_name());
+    Ok(Served(serving))
 }
 
 /// Where clients connect.
