@@ -56,6 +56,7 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
     planning.overrides.apply(&mut spec);
     check_part(&spec, file, name)?;
     warn_of_passwords(&spec, ui);
+    warn_of_signatures(&spec, ui);
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut written = places::written(&planning.caching);
     written.extend(planning.gathering.fetch.download_dir.clone());
@@ -76,6 +77,8 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
             near: &near,
             shared: places.shared(),
         }),
+        roots: None,
+        efi: None,
         only: &[name.to_string()],
     };
     let plan = plan(&spec, &gathered, &work, ui);
@@ -99,7 +102,26 @@ fn parts(spec: &Spec) -> Vec<String> {
     parts.extend(spec.fs.keys().map(|key| format!("fs.{key}")));
     parts.extend(spec.script.keys().map(|key| format!("script.{key}")));
     parts.extend(spec.verity.keys().map(|key| format!("verity.{key}")));
+    parts.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
+    parts.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
     parts
+}
+
+/// Keys are for builds.
+fn warn_of_signatures(spec: &Spec, ui: &Ui) {
+    let mut signed: Vec<String> = Vec::new();
+    let trees = spec.verity.iter().filter(|(_, tree)| tree.signature.is_some());
+    signed.extend(trees.map(|(key, _)| format!("verity.{key}.signature")));
+    let has_key = |uki: &spec::Uki| uki.sign.is_some() || uki.measure.as_ref().is_some_and(|said| said.key.is_some());
+    let images = spec.uki.iter().filter(|(_, uki)| has_key(uki));
+    signed.extend(images.map(|(key, _)| format!("uki.{key}")));
+    signed.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
+    if !signed.is_empty() {
+        ui.warn(&format!(
+            "{}: signed by builds, not here: build it and serve its outputs for the very bytes",
+            signed.join(", ")
+        ));
+    }
 }
 
 fn check_part(spec: &Spec, file: &Path, name: &str) -> Result<(), Failure> {
