@@ -178,6 +178,38 @@ fn updates_of_variables_equal_those_of_efitools() {
     assert_eq!(ours, theirs);
 }
 
+/// A signature that was made elsewhere is taken in, and only for the file that it is about.
+#[test]
+fn signatures_made_elsewhere_are_attached() {
+    if !installed("sbsign") || !installed("sbverify") || !installed("ukify-newer") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let owner = owner(folder.path(), "other", &["rsa:2048"]);
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("image.efi"), image().to_vec().unwrap()).unwrap();
+    let mut sign = Command::new("sbsign");
+    sign.arg("--detached").arg("--key").arg(path("other.key"));
+    sign.arg("--cert")
+        .arg(&owner.certificate)
+        .arg("--output")
+        .arg(path("signature"));
+    run(sign.arg(path("image.efi")));
+    let der = std::fs::read(path("signature")).unwrap();
+    let signed = Unsigned::read(image(), "image").unwrap().attach(&der).unwrap();
+    std::fs::write(path("signed.efi"), bytes(&signed)).unwrap();
+    assert!(accepts("sbverify", &owner.certificate, &path("signed.efi")));
+    let other = file(&newer().join("addonx64.efi.stub"));
+    let error = Unsigned::read(other, "addon.efi")
+        .unwrap()
+        .attach(&der)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "addon.efi: cannot be signed: the signature is about another file"
+    );
+}
+
 /// What sbsign and osslsigncode sign is read, with the times that they put in.
 #[test]
 fn signatures_of_others_are_read() {
