@@ -6,12 +6,15 @@
     "device"
     "digests"
     "disk"
+    "efi"
     "fs"
     "name"
     "profile"
     "schema"
     "script"
+    "secure-boot"
     "seed"
+    "uki"
     "verity"
   ];
   fs = [

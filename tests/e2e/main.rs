@@ -46,6 +46,7 @@ mod performance;
 mod private_caches;
 mod reproducible;
 mod rock64;
+mod secure_boot;
 mod served;
 mod servers;
 mod shared;

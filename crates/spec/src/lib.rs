@@ -59,8 +59,8 @@ pub use schema::{
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
     GrubSerial, Journal, Kept, Layout, Limine, Metadata, Output, PartitionsBy, Profile, Region, Script,
-    Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity,
-    VeritySignature,
+    SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName,
+    UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::schema::{
     Bundle, Compress, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity, VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices};
+use crate::{Gathered, Spec, beside, devices, ukis};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -270,6 +270,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     for (part, key, file) in ukis.chain(others) {
         let (file, unsigned) = efi(key, file.as_ref());
         files.extend([(file, part.clone()), (unsigned, part)]);
+    }
+    for part in ukis::variables(spec) {
+        let file = part.trim_start_matches("secure-boot.");
+        files.push((format!("{file}.auth"), part));
     }
     for part in devices::names(spec) {
         let file = devices::output(part, &gathered.name);

@@ -17,7 +17,7 @@ use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
     EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
-    root_signatures,
+    root_signatures, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -234,7 +234,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| {
-            ["{fs.", "{verity.", "{uki.", "{efi."]
+            ["{fs.", "{verity.", "{uki.", "{efi.", "{secure-boot."]
                 .iter()
                 .any(|part| text.contains(part))
         })
@@ -276,6 +276,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     }
     names.extend(spec.uki.keys().map(|name| format!("uki.{name}")));
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
+    names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
@@ -392,6 +393,10 @@ impl<'a> Planner<'a> {
             Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
             Some(("uki", key)) if spec.uki.contains_key(key) => self.uki(key, &spec.uki[key]),
             Some(("efi", key)) if spec.efi.contains_key(key) => self.efi(key, &spec.efi[key]),
+            Some(("secure-boot", _)) => match (ukis::variable(name), &spec.secure_boot) {
+                (Some(variable), Some(secure_boot)) => self.enroll(variable, secure_boot),
+                _ => Err(disks::no_part("this specification", name, spec)),
+            },
             Some(("device", _)) => match &spec.device {
                 Some(device) => self.device_part(name, device),
                 None => Err(disks::no_part("this specification", name, spec)),
@@ -507,7 +512,7 @@ impl Values for Planner<'_> {
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
             Some(("fs" | "verity" | "uki" | "efi", name)) => !name.contains('.'),
-            Some(("script" | "device", _)) => true,
+            Some(("script" | "device" | "secure-boot", _)) => true,
             _ => false,
         };
         let is_part = is_part || root_signatures::of(self.spec, key).is_some();

@@ -22,7 +22,7 @@ pub use disk::{Disk, Region, Table};
 pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
 pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
-pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
+pub use uki::{Efi, EfiSign, SecureBoot, SecureBootKey, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
@@ -64,6 +64,8 @@ pub struct Spec {
     /// Other programs that firmware starts, to be signed, by name.
     #[serde(default)]
     pub efi: BTreeMap<String, Efi>,
+    /// Whose programs firmware is to start.
+    pub secure_boot: Option<SecureBoot>,
     /// The disk.
     pub disk: Option<Disk>,
     /// The update bundle.
