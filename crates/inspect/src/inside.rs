@@ -7,14 +7,11 @@ use image::{Content, Keep, Node, NodeId, Spool, Tree};
 use transport::Coding;
 
 use crate::bundles::{self, Bundle};
-use crate::compressed;
+use crate::compressed::{self, COMPRESSED_MAX};
 use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::{self, Format};
 use crate::{Error, Result, Work};
-
-/// As many compressed images in each other are opened. Each takes memory of its own.
-const COMPRESSED_MAX: usize = 3;
 
 /// Bytes, and what was made of them.
 #[derive(Clone, Debug)]

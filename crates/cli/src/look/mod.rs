@@ -19,7 +19,7 @@ use crate::ui::Ui;
 pub(crate) use check::run as check;
 pub(crate) use extract::run as extract;
 pub(crate) use info::{about, run as info};
-pub(crate) use open::{content, open};
+pub(crate) use open::{content, open, span};
 
 use entry::Entry;
 
