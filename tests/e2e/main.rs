@@ -18,6 +18,7 @@ mod caches;
 mod demo;
 mod ext4;
 mod forged;
+mod guide_inside;
 mod guide_lines;
 mod instructions;
 mod layouts;
