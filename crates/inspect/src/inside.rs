@@ -8,6 +8,7 @@ use transport::Coding;
 
 use crate::bundles::{self, Bundle};
 use crate::compressed::{self, COMPRESSED_MAX};
+use crate::disks;
 use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::{self, Format};
@@ -70,7 +71,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
     let format = Format::of(&content)?;
     let (source, size) = (|| format::source(&content), content.len());
     let what = match format {
-        Format::Disk => What::Disk(Disk::open(&content, size)?.into()),
+        Format::Disk => What::Disk(disks::open(&content)?.into()),
         Format::Squashfs => What::FileSystem(FileSystem::Squashfs(squashfs::read::Archive::open(
             source(),
             size,
