@@ -299,13 +299,24 @@ fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path, b"/", name].concat()
 }
 
+/// Reads all that is there of a content: holes may be larger than anybody can wait for.
+fn read_data(content: &Content, work: &Work) -> Result<()> {
+    match content {
+        Content::Image(image) => {
+            let extents = image.extents().iter();
+            extents.map(|extent| read_data(&extent.content, work)).collect()
+        }
+        Content::Zeros(_) => Ok(()),
+        other => each(other, work, &mut |_| {}),
+    }
+}
+
 /// Reads every file.
 fn read_files(tree: &Tree, work: &Work) -> Result<()> {
     work.progress.begin("reading files", tree.content_len());
     for (id, node) in tree.nodes() {
         if let Kind::File(content) = &node.kind {
-            let read = each(content, work, &mut |_| {});
-            read.map_err(|error| match tree.walk().find(|entry| entry.id == id) {
+            read_data(content, work).map_err(|error| match tree.walk().find(|entry| entry.id == id) {
                 Some(entry) => error.at(&entry.path),
                 None => error,
             })?;

@@ -154,6 +154,8 @@ impl Error {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
+            // An image says so of its own bytes.
+            Error::Read(source) if source.kind() == io::ErrorKind::InvalidData => Fault::Damaged,
             Error::Read(_)
             | Error::Missing { .. }
             | Error::NoFolder { .. }
