@@ -9,6 +9,8 @@ mod cache;
 mod credentials;
 mod described;
 mod diff;
+mod disk_map;
+mod efi;
 mod environment;
 mod failure;
 mod folder;
@@ -22,7 +24,10 @@ mod outputs;
 mod places;
 mod plan;
 mod reuse;
+mod roots;
+mod run;
 mod segments;
+mod serve;
 mod signing;
 mod steps;
 mod stop;
@@ -64,12 +69,15 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
     pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     let done = match &args.command {
         Command::Diff(command) => return diff::run(command, jobs, ui),
+        Command::Run(command) => return run::run(command, jobs, ui),
+        Command::Serve(command) => return serve::run(command, jobs, ui),
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),
         Command::Tree(command) => tree::run(command, jobs, ui),
         Command::Squashfs(command) => one::squashfs(command, jobs, ui),
         Command::Ext4(command) => one::ext4(command, jobs, ui),
         Command::Btrfs(command) => one::btrfs(command, jobs, ui),
+        Command::Erofs(command) => one::erofs(command, jobs, ui),
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),

@@ -8,12 +8,15 @@ pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod caching;
 pub(crate) mod diff;
+pub(crate) mod erofs;
 pub(crate) mod files;
 pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
 mod output;
+pub(crate) mod run;
 pub(crate) mod segments;
+pub(crate) mod serve;
 pub(crate) mod signing;
 pub(crate) mod source;
 pub(crate) mod tree;
@@ -27,8 +30,11 @@ use btrfs::Btrfs;
 use build::{Build, Plan};
 use bundle::Bundle;
 use diff::Diff;
+use erofs::Erofs;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use run::Run;
+use serve::Serve;
 use tree::Tree;
 
 /// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
@@ -80,6 +86,8 @@ pub(crate) enum Command {
     Ext4(Ext4),
     /// Make a btrfs of a closure or a folder, without a specification
     Btrfs(Btrfs),
+    /// Make an erofs of a closure or a folder, without a specification
+    Erofs(Erofs),
     /// Make a FAT of a folder or files, without a specification
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification
@@ -98,6 +106,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
     Diff(Diff),
+    /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
+    Serve(Serve),
+    /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
+    Run(Run),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]
