@@ -310,8 +310,8 @@ fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
 fn read_data(content: &Content, work: &Work) -> Result<()> {
     match content {
         Content::Image(image) => {
-            let extents = image.extents().iter();
-            extents.map(|extent| read_data(&extent.content, work)).collect()
+            let mut extents = image.extents().iter();
+            extents.try_for_each(|extent| read_data(&extent.content, work))
         }
         Content::Zeros(_) => Ok(()),
         other => each(other, work, &mut |_| {}),

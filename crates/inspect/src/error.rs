@@ -165,9 +165,13 @@ impl Error {
     /// Whose fault the error is.
     #[must_use]
     pub fn fault(&self) -> Fault {
+        // An image says so of its own bytes.
+        if let Error::Read(source) = self
+            && source.kind() == io::ErrorKind::InvalidData
+        {
+            return Fault::Damaged;
+        }
         match self {
-            // An image says so of its own bytes.
-            Error::Read(source) if source.kind() == io::ErrorKind::InvalidData => Fault::Damaged,
             Error::Read(_)
             | Error::Missing { .. }
             | Error::NoFolder { .. }
