@@ -134,7 +134,7 @@ pub enum Detail {
         content_len: u64,
         /// Files, directories and links.
         entries: u64,
-        /// What the store paths take, as of a squashfs, where files are compressed.
+        /// What the store paths take, largest first; uncompressed when it is an estimate.
         largest: Vec<UnitUsage>,
         /// Its id.
         uuid: uuid::Uuid,
