@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 
 use erofs_rs::EroFS;
 use erofs_rs::backend::SliceImage;
@@ -23,7 +24,7 @@ fn agree(image: &[u8], tree: &Tree) {
         let node = tree.node(wanted.remove(&path).unwrap());
         let inode = entry.inode;
         assert_eq!(
-            (inode.uid(), inode.gid(), u32::from(inode.permissions() & 0o7777)),
+            (inode.uid(), inode.gid(), inode.permissions().mode() & 0o7777),
             (node.meta.uid, node.meta.gid, node.meta.mode.into()),
             "{shown}"
         );
