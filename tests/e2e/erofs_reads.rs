@@ -161,7 +161,7 @@ fn a_little_is_read_here_and_there() {
     // Names of the odd ones have spaces and line breaks.
     let mut paths = store_paths();
     paths.retain(|path| !path.contains("-linux-6") && !path.contains("edge-cases"));
-    fs::write(dir.join("list"), paths.join("\n")).unwrap();
+    fs::write(dir.join("list"), paths.join("\n") + "\n").unwrap();
     let mut found = Vec::new();
     for path in &paths {
         let path = root.join(&path[1..]);
