@@ -274,6 +274,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
             shared: places.shared(),
         }),
         roots: None,
+        efi: None,
         only: &[part.to_string()],
     };
     let plan = plan(spec, &gathered, &work, ui).map_err(unnamed)?;

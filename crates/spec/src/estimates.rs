@@ -14,6 +14,8 @@ impl Part {
                 | Detail::Btrfs { estimate: true, .. }
                 | Detail::Erofs { estimate: true, .. }
                 | Detail::Verity { estimate: true, .. }
+                | Detail::Uki { estimate: true, .. }
+                | Detail::Efi { estimate: true, .. }
         )
     }
 

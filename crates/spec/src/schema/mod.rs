@@ -5,7 +5,10 @@ mod bundle;
 mod closure;
 mod device;
 mod disk;
+mod grub;
+mod output;
 mod tree;
+mod uki;
 mod verity;
 
 pub use btrfs::{Metadata, Subvolume};
@@ -16,7 +19,10 @@ pub use device::{
     DeviceSlotType, PartitionsBy,
 };
 pub use disk::{Disk, Region, Table};
+pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
+pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
+pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
@@ -52,6 +58,12 @@ pub struct Spec {
     /// The hash trees of file systems, by name.
     #[serde(default)]
     pub verity: BTreeMap<String, Verity>,
+    /// The unified kernel images, by name.
+    #[serde(default)]
+    pub uki: BTreeMap<String, Uki>,
+    /// Other programs that firmware starts, to be signed, by name.
+    #[serde(default)]
+    pub efi: BTreeMap<String, Efi>,
     /// The disk.
     pub disk: Option<Disk>,
     /// The update bundle.
@@ -116,6 +128,8 @@ pub struct FileSystem {
     pub database: bool,
     /// A boot menu for U-Boot, and the kernels that it names.
     pub extlinux: Option<Extlinux>,
+    /// A boot menu for GRUB.
+    pub grub: Option<GrubMenu>,
     /// A folder of the host that is copied to the root, a tar archive of one, `-` for one that comes on standard input, or
     /// a list of archives: the layers of an OCI image.
     pub tree: Option<Sources>,
