@@ -352,6 +352,33 @@ impl PartEntry {
         }
     }
 
+    /// What nobody writes, and may be compressed.
+    fn describe_packed(
+        &self,
+        bytes: &str,
+        files: &str,
+        (content_len, entries): (u64, u64),
+        largest: &[Large],
+        text: &mut String,
+    ) -> std::fmt::Result {
+        let format = match self.detail {
+            DetailEntry::Erofs { .. } => "erofs",
+            _ => "squashfs",
+        };
+        let content = size(content_len);
+        let bytes = if self.estimate {
+            format!("at most {bytes} (before compression)")
+        } else {
+            bytes.to_string()
+        };
+        writeln!(
+            text,
+            "{} → {files}: {format}, {bytes}; {entries} entries, {content}",
+            self.part
+        )?;
+        self.describe_largest(largest, text)
+    }
+
     fn describe(&self, text: &mut String) {
         let (bytes, files) = (size(self.size), self.outputs.join(", "));
         let _ = match &self.detail {
@@ -365,24 +392,7 @@ impl PartEntry {
                 entries,
                 largest,
                 ..
-            } => {
-                let format = match self.detail {
-                    DetailEntry::Erofs { .. } => "erofs",
-                    _ => "squashfs",
-                };
-                let content = size(*content_len);
-                let bytes = if self.estimate {
-                    format!("at most {bytes} (before compression)")
-                } else {
-                    bytes
-                };
-                let _ = writeln!(
-                    text,
-                    "{} → {files}: {format}, {bytes}; {entries} entries, {content}",
-                    self.part
-                );
-                self.describe_largest(largest, text)
-            }
+            } => self.describe_packed(&bytes, &files, (*content_len, *entries), largest, text),
             DetailEntry::Fat {
                 variant,
                 cluster_size,
