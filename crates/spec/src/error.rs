@@ -424,47 +424,47 @@ impl Error {
             } if what.contains("link") => Some(
                 "leave it out with `exclude`; `follow-links` puts what links lead to in their place".into(),
             ),
+            _ if self.can_be_left_out() => Some("leave it out with `exclude`".into()),
+            _ => self.hint_of_size(),
+        }
+    }
+
+    /// Whether it is about a file that a format cannot hold.
+    fn can_be_left_out(&self) -> bool {
+        matches!(
+            self,
             Error::Squashfs {
                 source: squashfs::Error::DeviceNumber { .. } | squashfs::Error::TargetTooLong { .. },
                 ..
-            }
-            | Error::Ext4 {
-                source:
-                    ext4::Error::DeviceNumber { .. }
+            } | Error::Ext4 {
+                source: ext4::Error::DeviceNumber { .. }
                     | ext4::Error::TargetTooLong { .. }
                     | ext4::Error::TargetEmpty { .. }
                     | ext4::Error::TooManyLinks { .. }
                     | ext4::Error::FileTooLarge { .. },
                 ..
-            }
-            | Error::Btrfs {
-                source:
-                    btrfs::Error::DeviceNumber { .. }
+            } | Error::Btrfs {
+                source: btrfs::Error::DeviceNumber { .. }
                     | btrfs::Error::TargetTooLong { .. }
                     | btrfs::Error::TargetEmpty { .. }
                     | btrfs::Error::TooManyLinks { .. }
                     | btrfs::Error::TooManyCollisions { .. }
                     | btrfs::Error::FileTooLarge { .. },
                 ..
-            }
-            | Error::Erofs {
-                source:
-                    erofs::Error::DeviceNumber { .. }
+            } | Error::Erofs {
+                source: erofs::Error::DeviceNumber { .. }
                     | erofs::Error::TargetTooLong { .. }
                     | erofs::Error::TargetEmpty { .. }
                     | erofs::Error::FileTooLarge { .. },
                 ..
-            }
-            | Error::Fat {
-                source:
-                    fat::Error::Unsupported { .. }
+            } | Error::Fat {
+                source: fat::Error::Unsupported { .. }
                     | fat::Error::BadName { .. }
                     | fat::Error::CaseClash { .. }
                     | fat::Error::FileTooLarge { .. },
                 ..
-            } => Some("leave it out with `exclude`".into()),
-            _ => self.hint_of_size(),
-        }
+            }
+        )
     }
 
     /// What to do about what does not fit.

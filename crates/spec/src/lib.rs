@@ -19,6 +19,7 @@ mod boot_tree;
 mod bundles;
 mod capabilities;
 mod containers;
+mod detail;
 mod devices;
 mod discoverable;
 mod disks;

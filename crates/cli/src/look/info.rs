@@ -165,7 +165,7 @@ fn of_file_system(file_system: &FileSystem) -> inspect::Result<Value> {
                 "used_size": info.size,
                 "block_size": info.block_size,
                 "inodes": info.inodes,
-                "compressors": info.compressors,
+                "compressors": Some(info.compressors.join(" ")).filter(|names| !names.is_empty()),
             })
         }
     })
