@@ -112,6 +112,9 @@ pub enum Error {
     /// The signature of a root hash.
     #[error("signature of a root hash: {0}")]
     RootSignature(#[from] signature::Error),
+    /// A signature partition without a signature.
+    #[error("nothing is signed in it yet: it holds zeros")]
+    NotSigned,
     /// A root hash that is signed, and is that of nothing here.
     #[error("the root hash that is signed, {signed}, is that of no hash tree on the disk")]
     OtherRoot {
@@ -168,6 +171,7 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::Unknown(_)
             | Error::Encrypted(_)
+            | Error::NotSigned
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
             Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,

@@ -31,6 +31,7 @@ mod properties;
 mod readings;
 mod requests;
 mod results;
+mod root_signatures;
 mod segments;
 mod shared_caches;
 mod sources;
