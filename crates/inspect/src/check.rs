@@ -361,6 +361,15 @@ fn file_system_seen(inside: &Inside, file_system: &FileSystem, work: &Work) -> S
                 read(),
             )
         }
+        FileSystem::Erofs(erofs) => (
+            vec![
+                "the superblock and its checksum",
+                "every inode and directory, and how often each inode is referred to",
+                "every cluster, which was decompressed",
+            ],
+            vec!["whether bytes are the ones that were written: the format has no checksums of them"],
+            erofs.check().map_err(Error::from),
+        ),
     }
 }
 

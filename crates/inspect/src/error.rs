@@ -100,6 +100,9 @@ pub enum Error {
     /// A FAT.
     #[error("FAT: {0}")]
     Fat(#[from] fat::Error),
+    /// An erofs.
+    #[error("erofs: {0}")]
+    Erofs(#[from] erofs::Error),
     /// A btrfs.
     #[error("btrfs: {0}")]
     Btrfs(#[from] btrfs::Error),
@@ -181,6 +184,7 @@ impl Error {
             Error::Ext4(error) => of_reading(error.fault()),
             Error::Fat(error) => of_reading(error.fault()),
             Error::Btrfs(error) => of_reading(error.fault()),
+            Error::Erofs(error) => of_reading(error.fault()),
             Error::Bundle(error) => error.fault_of_reading(),
             Error::Verity(error) => of_reading(error.fault()),
             Error::RootSignature(error) => error.fault(),

@@ -20,6 +20,8 @@ pub enum Format {
     Fat,
     /// A btrfs.
     Btrfs,
+    /// An erofs.
+    Erofs,
     /// A swap area.
     Swap,
     /// A dm-verity hash tree with a superblock.
@@ -47,7 +49,7 @@ pub enum Format {
 }
 
 /// What can be looked into, for people.
-pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, RAUC bundles (plain \
+pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, erofs, RAUC bundles (plain \
                                and verity), boot scripts and environments of U-Boot, tar archives, and all of these compressed with zstd, xz, gzip or bzip2";
 
 /// As many bytes from the start are looked at: a btrfs has its superblock at 64 KiB.
@@ -63,6 +65,7 @@ impl Format {
             Format::Ext4 => "ext4",
             Format::Fat => "fat",
             Format::Btrfs => "btrfs",
+            Format::Erofs => "erofs",
             Format::Swap => "swap",
             Format::HashTree => "verity",
             Format::RootSignature => "verity-signature",
@@ -170,8 +173,9 @@ fn by_mark(head: &[u8]) -> Option<Format> {
 
 /// Marks further on, which something older may have left behind.
 fn by_superblock(head: &[u8]) -> Option<Format> {
-    let marks: [(usize, &[u8], Format); 4] = [
+    let marks: [(usize, &[u8], Format); 5] = [
         (64 << 10 | 64, b"_BHRfS_M", Format::Btrfs),
+        (1024, &[0xe2, 0xe1, 0xf5, 0xe0], Format::Erofs),
         (1024 + 56, &[0x53, 0xef], Format::Ext4),
         (4086, b"SWAPSPACE2", Format::Swap),
         (257, b"ustar", Format::Tar),

@@ -81,6 +81,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         Format::Ext4 => What::FileSystem(FileSystem::Ext4(ext4::read::FileSystem::open(source(), size)?)),
         Format::Fat => What::FileSystem(FileSystem::Fat(fat::read::FileSystem::open(source(), size)?)),
         Format::Btrfs => What::FileSystem(FileSystem::Btrfs(btrfs::read::FileSystem::open(source(), size)?)),
+        Format::Erofs => What::FileSystem(FileSystem::Erofs(erofs::read::FileSystem::open(source(), size)?)),
         Format::Bundle => What::Bundle(bundles::open(&content)?.into()),
         Format::Tar => What::Tree(format, tar(&content, work)?.into()),
         Format::Script => What::Tree(format, script(&content)?.into()),

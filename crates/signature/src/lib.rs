@@ -61,6 +61,7 @@
 
 mod algorithm;
 mod attributes;
+mod authenticode;
 mod bare;
 mod ber;
 mod certificate;
@@ -81,6 +82,7 @@ mod tlv;
 mod trust;
 
 pub use algorithm::{Algorithm, PublicKey};
+pub use authenticode::{Authenticode, sign_authenticode};
 pub use bare::Bare;
 pub use certificate::Certificate;
 pub use command::Command;

@@ -347,22 +347,22 @@ fn read_signed_data(der: &[u8]) -> Parsed<SignedData<'_>> {
 }
 
 /// How a signer names its certificate.
-enum SignerId<'a> {
+pub(crate) enum SignerId<'a> {
     IssuerAndSerial { issuer: &'a [u8], serial: &'a [u8] },
     KeyId(&'a [u8]),
 }
 
-struct SignerInfo<'a> {
-    version: u8,
-    id: SignerId<'a>,
-    digest_algorithm: Tlv<'a>,
-    attributes: Option<Tlv<'a>>,
-    signature_algorithm: Tlv<'a>,
-    signature: &'a [u8],
-    unsigned: Option<Tlv<'a>>,
+pub(crate) struct SignerInfo<'a> {
+    pub(crate) version: u8,
+    pub(crate) id: SignerId<'a>,
+    pub(crate) digest_algorithm: Tlv<'a>,
+    pub(crate) attributes: Option<Tlv<'a>>,
+    pub(crate) signature_algorithm: Tlv<'a>,
+    pub(crate) signature: &'a [u8],
+    pub(crate) unsigned: Option<Tlv<'a>>,
 }
 
-fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
+pub(crate) fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
     let mut parts = tlv::only(info.raw, SEQUENCE, "signer")?;
     let version = small(parts.one(INTEGER, "version")?)?;
     let id = if let Some(key) = parts.optional(CONTEXT_0_BYTES)? {
@@ -398,7 +398,7 @@ fn small(tlv: Tlv<'_>) -> Parsed<u8> {
     }
 }
 
-fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
+pub(crate) fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
     let read = certificates.iter().map(|tlv| match tlv.tag {
         SEQUENCE => Certificate::read(tlv.raw),
         tag => Err(format!(
@@ -409,7 +409,10 @@ fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
 }
 
 /// Parts the signer's certificate from the others: the first of its name, as OpenSSL takes it.
-fn split(mut certificates: Vec<Certificate>, id: &SignerId<'_>) -> Parsed<(Certificate, Vec<Certificate>)> {
+pub(crate) fn split(
+    mut certificates: Vec<Certificate>,
+    id: &SignerId<'_>,
+) -> Parsed<(Certificate, Vec<Certificate>)> {
     let named = |certificate: &Certificate| match id {
         SignerId::IssuerAndSerial { issuer, serial } => {
             certificate.issuer_der() == *issuer && certificate.serial_der() == *serial

@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, devices, discoverable, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
-    let options = options(disk, planner)?;
+    let mut options = options(disk, planner)?;
     let mut regions = Vec::new();
     for region in &disk.region {
         let mut lowered = lower(region, &options, planner)?;
@@ -40,7 +40,8 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
         }
         regions.push(lowered);
     }
-    let planned = disk::plan(&options, &regions)?;
+    let core = bios::add(disk, &mut options, &mut regions, planner)?;
+    let planned = bios::plan(core.as_ref(), options, regions)?;
     Ok((planned, outputs::disk(disk, planner.gathered)))
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u
 
 /// The disk without the parts in it; none when places depend on sizes that are not known yet.
 pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Planned>> {
-    let options = options(disk, planner)?;
+    let mut options = options(disk, planner)?;
     let mut regions = Vec::new();
     let mut sizes_are_known = true;
     for region in &disk.region {
@@ -97,6 +98,7 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
         at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
+    bios::add(disk, &mut options, &mut regions, planner)?;
     disk::check(&options, &regions)?;
     let planned = sizes_are_known.then(|| disk::plan(&options, &regions));
     Ok(planned.transpose()?)
@@ -126,13 +128,15 @@ fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
         })?),
     };
     let defaults = disk::Options::new(planner.gathered.seed);
+    let align = disk.align.map_or(defaults.align, bytes);
     Ok(disk::Options {
         table: table(disk, sector_size)?,
         sector_size,
-        size: disk
-            .size
-            .map_or(disk::Size::Fit, |size| disk::Size::Exactly(bytes(size))),
-        align: disk.align.map_or(defaults.align, bytes),
+        size: match disk.size {
+            Some(size) => disk::Size::Exactly(bytes(size)),
+            None => disk::Size::FitTo(containers::multiple(disk, align)),
+        },
+        align,
         boot_code: disk
             .boot_code
             .as_deref()
@@ -226,11 +230,16 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     if region.size.is_some() && region.min_size.is_some() {
         return Err(bad("size and min-size exclude each other"));
     }
+    if region.label.is_some() && !has_guids(&options.table) {
+        return Err(bad(
+            "label is for the tables \"gpt\" and \"hybrid\", which call partitions something",
+        ));
+    }
     let partition = match &region.kind {
         Some(kind) => Some(partition(region, kind)?),
         None if says_partition(region) => {
             return Err(bad(
-                "guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
+                "label, guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
             ));
         }
         None => None,
@@ -272,7 +281,8 @@ fn fill(lowered: &mut disk::Region) -> Result<()> {
 
 /// Whether a region has keys that only partitions have.
 fn says_partition(region: &Region) -> bool {
-    region.guid.is_some()
+    region.label.is_some()
+        || region.guid.is_some()
         || region.number.is_some()
         || region.bootable
         || region.mbr_type.is_some()
@@ -310,6 +320,7 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
     }
     let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
+        label: region.label.clone(),
         guid: guid(region.guid.as_deref(), &place)?,
         attributes,
         number: region.number,
@@ -375,6 +386,8 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
         Some(("fs", key)) => spec.fs.contains_key(key),
         Some(("script", key)) => spec.script.contains_key(key),
         Some(("verity", key)) => spec.verity.contains_key(key),
+        Some(("uki", key)) => spec.uki.contains_key(key),
+        Some(("efi", key)) => spec.efi.contains_key(key),
         Some(("device", _)) => devices::names(spec).any(|known| known == name),
         _ => false,
     };
@@ -394,6 +407,8 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
         known.push(format!("verity.{key}"));
         known.extend(tree.signature.as_ref().map(|_| format!("verity.{key}.signature")));
     }
+    known.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
+    known.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
     known.extend(devices::names(spec).map(str::to_owned));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());
