@@ -1,5 +1,5 @@
-//! A root, a `/usr` and a store, each of another format and each under dm-verity, found by halves of the root hashes that a
-//! boot entry has; and what the kernel says of a flipped byte, and of signatures.
+//! A root, a `/usr`, a store and more, each of another format and each under dm-verity, found by halves of the root hashes that
+//! a boot entry has; and what the kernel says of a flipped byte, and of signatures.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,8 +16,7 @@ name = "verity"
 seed = "verity"
 
 [fs.root]
-format = "squashfs"
-level = 1
+format = "erofs"
 tree = "root"
 keep = ["modes"]
 
@@ -31,12 +30,17 @@ format = "btrfs"
 level = 1
 tree = "store"
 
+[fs.srv]
+format = "squashfs"
+level = 1
+tree = "srv"
+
 [fs.esp]
 format = "fat"
 
 [fs.esp.text]
 "/loader/entries/verity.conf" = """
-options roothash={fs.root.roothash} usrhash={fs.usr.roothash} storehash={verity.store.roothash}
+options roothash={fs.root.roothash} usrhash={fs.usr.roothash} storehash={verity.store.roothash} srvhash={fs.srv.roothash}
 """
 
 [verity.root]
@@ -51,6 +55,9 @@ data = "fs.usr"
 
 [verity.store]
 data = "fs.store"
+
+[verity.srv]
+data = "fs.srv"
 
 [disk]
 
@@ -93,6 +100,16 @@ content = "fs.store"
 name = "store-verity"
 type = "linux"
 content = "verity.store"
+
+[[disk.region]]
+name = "srv"
+type = "srv"
+content = "fs.srv"
+
+[[disk.region]]
+name = "srv-verity"
+type = "linux"
+content = "verity.srv"
 "#;
 
 /// The first RAM disk: opens what the command line names, as systemd's generators do, from the first disk; then tries what
@@ -122,13 +139,15 @@ open() {
 }
 while [ ! -b /dev/vdb ]; do sleep 0.1; done
 open vda root roothash
-mount -t squashfs -o ro /dev/mapper/root /mnt
+mount -t erofs -o ro /dev/mapper/root /mnt
 open vda usr usrhash
 mount -t ext4 -o ro /dev/mapper/usr /mnt/usr
 open vda store storehash
 mount -t btrfs -o ro /dev/mapper/store /mnt/nix/store
+open vda srv srvhash
+mount -t squashfs -o ro /dev/mapper/srv /mnt/srv
 open vdb damaged roothash
-mount -t squashfs -o ro /dev/mapper/damaged /damaged
+mount -t erofs -o ro /dev/mapper/damaged /damaged
 cmp /damaged/bin/busybox /mnt/bin/busybox && echo "VERITY the rest can be read"
 cat /damaged/noise > /noise
 echo "VERITY cat $?"
@@ -144,10 +163,10 @@ exec switch_root /mnt /init
 const INIT: &str = r#"#!/bin/busybox sh
 busybox() { /bin/busybox "$@"; }
 busybox mount -t proc proc /proc
-for folder in / /usr /nix/store; do
+for folder in / /usr /nix/store /srv; do
   busybox awk -v "folder=$folder" '$2 == folder { from = $1 " " $3 } END { print "VERITY", folder, from }' /proc/mounts
 done
-for folder in /files /usr /nix/store; do
+for folder in /files /usr /nix/store /srv; do
   cd $folder
   echo "VERITY sum $folder $(busybox find . -type f | busybox sort | busybox xargs /bin/busybox sha256sum |
     busybox sha256sum)"
@@ -157,7 +176,14 @@ busybox poweroff -f
 "#;
 
 /// The modules of the first RAM disk, with those that they need, in the order in which they are loaded.
-const MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "dm-verity", "squashfs", "btrfs"];
+const MODULES: [&str; 6] = [
+    "virtio_pci",
+    "virtio_blk",
+    "dm-verity",
+    "squashfs",
+    "btrfs",
+    "erofs",
+];
 
 fn store() -> PathBuf {
     demo().join("out/store-amd64")
@@ -192,7 +218,7 @@ fn noise(len: usize) -> Vec<u8> {
 
 /// The trees of the three file systems.
 fn trees(dir: &Path, busybox: &Path) {
-    for folder in ["bin", "proc", "usr", "nix/store", "files"] {
+    for folder in ["bin", "proc", "usr", "nix/store", "srv", "files"] {
         fs::create_dir_all(dir.join("root").join(folder)).unwrap();
     }
     fs::copy(busybox, dir.join("root/bin/busybox")).unwrap();
@@ -203,6 +229,7 @@ fn trees(dir: &Path, busybox: &Path) {
         ("root/files", "text"),
         ("usr/share", "text"),
         ("store/one", "text"),
+        ("srv/one", "text"),
     ] {
         let folder = dir.join(folder);
         fs::create_dir_all(&folder).unwrap();
@@ -343,15 +370,22 @@ fn linux_reads_a_root_a_usr_and_a_store_and_refuses_a_flipped_byte() {
 /// What has to be on the console.
 fn check(console: &[String], dir: &Path) {
     let text = console.join("\n");
-    let sums = [("/files", "root/files"), ("/usr", "usr"), ("/nix/store", "store")]
-        .map(|(folder, tree)| format!("VERITY sum {folder} {}", sum(&dir.join(tree))));
+    let sums = [
+        ("/files", "root/files"),
+        ("/usr", "usr"),
+        ("/nix/store", "store"),
+        ("/srv", "srv"),
+    ]
+    .map(|(folder, tree)| format!("VERITY sum {folder} {}", sum(&dir.join(tree))));
     let wanted = [
         "VERITY open vda root 0",
         "VERITY open vda usr 0",
         "VERITY open vda store 0",
-        "VERITY / /dev/mapper/root squashfs",
+        "VERITY open vda srv 0",
+        "VERITY / /dev/mapper/root erofs",
         "VERITY /usr /dev/mapper/usr ext4",
         "VERITY /nix/store /dev/mapper/store btrfs",
+        "VERITY /srv /dev/mapper/srv squashfs",
         // Only the block with the flipped byte is refused.
         "VERITY open vdb damaged 0",
         "VERITY the rest can be read",
