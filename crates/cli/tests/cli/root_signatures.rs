@@ -229,7 +229,10 @@ fn signed_elsewhere() {
     // One of something else, and one with attributes.
     world.write("other", b"0123");
     sign("rsa", "other");
-    assert_snapshot!(world.refused(7, &BUILD).replace(key(&self::said(&fs::read(world.path(SIGNATURE)).unwrap()), "rootHash"), "HASH"), @"");
+    assert_snapshot!(world.refused(7, &BUILD).replace(key(&self::said(&fs::read(world.path(SIGNATURE)).unwrap()), "rootHash"), "HASH"), @r"
+    error: verity.root.signature: the signature was not made with the key of O = Kiln, CN = Test rsa2048, or was changed
+    hint: what is signed has to be the 64 digits of the root hash and no more: HASH; `kiln build --unsigned` writes them
+    ");
     run(
         &world,
         "openssl",
@@ -238,12 +241,15 @@ fn signed_elsewhere() {
             "rsa.key", "-out", "root.p7s",
         ],
     );
-    assert_snapshot!(world.refused(7, &BUILD), @"");
+    assert_snapshot!(world.refused(7, &BUILD), @r"
+    error: root.p7s: the signature is not accepted: it has signed attributes, which Linux refuses here
+    hint: `openssl smime -sign -binary -noattr -outform DER` makes one that Linux accepts
+    ");
     // By somebody whom devices do not trust.
     sign("ec", "hash");
     world.done(&BUILD);
     let refused = world.refused(7, &[&BUILD[..], &["--keyring", "rsa.pem"]].concat());
-    assert_snapshot!(refused, @"");
+    assert_snapshot!(refused, @"error: verity.root.signature: O = Kiln, CN = Test p256 is not trusted: the chain ends with it, and it is not among the trusted certificates");
 }
 
 #[test]
@@ -336,7 +342,7 @@ fn systemd_repart_writes_the_same() {
         "every byte of the partition is the same"
     );
     // The tables agree on types, and on GUIDs that are halves of a root hash; that of the signature derives from a seed.
-    world.edit("spec.toml", "root-x86-64", "usr-arm64");
+    world.write("spec.toml", SPEC.replace("root-x86-64", "usr-arm64").as_bytes());
     world.done(&BUILD);
     let table = |image: &str, root: &str| {
         let table: Value = serde_json::from_str(&run(&world, "sfdisk", &["--json", image])).unwrap();
