@@ -27,6 +27,7 @@ tree = "usr"
 
 [fs.store]
 format = "btrfs"
+compression = "zstd"
 level = 1
 tree = "store"
 

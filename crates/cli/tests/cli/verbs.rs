@@ -157,8 +157,8 @@ fn help_of_a_build() {
               there
 
           --only <PART>
-              Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest, of which an
-              older one goes; can be repeated
+              Make only this part (fs.NAME, script.NAME, verity.NAME, verity.NAME.signature, disk or
+              bundle), and no manifest, of which an older one goes; can be repeated
 
           --seed <SEED>
               What all ids derive from, in place of the specification's seed
