@@ -177,7 +177,10 @@ impl Error {
             | Error::NotSigned
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
-            Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
+            Error::Decode { .. }
+            | Error::NotAsManifest { .. }
+            | Error::Table(_)
+            | Error::OtherRoot { .. } => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
             Error::Disk(error) => of_reading(error.fault()),
             Error::Squashfs(error) => of_reading(error.fault()),
@@ -188,7 +191,6 @@ impl Error {
             Error::Bundle(error) => error.fault_of_reading(),
             Error::Verity(error) => of_reading(error.fault()),
             Error::RootSignature(error) => error.fault(),
-            Error::OtherRoot { .. } => Fault::Damaged,
             Error::Swap(error) => of_reading(error.fault()),
             Error::Archive(error) => of_reading(error.fault()),
             Error::Script(error) => of_reading(error.fault()),
