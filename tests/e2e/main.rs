@@ -53,6 +53,7 @@ mod servers;
 mod shared;
 mod shared_caches;
 mod tools;
+mod verity_boot;
 #[expect(dead_code, reason = "the zoo is wanted, and what makes an image of it")]
 #[path = "../../crates/squashfs/tests/support/mod.rs"]
 mod zoo;

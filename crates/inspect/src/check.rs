@@ -165,9 +165,13 @@ impl<E: From<Error>> Checks<'_, E> {
             Ok(()) => Outcome::Sound,
             Err(Error::Image(error @ image::Error::Cancelled)) => return Err(Error::Image(error).into()),
             Err(error) if is_stopped(&error) => return Err(Error::Image(image::Error::Cancelled).into()),
-            Err(error @ (Error::Unknown(_) | Error::Encrypted(_) | Error::NoFiles(_))) => {
-                Outcome::Unknown(error)
-            }
+            Err(
+                error @ (Error::Unknown(_)
+                | Error::Encrypted(_)
+                | Error::NoFiles(_)
+                | Error::NotSigned
+                | Error::Verity(verity::Error::Unsupported(_))),
+            ) => Outcome::Unknown(error),
             Err(error) => Outcome::Damaged(error),
         };
         (self.tell)(Check {

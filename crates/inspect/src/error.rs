@@ -115,6 +115,9 @@ pub enum Error {
     /// The signature of a root hash.
     #[error("signature of a root hash: {0}")]
     RootSignature(#[from] signature::Error),
+    /// A signature partition without a signature.
+    #[error("nothing is signed in it yet: it holds zeros")]
+    NotSigned,
     /// A root hash that is signed, and is that of nothing here.
     #[error("the root hash that is signed, {signed}, is that of no hash tree on the disk")]
     OtherRoot {
@@ -183,7 +186,10 @@ impl Error {
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
             Error::NotSigned => Fault::Untrusted,
-            Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
+            Error::Decode { .. }
+            | Error::NotAsManifest { .. }
+            | Error::Table(_)
+            | Error::OtherRoot { .. } => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
             Error::Disk(error) => of_reading(error.fault()),
             Error::Squashfs(error) => of_reading(error.fault()),
@@ -194,7 +200,6 @@ impl Error {
             Error::Bundle(error) => error.fault_of_reading(),
             Error::Verity(error) => of_reading(error.fault()),
             Error::RootSignature(error) => error.fault(),
-            Error::OtherRoot { .. } => Fault::Damaged,
             Error::Swap(error) => of_reading(error.fault()),
             Error::Archive(error) => of_reading(error.fault()),
             Error::Script(error) => of_reading(error.fault()),

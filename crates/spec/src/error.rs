@@ -363,8 +363,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
-            Error::Misfit { hint, .. } => Some(hint.clone()),
-            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::FileTwice { .. } => Some("give one of them another name with the key `file`".into()),
             Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
@@ -425,7 +423,7 @@ impl Error {
                 "leave it out with `exclude`; `follow-links` puts what links lead to in their place".into(),
             ),
             _ if self.can_be_left_out() => Some("leave it out with `exclude`".into()),
-            _ => self.hint_of_size(),
+            _ => self.other_hint(),
         }
     }
 
@@ -467,9 +465,11 @@ impl Error {
         )
     }
 
-    /// What to do about what does not fit.
-    fn hint_of_size(&self) -> Option<String> {
+    /// What to do about what does not fit, or does not belong together.
+    fn other_hint(&self) -> Option<String> {
         match self {
+            Error::Misfit { hint, .. } => Some(hint.clone()),
+            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))
             }

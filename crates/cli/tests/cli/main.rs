@@ -33,6 +33,7 @@ mod readings;
 mod requests;
 mod results;
 mod reused;
+mod root_signatures;
 mod run;
 mod segments;
 mod serve;
