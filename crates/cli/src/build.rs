@@ -11,6 +11,7 @@ use transport::Method;
 use crate::access::access;
 use crate::args::build::{Build, Paths};
 use crate::beside::Beside;
+use crate::efi::{self, Programs};
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder, ui)?;
     let roots = Roots::read(&spec, args, folder, ui)?;
+    let programs = Programs::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         out,
         signing: &signing,
         roots: &roots,
+        programs: &programs,
         threads,
         ui,
     };
@@ -68,6 +71,7 @@ struct Job<'a> {
     out: Folder,
     signing: &'a Signing,
     roots: &'a Roots,
+    programs: &'a Programs,
     threads: usize,
     ui: &'a Ui,
 }
@@ -93,10 +97,12 @@ impl Job<'_> {
                 shared: places.shared(),
             }),
             roots: Some(self.roots),
+            efi: Some(self.programs),
             only: &self.args.only,
         };
         let plan = plan(spec, &gathered, &work, ui)?;
         roots::warn(&plan, ui);
+        efi::warn(&plan, ui);
         // Sign: the bundle's manifest.
         let bundle = self.signing.sign(&plan)?;
         // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
@@ -112,6 +118,7 @@ impl Job<'_> {
                 transport: transports.of("bundle"),
                 spool: None,
                 check: Some(&bundle).filter(|_| number == 0),
+                format: None,
             });
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
@@ -153,12 +160,22 @@ struct Output<'a> {
     spool: Option<&'a Spool>,
     /// What it is part of, if that is to be checked.
     check: Option<&'a Bundled<'a>>,
+    /// What the disk is in.
+    format: Option<&'static str>,
 }
 
 impl Output<'_> {
     /// How many bytes are looked at before it is written.
     fn check_len(&self) -> Option<u64> {
         self.check?.check_len()
+    }
+}
+
+/// PCR 11 of an image with one profile and one device tree.
+fn first_pcr(profiles: &[uki::Profile]) -> Option<String> {
+    match profiles {
+        [only] => only.pcr11.first().map(|value| hex(value)),
+        _ => None,
     }
 }
 
@@ -170,13 +187,15 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             Detail::Fat { volume_id, .. } => {
                 Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
             }
-            Detail::Ext4 { uuid, .. } | Detail::Btrfs { uuid, .. } | Detail::Swap { uuid } => {
-                Some(uuid.to_string())
-            }
+            Detail::Ext4 { uuid, .. }
+            | Detail::Btrfs { uuid, .. }
+            | Detail::Erofs { uuid, .. }
+            | Detail::Swap { uuid } => Some(uuid.to_string()),
             Detail::Verity { root, .. } | Detail::RootSignature { root, .. } => {
                 root.as_ref().map(|root| hex(root))
             }
-            Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } => None,
+            Detail::Uki { profiles, .. } => first_pcr(profiles),
+            Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } | Detail::Efi { .. } => None,
         };
         for (file, content) in &part.files {
             outputs.push(Output {
@@ -187,10 +206,11 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 transport: transports.of(&part.name),
                 spool: part.spool.as_ref(),
                 check: None,
+                format: None,
             });
         }
     }
-    if let Some((planned, file)) = &plan.disk {
+    if let Some((planned, file)) = plan.disk.as_ref().filter(|_| plan.disk_is_output) {
         let id = planned.id.map(|id| id.to_string());
         outputs.push(Output {
             part: "disk",
@@ -200,6 +220,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             transport: transports.of("disk"),
             spool: None,
             check: None,
+            format: None,
         });
     }
     for beside in &plan.beside {
@@ -211,7 +232,22 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             transport: transports.of(&beside.part),
             spool: None,
             check: None,
+            format: None,
         });
+    }
+    for contained in &plan.contained {
+        if let Some(image) = &contained.image {
+            outputs.push(Output {
+                part: "disk.output",
+                file: &contained.file,
+                content: Content::Image(Arc::clone(image)),
+                id: None,
+                transport: contained.transport,
+                spool: contained.spool.as_ref(),
+                check: None,
+                format: Some(contained.format.name()),
+            });
+        }
     }
     outputs
 }
@@ -272,6 +308,7 @@ fn write_one(
     let (done, bmap) = write(target, image, output.transport, threads, progress)?;
     let entry = FileEntry {
         id: output.id.clone(),
+        format: output.format,
         ..FileEntry::new(part, file, &done)
     };
     let mut files = vec![(done, entry)];

@@ -128,7 +128,8 @@ pub(crate) fn who_signs(
     Ok((identity, signer))
 }
 
-fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
+/// The key in a file.
+pub(crate) fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
     let text = read(path)?;
     let passphrase = passphrase.map(read).transpose()?;
     let lines = passphrase.as_ref().map(|text| text.split(|byte| *byte == b'\n'));

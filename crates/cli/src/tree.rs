@@ -35,6 +35,7 @@ pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Fail
         progress: ui,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let tree = spec::tree(&spec, &gathered, &part, &work)?;

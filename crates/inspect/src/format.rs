@@ -20,10 +20,14 @@ pub enum Format {
     Fat,
     /// A btrfs.
     Btrfs,
+    /// An erofs.
+    Erofs,
     /// A swap area.
     Swap,
     /// A dm-verity hash tree with a superblock.
     HashTree,
+    /// The signature of the root hash of a hash tree.
+    RootSignature,
     /// A RAUC bundle that can be read.
     Bundle,
     /// A RAUC bundle of the format crypt.
@@ -45,7 +49,7 @@ pub enum Format {
 }
 
 /// What can be looked into, for people.
-pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, RAUC bundles (plain \
+pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, erofs, RAUC bundles (plain \
                                and verity), boot scripts and environments of U-Boot, tar archives, and all of these compressed with zstd, xz, gzip or bzip2";
 
 /// As many bytes from the start are looked at: a btrfs has its superblock at 64 KiB.
@@ -61,8 +65,10 @@ impl Format {
             Format::Ext4 => "ext4",
             Format::Fat => "fat",
             Format::Btrfs => "btrfs",
+            Format::Erofs => "erofs",
             Format::Swap => "swap",
             Format::HashTree => "verity",
+            Format::RootSignature => "verity-signature",
             Format::Bundle => "bundle",
             Format::CryptBundle => "crypt-bundle",
             Format::Luks => "luks",
@@ -80,7 +86,12 @@ impl Format {
     pub fn is_folder(self) -> bool {
         !matches!(
             self,
-            Format::Swap | Format::HashTree | Format::CryptBundle | Format::Luks | Format::Unknown
+            Format::Swap
+                | Format::HashTree
+                | Format::RootSignature
+                | Format::CryptBundle
+                | Format::Luks
+                | Format::Unknown
         )
     }
 
@@ -145,7 +156,8 @@ fn has(head: &[u8], start: usize, mark: &[u8]) -> bool {
 
 /// Marks at the very beginning.
 fn by_mark(head: &[u8]) -> Option<Format> {
-    let marks: [(&[u8], Format); 4] = [
+    let marks: [(&[u8], Format); 5] = [
+        (verity::SIGNATURE_MARK, Format::RootSignature),
         (b"hsqs", Format::Squashfs),
         (b"LUKS\xba\xbe", Format::Luks),
         (b"verity\0\0", Format::HashTree),
@@ -161,8 +173,9 @@ fn by_mark(head: &[u8]) -> Option<Format> {
 
 /// Marks further on, which something older may have left behind.
 fn by_superblock(head: &[u8]) -> Option<Format> {
-    let marks: [(usize, &[u8], Format); 4] = [
+    let marks: [(usize, &[u8], Format); 5] = [
         (64 << 10 | 64, b"_BHRfS_M", Format::Btrfs),
+        (1024, &[0xe2, 0xe1, 0xf5, 0xe0], Format::Erofs),
         (1024 + 56, &[0x53, 0xef], Format::Ext4),
         (4086, b"SWAPSPACE2", Format::Swap),
         (257, b"ustar", Format::Tar),

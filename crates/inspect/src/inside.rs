@@ -81,6 +81,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         Format::Ext4 => What::FileSystem(FileSystem::Ext4(ext4::read::FileSystem::open(source(), size)?)),
         Format::Fat => What::FileSystem(FileSystem::Fat(fat::read::FileSystem::open(source(), size)?)),
         Format::Btrfs => What::FileSystem(FileSystem::Btrfs(btrfs::read::FileSystem::open(source(), size)?)),
+        Format::Erofs => What::FileSystem(FileSystem::Erofs(erofs::read::FileSystem::open(source(), size)?)),
         Format::Bundle => What::Bundle(bundles::open(&content)?.into()),
         Format::Tar => What::Tree(format, tar(&content, work)?.into()),
         Format::Script => What::Tree(format, script(&content)?.into()),
@@ -96,6 +97,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         }
         Format::Swap
         | Format::HashTree
+        | Format::RootSignature
         | Format::CryptBundle
         | Format::Luks
         | Format::Outputs
@@ -210,6 +212,7 @@ impl Inside {
         Ok(match self.format() {
             Format::Swap => Error::NoFiles("a swap area"),
             Format::HashTree => Error::NoFiles("a dm-verity hash tree"),
+            Format::RootSignature => Error::NoFiles("the signature of a dm-verity root hash"),
             Format::Luks => Error::Encrypted("a LUKS volume"),
             Format::CryptBundle => Error::Encrypted("a RAUC bundle of the format crypt"),
             _ => Error::Unknown(format::begins_with(&self.content)?),

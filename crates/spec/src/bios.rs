@@ -304,6 +304,7 @@ fn readers(part: &str, fs: &FileSystem) -> Result<&'static [&'static str]> {
             return Err(cannot("a squashfs compressed with zstd", &instead));
         }
         (Format::Squashfs, ..) => &["squash4"],
+        (Format::Erofs, ..) => return Err(cannot("an erofs", boot)),
         (Format::Swap, ..) => return Err(cannot("a swap area", boot)),
     })
 }
@@ -327,7 +328,7 @@ impl Planner<'_> {
                 let id = formats::fat_options(part, fs, sector_size, 0, derived)?.volume_id;
                 Some(format!("{:04X}-{:04X}", id >> 16, id & 0xffff))
             }
-            Format::Squashfs | Format::Swap => None,
+            Format::Squashfs | Format::Erofs | Format::Swap => None,
         })
     }
 }

@@ -244,6 +244,13 @@ fn regions(map: &[MapEntry]) -> Vec<Region> {
 
 /// The partitions of the disk in the order of their numbers, and those of the first boot behind them.
 fn partitions(keys: &schema::Device, map: &[MapEntry], planner: &Planner) -> Result<Vec<Partition>> {
+    if let Some(labelled) = map.iter().find(|entry| entry.label.is_some()) {
+        let problem = "has a label, and devices know partitions by their names; leave it out".to_string();
+        return Err(Error::BadValue {
+            place: format!("disk.region {:?}", labelled.name),
+            problem,
+        });
+    }
     let made = map.iter().filter_map(|entry| {
         let partition = entry.partition?;
         let kind = match partition.kind {
@@ -313,7 +320,9 @@ fn class(name: &str, slot: &schema::DeviceSlot, spec: &Spec) -> Result<Class> {
     let content = content_of(first, spec).and_then(|content| content.strip_prefix("fs."));
     let format = content.and_then(|key| spec.fs.get(key)).map(|fs| fs.format);
     let kind = match (slot.kind, format) {
-        (Some(DeviceSlotType::Raw), _) | (None, Some(Format::Squashfs | Format::Btrfs)) => SlotKind::Raw,
+        (Some(DeviceSlotType::Raw), _) | (None, Some(Format::Squashfs | Format::Btrfs | Format::Erofs)) => {
+            SlotKind::Raw
+        }
         (Some(DeviceSlotType::Vfat), _) | (None, Some(Format::Fat)) => SlotKind::Vfat,
         (Some(DeviceSlotType::Ext4), _) | (None, Some(Format::Ext4)) => SlotKind::Ext4,
         (None, None | Some(Format::Swap)) => {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, bios, devices, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -62,6 +62,7 @@ pub(crate) fn is_bound(spec: &Spec, planner: &mut Planner) -> Result<bool> {
 /// known only when their sizes are; then the answer is where each region begins.
 pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u64>> {
     let planned = layout(disk, planner)?;
+    discoverable::check(disk, planner.spec)?;
     let regions = planned.into_iter().flat_map(|planned| planned.map);
     let regions = regions.filter(|entry| matches!(entry.kind, Kind::Raw | Kind::Partition));
     Ok(regions.map(|entry| (entry.name, entry.start)).collect())
@@ -127,13 +128,15 @@ fn options(disk: &Disk, planner: &Planner) -> Result<disk::Options> {
         })?),
     };
     let defaults = disk::Options::new(planner.gathered.seed);
+    let align = disk.align.map_or(defaults.align, bytes);
     Ok(disk::Options {
         table: table(disk, sector_size)?,
         sector_size,
-        size: disk
-            .size
-            .map_or(disk::Size::Fit, |size| disk::Size::Exactly(bytes(size))),
-        align: disk.align.map_or(defaults.align, bytes),
+        size: match disk.size {
+            Some(size) => disk::Size::Exactly(bytes(size)),
+            None => disk::Size::FitTo(containers::multiple(disk, align)),
+        },
+        align,
         boot_code: disk
             .boot_code
             .as_deref()
@@ -227,11 +230,16 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     if region.size.is_some() && region.min_size.is_some() {
         return Err(bad("size and min-size exclude each other"));
     }
+    if region.label.is_some() && !has_guids(&options.table) {
+        return Err(bad(
+            "label is for the tables \"gpt\" and \"hybrid\", which call partitions something",
+        ));
+    }
     let partition = match &region.kind {
         Some(kind) => Some(partition(region, kind)?),
         None if says_partition(region) => {
             return Err(bad(
-                "guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
+                "label, guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
             ));
         }
         None => None,
@@ -273,7 +281,8 @@ fn fill(lowered: &mut disk::Region) -> Result<()> {
 
 /// Whether a region has keys that only partitions have.
 fn says_partition(region: &Region) -> bool {
-    region.guid.is_some()
+    region.label.is_some()
+        || region.guid.is_some()
         || region.number.is_some()
         || region.bootable
         || region.mbr_type.is_some()
@@ -311,6 +320,7 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
     }
     let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
+        label: region.label.clone(),
         guid: guid(region.guid.as_deref(), &place)?,
         attributes,
         number: region.number,
@@ -324,6 +334,9 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
 /// A type. One that looks like a misspelt name gets the name in its hint.
 pub(crate) fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
     PartitionType::parse(kind).map_err(|error| {
+        if let Some(error) = discoverable::unknown(kind, place) {
+            return error;
+        }
         let near = nearest(kind, disk::TYPES.iter().map(|known| known.name));
         match (&error, near) {
             (disk::Error::UnknownType { .. }, Some(near)) if error.hint().is_none() => Error::Unknown {
@@ -373,6 +386,8 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
         Some(("fs", key)) => spec.fs.contains_key(key),
         Some(("script", key)) => spec.script.contains_key(key),
         Some(("verity", key)) => spec.verity.contains_key(key),
+        Some(("uki", key)) => spec.uki.contains_key(key),
+        Some(("efi", key)) => spec.efi.contains_key(key),
         Some(("device", _)) => devices::names(spec).any(|known| known == name),
         _ => false,
     };
@@ -392,6 +407,8 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
         known.push(format!("verity.{key}"));
         known.extend(tree.signature.as_ref().map(|_| format!("verity.{key}.signature")));
     }
+    known.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
+    known.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
     known.extend(devices::names(spec).map(str::to_owned));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());

@@ -181,6 +181,14 @@ pub enum Error {
         /// What is wrong.
         source: btrfs::Error,
     },
+    /// An erofs.
+    #[error("{part}: {source}")]
+    Erofs {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: erofs::Error,
+    },
     /// A swap area.
     #[error("{part}: {source}")]
     Swap {
@@ -253,11 +261,27 @@ pub enum Error {
         /// The way out.
         hint: String,
     },
+    /// A unified kernel image, or another program that firmware starts.
+    #[error("{part}: {source}")]
+    Uki {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: uki::Error,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
         /// What is wrong.
         source: Box<device::Error>,
+    },
+    /// The disk in a container.
+    #[error("{place}: {source}")]
+    Container {
+        /// Which one.
+        place: String,
+        /// What is wrong.
+        source: container::Error,
     },
     /// The disk.
     #[error("disk: {0}")]
@@ -318,6 +342,7 @@ impl Error {
             Error::Fat { source, .. } => source.fault(),
             Error::Ext4 { source, .. } => source.fault(),
             Error::Btrfs { source, .. } => source.fault(),
+            Error::Erofs { source, .. } => source.fault(),
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
@@ -327,6 +352,8 @@ impl Error {
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
+            Error::Uki { source, .. } => source.fault(),
+            Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }
@@ -343,6 +370,7 @@ impl Error {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
             }
             Error::Nix(error) => error.hint(),
+            Error::Container { source, .. } => source.hint(),
             Error::Disk(error) => error.hint(),
             Error::Squashfs {
                 source: squashfs::Error::Xattr { .. },
@@ -354,6 +382,10 @@ impl Error {
             }
             | Error::Btrfs {
                 source: btrfs::Error::BadXattr { .. },
+                ..
+            }
+            | Error::Erofs {
+                source: erofs::Error::BadXattr { .. },
                 ..
             } => Some(
                 "name those that stay with the key `xattrs` (--keep-xattr), such as \"security.*\"; or do not keep any".into(),
@@ -380,6 +412,10 @@ impl Error {
             }
             | Error::Btrfs {
                 source: btrfs::Error::Nobody { .. },
+                ..
+            }
+            | Error::Erofs {
+                source: erofs::Error::Nobody { .. },
                 ..
             } => Some("give it to somebody else with `attributes`, or do not keep owners".into()),
             Error::Fat {
@@ -409,6 +445,14 @@ impl Error {
                     | btrfs::Error::TooManyLinks { .. }
                     | btrfs::Error::TooManyCollisions { .. }
                     | btrfs::Error::FileTooLarge { .. },
+                ..
+            }
+            | Error::Erofs {
+                source:
+                    erofs::Error::DeviceNumber { .. }
+                    | erofs::Error::TargetTooLong { .. }
+                    | erofs::Error::TargetEmpty { .. }
+                    | erofs::Error::FileTooLarge { .. },
                 ..
             }
             | Error::Fat {

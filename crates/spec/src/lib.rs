@@ -18,9 +18,13 @@ mod bios;
 mod boot_tree;
 mod bundles;
 mod capabilities;
+mod containers;
 mod devices;
+mod discoverable;
 mod disks;
+mod erofs_part;
 mod error;
+mod estimates;
 mod expand;
 mod file_systems;
 mod formats;
@@ -39,9 +43,11 @@ mod sources;
 mod subvolumes;
 mod text;
 mod trees;
+mod ukis;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
+pub use containers::Contained;
 pub use error::{Error, Result};
 pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
@@ -50,11 +56,13 @@ pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, t
 pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
-    Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu, GrubSerial, Journal,
-    Kept, Layout, Limine, Metadata, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume,
-    Sum, Table, Verity, VeritySignature,
+    Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
+    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
+    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Output, PartitionsBy, Profile, Region, Script,
+    Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity,
+    VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;
 pub use text::{parse, read};
+pub use ukis::{EfiSigner, Measurer};

@@ -6,9 +6,10 @@ use std::path::Path;
 use image::Sums;
 use transport::{Method, Options};
 
+use crate::containers::PART;
 use crate::error::{Error, Result};
 use crate::schema::{
-    Bundle, Compress, Disk, Effort, FileSystem, Format, Region, Script, Sum, Verity, VeritySignature,
+    Bundle, Compress, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity, VeritySignature,
 };
 use crate::{Gathered, Spec, beside, devices};
 
@@ -132,7 +133,7 @@ fn compressed(file: String, compress: Option<Compress>) -> String {
 /// it is.
 pub(crate) fn ending_in_bundles(format: Format) -> &'static str {
     match format {
-        Format::Btrfs | Format::Swap => "img",
+        Format::Btrfs | Format::Erofs | Format::Swap => "img",
         known => ending(known),
     }
 }
@@ -144,6 +145,7 @@ fn ending(format: Format) -> &'static str {
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
         Format::Btrfs => "btrfs",
+        Format::Erofs => "erofs",
         Format::Swap => "swap",
     }
 }
@@ -174,6 +176,13 @@ pub(crate) fn root_signature(key: &str, signature: &VeritySignature) -> (String,
     (file, format!("{key}.roothash"))
 }
 
+/// The output of a unified kernel image, or of another program that firmware starts; and of one that is not signed yet.
+pub(crate) fn efi(key: &str, file: Option<&String>) -> (String, String) {
+    let file = file.cloned().unwrap_or_else(|| format!("{key}.efi"));
+    let unsigned = format!("{file}.unsigned");
+    (file, unsigned)
+}
+
 /// The output of the disk.
 pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
     let file = disk
@@ -181,6 +190,26 @@ pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
         .clone()
         .unwrap_or_else(|| format!("{}.img", gathered.name));
     compressed(file, disk.compress)
+}
+
+/// The output of the disk in a container.
+pub(crate) fn contained(disk: &Disk, output: &Output, gathered: &Gathered) -> String {
+    let format = output.format.format();
+    let file = output.file.clone().unwrap_or_else(|| {
+        let stem = disk.file.as_deref().unwrap_or(&gathered.name);
+        format!(
+            "{}.{}",
+            stem.strip_suffix(".img").unwrap_or(stem),
+            format.ending()
+        )
+    });
+    compressed(file, output.compress)
+}
+
+/// How the file of a container travels; `place` is what errors call it.
+pub(crate) fn contained_transport(spec: &Spec, output: &Output, place: &str) -> Result<Transport> {
+    let transport = Transport::new(place, output.compress, output.compress_level, false)?;
+    Ok(transport.summed(spec, true))
 }
 
 /// The output of a region of the disk, if it has one.
@@ -230,12 +259,30 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
             ));
         }
     }
+    let ukis = spec
+        .uki
+        .iter()
+        .map(|(key, uki)| (format!("uki.{key}"), key, &uki.file));
+    let others = spec
+        .efi
+        .iter()
+        .map(|(key, efi)| (format!("efi.{key}"), key, &efi.file));
+    for (part, key, file) in ukis.chain(others) {
+        let (file, unsigned) = efi(key, file.as_ref());
+        files.extend([(file, part.clone()), (unsigned, part)]);
+    }
     for part in devices::names(spec) {
         let file = devices::output(part, &gathered.name);
         files.extend(file.map(|file| (file, part.to_string())));
     }
     if let Some(part) = &spec.disk {
-        files.push((disk(part, gathered), "disk".to_string()));
+        if !part.only_outputs {
+            files.push((disk(part, gathered), "disk".to_string()));
+        }
+        for output in &part.output {
+            let format = output.format.format();
+            files.push((contained(part, output, gathered), format!("{PART} ({format})")));
+        }
         for entry in &part.region {
             let file = region(part, entry);
             files.extend(file.map(|file| (file, beside::region_part(&entry.name))));

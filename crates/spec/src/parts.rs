@@ -9,13 +9,15 @@ use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
+use crate::containers::{self, Contained};
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs, root_signatures,
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
+    root_signatures,
 };
 
 /// How planning works, none of which changes a byte.
@@ -32,6 +34,8 @@ pub struct Work<'a> {
     pub segments: Option<cache::Places<'a>>,
     /// What signs root hashes; without it, signature partitions hold zeros.
     pub roots: Option<&'a dyn RootSigner>,
+    /// What signs programs that firmware starts.
+    pub efi: Option<&'a dyn EfiSigner>,
     /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `verity.NAME.signature`, `disk`,
     /// `bundle`. All when empty.
     pub only: &'a [String],
@@ -54,8 +58,12 @@ pub struct Plan {
     pub disk: Option<(disk::Planned, String)>,
     /// Whether regions have sizes that are estimates, so that they and what is behind them lie no farther than here.
     pub disk_is_bound: bool,
+    /// Whether the disk itself is an output.
+    pub disk_is_output: bool,
     /// What else comes with the disk.
     pub beside: Vec<Beside>,
+    /// The disk in containers.
+    pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
 }
@@ -131,6 +139,21 @@ pub enum Detail {
         /// Whether it was not made, and its size is the most that it can take.
         estimate: bool,
     },
+    /// An erofs.
+    Erofs {
+        /// The bytes of its files.
+        content_len: u64,
+        /// Files, directories and links.
+        entries: u64,
+        /// What the store paths take, as of a squashfs, where files are compressed.
+        largest: Vec<UnitUsage>,
+        /// Its id.
+        uuid: uuid::Uuid,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
+        /// Whether it was not compressed, and its size is the most it can take.
+        estimate: bool,
+    },
     /// A swap area.
     Swap {
         /// Its id.
@@ -154,6 +177,26 @@ pub enum Detail {
         /// Whether it is signed; its bytes are zeros when it is not.
         signed: bool,
     },
+    /// A unified kernel image.
+    Uki {
+        /// What it is for, as UEFI names it.
+        machine: String,
+        /// What its stub calls itself.
+        stub: Option<String>,
+        /// Its profiles, and what PCR 11 will be for each; unknown where a value is unknown that is in it.
+        profiles: Vec<uki::Profile>,
+        /// Whether it is signed; none when nobody shall sign it.
+        signed: Option<bool>,
+        /// Whether its size is the most that it can take.
+        estimate: bool,
+    },
+    /// Another program that firmware starts.
+    Efi {
+        /// Whether it is signed.
+        signed: bool,
+        /// Whether its size is the most that it can take.
+        estimate: bool,
+    },
     /// A text or an environment for a device.
     Device,
     /// A boot script.
@@ -173,12 +216,14 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         progress: &image::Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let mut planner = Planner::new(spec, gathered, &work);
     outputs::check(spec, gathered)?;
     formats::check_options(spec)?;
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     if let Some(bundle) = &spec.bundle {
@@ -188,7 +233,11 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
-        texts.any(|text| text.contains("{fs.") || text.contains("{verity."))
+        texts.any(|text| {
+            ["{fs.", "{verity.", "{uki.", "{efi."]
+                .iter()
+                .any(|part| text.contains(part))
+        })
     };
     for (key, fs) in &spec.fs {
         match fs.format {
@@ -197,6 +246,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
                 planner.part(&format!("fs.{key}"))?;
             }
             Format::Btrfs => planner.check_btrfs(key, fs)?,
+            Format::Erofs => planner.check_erofs(key, fs)?,
             Format::Squashfs | Format::Ext4 | Format::Swap => {}
         }
     }
@@ -224,8 +274,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
                 .map(|_| format!("verity.{name}.signature")),
         );
     }
+    names.extend(spec.uki.keys().map(|name| format!("uki.{name}")));
+    names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
@@ -238,7 +291,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let beside = match (&spec.disk, &disk) {
-        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
+        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
+        _ => Vec::new(),
+    };
+    let contained = match (&spec.disk, &disk) {
+        (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
         _ => Vec::new(),
     };
     let bundle = match &spec.bundle {
@@ -249,7 +306,9 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         parts,
         disk,
         disk_is_bound,
+        disk_is_output: spec.disk.as_ref().is_some_and(|disk| !disk.only_outputs),
         beside,
+        contained,
         bundle,
     })
 }
@@ -331,6 +390,8 @@ impl<'a> Planner<'a> {
             Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
             Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
             Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
+            Some(("uki", key)) if spec.uki.contains_key(key) => self.uki(key, &spec.uki[key]),
+            Some(("efi", key)) if spec.efi.contains_key(key) => self.efi(key, &spec.efi[key]),
             Some(("device", _)) => match &spec.device {
                 Some(device) => self.device_part(name, device),
                 None => Err(disks::no_part("this specification", name, spec)),
@@ -445,7 +506,7 @@ impl Values for Planner<'_> {
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
-            Some(("fs" | "verity", name)) => !name.contains('.'),
+            Some(("fs" | "verity" | "uki" | "efi", name)) => !name.contains('.'),
             Some(("script" | "device", _)) => true,
             _ => false,
         };
@@ -456,39 +517,6 @@ impl Values for Planner<'_> {
         } else {
             Ok(None)
         }
-    }
-}
-
-impl Part {
-    /// Whether the size is the most that it can take.
-    #[must_use]
-    pub fn is_estimate(&self) -> bool {
-        matches!(
-            self.detail,
-            Detail::Squashfs { estimate: true, .. }
-                | Detail::Ext4 { estimate: true, .. }
-                | Detail::Btrfs { estimate: true, .. }
-                | Detail::Verity { estimate: true, .. }
-        )
-    }
-
-    /// Checks a limit of a file system whose size follows from its content.
-    pub(crate) fn check_size(&self, limit: u64, limit_place: &str) -> Result<()> {
-        let largest = match &self.detail {
-            Detail::Squashfs { largest, .. } => largest.clone(),
-            _ => Vec::new(),
-        };
-        let size = self.content.len();
-        if self.is_estimate() || size <= limit {
-            return Ok(());
-        }
-        Err(Error::TooLarge {
-            part: self.name.clone(),
-            size,
-            limit,
-            limit_place: limit_place.to_string(),
-            largest,
-        })
     }
 }
 

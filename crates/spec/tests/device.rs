@@ -122,6 +122,7 @@ fn plan(text: &str) -> spec::Result<Plan> {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)

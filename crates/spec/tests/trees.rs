@@ -86,6 +86,7 @@ fn made_of(world: &Path, text: &str) -> spec::Result<Tree> {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work)?.parts.remove(0);
@@ -277,6 +278,7 @@ fn a_squashfs_of_store_paths_in_its_root() {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work).unwrap().parts.remove(0);

@@ -101,6 +101,7 @@ fn plan(text: &str, estimate: Option<()>) -> Result<Made, String> {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work).map_err(told)?;

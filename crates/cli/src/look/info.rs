@@ -157,6 +157,17 @@ fn of_file_system(file_system: &FileSystem) -> inspect::Result<Value> {
                 "generation": info.generation,
             })
         }
+        FileSystem::Erofs(file_system) => {
+            let info = file_system.info();
+            json!({
+                "label": info.label,
+                "uuid": info.uuid.to_string(),
+                "used_size": info.size,
+                "block_size": info.block_size,
+                "inodes": info.inodes,
+                "compressors": info.compressors,
+            })
+        }
     })
 }
 
@@ -198,6 +209,14 @@ fn of_opaque(inside: &Inside, format: Format) -> inspect::Result<Value> {
                 "uuid": superblock.uuid.to_string(),
                 "data_size": superblock.data_blocks.saturating_mul(verity::BLOCK_SIZE),
                 "salt": hex(&superblock.salt),
+            })
+        }
+        Format::RootSignature => {
+            let (signature, bare) = inspect::read_root_signature(&inside.content)?;
+            json!({
+                "root_hash": hex(&signature.root),
+                "signer": bare.contents().signer.subject(),
+                "certificate": hex(&signature.fingerprint),
             })
         }
         _ => json!({ "note": inside.why_opaque()?.to_string() }),

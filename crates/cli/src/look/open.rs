@@ -145,6 +145,7 @@ fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Ins
         progress: ui,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &spec_work, ui)?;

@@ -26,6 +26,7 @@ pub(crate) fn file(path: &Path) -> Content {
 }
 
 /// A text as a content.
+#[expect(clippy::unnecessary_wraps, reason = "what parts have")]
 pub(crate) fn text(text: &str) -> Option<Content> {
     Some(Content::from(text.as_bytes()))
 }
