@@ -77,7 +77,7 @@ fn build(dir: &Path, name: &str, spec: &str) -> PathBuf {
     out
 }
 
-/// What the console of a PC says until it says this at the beginning of a line, or for three minutes.
+/// What the console of a PC says until it says this at the beginning of a line, or for seven minutes.
 fn console(disk: &Path, firmware: &[&str], wanted: &str) -> String {
     let log = disk.with_extension(format!("{}.log", firmware.len()));
     let mut machine = tool("qemu-system-x86_64");
@@ -94,7 +94,7 @@ fn console(disk: &Path, firmware: &[&str], wanted: &str) -> String {
     ));
     let mut machine = machine.stdin(Stdio::null()).spawn().unwrap();
     let mut said = String::new();
-    for _ in 0..1800 {
+    for _ in 0..4000 {
         said = String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()).into_owned();
         if said.lines().any(|line| line.starts_with(wanted)) || machine.try_wait().unwrap().is_some() {
             break;
