@@ -1,5 +1,6 @@
-//! PCs boot our disks: SeaBIOS finds GRUB behind an MBR and in a GPT, and the same disk starts under UEFI.
+//! PCs boot our disks: `SeaBIOS` finds GRUB behind an MBR and in a GPT, and the same disk starts under UEFI.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -175,9 +176,11 @@ fn grub_reads_menus_and_kernels_of_all_formats() {
         ),
     ] {
         let at = if name == "btrfs" { "/@/boot" } else { "/boot" };
-        spec += &format!(
+        write!(
+            spec,
             "[fs.{name}]\nformat = {format}\nfile = \"{name}\"\ngrub = {{ at = \"{at}\", extra-config = \"# {name}\" }}\n"
-        );
+        )
+        .unwrap();
     }
     let out = build(dir, "formats", &spec);
     for name in ["ext4", "fat", "squashfs", "btrfs"] {
