@@ -10,6 +10,7 @@
 
 mod ab_update;
 mod bench;
+mod bios;
 mod boots;
 mod btrfs;
 mod btrfs_closures;
