@@ -87,6 +87,9 @@ let
     kiln.repart.keys."20-store".level = 3;
   };
   configured = more: (system { imports = [ appliance more ]; }).config;
+  stub = "${builtins.path {
+    path = /usr/lib/systemd/boot/efi + "/linux${pkgs.stdenv.hostPlatform.efiArch}.efi.stub";
+  }}";
   verityStore =
     more:
     (system {
@@ -98,10 +101,10 @@ let
         fsType = "tmpfs";
       };
       stub.toplevel = pkgs.demo.coreutils;
+      # The stub is a program that firmware starts, as a kernel has to be one.
       boot.uki.settings.UKI = {
-        # The only program of all these that is what it says.
-        Stub = "${builtins.path { path = /usr/lib/systemd/boot/efi + "/linux${pkgs.stdenv.hostPlatform.efiArch}.efi.stub"; }}";
-        Linux = "${folder}/loader.conf";
+        Stub = stub;
+        Linux = stub;
         Initrd = "${folder}/sub/file ${other}/other";
         OSRelease = "@${folder}/loader.conf";
         Uname = "6.12.0";
