@@ -195,6 +195,8 @@ pub enum Size {
     Exactly(u64),
     /// As large as its regions and the table's copy need, rounded up to the alignment.
     Fit,
+    /// The same, rounded up to this many bytes, a multiple of the sector size.
+    FitTo(u64),
 }
 
 /// A named part of a disk.

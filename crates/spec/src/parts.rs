@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
+use crate::containers::{self, Contained};
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, id, outputs, root_signatures,
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
+    root_signatures,
 };
 
 /// How planning works, none of which changes a byte.
@@ -55,8 +58,12 @@ pub struct Plan {
     pub disk: Option<(disk::Planned, String)>,
     /// Whether regions have sizes that are estimates, so that they and what is behind them lie no farther than here.
     pub disk_is_bound: bool,
+    /// Whether the disk itself is an output.
+    pub disk_is_output: bool,
     /// What else comes with the disk.
     pub beside: Vec<Beside>,
+    /// The disk in containers.
+    pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
 }
@@ -216,6 +223,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     outputs::check(spec, gathered)?;
     formats::check_options(spec)?;
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     if let Some(bundle) = &spec.bundle {
@@ -270,6 +278,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
@@ -285,6 +294,10 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
         _ => Vec::new(),
     };
+    let contained = match (&spec.disk, &disk) {
+        (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
+        _ => Vec::new(),
+    };
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
@@ -293,7 +306,9 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         parts,
         disk,
         disk_is_bound,
+        disk_is_output: spec.disk.as_ref().is_some_and(|disk| !disk.only_outputs),
         beside,
+        contained,
         bundle,
     })
 }
@@ -324,6 +339,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) starts: BTreeMap<String, u64>,
     /// The ids of file systems that were asked for.
     ids: BTreeMap<String, String>,
+    /// GRUB's core image, made when it is first asked for.
+    pub(crate) grub: OnceLock<grub::Core>,
 }
 
 impl<'a> Planner<'a> {
@@ -336,6 +353,7 @@ impl<'a> Planner<'a> {
             open: Vec::new(),
             starts: BTreeMap::new(),
             ids: BTreeMap::new(),
+            grub: OnceLock::new(),
         }
     }
 
@@ -472,6 +490,10 @@ impl Values for Planner<'_> {
             }
             None => self.gathered.value(key, place),
         }
+    }
+
+    fn search(&self, part: &str, fs: &FileSystem) -> Result<grub::menu::Search> {
+        grub_menu::search(part, fs, &grub_menu::folder(fs.grub.as_ref()), self)
     }
 
     fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {

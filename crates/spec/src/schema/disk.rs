@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Compress;
+use super::{Compress, Grub, Limine, Output};
 use crate::amount::Amount;
 
 /// A disk.
@@ -40,8 +40,18 @@ pub struct Disk {
     pub entries: Option<u32>,
     /// gpt, hybrid: bytes between the table's header and its entries.
     pub header_hole: Option<Amount>,
+    /// GRUB for machines with a BIOS, behind the table or in a partition of the type bios-boot.
+    pub grub: Option<Grub>,
+    /// Limine for machines with a BIOS, in the same places.
+    pub limine: Option<Limine>,
     /// A board whose rules are checked.
     pub board: Option<String>,
+    /// Whether the disk itself is no output, and only its containers are.
+    #[serde(default)]
+    pub only_outputs: bool,
+    /// The disk in containers, each an output.
+    #[serde(default)]
+    pub output: Vec<Output>,
     /// The regions, in order.
     #[serde(default)]
     pub region: Vec<Region>,
