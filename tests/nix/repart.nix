@@ -94,6 +94,8 @@ let
     more:
     (system {
       imports = [ more ];
+      # Debian 12's stub has no room for more lines.
+      kiln.repart.uki.sbat = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
       boot.loader.grub.enable = false;
       boot.kernelParams = [ "quiet" "{loglevel}" ];
       fileSystems."/" = {
@@ -101,10 +103,9 @@ let
         fsType = "tmpfs";
       };
       stub.toplevel = pkgs.demo.coreutils;
-      # The stub is a program that firmware starts, as a kernel has to be one.
       boot.uki.settings.UKI = {
         Stub = stub;
-        Linux = stub;
+        Linux = "${pkgs.demo.toplevel}/kernel";
         Initrd = "${folder}/sub/file ${other}/other";
         OSRelease = "@${folder}/loader.conf";
         Uname = "6.12.0";
