@@ -30,6 +30,7 @@ mod hash_trees;
 mod host;
 mod id;
 mod layouts;
+mod netboot;
 mod outputs;
 mod parts;
 mod root_signatures;
@@ -53,8 +54,8 @@ pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout,
-    Metadata, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Uki,
-    UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
+    Metadata, Netboot, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table,
+    Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::schema::{
     Bundle, Compress, Disk, Effort, FileSystem, Format, Region, Script, Sum, Verity, VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices};
+use crate::{Gathered, Spec, beside, devices, netboot};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -262,6 +262,18 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         }
         let list = part.partition_list.clone();
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
+    }
+    if let Some(part) = &spec.netboot {
+        let netboot::Files {
+            kernel,
+            initrd,
+            parameters,
+            ipxe,
+            kexec,
+        } = netboot::files(part);
+        for file in [kernel, initrd, parameters, ipxe, kexec] {
+            files.push((file, netboot::PART.to_string()));
+        }
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);

@@ -204,11 +204,14 @@ fn what_is_written_is_kept_for_one_image() {
     world.edit("spec.toml", "label = \"BOOT\"", "label = \"BOOT2\"");
     let before = world.files();
     let said = run(&world, &args);
-    assert_snapshot!(world.check_refusal(3, &before, said), @"");
+    assert_snapshot!(world.check_refusal(3, &before, said), @r"
+    error: kept.qcow2: holds what a machine with another image has written
+    hint: give another file, or remove this one: what is in it fits no other image
+    ");
     world.write("other", &[7; 4096]);
     let before = world.files();
     let said = run(&world, &["spec.toml", "--no-cache", "--persist", "other", "--"]);
-    assert_snapshot!(world.check_refusal(3, &before, said), @"");
+    assert_snapshot!(world.check_refusal(3, &before, said), @"error: other: is no qcow2 of `kiln run`");
 }
 
 #[test]
@@ -225,9 +228,18 @@ fn what_is_missing_is_named() {
     error: qemu-system-aarch64: is not on the PATH
     hint: install qemu-system-arm (Debian) or qemu (Nix), or name the program with --qemu
     ");
-    assert_snapshot!(refused(3, "/nowhere", "", &["--arch", "amd64"]), @"");
-    assert_snapshot!(refused(3, &bin, "", &["--qemu", "./boot.cmd"]), @"");
-    assert_snapshot!(refused(3, &bin, "", &["--firmware", "nothing.fd"]), @"");
+    assert_snapshot!(refused(3, "/nowhere", "", &["--arch", "amd64"]), @r"
+    error: qemu-system-x86_64: is not on the PATH
+    hint: install qemu-system-x86 (Debian) or qemu (Nix), or name the program with --qemu
+    ");
+    assert_snapshot!(refused(3, &bin, "", &["--qemu", "./boot.cmd"]), @r"
+    error: ./boot.cmd: is no program
+    hint: install qemu-system-arm (Debian) or qemu (Nix), or name the program with --qemu
+    ");
+    assert_snapshot!(refused(3, &bin, "", &["--firmware", "nothing.fd"]), @r"
+    error: nothing.fd: is no file
+    hint: --firmware takes uefi, u-boot, bios, or a file
+    ");
     assert_snapshot!(refused(2, &bin, "", &["--firmware", "u-boot", "--arch", "amd64"]), @"");
     assert_snapshot!(refused(2, &bin, "", &["--firmware", "bios", "--arch", "arm64"]), @"");
     let other = if std::env::consts::ARCH == "aarch64" {

@@ -5,6 +5,7 @@ mod bundle;
 mod closure;
 mod device;
 mod disk;
+mod netboot;
 mod tree;
 mod uki;
 mod verity;
@@ -17,6 +18,7 @@ pub use device::{
     DeviceSlotType, PartitionsBy,
 };
 pub use disk::{Disk, Region, Table};
+pub use netboot::Netboot;
 pub use tree::{Attributes, Sources};
 pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
@@ -66,6 +68,8 @@ pub struct Spec {
     pub bundle: Option<Bundle>,
     /// What a device has to know of its slots.
     pub device: Option<Device>,
+    /// What boots over a network.
+    pub netboot: Option<Netboot>,
 }
 
 /// How hard file systems are compressed.
