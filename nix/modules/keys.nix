@@ -6,12 +6,15 @@
     "device"
     "digests"
     "disk"
+    "efi"
     "fs"
     "name"
+    "netboot"
     "profile"
     "schema"
     "script"
     "seed"
+    "uki"
     "verity"
   ];
   fs = [

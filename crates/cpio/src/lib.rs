@@ -167,8 +167,6 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
-
     use super::*;
 
     fn bytes(before: &[&[u8]], files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -232,43 +230,5 @@ mod tests {
             error.to_string(),
             "/a: 4294967296 bytes, a file in an initrd has at most 4294967295"
         );
-    }
-
-    /// GNU cpio and bsdtar see the same, behind an archive of GNU cpio's.
-    #[test]
-    fn other_programs_read_it() {
-        for (program, arguments) in [("cpio", &["-tv", "--quiet"][..]), ("bsdtar", &["-tvf", "-"])] {
-            let text = bytes(
-                &[],
-                &[
-                    ("/nix/store.squashfs", b"squashfs"),
-                    ("/nix/other", b""),
-                    ("/z", b"zz"),
-                ],
-            );
-            let Ok(mut child) = Command::new(program)
-                .args(arguments)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .env("LC_ALL", "C")
-                .spawn()
-            else {
-                continue;
-            };
-            std::io::Write::write_all(&mut child.stdin.take().unwrap(), &text).unwrap();
-            let said = child.wait_with_output().unwrap();
-            assert!(said.status.success(), "{program}");
-            let said = String::from_utf8(said.stdout).unwrap();
-            let names: Vec<&str> = said
-                .lines()
-                .map(|line| line.rsplit(' ').next().unwrap())
-                .collect();
-            assert_eq!(
-                names,
-                ["nix", "nix/store.squashfs", "nix/other", "z"],
-                "{program}: {said}"
-            );
-            assert!(said.lines().nth(1).unwrap().starts_with("-r--r--r--"), "{said}");
-        }
     }
 }
