@@ -39,12 +39,32 @@ pub(crate) fn files(netboot: &Netboot) -> Files {
 /// Finds what is wrong before anything is made.
 pub(crate) fn check(spec: &Spec, netboot: &Netboot) -> Result<()> {
     let is_there = |key: &str| spec.fs.contains_key(key);
-    if netboot.store.strip_prefix("fs.").is_some_and(is_there) {
-        let files = files(netboot);
-        check_word("netboot.kernel-file", &files.kernel)?;
-        return check_word("netboot.initrd-file", &files.initrd);
+    if !netboot.store.strip_prefix("fs.").is_some_and(is_there) {
+        return Err(crate::disks::no_part("netboot.store", &netboot.store, spec));
     }
-    Err(crate::disks::no_part("netboot.store", &netboot.store, spec))
+    let files = files(netboot);
+    check_word("netboot.kernel-file", &files.kernel)?;
+    check_word("netboot.initrd-file", &files.initrd)?;
+    check_line(netboot.cmdline.as_deref().unwrap_or_default())?;
+    let path = (at(netboot), Content::Zeros(0));
+    cpio::append(&[], &[path]).map_err(|source| Error::Netboot { source })?;
+    Ok(())
+}
+
+/// Where the store is in the initrd.
+fn at(netboot: &Netboot) -> &str {
+    netboot.at.as_deref().unwrap_or(STORE)
+}
+
+/// What the kernel is told stands on one line of scripts.
+fn check_line(cmdline: &str) -> Result<()> {
+    if cmdline.contains(['\n', '\0']) {
+        return Err(Error::BadValue {
+            place: "netboot.cmdline".into(),
+            problem: "has more than one line".into(),
+        });
+    }
+    Ok(())
 }
 
 /// Names stand in scripts, where some characters mean something.
@@ -72,15 +92,10 @@ pub(crate) fn plan(netboot: &Netboot, planner: &mut Planner) -> Result<Vec<Besid
     let place = "netboot.cmdline";
     let cmdline = expand(cmdline, place, |key| Values::text(planner, key, place))?;
     let cmdline = cmdline.trim();
-    if cmdline.contains(['\n', '\0']) {
-        return Err(Error::BadValue {
-            place: place.into(),
-            problem: "has more than one line".into(),
-        });
-    }
+    check_line(cmdline)?;
     let store = planner.part(&netboot.store)?.content.clone();
-    let at = netboot.at.as_deref().unwrap_or(STORE);
-    let initrd = cpio::append(&initrds, &[(at, store)]).map_err(|source| Error::Netboot { source })?;
+    let initrd =
+        cpio::append(&initrds, &[(at(netboot), store)]).map_err(|source| Error::Netboot { source })?;
     let files = files(netboot);
     let text = |text: String| Content::from(text.into_bytes());
     let ipxe = ipxe(&files, cmdline, &planner.gathered.name);

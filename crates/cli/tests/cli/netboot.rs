@@ -103,7 +103,10 @@ fn what_is_refused() {
         world.build_refused(2)
     };
     let store = "store = \"fs.rootfs\"";
-    assert_snapshot!(refused(store, "store = \"fs.root\""), @"");
+    assert_snapshot!(refused(store, "store = \"fs.root\""), @r#"
+    error: netboot.store: there is no part "fs.root"
+    hint: did you mean fs.rootfs?
+    "#);
     assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nat = \"store\""), @"");
     assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"a b\""), @"");
     assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"initrd\""), @"");
