@@ -118,6 +118,7 @@ impl Job<'_> {
                 transport: transports.of("bundle"),
                 spool: None,
                 check: Some(&bundle).filter(|_| number == 0),
+                format: None,
             });
         }
         let (written, files) = write_all(&outputs, out, threads, ui)?;
@@ -159,6 +160,8 @@ struct Output<'a> {
     spool: Option<&'a Spool>,
     /// What it is part of, if that is to be checked.
     check: Option<&'a Bundled<'a>>,
+    /// What the disk is in.
+    format: Option<&'static str>,
 }
 
 impl Output<'_> {
@@ -203,10 +206,11 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 transport: transports.of(&part.name),
                 spool: part.spool.as_ref(),
                 check: None,
+                format: None,
             });
         }
     }
-    if let Some((planned, file)) = &plan.disk {
+    if let Some((planned, file)) = plan.disk.as_ref().filter(|_| plan.disk_is_output) {
         let id = planned.id.map(|id| id.to_string());
         outputs.push(Output {
             part: "disk",
@@ -216,6 +220,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             transport: transports.of("disk"),
             spool: None,
             check: None,
+            format: None,
         });
     }
     for beside in &plan.beside {
@@ -227,7 +232,22 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             transport: transports.of(&beside.part),
             spool: None,
             check: None,
+            format: None,
         });
+    }
+    for contained in &plan.contained {
+        if let Some(image) = &contained.image {
+            outputs.push(Output {
+                part: "disk.output",
+                file: &contained.file,
+                content: Content::Image(Arc::clone(image)),
+                id: None,
+                transport: contained.transport,
+                spool: contained.spool.as_ref(),
+                check: None,
+                format: Some(contained.format.name()),
+            });
+        }
     }
     outputs
 }
@@ -288,6 +308,7 @@ fn write_one(
     let (done, bmap) = write(target, image, output.transport, threads, progress)?;
     let entry = FileEntry {
         id: output.id.clone(),
+        format: output.format,
         ..FileEntry::new(part, file, &done)
     };
     let mut files = vec![(done, entry)];

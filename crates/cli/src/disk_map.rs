@@ -9,13 +9,14 @@ use crate::ui::size;
 pub(crate) const BOUND: &str = "; no region is larger, or lies farther";
 
 /// `bound` is what stands before its size, and what is said of the regions.
-pub(crate) fn describe_disk(disk: &DiskEntry, file: &str, bound: [&str; 2], text: &mut String) {
+pub(crate) fn describe_disk(disk: &DiskEntry, file: Option<&str>, bound: [&str; 2], text: &mut String) {
     let [most, bound] = bound;
     let end = disk.regions.last().map_or(0, |region| region.end);
     let sectors = disk.sector_size;
+    let file = file.map(|file| format!(" → {file}")).unwrap_or_default();
     let _ = writeln!(
         text,
-        "disk → {file}: {most}{}, {sectors}-byte sectors{bound}",
+        "disk{file}: {most}{}, {sectors}-byte sectors{bound}",
         size(end)
     );
     let _ = writeln!(

@@ -49,6 +49,9 @@ pub(crate) struct FileEntry {
     pub(crate) uncompressed: Option<Uncompressed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
+    /// The container that the disk is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) format: Option<&'static str>,
 }
 
 /// What a file is known by: as `fsverity digest` prints it and, where it is there, as `sha256sum` does.
@@ -254,6 +257,7 @@ impl FileEntry {
             digests: DigestsEntry::new(&written.digests),
             uncompressed,
             id: None,
+            format: None,
         }
     }
 }

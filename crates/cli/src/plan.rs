@@ -46,10 +46,12 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     };
     let plan = plan(&spec, &gathered, &work, ui)?;
     let parts: Vec<PartEntry> = plan.parts.iter().map(PartEntry::new).collect();
-    let disk = plan
-        .disk
-        .as_ref()
-        .map(|(planned, file)| (DiskEntry::new(planned), file.as_str()));
+    let disk = plan.disk.as_ref().map(|(planned, file)| {
+        (
+            DiskEntry::new(planned),
+            plan.disk_is_output.then_some(file.as_str()),
+        )
+    });
     if ui.json() {
         let (disk, file) = disk.unzip();
         return ui.print_json(&Report {
@@ -57,8 +59,9 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
             parts,
             layouts: layouts::entries(&gathered),
             disk,
-            disk_file: file,
+            disk_file: file.flatten(),
             disk_estimate: plan.disk_is_bound,
+            contained: plan.contained.iter().map(ContainedEntry::new).collect(),
             bundle: plan.bundle.as_ref().map(BundleEntry::new),
         });
     }
@@ -73,7 +76,10 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
             (true, true) => ["", BOUND],
             (true, false) => ["at most ", BOUND],
         };
-        describe_disk(disk, file, bound, &mut text);
+        describe_disk(disk, *file, bound, &mut text);
+        for contained in &plan.contained {
+            ContainedEntry::new(contained).describe(&mut text);
+        }
         text.push('\n');
     }
     if let Some(bundle) = &plan.bundle {
@@ -96,8 +102,36 @@ struct Report<'a> {
     /// Whether regions are at most as large, and lie at most as far, as the disk says.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     disk_estimate: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    contained: Vec<ContainedEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<BundleEntry<'a>>,
+}
+
+/// The disk in a container, for people and machines.
+#[derive(Serialize)]
+struct ContainedEntry<'a> {
+    output: &'a str,
+    format: &'static str,
+    /// Before the file is compressed; unknown when file systems are only estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+impl<'a> ContainedEntry<'a> {
+    fn new(contained: &'a spec::Contained) -> ContainedEntry<'a> {
+        ContainedEntry {
+            output: &contained.file,
+            format: contained.format.name(),
+            size: contained.image.as_ref().map(|image| image.size()),
+        }
+    }
+
+    fn describe(&self, text: &mut String) {
+        let bytes = self.size.map(|bytes| format!(", {}", size(bytes)));
+        let bytes = bytes.unwrap_or_default();
+        let _ = writeln!(text, "disk → {}: {}{bytes}", self.output, self.format);
+    }
 }
 
 /// The bundle, for people and machines.

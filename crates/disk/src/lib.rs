@@ -195,6 +195,8 @@ pub enum Size {
     Exactly(u64),
     /// As large as its regions and the table's copy need, rounded up to the alignment.
     Fit,
+    /// The same, rounded up to this many bytes, a multiple of the sector size.
+    FitTo(u64),
 }
 
 /// A named part of a disk.
@@ -218,6 +220,8 @@ pub struct Region {
 pub struct Partition {
     /// What it holds.
     pub kind: PartitionType,
+    /// GPT: what the table calls it, which others may be called too; its region's name when not given.
+    pub label: Option<String>,
     /// GPT: its own GUID, derived from the seed (`disk/region/NAME`) when not given.
     pub guid: Option<Uuid>,
     /// What is to be known before it is used. An MBR has only [`Attributes::BOOTABLE`].
@@ -235,6 +239,7 @@ impl Partition {
     pub fn new(kind: PartitionType) -> Partition {
         Partition {
             kind,
+            label: None,
             guid: None,
             attributes: Attributes::of_type(kind),
             number: None,

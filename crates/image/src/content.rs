@@ -160,6 +160,17 @@ impl ReadAt for File {
     }
 }
 
+/// For parts of a file that are contents of their own. Each reading opens the file and looks whether it is the planned one.
+impl ReadAt for HostFile {
+    fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        FileExt::read_exact_at(&self.open().map_err(io::Error::other)?, buffer, start)
+    }
+
+    fn name(&self) -> String {
+        self.path().display().to_string()
+    }
+}
+
 impl ReadAt for Content {
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
         let end = start
@@ -178,9 +189,7 @@ impl ReadAt for Content {
                 buffer.fill(0);
                 Ok(())
             }
-            Content::File(file) => {
-                FileExt::read_exact_at(&file.open().map_err(io::Error::other)?, buffer, start)
-            }
+            Content::File(file) => file.read_exact_at(buffer, start),
             Content::Span {
                 source, start: first, ..
             } => source.read_exact_at(buffer, first + start),

@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 /// relies on it.
 #[derive(Clone, Debug)]
 pub struct Image {
-    size: u64,
-    extents: Vec<Extent>,
+    pub(crate) size: u64,
+    pub(crate) extents: Vec<Extent>,
 }
 
 /// A run of bytes in an image.

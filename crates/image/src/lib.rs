@@ -33,6 +33,7 @@ mod ranges;
 mod regular;
 mod scan;
 mod seed;
+mod slice;
 mod spool;
 mod structure;
 mod tree;

@@ -213,6 +213,20 @@ pub enum Error {
         /// What is wrong.
         source: uboot::extlinux::Error,
     },
+    /// GRUB, on a disk or in a file system.
+    #[error("{part}: {source}")]
+    Grub {
+        /// The part, or `disk.grub`.
+        part: String,
+        /// What is wrong.
+        source: grub::Error,
+    },
+    /// Limine.
+    #[error("disk.limine: {source}")]
+    Limine {
+        /// What is wrong.
+        source: limine::Error,
+    },
     /// The bundle.
     #[error("bundle: {source}")]
     Bundle {
@@ -266,6 +280,14 @@ pub enum Error {
     Device {
         /// What is wrong.
         source: Box<device::Error>,
+    },
+    /// The disk in a container.
+    #[error("{place}: {source}")]
+    Container {
+        /// Which one.
+        place: String,
+        /// What is wrong.
+        source: container::Error,
     },
     /// The disk.
     #[error("disk: {0}")]
@@ -330,12 +352,15 @@ impl Error {
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
+            Error::Grub { source, .. } => source.fault(),
+            Error::Limine { source } => source.fault(),
             Error::Bundle { source } => source.fault(),
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
             Error::Uki { source, .. } => source.fault(),
             Error::Netboot { source } => source.fault(),
+            Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
     }
@@ -352,6 +377,7 @@ impl Error {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
             }
             Error::Nix(error) => error.hint(),
+            Error::Container { source, .. } => source.hint(),
             Error::Disk(error) => error.hint(),
             Error::Squashfs {
                 source: squashfs::Error::Xattr { .. },

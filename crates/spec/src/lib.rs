@@ -14,10 +14,13 @@
 mod amount;
 mod attributes;
 mod beside;
+mod bios;
 mod boot_tree;
 mod bundles;
 mod capabilities;
+mod containers;
 mod devices;
+mod discoverable;
 mod disks;
 mod erofs_part;
 mod error;
@@ -26,6 +29,7 @@ mod expand;
 mod file_systems;
 mod formats;
 mod gather;
+mod grub_menu;
 mod hash_trees;
 mod host;
 mod id;
@@ -44,6 +48,7 @@ mod ukis;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
+pub use containers::Contained;
 pub use error::{Error, Result};
 pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
@@ -52,10 +57,11 @@ pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, t
 pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
-    Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout,
-    Metadata, Netboot, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table,
-    Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
+    Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
+    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
+    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
+    Script, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity,
+    VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -6,9 +6,10 @@ use std::path::Path;
 use image::Sums;
 use transport::{Method, Options};
 
+use crate::containers::PART;
 use crate::error::{Error, Result};
 use crate::schema::{
-    Bundle, Compress, Disk, Effort, FileSystem, Format, Region, Script, Sum, Verity, VeritySignature,
+    Bundle, Compress, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity, VeritySignature,
 };
 use crate::{Gathered, Spec, beside, devices, netboot};
 
@@ -191,6 +192,26 @@ pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
     compressed(file, disk.compress)
 }
 
+/// The output of the disk in a container.
+pub(crate) fn contained(disk: &Disk, output: &Output, gathered: &Gathered) -> String {
+    let format = output.format.format();
+    let file = output.file.clone().unwrap_or_else(|| {
+        let stem = disk.file.as_deref().unwrap_or(&gathered.name);
+        format!(
+            "{}.{}",
+            stem.strip_suffix(".img").unwrap_or(stem),
+            format.ending()
+        )
+    });
+    compressed(file, output.compress)
+}
+
+/// How the file of a container travels; `place` is what errors call it.
+pub(crate) fn contained_transport(spec: &Spec, output: &Output, place: &str) -> Result<Transport> {
+    let transport = Transport::new(place, output.compress, output.compress_level, false)?;
+    Ok(transport.summed(spec, true))
+}
+
 /// The output of a region of the disk, if it has one.
 pub(crate) fn region(disk: &Disk, region: &Region) -> Option<String> {
     let file = region.file.clone();
@@ -255,7 +276,13 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         files.extend(file.map(|file| (file, part.to_string())));
     }
     if let Some(part) = &spec.disk {
-        files.push((disk(part, gathered), "disk".to_string()));
+        if !part.only_outputs {
+            files.push((disk(part, gathered), "disk".to_string()));
+        }
+        for output in &part.output {
+            let format = output.format.format();
+            files.push((contained(part, output, gathered), format!("{PART} ({format})")));
+        }
         for entry in &part.region {
             let file = region(part, entry);
             files.extend(file.map(|file| (file, beside::region_part(&entry.name))));

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
+use crate::containers::{self, Contained};
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, id, netboot, outputs,
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
     root_signatures,
 };
 
@@ -56,8 +58,12 @@ pub struct Plan {
     pub disk: Option<(disk::Planned, String)>,
     /// Whether regions have sizes that are estimates, so that they and what is behind them lie no farther than here.
     pub disk_is_bound: bool,
+    /// Whether the disk itself is an output.
+    pub disk_is_output: bool,
     /// What else comes: with the disk, and for a network.
     pub beside: Vec<Beside>,
+    /// The disk in containers.
+    pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
 }
@@ -217,6 +223,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     outputs::check(spec, gathered)?;
     formats::check_options(spec)?;
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     if let Some(netboot) = &spec.netboot {
@@ -274,6 +281,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
+        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
@@ -286,7 +294,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let mut beside = match (&spec.disk, &disk) {
-        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
+        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
+        _ => Vec::new(),
+    };
+    let contained = match (&spec.disk, &disk) {
+        (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
         _ => Vec::new(),
     };
     if let Some(netboot) = &spec.netboot
@@ -302,7 +314,9 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         parts,
         disk,
         disk_is_bound,
+        disk_is_output: spec.disk.as_ref().is_some_and(|disk| !disk.only_outputs),
         beside,
+        contained,
         bundle,
     })
 }
@@ -333,6 +347,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) starts: BTreeMap<String, u64>,
     /// The ids of file systems that were asked for.
     ids: BTreeMap<String, String>,
+    /// GRUB's core image, made when it is first asked for.
+    pub(crate) grub: OnceLock<grub::Core>,
 }
 
 impl<'a> Planner<'a> {
@@ -345,6 +361,7 @@ impl<'a> Planner<'a> {
             open: Vec::new(),
             starts: BTreeMap::new(),
             ids: BTreeMap::new(),
+            grub: OnceLock::new(),
         }
     }
 
@@ -481,6 +498,10 @@ impl Values for Planner<'_> {
             }
             None => self.gathered.value(key, place),
         }
+    }
+
+    fn search(&self, part: &str, fs: &FileSystem) -> Result<grub::menu::Search> {
+        grub_menu::search(part, fs, &grub_menu::folder(fs.grub.as_ref()), self)
     }
 
     fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {

@@ -75,6 +75,7 @@ pub(super) fn disk_size(options: &Options, room: &Room, placed: &[Placed]) -> Re
     let table = room.front_end + room.tail_size;
     match options.size {
         Size::Fit => needed.checked_next_multiple_of(room.align).ok_or_else(too_far),
+        Size::FitTo(multiple) => needed.checked_next_multiple_of(multiple).ok_or_else(too_far),
         Size::Exactly(size) => match last.filter(|placed| placed.end > size) {
             Some(placed) => Err(Error::BeyondEnd {
                 label: placed.region.name.clone(),

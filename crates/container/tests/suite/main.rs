@@ -1,0 +1,9 @@
+//! Containers, and what others say of them.
+#![expect(clippy::unwrap_used, reason = "functions of tests")]
+
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
+
+mod bad;
+mod disks;
+mod oracles;
