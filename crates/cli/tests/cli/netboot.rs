@@ -107,8 +107,8 @@ fn what_is_refused() {
     error: netboot.store: there is no part "fs.root"
     hint: did you mean fs.rootfs?
     "#);
-    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nat = \"store\""), @"");
-    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"a b\""), @"");
-    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"initrd\""), @"");
-    assert_snapshot!(refused("quiet", "quiet\\nx"), @"");
+    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nat = \"store\""), @r#"error: netboot: "store": must be a path from /, without . and .., of less than 4096 bytes"#);
+    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"a b\""), @r#"error: netboot.kernel-file: "a b": must be a name of letters, digits and ._-+"#);
+    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"initrd\""), @"error: initrd: netboot and netboot both make a file of this name");
+    assert_snapshot!(refused("quiet", "quiet\\nx"), @"error: netboot.cmdline: has more than one line");
 }
