@@ -298,9 +298,14 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
             ipxe,
             kexec,
         } = netboot::files(part);
-        for file in [kernel, initrd, parameters, ipxe, kexec] {
-            files.push((file, netboot::PART.to_string()));
-        }
+        let named = [
+            (kernel, "kernel"),
+            (initrd, "initrd"),
+            (parameters, "kernel-params"),
+            (ipxe, "ipxe"),
+            (kexec, "kexec"),
+        ];
+        files.extend(named.map(|(file, name)| (file, format!("{}.{name}", netboot::PART))));
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);
