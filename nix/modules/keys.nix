@@ -9,6 +9,7 @@
     "efi"
     "fs"
     "name"
+    "netboot"
     "profile"
     "schema"
     "script"

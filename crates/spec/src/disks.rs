@@ -415,6 +415,9 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());
     }
+    if spec.netboot.is_some() && place == "--only" {
+        known.push("netboot".into());
+    }
     if spec.bundle.is_some() && place == "--only" {
         known.push("bundle".into());
     }

@@ -269,6 +269,12 @@ pub enum Error {
         /// What is wrong.
         source: uki::Error,
     },
+    /// An initrd with a store in it.
+    #[error("netboot: {source}")]
+    Netboot {
+        /// What is wrong.
+        source: cpio::Error,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
@@ -353,6 +359,7 @@ impl Error {
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
             Error::Uki { source, .. } => source.fault(),
+            Error::Netboot { source } => source.fault(),
             Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::schema::{
     Bundle, Compress, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity, VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices, ukis};
+use crate::{beside, devices, netboot, ukis, Gathered, Spec};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -293,6 +293,23 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         }
         let list = part.partition_list.clone();
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
+    }
+    if let Some(part) = &spec.netboot {
+        let netboot::Files {
+            kernel,
+            initrd,
+            parameters,
+            ipxe,
+            kexec,
+        } = netboot::files(part);
+        let named = [
+            (kernel, "kernel"),
+            (initrd, "initrd"),
+            (parameters, "kernel-params"),
+            (ipxe, "ipxe"),
+            (kexec, "kexec"),
+        ];
+        files.extend(named.map(|(file, name)| (file, format!("{}.{name}", netboot::PART))));
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);

@@ -16,8 +16,7 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
-    root_signatures, ukis,
+    beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs, root_signatures, ukis, EfiSigner, RootSigner, Spec,
 };
 
 /// How planning works, none of which changes a byte.
@@ -60,7 +59,7 @@ pub struct Plan {
     pub disk_is_bound: bool,
     /// Whether the disk itself is an output.
     pub disk_is_output: bool,
-    /// What else comes with the disk.
+    /// What else comes: with the disk, and for a network.
     pub beside: Vec<Beside>,
     /// The disk in containers.
     pub contained: Vec<Contained>,
@@ -68,10 +67,10 @@ pub struct Plan {
     pub bundle: Option<PlannedBundle>,
 }
 
-/// An output that comes with the disk.
+/// An output that comes with the disk, or for a network.
 #[derive(Clone, Debug)]
 pub struct Beside {
-    /// What is in it: `region.NAME`, or `disk.partition-list`.
+    /// What is in it: `region.NAME`, `disk.partition-list`, or `netboot.NAME`.
     pub part: String,
     /// Its name.
     pub file: String,
@@ -113,6 +112,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
+    }
+    if let Some(netboot) = &spec.netboot {
+        netboot::check(spec, netboot)?;
     }
     if let Some(bundle) = &spec.bundle {
         bundles::check(bundle, &mut planner)?;
@@ -179,7 +181,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         _ => None,
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
-    let beside = match (&spec.disk, &disk) {
+    let mut beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
         _ => Vec::new(),
     };
@@ -187,6 +189,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
         _ => Vec::new(),
     };
+    if let Some(netboot) = &spec.netboot
+        && asked(netboot::PART)
+    {
+        beside.extend(netboot::plan(netboot, &mut planner)?);
+    }
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
@@ -421,6 +428,7 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
     for name in only {
         match name.as_str() {
             "disk" if spec.disk.is_some() => {}
+            netboot::PART if spec.netboot.is_some() => {}
             "bundle" if spec.bundle.is_some() => {}
             name => disks::check_part("--only", name, spec)?,
         }

@@ -15,7 +15,7 @@ use crate::{Spec, outputs};
 /// The most bytes that a signature adds: what a plan without keys shows.
 const SIGNATURE_MOST: u64 = 16 << 10;
 /// What the kernel is told when nothing else is said.
-const USUAL_CMDLINE: &str = "init={toplevel}/init {kernel-params}";
+pub(crate) const USUAL_CMDLINE: &str = "init={toplevel}/init {kernel-params}";
 /// The most bytes of a text.
 const TEXT_MAX: u64 = 64 << 10;
 
@@ -293,12 +293,12 @@ impl Planner<'_> {
         source.map(|source| self.source(source, place)).transpose()
     }
 
-    fn sources(&mut self, sources: &[String], place: &str) -> Result<Vec<Content>> {
+    pub(crate) fn sources(&mut self, sources: &[String], place: &str) -> Result<Vec<Content>> {
         sources.iter().map(|source| self.source(source, place)).collect()
     }
 
     /// The bytes of a source: another part, a file in the closure, or one of the host.
-    fn source(&mut self, source: &str, place: &str) -> Result<Content> {
+    pub(crate) fn source(&mut self, source: &str, place: &str) -> Result<Content> {
         if let Some(key) = whole(source)
             && let Some(content) = Values::part(self, key, place)?
         {

@@ -23,6 +23,7 @@ mod layouts;
 mod limits;
 mod look;
 mod names;
+mod netboot;
 mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;

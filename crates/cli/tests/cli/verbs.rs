@@ -114,6 +114,10 @@ fn help() {
       check        Check all that can be checked of an image, part by part
       diff         Compare two images, outputs or specifications: options, files, store paths, and what
                    an update costs
+      serve        Serve what a specification describes, or an image, to programs that speak NBD, and
+                   write nothing
+      run          Boot what a specification describes, or an image, in QEMU, from the bytes that would
+                   be written
       cache        Look into the cache of compressed segments, and keep it small and sound
       segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell

@@ -6,6 +6,7 @@ mod closure;
 mod device;
 mod disk;
 mod grub;
+mod netboot;
 mod output;
 mod tree;
 mod uki;
@@ -20,6 +21,7 @@ pub use device::{
 };
 pub use disk::{Disk, Region, Table};
 pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
+pub use netboot::Netboot;
 pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
 pub use uki::{Efi, EfiSign, SecureBoot, SecureBootKey, Uki, UkiMeasure, UkiName, UkiProfile};
@@ -72,6 +74,8 @@ pub struct Spec {
     pub bundle: Option<Bundle>,
     /// What a device has to know of its slots.
     pub device: Option<Device>,
+    /// What boots over a network.
+    pub netboot: Option<Netboot>,
 }
 
 /// How hard file systems are compressed.
