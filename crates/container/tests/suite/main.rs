@@ -7,3 +7,4 @@ mod oracle;
 mod bad;
 mod disks;
 mod oracles;
+mod same;
