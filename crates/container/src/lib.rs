@@ -23,6 +23,7 @@ mod gce;
 mod map;
 mod ova;
 mod qcow2;
+pub mod read;
 mod simg;
 mod tar;
 mod vdi;

