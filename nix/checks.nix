@@ -33,6 +33,13 @@ in
     registration = "/nix-path-registration";
   };
 
+  erofs = images.mkErofs {
+    name = "check-erofs";
+    inherit closure;
+    compression = "lz4";
+    symlinks."/init" = "{toplevel}/bin/true";
+  };
+
   fat = images.mkFat {
     name = "check-fat";
     label = "CHECK";

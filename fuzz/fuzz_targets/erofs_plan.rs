@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arbitrary::Unstructured;
 use erofs::read::FileSystem;
-use erofs::{Compression, Options, Planned, Work};
+use erofs::{Compression, Looking, Options, Planned, Work};
 use fuzz::trees::{self, Flavour};
 use image::{Content, Fault, Kind, Seed, Silent, Spool, Tree};
 use libfuzzer_sys::fuzz_target;
@@ -33,6 +33,18 @@ fn run(u: &mut Unstructured) -> arbitrary::Result<()> {
     };
     let size = planned.image.size();
     assert!(size.is_multiple_of(4096));
+    let looking = Looking {
+        threads,
+        digests: &[],
+        progress: &Silent,
+    };
+    let outlook = erofs::outlook(&tree, &options, &looking).expect("what can be planned has an outlook");
+    let is_right = if outlook.is_bound {
+        outlook.size >= size
+    } else {
+        outlook.size == size
+    };
+    assert!(is_right, "{outlook:?} is not {size}");
     if threads > 1 {
         let serial = plan(&tree, &options, 1).expect("one thread is enough");
         let bytes = |planned: &Planned| Content::from(planned.image.clone()).to_vec().expect("an image");

@@ -24,6 +24,8 @@ fuzz_target!(|data: &[u8]| {
     let Ok(tree) = tree else { return };
     let read = fuzz::read_files(&tree);
     assert!(!is_right || read.is_ok(), "{read:?}");
+    let structures = file_system.structures();
+    assert!(!is_right || structures.is_ok(), "{structures:?}");
     let listed = file_system.list(b"/").expect("a good tree has a good root");
     let listed = listed.expect("the root is a directory");
     let names = listed.iter().map(|entry| &*entry.name);

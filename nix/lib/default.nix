@@ -17,7 +17,7 @@
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
-#   segments    compressed segments that mkSegments has made, or true for those of each squashfs and btrfs of the closure
+#   segments    compressed segments that mkSegments has made, or true for those of each squashfs, btrfs and erofs of the closure
 #   nativeBuildInputs, passthru, meta    as everywhere
 {
   pkgs,
@@ -74,6 +74,7 @@ let
     fat = "vfat";
     ext4 = "ext4";
     btrfs = "btrfs";
+    erofs = "erofs";
   };
 
   # What Kiln calls the output of a file system.
@@ -122,12 +123,12 @@ let
           # Its segments hold equal files once, and others are not made here.
           shares = fs.deduplicate or true;
         in
-        lib.optionals (builtins.elem fs.format [ "squashfs" "btrfs" ] && packs && kind != "none" && shares) (
+        lib.optionals (builtins.elem fs.format [ "squashfs" "btrfs" "erofs" ] && packs && kind != "none" && shares) (
           if roots == [ ] then
             throw "${name}: segments = true needs closure = [ … ], a list of packages"
           else
             mkSegments (
-              lib.filterAttrs (key: _: builtins.elem key [ "format" "compression" "level" "block-size" ]) fs
+              lib.filterAttrs (key: _: builtins.elem key [ "format" "compression" "level" "block-size" "cluster-size" ]) fs
               // lib.optionalAttrs (args ? profile) { inherit (args) profile; }
               // {
                 closure = roots;
@@ -175,7 +176,7 @@ let
       // args.passthru or { };
     };
 
-  # Segments of a squashfs or a btrfs of `closure`, each in a derivation of its own, so that images which share store paths share
+  # Segments of a squashfs, a btrfs or an erofs of `closure`, each in a derivation of its own, so that images which share store paths share
   # the work. Images take them from `segments`. Which there are is imported from mkSegmentList.
   inherit (import ./segments.nix { inherit buildPkgs kiln; }) mkSegmentList mkSegments;
 
@@ -256,7 +257,7 @@ let
       name = args.name or "root";
       bad =
         problem:
-        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkBtrfs, mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
+        throw "mkTree: ${name}: ${problem}, which the store does not keep: mkBtrfs, mkErofs, mkExt4Fs and mkSquashfs do, and so does `kiln tree`";
       plain = [
         "0444"
         "0555"
@@ -380,6 +381,7 @@ in
     mkTree
     ;
   mkBtrfs = mkFileSystem "btrfs";
+  mkErofs = mkFileSystem "erofs";
   mkExt4Fs = mkFileSystem "ext4";
   mkFat = mkFileSystem "fat";
   mkSquashfs = mkFileSystem "squashfs";

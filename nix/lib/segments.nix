@@ -37,12 +37,14 @@ let
   mkSegmentList =
     {
       closure,
-      # "squashfs" or "btrfs".
+      # "squashfs", "btrfs" or "erofs".
       format ? "squashfs",
       # A squashfs's.
       block-size ? if format == "squashfs" then "1MiB" else null,
+      # An erofs's.
+      cluster-size ? null,
     }:
-    run "segments.json" closure (kind format ++ option "block-size" block-size) {
+    run "segments.json" closure (kind format ++ option "block-size" block-size ++ option "cluster-size" cluster-size) {
       preferLocalBuild = true;
       buildCommand = ''kiln segments list --json --closure "$closure" "''${words[@]}" > "$out"'';
     };
@@ -51,12 +53,14 @@ let
     {
       # The store paths whose closure is packed.
       closure,
-      # The file system that it is packed into: "squashfs" or "btrfs".
+      # The file system that it is packed into: "squashfs", "btrfs" or "erofs".
       format ? "squashfs",
       # How that is compressed: keys of [fs.NAME].
       compression ? "zstd",
       level ? null,
       block-size ? if format == "squashfs" then "1MiB" else null,
+      # An erofs's.
+      cluster-size ? null,
       # The specification's: "dev" or "release".
       profile ? null,
       # One derivation for all of them, so that nothing is imported from a derivation.
@@ -72,6 +76,7 @@ let
             ++ option "compression" compression
             ++ option "level" level
             ++ option "block-size" block-size
+            ++ option "cluster-size" cluster-size
             ++ option "profile" profile
           )
           {
@@ -81,7 +86,7 @@ let
             buildCommand = ''kiln segments make --closure "$closure" --out "$out" "''${words[@]}" 2>&1 | cat'';
           };
 
-      list = mkSegmentList { inherit closure format block-size; };
+      list = mkSegmentList { inherit closure format block-size cluster-size; };
       listed = builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.readFile list));
 
       # A store path that is here, as a string that depends on it.

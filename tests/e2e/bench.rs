@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::demo::{is_made, kiln_program, workspace};
 use crate::tools::{installed, run, tool};
 
-const COMPARISONS: [&str; 12] = [
-    "squashfs", "rebuild", "parts", "ext4", "btrfs", "reflink", "fat", "bundle", "disk", "fetch", "many",
-    "large",
+const COMPARISONS: [&str; 13] = [
+    "squashfs", "rebuild", "parts", "ext4", "btrfs", "erofs", "reflink", "fat", "bundle", "disk", "fetch",
+    "many", "large",
 ];
 
 #[test]
@@ -20,6 +20,7 @@ fn every_comparison_works_and_finds_equal_results() {
         "gensquashfs",
         "mke2fs",
         "mkfs.btrfs",
+        "mkfs.erofs-newer",
         "fakeroot",
         "faketime",
         "mkfs.vfat",

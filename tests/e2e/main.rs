@@ -16,6 +16,8 @@ mod btrfs_closures;
 mod btrfs_guest;
 mod caches;
 mod demo;
+mod erofs;
+mod erofs_reads;
 mod ext4;
 mod forged;
 mod guide_lines;

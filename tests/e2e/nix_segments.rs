@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::nix_world::{World, world};
-use crate::tools::sha256;
+use crate::tools::{installed, run, sha256, tool};
 
 /// How often something was compressed, as the logs of builds say.
 fn compressions(log: &str) -> usize {
@@ -82,4 +82,23 @@ fn segments_change_no_byte_of_a_btrfs() {
     let (together, of_together) = built(&world, &["btrfs-segments.together"]);
     assert!((1..=2).contains(&of_together), "{of_together}");
     assert_eq!([&btrfs(&apart[0]), &btrfs(&together[0])], [&wanted, &wanted]);
+}
+
+/// mkErofs with segments of its own, with those of one derivation, and without any.
+#[test]
+fn segments_change_no_byte_of_an_erofs() {
+    let Some(world) = world() else { return };
+    let erofs = |folder: &Path| sha256(&folder.join("store.erofs"));
+    let (without, _) = built(&world, &["erofs-segments.without"]);
+    let image = without[0].join("store.erofs");
+    if installed(&["fsck.erofs-newer"]) {
+        run(tool("fsck.erofs-newer").arg(&image));
+    }
+    let wanted = erofs(&without[0]);
+    let (apart, of_apart) = built(&world, &["erofs-segments.apart"]);
+    let segments = world.evaluated("builtins.length t.erofs-segments.apart.segments");
+    assert_eq!(of_apart, usize::try_from(segments.as_u64().unwrap()).unwrap());
+    let (together, of_together) = built(&world, &["erofs-segments.together"]);
+    assert_eq!(of_together, 1);
+    assert_eq!([&erofs(&apart[0]), &erofs(&together[0])], [&wanted, &wanted]);
 }

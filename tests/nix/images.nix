@@ -252,6 +252,41 @@ in
       );
     };
 
+  # The same for an erofs.
+  erofs-segments =
+    let
+      keys = {
+        compression = "lz4hc";
+        level = 3;
+        cluster-size = "64KiB";
+      };
+      store =
+        segments:
+        images.mkErofs (
+          keys
+          // {
+            name = "store";
+            closure = whole;
+            label = "nix-store";
+            inherit segments;
+          }
+        );
+    in
+    {
+      without = store false;
+      apart = store true;
+      together = store (
+        images.mkSegments (
+          keys
+          // {
+            closure = whole;
+            format = "erofs";
+            whole = true;
+          }
+        )
+      );
+    };
+
   # Images for a machine of another architecture.
   builders = import ./builders.nix { inherit pkgs; };
 

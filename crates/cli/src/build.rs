@@ -11,6 +11,7 @@ use transport::Method;
 use crate::access::access;
 use crate::args::build::{Build, Paths};
 use crate::beside::Beside;
+use crate::efi::{self, Programs};
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
@@ -18,6 +19,7 @@ use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
+use crate::roots::{self, Roots};
 use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
@@ -41,6 +43,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let out = folder::claim(out)?;
     // Whoever cannot sign learns it before the work.
     let signing = Signing::read(&spec, args, folder, ui)?;
+    let roots = Roots::read(&spec, args, folder, ui)?;
+    let programs = Programs::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,
@@ -48,6 +52,8 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         folder,
         out,
         signing: &signing,
+        roots: &roots,
+        programs: &programs,
         threads,
         ui,
     };
@@ -64,6 +70,8 @@ struct Job<'a> {
     folder: &'a Path,
     out: Folder,
     signing: &'a Signing,
+    roots: &'a Roots,
+    programs: &'a Programs,
     threads: usize,
     ui: &'a Ui,
 }
@@ -88,9 +96,13 @@ impl Job<'_> {
                 near: &near,
                 shared: places.shared(),
             }),
+            roots: Some(self.roots),
+            efi: Some(self.programs),
             only: &self.args.only,
         };
         let plan = plan(spec, &gathered, &work, ui)?;
+        roots::warn(&plan, ui);
+        efi::warn(&plan, ui);
         // Sign: the bundle's manifest.
         let bundle = self.signing.sign(&plan)?;
         // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
@@ -159,6 +171,14 @@ impl Output<'_> {
     }
 }
 
+/// PCR 11 of an image with one profile and one device tree.
+fn first_pcr(profiles: &[uki::Profile]) -> Option<String> {
+    match profiles {
+        [only] => only.pcr11.first().map(|value| hex(value)),
+        _ => None,
+    }
+}
+
 /// All files of a plan.
 fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
     let mut outputs = Vec::new();
@@ -167,11 +187,15 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             Detail::Fat { volume_id, .. } => {
                 Some(format!("{:04X}-{:04X}", volume_id >> 16, volume_id & 0xffff))
             }
-            Detail::Ext4 { uuid, .. } | Detail::Btrfs { uuid, .. } | Detail::Swap { uuid } => {
-                Some(uuid.to_string())
+            Detail::Ext4 { uuid, .. }
+            | Detail::Btrfs { uuid, .. }
+            | Detail::Erofs { uuid, .. }
+            | Detail::Swap { uuid } => Some(uuid.to_string()),
+            Detail::Verity { root, .. } | Detail::RootSignature { root, .. } => {
+                root.as_ref().map(|root| hex(root))
             }
-            Detail::Verity { root, .. } => root.as_ref().map(|root| hex(root)),
-            Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } => None,
+            Detail::Uki { profiles, .. } => first_pcr(profiles),
+            Detail::Squashfs { .. } | Detail::Device | Detail::Script { .. } | Detail::Efi { .. } => None,
         };
         for (file, content) in &part.files {
             outputs.push(Output {

@@ -53,6 +53,8 @@ fn open(folder: &CacheFolder, limit: u64) -> Result<Opened, Failure> {
 fn check_segment(found: &Found) -> Result<(), String> {
     if btrfs::is_segment(found) {
         btrfs::check_segment(found)
+    } else if erofs::is_segment(found) {
+        erofs::check_segment(found)
     } else {
         squashfs::check_segment(found)
     }

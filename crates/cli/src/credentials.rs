@@ -57,6 +57,26 @@ pub(crate) fn credentials(
     folder: &Path,
     ui: &Ui,
 ) -> Result<Credentials, Failure> {
+    let (identity, signer) = who_signs("the bundle", args, said, folder, ui)?;
+    let time = match said_time(args.signing_time.as_deref(), ("bundle.sign.time", said.time))? {
+        Some(time) => time,
+        None => first_time(&identity, ui),
+    };
+    Ok(Credentials {
+        identity,
+        signer,
+        time,
+    })
+}
+
+/// Who signs `what`, by the options and, where they are silent, the specification.
+pub(crate) fn who_signs(
+    what: &str,
+    args: &args::Credentials,
+    said: &spec::Signing,
+    folder: &Path,
+    ui: &Ui,
+) -> Result<(Identity, Box<dyn Signer>), Failure> {
     let from_spec = |path: &PathBuf| folder.join(path);
     let certificate = args
         .certificate
@@ -64,7 +84,7 @@ pub(crate) fn credentials(
         .or_else(|| said.certificate.as_ref().map(from_spec));
     let Some(certificate) = certificate else {
         let hint = "give --certificate and --key, or --unsigned to sign it elsewhere";
-        return Err(Failure::usage("nobody signs the bundle: there is no certificate").hint(hint));
+        return Err(Failure::usage(format!("nobody signs {what}: there is no certificate")).hint(hint));
     };
     let mut certificates = certificates(&certificate)?.into_iter();
     let Some(signer) = certificates.next() else {
@@ -102,18 +122,14 @@ pub(crate) fn credentials(
         }
         (None, None) => {
             let hint = "give --key, --signer-cmd for a key that lives elsewhere, or --unsigned";
-            return Err(Failure::usage("nobody signs the bundle: there is no key").hint(hint));
+            return Err(Failure::usage(format!("nobody signs {what}: there is no key")).hint(hint));
         }
     };
-    let time = signing_time(args.signing_time.as_deref(), said.time, &identity, ui)?;
-    Ok(Credentials {
-        identity,
-        signer,
-        time,
-    })
+    Ok((identity, signer))
 }
 
-fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
+/// The key in a file.
+pub(crate) fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure> {
     let text = read(path)?;
     let passphrase = passphrase.map(read).transpose()?;
     let lines = passphrase.as_ref().map(|text| text.split(|byte| *byte == b'\n'));
@@ -162,43 +178,50 @@ fn at(path: &Path, error: signature::Error) -> Failure {
     Failure::from(error).at(path)
 }
 
-/// The time that a signature shows. It is part of the bundle's bytes, so no clock decides it: where nobody says one, it is
-/// the first at which all certificates that are in the signature are valid.
-fn signing_time(
+/// The time of signing that somebody says: an option, the key at `place`, or the environment.
+pub(crate) fn said_time(
     given: Option<&str>,
-    said: Option<u64>,
-    identity: &Identity,
-    ui: &Ui,
-) -> Result<Time, Failure> {
+    (place, said): (&str, Option<u64>),
+) -> Result<Option<Time>, Failure> {
     if let Some(text) = given {
-        return time("--signing-time", text);
+        return time("--signing-time", text).map(Some);
     }
     if let Some(seconds) = said {
-        return seconds_time("bundle.sign.time", seconds);
+        return seconds_time(place, seconds).map(Some);
     }
     #[expect(
         clippy::disallowed_methods,
         reason = "the usual way to say which time a build has"
     )]
     let epoch = std::env::var("SOURCE_DATE_EPOCH");
-    if let Ok(epoch) = epoch {
-        return time("SOURCE_DATE_EPOCH", &epoch);
-    }
-    let others = identity.intermediates.iter();
-    let latest = others.fold(&identity.certificate, |latest, other| {
+    epoch
+        .ok()
+        .map(|epoch| time("SOURCE_DATE_EPOCH", &epoch))
+        .transpose()
+}
+
+/// The certificate that becomes valid last.
+pub(crate) fn latest<'a>(first: &'a Certificate, others: &'a [Certificate]) -> &'a Certificate {
+    others.iter().fold(first, |latest, other| {
         if other.not_before() > latest.not_before() {
             other
         } else {
             latest
         }
-    });
+    })
+}
+
+/// The time that a signature shows where nobody says one. It is part of the bundle's bytes, so no clock decides it: it is
+/// the first at which all certificates that are in the signature are valid.
+fn first_time(identity: &Identity, ui: &Ui) -> Time {
+    let latest = latest(&identity.certificate, &identity.intermediates);
     let time = latest.not_before();
     ui.warn(&format!(
         "the bundle is signed as of {time}, when the certificate of {} becomes valid: no signing time was given \
          (--signing-time, bundle.sign.time or $SOURCE_DATE_EPOCH)",
         latest.subject()
     ));
-    Ok(time)
+    time
 }
 
 fn time(place: &str, text: &str) -> Result<Time, Failure> {

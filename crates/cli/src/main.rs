@@ -9,6 +9,8 @@ mod cache;
 mod credentials;
 mod described;
 mod diff;
+mod disk_map;
+mod efi;
 mod environment;
 mod failure;
 mod folder;
@@ -22,6 +24,7 @@ mod outputs;
 mod places;
 mod plan;
 mod reuse;
+mod roots;
 mod segments;
 mod signing;
 mod steps;
@@ -70,6 +73,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Squashfs(command) => one::squashfs(command, jobs, ui),
         Command::Ext4(command) => one::ext4(command, jobs, ui),
         Command::Btrfs(command) => one::btrfs(command, jobs, ui),
+        Command::Erofs(command) => one::erofs(command, jobs, ui),
         Command::Fat(command) => one::fat(command, jobs, ui),
         Command::Script(command) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),

@@ -1,11 +1,13 @@
 //! The manifest: what was made, for machines.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use image::{Digests, Written};
 use serde::Serialize;
 use spec::{Detail, Gathered, Hashes};
 
+use crate::efi::{self, ProfileEntry};
 use crate::layouts::{self, LayoutEntry};
 use crate::reuse::{Place, SCHEMA, SegmentEntry, SegmentsEntry};
 use crate::ui::{hex, size};
@@ -22,6 +24,9 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<SegmentsEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) disk: Option<DiskEntry>,
+    /// What PCR 11 will be, by the names of unified kernel images.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) uki: BTreeMap<String, Vec<ProfileEntry>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) toplevel: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -170,6 +175,7 @@ impl Manifest {
             segments: segments(spec, plan, &files),
             files,
             disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
+            uki: ukis(plan),
             toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
             layouts: layouts::entries(gathered),
             closure_check: (has_paths && gathered.hashes != Hashes::Compared).then_some("sizes"),
@@ -178,11 +184,23 @@ impl Manifest {
     }
 }
 
+/// What a TPM will hold, by the names of unified kernel images.
+fn ukis(plan: &spec::Plan) -> BTreeMap<String, Vec<ProfileEntry>> {
+    let profiles = plan.parts.iter().filter_map(|part| match &part.detail {
+        Detail::Uki { profiles, .. } => Some((part.name.clone(), efi::profiles(profiles))),
+        _ => None,
+    });
+    profiles.collect()
+}
+
 /// What `--reuse` needs to know of all file systems with segments.
 fn segments(spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<SegmentsEntry> {
     let mut entries = Vec::new();
     for part in &plan.parts {
-        let (Detail::Squashfs { segments, .. } | Detail::Btrfs { segments, .. }) = &part.detail else {
+        let (Detail::Squashfs { segments, .. }
+        | Detail::Btrfs { segments, .. }
+        | Detail::Erofs { segments, .. }) = &part.detail
+        else {
             continue;
         };
         let places = places(&part.name, spec, plan, files);

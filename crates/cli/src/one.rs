@@ -1,4 +1,4 @@
-//! `kiln squashfs`, `kiln ext4`, `kiln btrfs`, `kiln fat`, `kiln script`: one part without a specification.
+//! `kiln squashfs`, `kiln ext4`, `kiln btrfs`, `kiln erofs`, `kiln fat`, `kiln script`: one part without a specification.
 //!
 //! Each makes a specification of one part out of its arguments, so that there is one way to make a part.
 
@@ -11,6 +11,7 @@ use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, 
 use crate::access::access;
 use crate::args::blocks::Effort;
 use crate::args::btrfs::Btrfs;
+use crate::args::erofs::Erofs;
 use crate::args::one::{Ext4, Fat, Script, Squashfs};
 use crate::args::source::{self, Fetch, Source};
 use crate::failure::Failure;
@@ -111,6 +112,41 @@ pub(crate) fn btrfs(args: &Btrfs, threads: usize, ui: &Ui) -> Result<(), Failure
         ..args.source.lower()
     };
     let mut spec = args.source.spec(fs, args.label.as_deref());
+    args.output.sums.apply(&mut spec);
+    let caching = places::written(&args.caching);
+    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
+    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
+    let one = One {
+        spec: &spec,
+        part: "fs.image",
+        out: &args.output.out,
+        rehash: args.source.gathering.rehash(),
+        segments: args.segments.as_deref(),
+        places: Some(&places),
+        fetch: Some(&args.source.gathering.fetch),
+    };
+    let made = make(&one, threads, ui);
+    places.close(ui);
+    made
+}
+
+pub(crate) fn erofs(args: &Erofs, threads: usize, ui: &Ui) -> Result<(), Failure> {
+    let fs = FileSystem {
+        format: Format::Erofs,
+        registration: args.registration.clone().filter(|_| args.source.has_store()),
+        database: args.database,
+        label: args.label.clone(),
+        uuid: args.uuid.clone(),
+        compression: Some(args.compression.lower()),
+        level: args.level,
+        cluster_size: args.cluster_size,
+        max_size: args.max_size,
+        compress: args.output.compress(),
+        compress_level: args.output.compress_level,
+        ..args.source.lower()
+    };
+    let mut spec = args.source.spec(fs, args.label.as_deref());
+    spec.profile = args.profile.map(Effort::lower);
     args.output.sums.apply(&mut spec);
     let caching = places::written(&args.caching);
     inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
@@ -237,6 +273,8 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
             near: &near,
             shared: places.shared(),
         }),
+        roots: None,
+        efi: None,
         only: &[part.to_string()],
     };
     let plan = plan(spec, &gathered, &work, ui).map_err(unnamed)?;
@@ -269,7 +307,12 @@ fn describe(file: &Path, out: &Path, detail: &Detail, ui: &Ui) -> Result<image::
     let (part, segments) = match detail {
         Detail::Squashfs { segments, .. } => ("squashfs", segments),
         Detail::Btrfs { segments, .. } => ("btrfs", segments),
-        _ => return Err(Failure::usage("only a squashfs and a btrfs have segments")),
+        Detail::Erofs { segments, .. } => ("erofs", segments),
+        _ => {
+            return Err(Failure::usage(
+                "only a squashfs, a btrfs and an erofs have segments",
+            ));
+        }
     };
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let place = Place {

@@ -10,6 +10,8 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::build::Plan;
+use crate::disk_map::{BOUND, describe_disk};
+use crate::efi::UkiEntry;
 use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::logins::warn_of_passwords;
@@ -38,6 +40,8 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         threads,
         progress: ui,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &work, ui)?;
@@ -232,6 +236,13 @@ enum DetailEntry {
         #[serde(flatten, skip_serializing_if = "Option::is_none")]
         usage: Option<BtrfsUsage>,
     },
+    Erofs {
+        uuid: String,
+        content_len: u64,
+        entries: u64,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        largest: Vec<Large>,
+    },
     Swap {
         uuid: String,
     },
@@ -239,6 +250,15 @@ enum DetailEntry {
         data: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         root_hash: Option<String>,
+    },
+    VeritySignature {
+        tree: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        root_hash: Option<String>,
+    },
+    Uki(UkiEntry),
+    Efi {
+        signed: bool,
     },
     Device,
     Script {
@@ -327,6 +347,18 @@ impl PartEntry {
                 uuid: uuid.to_string(),
                 usage: usage.as_ref().map(BtrfsUsage::new),
             },
+            Detail::Erofs {
+                content_len,
+                entries,
+                largest,
+                uuid,
+                ..
+            } => DetailEntry::Erofs {
+                uuid: uuid.to_string(),
+                content_len: *content_len,
+                entries: *entries,
+                largest: largest.iter().map(Large::new).collect(),
+            },
             Detail::Swap { uuid } => DetailEntry::Swap {
                 uuid: uuid.to_string(),
             },
@@ -334,6 +366,12 @@ impl PartEntry {
                 data: data.clone(),
                 root_hash: root.as_ref().map(|root| hex(root)),
             },
+            Detail::RootSignature { tree, root, .. } => DetailEntry::VeritySignature {
+                tree: tree.clone(),
+                root_hash: root.as_ref().map(|root| hex(root)),
+            },
+            Detail::Uki { .. } => UkiEntry::new(&part.detail).map_or(DetailEntry::Device, DetailEntry::Uki),
+            Detail::Efi { signed, .. } => DetailEntry::Efi { signed: *signed },
             Detail::Device => DetailEntry::Device,
             Detail::Script { arch } => DetailEntry::Script { arch },
         };
@@ -361,6 +399,16 @@ impl PartEntry {
         Ok(())
     }
 
+    fn describe_program(&self, files: &str, text: &mut String) -> std::fmt::Result {
+        let most = if self.estimate { "at most " } else { "" };
+        let head = format!("{} → {files}", self.part);
+        let bytes = format!("{most}{}", size(self.size));
+        match &self.detail {
+            DetailEntry::Uki(uki) => uki.describe(&head, &bytes, text),
+            _ => writeln!(text, "{head}: program that firmware starts, {bytes}"),
+        }
+    }
+
     fn describe(&self, text: &mut String) {
         let (bytes, files) = (size(self.size), self.outputs.join(", "));
         let _ = match &self.detail {
@@ -368,7 +416,17 @@ impl PartEntry {
                 content_len,
                 entries,
                 largest,
+            }
+            | DetailEntry::Erofs {
+                content_len,
+                entries,
+                largest,
+                ..
             } => {
+                let format = match self.detail {
+                    DetailEntry::Erofs { .. } => "erofs",
+                    _ => "squashfs",
+                };
                 let content = size(*content_len);
                 let bytes = if self.estimate {
                     format!("at most {bytes} (before compression)")
@@ -377,7 +435,7 @@ impl PartEntry {
                 };
                 let _ = writeln!(
                     text,
-                    "{} → {files}: squashfs, {bytes}; {entries} entries, {content}",
+                    "{} → {files}: {format}, {bytes}; {entries} entries, {content}",
                     self.part
                 );
                 self.describe_largest(largest, text)
@@ -449,49 +507,18 @@ impl PartEntry {
                     self.part
                 )
             }
+            DetailEntry::VeritySignature { tree, .. } => writeln!(
+                text,
+                "{} → {files}: signature of the root hash of {tree}, {bytes}",
+                self.part
+            ),
             DetailEntry::Swap { .. } => writeln!(text, "{} → {files}: swap, {bytes}", self.part),
+            DetailEntry::Uki(_) | DetailEntry::Efi { .. } => self.describe_program(&files, text),
             DetailEntry::Device => writeln!(text, "{} → {files}: for the device, {bytes}", self.part),
             DetailEntry::Script { arch } => {
                 writeln!(text, "{} → {files}: boot script for {arch}, {bytes}", self.part)
             }
         };
         text.push('\n');
-    }
-}
-
-/// What is said of regions whose sizes follow from estimates.
-const BOUND: &str = "; no region is larger, or lies farther";
-
-/// `bound` is what stands before its size, and what is said of the regions.
-fn describe_disk(disk: &DiskEntry, file: Option<&str>, bound: [&str; 2], text: &mut String) {
-    let [most, bound] = bound;
-    let end = disk.regions.last().map_or(0, |region| region.end);
-    let sectors = disk.sector_size;
-    let file = file.map(|file| format!(" → {file}")).unwrap_or_default();
-    let _ = writeln!(
-        text,
-        "disk{file}: {most}{}, {sectors}-byte sectors{bound}",
-        size(end)
-    );
-    let _ = writeln!(
-        text,
-        "  {:>12} {:>12} {:>11} {:>11} {:>11}  region",
-        "first sector", "sectors", "size", "content", "slack"
-    );
-    for region in &disk.regions {
-        let optional = |bytes: Option<u64>| bytes.map(size).unwrap_or_default();
-        let first = region.start.div_ceil(sectors);
-        let entry = region.partition.map(|entry| format!(", {entry}"));
-        let _ = writeln!(
-            text,
-            "  {:>12} {:>12} {:>11} {:>11} {:>11}  {}{}",
-            first,
-            region.end.div_ceil(sectors) - first,
-            size(region.size()),
-            optional(region.content_len),
-            optional(region.slack()),
-            region.label(),
-            entry.unwrap_or_default()
-        );
     }
 }

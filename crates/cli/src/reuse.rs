@@ -143,7 +143,7 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
     let shown = path.display();
     Err(Failure::input(format!("{shown}: nothing beside it says which segments are in it")).hint(format!(
         "beside it, there has to be the manifest of its build, NAME{MANIFEST_ENDING}, or {shown}{ENDING}, which `kiln \
-         squashfs` and `kiln btrfs` write with --segments; compressed outputs cannot be reused"
+         squashfs`, `kiln btrfs` and `kiln erofs` write with --segments; compressed outputs cannot be reused"
     )))
 }
 

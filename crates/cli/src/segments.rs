@@ -123,16 +123,30 @@ fn failure(error: spec::Error) -> Failure {
 impl Kind {
     /// As a specification has it.
     fn lower(&self) -> Result<FileSystem, Failure> {
-        let (format, block_size) = match (self.format, self.block_size) {
-            (Format::Squashfs, size) => (spec::Format::Squashfs, size),
-            (Format::Btrfs, None) => (spec::Format::Btrfs, None),
-            (Format::Btrfs, Some(_)) => {
+        let format = match (self.format, self.block_size, self.cluster_size) {
+            (Format::Squashfs, _, None) => spec::Format::Squashfs,
+            (Format::Btrfs, None, None) => spec::Format::Btrfs,
+            (Format::Erofs, None, _) => spec::Format::Erofs,
+            (Format::Btrfs, ..) => {
                 return Err(Failure::usage("--block-size: the blocks of a btrfs have 128KiB"));
+            }
+            (Format::Squashfs, ..) => {
+                return Err(Failure::usage(
+                    "--cluster-size: a squashfs has blocks: --block-size",
+                ));
+            }
+            (Format::Erofs, ..) => {
+                return Err(Failure::usage(
+                    "--block-size: an erofs has clusters: --cluster-size",
+                ));
             }
         };
         Ok(FileSystem {
             format,
-            block_size,
+            block_size: self.block_size,
+            cluster_size: self.cluster_size,
+            // Which segments there are does not depend on the compressor, if there is one.
+            compression: (format == spec::Format::Erofs).then_some(spec::Compressor::Zstd),
             ..FileSystem::default()
         })
     }

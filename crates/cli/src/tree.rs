@@ -34,6 +34,8 @@ pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Fail
         threads,
         progress: ui,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let tree = spec::tree(&spec, &gathered, &part, &work)?;

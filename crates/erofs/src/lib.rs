@@ -38,6 +38,7 @@ mod error;
 mod format;
 mod plan;
 pub mod read;
+mod segment;
 
 use std::collections::BTreeSet;
 
@@ -45,7 +46,10 @@ use image::NodeId;
 use uuid::Uuid;
 
 pub use error::Error;
-pub use plan::{Planned, Reuse, UnitUsage, Work, plan};
+pub use plan::{
+    Looking, Outlook, Planned, Reuse, UnitUsage, Work, check_tree, make_segments, outlines, outlook, plan,
+};
+pub use segment::{check_segment, is_segment};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

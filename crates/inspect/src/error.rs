@@ -91,6 +91,9 @@ pub enum Error {
     /// A partition table.
     #[error("partition table: {0}")]
     Disk(#[from] disk::Error),
+    /// A container.
+    #[error(transparent)]
+    Container(#[from] container::Error),
     /// A squashfs.
     #[error("squashfs: {0}")]
     Squashfs(#[from] squashfs::Error),
@@ -100,6 +103,9 @@ pub enum Error {
     /// A FAT.
     #[error("FAT: {0}")]
     Fat(#[from] fat::Error),
+    /// An erofs.
+    #[error("erofs: {0}")]
+    Erofs(#[from] erofs::Error),
     /// A btrfs.
     #[error("btrfs: {0}")]
     Btrfs(#[from] btrfs::Error),
@@ -164,10 +170,12 @@ impl Error {
             Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
             Error::Disk(error) => of_reading(error.fault()),
+            Error::Container(error) => of_reading(error.fault()),
             Error::Squashfs(error) => of_reading(error.fault()),
             Error::Ext4(error) => of_reading(error.fault()),
             Error::Fat(error) => of_reading(error.fault()),
             Error::Btrfs(error) => of_reading(error.fault()),
+            Error::Erofs(error) => of_reading(error.fault()),
             Error::Bundle(error) => error.fault_of_reading(),
             Error::Verity(error) => of_reading(error.fault()),
             Error::Swap(error) => of_reading(error.fault()),

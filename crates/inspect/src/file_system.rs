@@ -20,6 +20,8 @@ pub enum FileSystem {
     Fat(fat::read::FileSystem),
     /// A btrfs.
     Btrfs(btrfs::read::FileSystem),
+    /// An erofs.
+    Erofs(erofs::read::FileSystem),
 }
 
 /// How much of a file system is wanted.
@@ -40,6 +42,7 @@ impl FileSystem {
             FileSystem::Ext4(_) => Format::Ext4,
             FileSystem::Fat(_) => Format::Fat,
             FileSystem::Btrfs(_) => Format::Btrfs,
+            FileSystem::Erofs(_) => Format::Erofs,
         }
     }
 
@@ -53,12 +56,16 @@ impl FileSystem {
             FileSystem::Ext4(file_system) => file_system.tree()?,
             FileSystem::Fat(file_system) => file_system.tree()?,
             FileSystem::Btrfs(file_system) => file_system.tree()?,
+            FileSystem::Erofs(file_system) => file_system.tree()?,
         })
     }
 
     /// Whether single paths can be looked up without reading all of it.
     pub(crate) fn finds_paths(&self) -> bool {
-        matches!(self, FileSystem::Ext4(_) | FileSystem::Btrfs(_))
+        matches!(
+            self,
+            FileSystem::Ext4(_) | FileSystem::Btrfs(_) | FileSystem::Erofs(_)
+        )
     }
 
     /// What is at a path, without what is in it.
@@ -66,6 +73,7 @@ impl FileSystem {
         match self {
             FileSystem::Ext4(file_system) => Ok(file_system.find(path)?),
             FileSystem::Btrfs(file_system) => Ok(file_system.find(path)?),
+            FileSystem::Erofs(file_system) => Ok(file_system.find(path)?),
             other => {
                 let tree = other.tree()?;
                 Ok(tree.lookup(path).map(|id| tree.node(id).clone()))
@@ -84,6 +92,11 @@ impl FileSystem {
                 }
             }
             FileSystem::Btrfs(file_system) => {
+                for entry in file_system.list(path)?.unwrap_or_default() {
+                    add(&entry.name, entry.node)?;
+                }
+            }
+            FileSystem::Erofs(file_system) => {
                 for entry in file_system.list(path)?.unwrap_or_default() {
                     add(&entry.name, entry.node)?;
                 }

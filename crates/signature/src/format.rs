@@ -75,3 +75,7 @@ pub(crate) const NETSCAPE_CERT_TYPE: ObjectIdentifier = oid("2.16.840.1.113730.1
 /// TLS.
 pub(crate) const NETSCAPE_SMIME_OR_CLIENT: u8 = 0x20 | 0x80;
 pub(crate) const AT_COMMON_NAME: ObjectIdentifier = oid("2.5.4.3");
+
+// [Authenticode](https://learn.microsoft.com/windows/win32/seccrypto/cryptography-tools): signatures of PE files.
+pub(crate) const SPC_INDIRECT_DATA: ObjectIdentifier = oid("1.3.6.1.4.1.311.2.1.4");
+pub(crate) const SPC_PE_IMAGE_DATA: ObjectIdentifier = oid("1.3.6.1.4.1.311.2.1.15");

@@ -52,12 +52,17 @@
 //!
 //! A signature that is detached from what it signs is [`Detached`]: all else is checked in the same way.
 //!
+//! A signature that has no attributes either is [`Bare`]: [`sign_bare`] makes it, for root hashes.
+//!
 //! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
 //! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so
 //! anybody could put into them what makes a good bundle unreadable for OpenSSL; and lists of revoked certificates come
 //! from who trusts, not from who wants to be trusted.
 
 mod algorithm;
+mod attributes;
+mod authenticode;
+mod bare;
 mod ber;
 mod certificate;
 mod command;
@@ -77,6 +82,8 @@ mod tlv;
 mod trust;
 
 pub use algorithm::{Algorithm, PublicKey};
+pub use authenticode::{Authenticode, sign_authenticode};
+pub use bare::Bare;
 pub use certificate::Certificate;
 pub use command::Command;
 pub use crl::Crl;
@@ -84,7 +91,7 @@ pub use detached::{Detached, Hasher};
 pub use error::{Error, Result};
 pub use key::Key;
 pub use read::{Contents, Form, content, form, read};
-pub use sign::{Identity, Signer, sign};
+pub use sign::{Identity, Signer, sign, sign_bare};
 pub use time::Time;
 pub use trust::{At, ChainEnd, CrlCheck, Purpose, SigningTime, Trust, Verified, verify};
 

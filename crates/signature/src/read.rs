@@ -5,14 +5,12 @@ use std::borrow::Cow;
 use data_encoding::HEXLOWER;
 
 use crate::algorithm::{Hash, Scheme, read_oid};
+use crate::attributes::read_attributes;
 use crate::ber;
-use crate::format::{
-    ID_CONTENT_TYPE, ID_COUNTERSIGNATURE, ID_DATA, ID_ENVELOPED_DATA, ID_MESSAGE_DIGEST, ID_RECEIPT_REQUEST,
-    ID_SIGNED_DATA, ID_SIGNING_CERTIFICATE, ID_SIGNING_CERTIFICATE_V2, ID_SIGNING_TIME,
-};
+use crate::format::{ID_DATA, ID_ENVELOPED_DATA, ID_SIGNED_DATA};
 use crate::tlv::{
     self, CONTEXT_0, CONTEXT_0_BYTES, CONTEXT_1, Cursor, INTEGER, OCTET_STRING, OID, Parsed, SEQUENCE, SET,
-    Tlv, UTF8_STRING,
+    Tlv,
 };
 use crate::{Certificate, Error, LEN_MAX, Result, Time};
 
@@ -94,7 +92,71 @@ pub(crate) fn detached_parts(der: &[u8]) -> Result<Parts> {
     take_apart(der, &signed, Vec::new())
 }
 
+/// A signature about something else that says nothing but that: it has no signed attributes.
+pub(crate) struct BareParts {
+    pub(crate) contents: Contents,
+    scheme: Scheme,
+    signature: Vec<u8>,
+}
+
+/// Takes a signature without attributes about something else apart.
+pub(crate) fn bare_parts(der: &[u8]) -> Result<BareParts> {
+    let signed = open(der)?;
+    if signed.content.is_some() {
+        return Err(unsupported("it is not detached: it holds what it signs".into()));
+    }
+    signed.check_type()?;
+    let (info, _, scheme) = read_checked_signer(der, &signed)?;
+    if info.attributes.is_some() {
+        return Err(unsupported(
+            "it has signed attributes, which Linux refuses here".into(),
+        ));
+    }
+    Ok(BareParts {
+        contents: contents(der, &signed, &info, Vec::new())?,
+        scheme,
+        signature: info.signature.to_vec(),
+    })
+}
+
+impl BareParts {
+    /// Whether it is its signer's signature of a content.
+    pub(crate) fn check(&self, content: &[u8]) -> Result<()> {
+        let signer = &self.contents.signer;
+        if signer.checking_key()?.made(self.scheme, content, &self.signature) {
+            return Ok(());
+        }
+        Err(Error::BadSignature {
+            subject: signer.subject().to_owned(),
+        })
+    }
+}
+
 fn take_apart(der: &[u8], signed: &SignedData<'_>, content: Vec<u8>) -> Result<Parts> {
+    let refused = |problem| refused(der, problem);
+    let (info, hash, scheme) = read_checked_signer(der, signed)?;
+    let Some(attributes) = info.attributes else {
+        return Err(unsupported("it has no signed attributes".into()));
+    };
+    // OpenSSL hashes them in the order in which they came, too.
+    let to_be_signed = [&[SET], attributes.raw.get(1..).unwrap_or_default()].concat();
+    let attributes = read_attributes(attributes).map_err(refused)?;
+    let contents = contents(der, signed, &info, content)?;
+    Ok(Parts {
+        contents: Contents {
+            signing_time: attributes.signing_time,
+            ..contents
+        },
+        hash,
+        scheme,
+        to_be_signed,
+        message_digest: attributes.message_digest,
+        signature: info.signature.to_vec(),
+    })
+}
+
+/// The only signer, and how it has signed.
+fn read_checked_signer<'a>(der: &[u8], signed: &SignedData<'a>) -> Result<(SignerInfo<'a>, Hash, Scheme)> {
     let refused = |problem| refused(der, problem);
     let info = read_signer(signed.signer()?).map_err(refused)?;
     // Whoever passes a signature on could put in what others stumble over.
@@ -117,26 +179,23 @@ fn take_apart(der: &[u8], signed: &SignedData<'_>, content: Vec<u8>) -> Result<P
         return Err(refused("its list of digests is not the one of its signer".into()));
     }
     let scheme = Scheme::read_with(info.signature_algorithm, hash).map_err(unsupported)?;
-    let Some(attributes) = info.attributes else {
-        return Err(unsupported("it has no signed attributes".into()));
-    };
-    // OpenSSL hashes them in the order in which they came, too.
-    let to_be_signed = [&[SET], attributes.raw.get(1..).unwrap_or_default()].concat();
-    let attributes = read_attributes(attributes).map_err(refused)?;
-    let certificates = read_certificates(&signed.certificates).map_err(refused)?;
+    Ok((info, hash, scheme))
+}
+
+/// What is signed, and the certificates, without a time.
+fn contents(
+    der: &[u8],
+    signed: &SignedData<'_>,
+    info: &SignerInfo<'_>,
+    content: Vec<u8>,
+) -> Result<Contents> {
+    let certificates = read_certificates(&signed.certificates).map_err(|problem| refused(der, problem))?;
     let (signer, others) = split(certificates, &info.id).map_err(unsupported)?;
-    Ok(Parts {
-        contents: Contents {
-            content,
-            signer,
-            others,
-            signing_time: attributes.signing_time,
-        },
-        hash,
-        scheme,
-        to_be_signed,
-        message_digest: attributes.message_digest,
-        signature: info.signature.to_vec(),
+    Ok(Contents {
+        content,
+        signer,
+        others,
+        signing_time: None,
     })
 }
 
@@ -288,22 +347,22 @@ fn read_signed_data(der: &[u8]) -> Parsed<SignedData<'_>> {
 }
 
 /// How a signer names its certificate.
-enum SignerId<'a> {
+pub(crate) enum SignerId<'a> {
     IssuerAndSerial { issuer: &'a [u8], serial: &'a [u8] },
     KeyId(&'a [u8]),
 }
 
-struct SignerInfo<'a> {
-    version: u8,
-    id: SignerId<'a>,
-    digest_algorithm: Tlv<'a>,
-    attributes: Option<Tlv<'a>>,
-    signature_algorithm: Tlv<'a>,
-    signature: &'a [u8],
-    unsigned: Option<Tlv<'a>>,
+pub(crate) struct SignerInfo<'a> {
+    pub(crate) version: u8,
+    pub(crate) id: SignerId<'a>,
+    pub(crate) digest_algorithm: Tlv<'a>,
+    pub(crate) attributes: Option<Tlv<'a>>,
+    pub(crate) signature_algorithm: Tlv<'a>,
+    pub(crate) signature: &'a [u8],
+    pub(crate) unsigned: Option<Tlv<'a>>,
 }
 
-fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
+pub(crate) fn read_signer(info: Tlv<'_>) -> Parsed<SignerInfo<'_>> {
     let mut parts = tlv::only(info.raw, SEQUENCE, "signer")?;
     let version = small(parts.one(INTEGER, "version")?)?;
     let id = if let Some(key) = parts.optional(CONTEXT_0_BYTES)? {
@@ -339,82 +398,7 @@ fn small(tlv: Tlv<'_>) -> Parsed<u8> {
     }
 }
 
-struct Attributes {
-    message_digest: Vec<u8>,
-    signing_time: Option<Time>,
-}
-
-/// The attributes that are there once and have one value, if they are there at all.
-const ONCE: [der::asn1::ObjectIdentifier; 6] = [
-    ID_CONTENT_TYPE,
-    ID_MESSAGE_DIGEST,
-    ID_SIGNING_TIME,
-    ID_SIGNING_CERTIFICATE,
-    ID_SIGNING_CERTIFICATE_V2,
-    ID_RECEIPT_REQUEST,
-];
-
-/// The types of values that OpenSSL reads and writes without looking at what they hold. It cuts bits off, and refuses some
-/// strings.
-const KEPT_AS_THEY_ARE: [u8; 5] = [SEQUENCE, SET, OCTET_STRING, INTEGER, UTF8_STRING];
-
-fn read_attributes(attributes: Tlv<'_>) -> Parsed<Attributes> {
-    let (mut kind, mut digest, mut time) = (None, None, None);
-    let mut seen = Vec::new();
-    for attribute in Cursor::new(attributes.value, "signed attributes").all()? {
-        let (oid, value) = read_attribute(attribute)?;
-        if ONCE.contains(&oid) && seen.contains(&oid) {
-            return Err(format!("its signed attribute {oid} is there twice"));
-        }
-        seen.push(oid);
-        match oid {
-            ID_CONTENT_TYPE => kind = Some(of_type(value, OID, "content type")?),
-            ID_MESSAGE_DIGEST => digest = Some(of_type(value, OCTET_STRING, "message digest")?),
-            ID_SIGNING_TIME => time = Some(Time::from_der(value.raw)?),
-            ID_COUNTERSIGNATURE => return Err("it signs a countersignature of itself".into()),
-            _ if KEPT_AS_THEY_ARE.contains(&value.tag) => {}
-            _ => {
-                return Err(format!(
-                    "its signed attribute {oid} has a value of type {:#04x}, which OpenSSL does not keep as it is",
-                    value.tag
-                ));
-            }
-        }
-    }
-    match (kind, digest) {
-        (Some(kind), Some(digest)) if kind == ID_DATA.as_bytes() => Ok(Attributes {
-            message_digest: digest.to_vec(),
-            signing_time: time,
-        }),
-        (Some(_), Some(_)) => Err("its signed content type is not that of its content".into()),
-        _ => Err("it lacks the signed content type or the signed message digest".into()),
-    }
-}
-
-/// The name and the only value of an attribute. Those of several values are hashed by OpenSSL in another order than they
-/// came.
-fn read_attribute(attribute: Tlv<'_>) -> Parsed<(der::asn1::ObjectIdentifier, Tlv<'_>)> {
-    let mut parts = tlv::only(attribute.raw, SEQUENCE, "signed attribute")?;
-    let oid = read_oid(parts.one(OID, "name")?)?;
-    let values = parts.inside(SET, "values")?.all()?;
-    parts.end()?;
-    match values[..] {
-        [only] => Ok((oid, only)),
-        _ => Err(format!(
-            "its signed attribute {oid} has {} values instead of one",
-            values.len()
-        )),
-    }
-}
-
-fn of_type<'a>(value: Tlv<'a>, tag: u8, name: &str) -> Parsed<&'a [u8]> {
-    if value.tag == tag {
-        return Ok(value.value);
-    }
-    Err(format!("its {name} has type {:#04x}, not {tag:#04x}", value.tag))
-}
-
-fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
+pub(crate) fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
     let read = certificates.iter().map(|tlv| match tlv.tag {
         SEQUENCE => Certificate::read(tlv.raw),
         tag => Err(format!(
@@ -425,7 +409,10 @@ fn read_certificates(certificates: &[Tlv<'_>]) -> Parsed<Vec<Certificate>> {
 }
 
 /// Parts the signer's certificate from the others: the first of its name, as OpenSSL takes it.
-fn split(mut certificates: Vec<Certificate>, id: &SignerId<'_>) -> Parsed<(Certificate, Vec<Certificate>)> {
+pub(crate) fn split(
+    mut certificates: Vec<Certificate>,
+    id: &SignerId<'_>,
+) -> Parsed<(Certificate, Vec<Certificate>)> {
     let named = |certificate: &Certificate| match id {
         SignerId::IssuerAndSerial { issuer, serial } => {
             certificate.issuer_der() == *issuer && certificate.serial_der() == *serial
@@ -436,64 +423,4 @@ fn split(mut certificates: Vec<Certificate>, id: &SignerId<'_>) -> Parsed<(Certi
     let signer = signer.ok_or("its signer's certificate is not in it")?;
     let signer = certificates.remove(signer);
     Ok((signer, certificates))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tlv::{write, write_set};
-
-    fn attribute(oid: der::asn1::ObjectIdentifier, values: &[Vec<u8>]) -> Vec<u8> {
-        let oid = write(OID, &[oid.as_bytes()]);
-        write(SEQUENCE, &[&oid, &write_set(SET, values.to_vec())])
-    }
-
-    fn attributes(attributes: &[Vec<u8>]) -> Parsed<Attributes> {
-        let set = write_set(CONTEXT_0, attributes.to_vec());
-        read_attributes(Cursor::new(&set, "test").any().unwrap())
-    }
-
-    #[test]
-    fn signed_attributes_are_there_once_and_fit() {
-        let kind = |oid: der::asn1::ObjectIdentifier| write(OID, &[oid.as_bytes()]);
-        let digest = |byte: u8| write(OCTET_STRING, &[&[byte; 32]]);
-        let time = |seconds| Time::from_seconds(seconds).unwrap().to_der().unwrap();
-        let data = attribute(ID_CONTENT_TYPE, &[kind(ID_DATA)]);
-        let one = attribute(ID_MESSAGE_DIGEST, &[digest(1)]);
-        let now = attribute(ID_SIGNING_TIME, &[time(1)]);
-        let good = attributes(&[data.clone(), one.clone(), now.clone()]).unwrap();
-        assert_eq!(
-            (good.message_digest, good.signing_time),
-            (vec![1; 32], Time::from_seconds(1))
-        );
-        let other = attribute(ID_CONTENT_TYPE, &[kind(ID_SIGNED_DATA)]);
-        let two = attribute(ID_MESSAGE_DIGEST, &[digest(2)]);
-        for bad in [
-            vec![],
-            vec![data.clone()],
-            vec![one.clone()],
-            vec![other.clone(), one.clone()],
-            vec![data.clone(), other, one.clone()],
-            vec![data.clone(), one.clone(), two],
-            vec![
-                data.clone(),
-                attribute(ID_MESSAGE_DIGEST, &[digest(1), digest(2)]),
-            ],
-            vec![data.clone(), attribute(ID_MESSAGE_DIGEST, &[])],
-            vec![
-                data.clone(),
-                one.clone(),
-                now,
-                attribute(ID_SIGNING_TIME, &[time(2)]),
-            ],
-            vec![
-                data.clone(),
-                one.clone(),
-                attribute(ID_SIGNING_TIME, &[time(1), time(2)]),
-            ],
-            vec![data, one, attribute(ID_SIGNING_TIME, &[digest(1)])],
-        ] {
-            assert!(attributes(&bad).is_err(), "{bad:x?}");
-        }
-    }
 }

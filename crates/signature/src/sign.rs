@@ -2,8 +2,8 @@
 
 use crate::algorithm::{Algorithm, PublicKey};
 use crate::format::{ID_CONTENT_TYPE, ID_DATA, ID_MESSAGE_DIGEST, ID_SIGNED_DATA, ID_SIGNING_TIME};
-use crate::read::parts;
-use crate::tlv::{self, CONTEXT_0, INTEGER, OCTET_STRING, OID, SEQUENCE, SET};
+use crate::read::{bare_parts, parts};
+use crate::tlv::{self, CONTEXT_0, INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET};
 use crate::{Certificate, Error, LEN_MAX, Result, Time};
 
 /// Who signs: a certificate, and those between it and what devices trust.
@@ -16,7 +16,7 @@ pub struct Identity {
 }
 
 /// Something that signs: a [`Key`](crate::Key), or a [`Command`](crate::Command) that knows where one is.
-pub trait Signer {
+pub trait Signer: Sync {
     /// Its public key; `None` when only a signature tells.
     fn public_key(&self) -> Option<PublicKey>;
 
@@ -35,6 +35,47 @@ pub trait Signer {
 /// When the key is not the certificate's or of a kind that RAUC does not accept, a certificate is not valid at the
 /// time, the signer fails, or the signature is too long.
 pub fn sign(content: &[u8], identity: &Identity, signer: &dyn Signer, time: Option<Time>) -> Result<Vec<u8>> {
+    let algorithm = algorithm(identity, signer)?;
+    if let Some(time) = time {
+        check_validity(identity, time)?;
+    }
+    check_room(identity, content.len())?;
+    let to_be_signed = signed_attributes(content, algorithm, time)?;
+    let signature = signed(&to_be_signed, identity, signer, algorithm)?;
+    let attributes = Some(&to_be_signed[..]);
+    let digest = algorithm.hash().to_der();
+    let der = content_info(
+        Some(content),
+        identity,
+        [&digest, &algorithm.to_der()],
+        attributes,
+        &signature,
+    );
+    check_len(der.len())?;
+    parts(&der)?.check()?;
+    Ok(der)
+}
+
+/// Signs a content that stays elsewhere, and nothing besides: the DER of a CMS `ContentInfo` without attributes, made of
+/// the same parts as OpenSSL's `PKCS7_sign` makes it with `PKCS7_DETACHED`, `PKCS7_NOATTR` and `PKCS7_BINARY`. That is what
+/// Linux accepts for the root hash of a dm-verity tree, whose 64 hexadecimal digits are the content.
+///
+/// # Errors
+/// As [`sign`].
+pub fn sign_bare(content: &[u8], identity: &Identity, signer: &dyn Signer) -> Result<Vec<u8>> {
+    let algorithm = algorithm(identity, signer)?;
+    check_room(identity, 0)?;
+    let signature = signed(content, identity, signer, algorithm)?;
+    // With the parameters that PKCS#7 has and CMS leaves out.
+    let digest = tlv::write(SEQUENCE, &[&algorithm.hash().oid_der(), &tlv::write(NULL, &[])]);
+    let der = content_info(None, identity, [&digest, &algorithm.to_der()], None, &signature);
+    check_len(der.len())?;
+    bare_parts(&der)?.check(content)?;
+    Ok(der)
+}
+
+/// How the key of a certificate signs, if the signer has that key.
+fn algorithm(identity: &Identity, signer: &dyn Signer) -> Result<Algorithm> {
     let certificate = &identity.certificate;
     let key = certificate.public_key()?;
     key.check().map_err(|found| Error::UnsupportedKey {
@@ -46,26 +87,33 @@ pub fn sign(content: &[u8], identity: &Identity, signer: &dyn Signer, time: Opti
             subject: certificate.subject().to_owned(),
         });
     }
-    if let Some(time) = time {
-        check_validity(identity, time)?;
-    }
-    // Who signs elsewhere is not bothered in vain.
-    let chain = std::iter::once(certificate).chain(&identity.intermediates);
-    check_len(chain.fold(content.len(), |len, certificate| {
+    Ok(key.algorithm())
+}
+
+/// Who signs elsewhere is not bothered in vain.
+fn check_room(identity: &Identity, content_len: usize) -> Result<()> {
+    let chain = std::iter::once(&identity.certificate).chain(&identity.intermediates);
+    check_len(chain.fold(content_len, |len, certificate| {
         len.saturating_add(certificate.der().len())
-    }))?;
-    let algorithm = key.algorithm();
-    let to_be_signed = signed_attributes(content, algorithm, time)?;
-    let signature = signer.sign(algorithm, &to_be_signed)?;
-    if !key.made(algorithm.scheme(), &to_be_signed, &signature) {
-        return Err(Error::ForeignSignature {
-            subject: certificate.subject().to_owned(),
-        });
+    }))
+}
+
+/// The signature over some bytes, if it is the certificate's.
+fn signed(
+    to_be_signed: &[u8],
+    identity: &Identity,
+    signer: &dyn Signer,
+    algorithm: Algorithm,
+) -> Result<Vec<u8>> {
+    let certificate = &identity.certificate;
+    let signature = signer.sign(algorithm, to_be_signed)?;
+    let key = certificate.public_key()?;
+    if key.made(algorithm.scheme(), to_be_signed, &signature) {
+        return Ok(signature);
     }
-    let der = content_info(content, identity, algorithm, &to_be_signed, &signature);
-    check_len(der.len())?;
-    parts(&der)?.check()?;
-    Ok(der)
+    Err(Error::ForeignSignature {
+        subject: certificate.subject().to_owned(),
+    })
 }
 
 fn check_len(len: usize) -> Result<()> {
@@ -106,19 +154,19 @@ fn signed_attributes(content: &[u8], algorithm: Algorithm, time: Option<Time>) -
     Ok(tlv::write_set(SET, attributes))
 }
 
+/// The whole signature, out of the identifiers of the algorithms of digest and signature, and of what was signed.
 fn content_info(
-    content: &[u8],
+    content: Option<&[u8]>,
     identity: &Identity,
-    algorithm: Algorithm,
-    to_be_signed: &[u8],
+    [digest_algorithm, signature_algorithm]: [&[u8]; 2],
+    attributes: Option<&[u8]>,
     signature: &[u8],
 ) -> Vec<u8> {
     let version = tlv::write(INTEGER, &[&[1]]);
-    let digest_algorithm = algorithm.hash().to_der();
     let encapsulated = {
         let kind = tlv::write(OID, &[ID_DATA.as_bytes()]);
-        let content = tlv::write(CONTEXT_0, &[&tlv::write(OCTET_STRING, &[content])]);
-        tlv::write(SEQUENCE, &[&kind, &content])
+        let content = content.map(|content| tlv::write(CONTEXT_0, &[&tlv::write(OCTET_STRING, &[content])]));
+        tlv::write(SEQUENCE, &[&kind, &content.unwrap_or_default()])
     };
     let chain = std::iter::once(&identity.certificate).chain(&identity.intermediates);
     let certificates = tlv::write_set(
@@ -129,16 +177,16 @@ fn content_info(
         let certificate = &identity.certificate;
         let id = tlv::write(SEQUENCE, &[certificate.issuer_der(), certificate.serial_der()]);
         // Within the signer the set has another tag than when it is signed.
-        let attributes = [&[CONTEXT_0], to_be_signed.get(1..).unwrap_or_default()].concat();
+        let attributes = attributes.map(|set| [&[CONTEXT_0], set.get(1..).unwrap_or_default()].concat());
         let signature = tlv::write(OCTET_STRING, &[signature]);
         tlv::write(
             SEQUENCE,
             &[
                 &version,
                 &id,
-                &digest_algorithm,
-                &attributes,
-                &algorithm.to_der(),
+                digest_algorithm,
+                &attributes.unwrap_or_default(),
+                signature_algorithm,
                 &signature,
             ],
         )
@@ -147,7 +195,7 @@ fn content_info(
         SEQUENCE,
         &[
             &version,
-            &tlv::write(SET, &[&digest_algorithm]),
+            &tlv::write(SET, &[digest_algorithm]),
             &encapsulated,
             &certificates,
             &tlv::write(SET, &[&signer]),

@@ -313,7 +313,9 @@ fn class(name: &str, slot: &schema::DeviceSlot, spec: &Spec) -> Result<Class> {
     let content = content_of(first, spec).and_then(|content| content.strip_prefix("fs."));
     let format = content.and_then(|key| spec.fs.get(key)).map(|fs| fs.format);
     let kind = match (slot.kind, format) {
-        (Some(DeviceSlotType::Raw), _) | (None, Some(Format::Squashfs | Format::Btrfs)) => SlotKind::Raw,
+        (Some(DeviceSlotType::Raw), _) | (None, Some(Format::Squashfs | Format::Btrfs | Format::Erofs)) => {
+            SlotKind::Raw
+        }
         (Some(DeviceSlotType::Vfat), _) | (None, Some(Format::Fat)) => SlotKind::Vfat,
         (Some(DeviceSlotType::Ext4), _) | (None, Some(Format::Ext4)) => SlotKind::Ext4,
         (None, None | Some(Format::Swap)) => {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use disk::{Attributes, Board, Gpt, Kind, Mbr, Partition, PartitionType, SectorSize};
-use image::Content;
+use image::{Content, Layout};
 
 use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, containers, devices, hash_trees, outputs};
+use crate::{Spec, containers, devices, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -31,6 +31,13 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
             }
         }
         at_least(&mut lowered, region, &options);
+        if region
+            .content
+            .as_deref()
+            .is_some_and(|name| root_signatures::of(planner.spec, name).is_some())
+        {
+            fill(&mut lowered)?;
+        }
         regions.push(lowered);
     }
     let planned = disk::plan(&options, &regions)?;
@@ -80,6 +87,8 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
             } else {
                 size
             };
+            let signature = root_signatures::of(planner.spec, name).map(|_| verity::SIGNATURE_SIZE);
+            let size = size.or(signature);
             let size = size.or_else(|| devices::size(name, planner.spec, sector_size));
             lowered.size = size.and_then(|size| size.checked_next_multiple_of(sector_size));
             sizes_are_known &= lowered.size.is_some();
@@ -248,6 +257,20 @@ fn at_least(lowered: &mut disk::Region, region: &Region, options: &disk::Options
     lowered.size = size.max(least).checked_next_multiple_of(GRAIN);
 }
 
+/// Lets zeros be written up to the end of a region, for what is read to its end.
+fn fill(lowered: &mut disk::Region) -> Result<()> {
+    let (Some(content), Some(size)) = (&lowered.content, lowered.size) else {
+        return Ok(());
+    };
+    if size > content.len() {
+        let mut layout = Layout::new();
+        layout.put(0, "signature", content.clone());
+        layout.put(content.len(), "zeros", Content::Zeros(size - content.len()));
+        lowered.content = Some(layout.finish(size)?.into());
+    }
+    Ok(())
+}
+
 /// Whether a region has keys that only partitions have.
 fn says_partition(region: &Region) -> bool {
     region.guid.is_some()
@@ -350,11 +373,15 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
         Some(("fs", key)) => spec.fs.contains_key(key),
         Some(("script", key)) => spec.script.contains_key(key),
         Some(("verity", key)) => spec.verity.contains_key(key),
+        Some(("uki", key)) => spec.uki.contains_key(key),
+        Some(("efi", key)) => spec.efi.contains_key(key),
         Some(("device", _)) => devices::names(spec).any(|known| known == name),
         _ => false,
     };
-    if known {
+    if known || root_signatures::of(spec, name).is_some() {
         Ok(())
+    } else if let Some(error) = root_signatures::missing(spec, name, place) {
+        Err(error)
     } else {
         Err(no_part(place, name, spec))
     }
@@ -363,7 +390,12 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
 pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     let mut known: Vec<String> = spec.fs.keys().map(|key| format!("fs.{key}")).collect();
     known.extend(spec.script.keys().map(|key| format!("script.{key}")));
-    known.extend(spec.verity.keys().map(|key| format!("verity.{key}")));
+    for (key, tree) in &spec.verity {
+        known.push(format!("verity.{key}"));
+        known.extend(tree.signature.as_ref().map(|_| format!("verity.{key}.signature")));
+    }
+    known.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
+    known.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
     known.extend(devices::names(spec).map(str::to_owned));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());

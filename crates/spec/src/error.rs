@@ -181,6 +181,14 @@ pub enum Error {
         /// What is wrong.
         source: btrfs::Error,
     },
+    /// An erofs.
+    #[error("{part}: {source}")]
+    Erofs {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: erofs::Error,
+    },
     /// A swap area.
     #[error("{part}: {source}")]
     Swap {
@@ -219,6 +227,34 @@ pub enum Error {
         /// What is wrong.
         source: verity::Error,
     },
+    /// The signature of a root hash.
+    #[error("{part}: {source}")]
+    RootSignature {
+        /// The part.
+        part: String,
+        /// What is to be signed.
+        root: String,
+        /// What is wrong.
+        source: Box<signature::Error>,
+    },
+    /// Things that do not belong together.
+    #[error("{place}: {problem}")]
+    Misfit {
+        /// Where it is said.
+        place: String,
+        /// What does not fit to what.
+        problem: String,
+        /// The way out.
+        hint: String,
+    },
+    /// A unified kernel image, or another program that firmware starts.
+    #[error("{part}: {source}")]
+    Uki {
+        /// The part.
+        part: String,
+        /// What is wrong.
+        source: uki::Error,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
@@ -250,6 +286,20 @@ fn largest_units(units: &[UnitUsage]) -> String {
     text
 }
 
+/// What to do about a signature that is not one of this root hash.
+fn hint_of_signature(root: &str, error: &signature::Error) -> Option<String> {
+    use signature::Error;
+    match error {
+        Error::BadSignature { .. } => Some(format!(
+            "what is signed has to be the 64 digits of the root hash and no more: {root}; `kiln build --unsigned` writes them"
+        )),
+        Error::Unsupported { .. } => {
+            Some("`openssl smime -sign -binary -noattr -outform DER` makes one that Linux accepts".into())
+        }
+        _ => None,
+    }
+}
+
 impl Error {
     /// Whose fault the error is.
     #[must_use]
@@ -262,6 +312,7 @@ impl Error {
             | Error::Unknown { .. }
             | Error::BadValue { .. }
             | Error::Circle { .. }
+            | Error::Misfit { .. }
             | Error::FileTwice { .. }
             // A host has no such names, so the specification must have said them.
             | Error::Tree {
@@ -277,12 +328,15 @@ impl Error {
             Error::Fat { source, .. } => source.fault(),
             Error::Ext4 { source, .. } => source.fault(),
             Error::Btrfs { source, .. } => source.fault(),
+            Error::Erofs { source, .. } => source.fault(),
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
             Error::Bundle { source } => source.fault(),
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),
+            Error::RootSignature { source, .. } => source.fault(),
+            Error::Uki { source, .. } => source.fault(),
             Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
@@ -293,6 +347,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
+            Error::Misfit { hint, .. } => Some(hint.clone()),
+            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::FileTwice { .. } => Some("give one of them another name with the key `file`".into()),
             Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
@@ -310,6 +366,10 @@ impl Error {
             }
             | Error::Btrfs {
                 source: btrfs::Error::BadXattr { .. },
+                ..
+            }
+            | Error::Erofs {
+                source: erofs::Error::BadXattr { .. },
                 ..
             } => Some(
                 "name those that stay with the key `xattrs` (--keep-xattr), such as \"security.*\"; or do not keep any".into(),
@@ -336,6 +396,10 @@ impl Error {
             }
             | Error::Btrfs {
                 source: btrfs::Error::Nobody { .. },
+                ..
+            }
+            | Error::Erofs {
+                source: erofs::Error::Nobody { .. },
                 ..
             } => Some("give it to somebody else with `attributes`, or do not keep owners".into()),
             Error::Fat {
@@ -365,6 +429,14 @@ impl Error {
                     | btrfs::Error::TooManyLinks { .. }
                     | btrfs::Error::TooManyCollisions { .. }
                     | btrfs::Error::FileTooLarge { .. },
+                ..
+            }
+            | Error::Erofs {
+                source:
+                    erofs::Error::DeviceNumber { .. }
+                    | erofs::Error::TargetTooLong { .. }
+                    | erofs::Error::TargetEmpty { .. }
+                    | erofs::Error::FileTooLarge { .. },
                 ..
             }
             | Error::Fat {

@@ -25,6 +25,7 @@ impl Planner<'_> {
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, key, fs, &tree)?,
             Format::Btrfs => self.btrfs(&part, fs, &tree)?,
+            Format::Erofs => self.erofs(&part, fs, &tree, &mut spool)?,
             // Its tree is empty: it has no key that puts something there.
             Format::Swap => self.swap(&part, fs)?,
         };
@@ -61,15 +62,7 @@ impl Planner<'_> {
         let options = formats::squashfs_options(part, fs, self.spec.profile)?;
         let (content_len, entries) = (tree.content_len(), tree.len() as u64);
         let Squashing::Spool(folder) = self.work.squashing else {
-            let usage = tree.units().map(|(root, unit)| {
-                let content_len = unit_len(tree, root);
-                UnitUsage {
-                    name: unit.name.clone(),
-                    content_len,
-                    stored_len: content_len,
-                }
-            });
-            let largest = largest(usage.collect());
+            let largest = largest(unit_usage(tree));
             let detail = Detail::Squashfs {
                 content_len,
                 entries,
@@ -243,12 +236,12 @@ impl Planner<'_> {
     }
 
     /// Whether what the store has registered was not compared yet: then it names nothing before that.
-    fn is_unsure(&self) -> bool {
+    pub(crate) fn is_unsure(&self) -> bool {
         self.gathered.hashes == Hashes::Registered
     }
 
     /// Compares units, by their roots, with what is registered of them. An error is kept for whoever can tell it.
-    fn confirm(
+    pub(crate) fn confirm(
         &self,
         tree: &Tree,
         roots: &BTreeSet<NodeId>,
@@ -264,7 +257,7 @@ impl Planner<'_> {
 
     /// The digests of a file system's nodes. They are numbered as the closure's nodes are, which have other numbers where its
     /// paths lie elsewhere.
-    fn digests(&self, fs: &FileSystem) -> &[Option<[u8; 32]>] {
+    pub(crate) fn digests(&self, fs: &FileSystem) -> &[Option<[u8; 32]>] {
         if formats::finds_equal_files(fs) {
             &self.gathered.digests
         } else {
@@ -307,6 +300,19 @@ impl Planner<'_> {
     }
 }
 
+/// What units take where nothing is compressed.
+pub(crate) fn unit_usage(tree: &Tree) -> Vec<UnitUsage> {
+    let usage = tree.units().map(|(root, unit)| {
+        let content_len = unit_len(tree, root);
+        UnitUsage {
+            name: unit.name.clone(),
+            content_len,
+            stored_len: content_len,
+        }
+    });
+    usage.collect()
+}
+
 fn unit_len(tree: &Tree, root: NodeId) -> u64 {
     let len = |entry: image::Entry| match &tree.node(entry.id).kind {
         image::Kind::File(content) => content.len(),
@@ -316,7 +322,7 @@ fn unit_len(tree: &Tree, root: NodeId) -> u64 {
 }
 
 /// The largest first, and of the same size by name.
-fn largest(mut usage: Vec<UnitUsage>) -> Vec<UnitUsage> {
+pub(crate) fn largest(mut usage: Vec<UnitUsage>) -> Vec<UnitUsage> {
     usage.sort_by(|one, other| (other.stored_len, &one.name).cmp(&(one.stored_len, &other.name)));
     usage.truncate(LARGEST);
     usage

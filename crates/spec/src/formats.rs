@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::schema::{Compressor, Effort, FatBits, FileSystem, Format, Journal, Kept, Metadata, Profile};
-use crate::{Amount, Spec, hash_trees, layouts};
+use crate::{Amount, Spec, erofs_part, hash_trees, layouts};
 
 /// Whether store paths get compressed segments, which their hashes name.
 pub(crate) fn names_segments(fs: &FileSystem) -> bool {
     let is_compressed = match fs.format {
         Format::Squashfs => fs.compression != Some(Compressor::None),
-        Format::Btrfs => !matches!(fs.compression, None | Some(Compressor::None)),
+        Format::Btrfs | Format::Erofs => !matches!(fs.compression, None | Some(Compressor::None)),
         Format::Ext4 | Format::Fat | Format::Swap => false,
     };
     is_compressed && (fs.closure || layouts::keeps_store(fs))
@@ -23,26 +23,26 @@ pub(crate) fn names_segments(fs: &FileSystem) -> bool {
 /// Whether equal files are looked for in a tree that is numbered as the closure's is. Trees in which its paths lie elsewhere
 /// have other numbers.
 pub(crate) fn finds_equal_files(fs: &FileSystem) -> bool {
-    matches!(fs.format, Format::Squashfs | Format::Btrfs)
+    matches!(fs.format, Format::Squashfs | Format::Btrfs | Format::Erofs)
         && ((fs.closure && fs.closure_at.is_none()) || layouts::keeps_store(fs))
 }
 
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
-    use Format::{Btrfs, Ext4, Fat, Squashfs, Swap};
+    use Format::{Btrfs, Erofs, Ext4, Fat, Squashfs, Swap};
     let keys: [(&str, bool, &[Format]); 25] = [
-        ("compression", fs.compression.is_some(), &[Squashfs, Btrfs]),
-        ("level", fs.level.is_some(), &[Squashfs, Btrfs]),
+        ("compression", fs.compression.is_some(), &[Squashfs, Btrfs, Erofs]),
+        ("level", fs.level.is_some(), &[Squashfs, Btrfs, Erofs]),
         ("block-size", fs.block_size.is_some(), &[Squashfs]),
-        ("label", fs.label.is_some(), &[Fat, Ext4, Btrfs, Swap]),
+        ("label", fs.label.is_some(), &[Fat, Ext4, Btrfs, Erofs, Swap]),
         ("size", fs.size.is_some(), &[Fat, Ext4, Btrfs, Swap]),
         ("free", fs.free.is_some(), &[Fat, Ext4, Btrfs]),
         ("id", fs.id.is_some(), &[Fat]),
         ("bits", fs.bits.is_some(), &[Fat]),
         ("sector-size", fs.sector_size.is_some(), &[Fat]),
-        ("cluster-size", fs.cluster_size.is_some(), &[Fat]),
+        ("cluster-size", fs.cluster_size.is_some(), &[Fat, Erofs]),
         ("profile", fs.profile.is_some(), &[Ext4, Btrfs]),
-        ("uuid", fs.uuid.is_some(), &[Ext4, Btrfs, Swap]),
+        ("uuid", fs.uuid.is_some(), &[Ext4, Btrfs, Erofs, Swap]),
         ("free-inodes", fs.free_inodes.is_some(), &[Ext4]),
         ("journal", fs.journal.is_some(), &[Ext4]),
         ("grow-to", fs.grow_to.is_some(), &[Ext4]),
@@ -50,15 +50,15 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("deduplicate", fs.deduplicate.is_some(), &[Btrfs]),
         ("subvolumes", !fs.subvolumes.is_empty(), &[Btrfs]),
         ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4, Btrfs]),
-        ("layout", fs.layout.is_some(), &[Squashfs, Ext4, Btrfs]),
-        ("database", fs.database, &[Squashfs, Ext4, Btrfs]),
-        ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4, Btrfs]),
-        ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4, Btrfs]),
-        ("time", fs.time.is_some(), &[Squashfs, Fat, Ext4, Btrfs]),
+        ("layout", fs.layout.is_some(), &[Squashfs, Ext4, Btrfs, Erofs]),
+        ("database", fs.database, &[Squashfs, Ext4, Btrfs, Erofs]),
+        ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4, Btrfs, Erofs]),
+        ("xattrs", !fs.xattrs.is_empty(), &[Squashfs, Ext4, Btrfs, Erofs]),
+        ("time", fs.time.is_some(), &[Squashfs, Fat, Ext4, Btrfs, Erofs]),
         (
             content_key(fs).unwrap_or_default(),
             content_key(fs).is_some(),
-            &[Squashfs, Fat, Ext4, Btrfs],
+            &[Squashfs, Fat, Ext4, Btrfs, Erofs],
         ),
     ];
     let unheld = fs.keep.iter().find(|kept| **kept != Kept::Times);
@@ -77,10 +77,16 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     let mut problem = format!("{name} is no key of format {}", fs.format.name());
     match (fs.format, *name) {
         (Fat, "layout") => problem.push_str(", which has no links"),
-        (Squashfs, "size") => problem.push_str(", whose size follows from its content: max-size limits it"),
+        (Squashfs | Erofs, "size") => {
+            problem.push_str(", whose size follows from its content: max-size limits it")
+        }
         (Fat, "uuid") => problem.push_str(", whose id is eight hexadecimal digits: id"),
-        (Ext4 | Btrfs | Swap, "id") => problem.push_str(", whose id is a UUID: uuid"),
+        (Ext4 | Btrfs | Erofs | Swap, "id") => problem.push_str(", whose id is a UUID: uuid"),
         (Btrfs, "free-inodes") => problem.push_str(", which has as many as it has room for"),
+        (Erofs, "block-size") => problem.push_str(", which compresses clusters of cluster-size"),
+        (Erofs, "free" | "free-inodes" | "journal" | "grow-to") => {
+            problem.push_str(", which nobody writes to")
+        }
         (Btrfs, "grow-to") => problem.push_str(", which grows without limits"),
         (Swap, name) if content_key(fs) == Some(name) => problem.push_str(", which holds no files"),
         _ => {}
@@ -121,6 +127,9 @@ pub(crate) fn check_options(spec: &Spec) -> Result<()> {
             Format::Btrfs => btrfs_options(&part, fs, None, 512, Seed::new(b""))?
                 .check()
                 .map_err(|source| Error::Btrfs { part, source })?,
+            Format::Erofs => erofs_part::options(&part, fs, None, Seed::new(b""))?
+                .check()
+                .map_err(|source| Error::Erofs { part, source })?,
             Format::Ext4 => ext4_options(&part, fs, 512, Seed::new(b""))?
                 .check()
                 .map_err(|source| Error::Ext4 { part, source })?,
@@ -148,14 +157,19 @@ pub(crate) fn compression(part: &str, compressor: Compressor, level: Option<u32>
         Compressor::Xz => Compression::Xz { level: or(6) },
         Compressor::Gzip => Compression::Gzip { level: or(9) },
         Compressor::None => without_level(part, compressor, level, Compression::None)?,
-        Compressor::Zlib | Compressor::Lzo => {
-            return Err(foreign(part, compressor, "squashfs: zstd, xz, gzip or none"));
+        Compressor::Zlib | Compressor::Lzo | Compressor::Lz4 | Compressor::Lz4hc | Compressor::Deflate => {
+            return Err(foreign(part, compressor, "a squashfs: zstd, xz, gzip or none"));
         }
     })
 }
 
 /// A compression that has no levels.
-fn without_level<T>(part: &str, compressor: Compressor, level: Option<u32>, compression: T) -> Result<T> {
+pub(crate) fn without_level<T>(
+    part: &str,
+    compressor: Compressor,
+    level: Option<u32>,
+    compression: T,
+) -> Result<T> {
     match level {
         None => Ok(compression),
         Some(_) => Err(Error::BadValue {
@@ -165,10 +179,11 @@ fn without_level<T>(part: &str, compressor: Compressor, level: Option<u32>, comp
     }
 }
 
-fn foreign(part: &str, compressor: Compressor, format: &str) -> Error {
+/// `format` has its article, and says which ones it has.
+pub(crate) fn foreign(part: &str, compressor: Compressor, format: &str) -> Error {
     Error::BadValue {
         place: format!("{part}.compression"),
-        problem: format!("{}: is no compressor of a {format}", compressor.name()),
+        problem: format!("{}: is no compressor of {format}", compressor.name()),
     }
 }
 
@@ -355,8 +370,8 @@ fn btrfs_compression(part: &str, compressor: Compressor, level: Option<u32>) -> 
         },
         Compressor::Lzo => without_level(part, compressor, level, Compression::Lzo)?,
         Compressor::None => without_level(part, compressor, level, Compression::None)?,
-        Compressor::Xz | Compressor::Gzip => {
-            return Err(foreign(part, compressor, "btrfs: zstd, zlib, lzo or none"));
+        Compressor::Xz | Compressor::Gzip | Compressor::Lz4 | Compressor::Lz4hc | Compressor::Deflate => {
+            return Err(foreign(part, compressor, "a btrfs: zstd, zlib, lzo or none"));
         }
     })
 }
@@ -380,7 +395,7 @@ pub(crate) fn swap_options(
 }
 
 /// The UUID that a part says it has, or a derived one.
-fn uuid(part: &str, fs: &FileSystem, seed: Seed) -> Result<Uuid> {
+pub(crate) fn uuid(part: &str, fs: &FileSystem, seed: Seed) -> Result<Uuid> {
     let Some(text) = &fs.uuid else {
         return Ok(seed.uuid("uuid"));
     };

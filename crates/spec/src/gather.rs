@@ -71,11 +71,11 @@ pub(crate) enum Registrar {
 }
 
 impl Registrar {
-    /// Whether its hashes name something of a file system before anything else could compare them. A squashfs asks for that
-    /// when it knows what it has to make; of a btrfs, what is not compressed is read out of the files, and has to be what a
+    /// Whether its hashes name something of a file system before anything else could compare them. A squashfs and an erofs ask for
+    /// that when they know what they have to make; of a btrfs, what is not compressed is read out of the files, and has to be what a
     /// segment's sums are of.
     fn has_to_be_compared_for(self, fs: &FileSystem) -> bool {
-        let asks = self == Registrar::Store && fs.format == Format::Squashfs;
+        let asks = self == Registrar::Store && matches!(fs.format, Format::Squashfs | Format::Erofs);
         formats::names_segments(fs) && !asks
     }
 }

@@ -10,7 +10,7 @@ use crate::id::hex;
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::Verity;
 use crate::text::choice;
-use crate::{Spec, disks, outputs};
+use crate::{Spec, disks, outputs, root_signatures};
 
 /// What stands for a root hash in a plan that does not make the file system.
 const UNKNOWN_ROOT: [u8; 32] = [0; 32];
@@ -29,7 +29,7 @@ pub(crate) fn check(spec: &Spec) -> Result<()> {
         }
         salt(key, verity, Seed::new(b""))?;
     }
-    Ok(())
+    root_signatures::check(spec)
 }
 
 impl Planner<'_> {
@@ -123,6 +123,9 @@ impl Planner<'_> {
 
     /// The GUID of the partition that has a part, if that follows from a root hash.
     pub(crate) fn partition_guid(&mut self, part: &str) -> Result<Option<Uuid>> {
+        if root_signatures::of(self.spec, part).is_some() {
+            return Ok(None);
+        }
         if part.starts_with("verity.") {
             let root = self.root(part)?;
             return Ok(root.map(|root| verity::partition_uuids(&root).1));
@@ -133,7 +136,8 @@ impl Planner<'_> {
         Ok(root.map(|root| verity::partition_uuids(&root).0))
     }
 
-    fn root(&mut self, tree: &str) -> Result<Option<[u8; 32]>> {
+    /// The root hash of a tree, if the plan makes file systems.
+    pub(crate) fn root(&mut self, tree: &str) -> Result<Option<[u8; 32]>> {
         match self.part(tree)?.detail {
             Detail::Verity { root, .. } => Ok(root),
             _ => Ok(None),

@@ -20,7 +20,9 @@ mod capabilities;
 mod containers;
 mod devices;
 mod disks;
+mod erofs_part;
 mod error;
+mod estimates;
 mod expand;
 mod file_systems;
 mod formats;
@@ -31,12 +33,14 @@ mod id;
 mod layouts;
 mod outputs;
 mod parts;
+mod root_signatures;
 mod schema;
 mod segments;
 mod sources;
 mod subvolumes;
 mod text;
 mod trees;
+mod ukis;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
@@ -46,12 +50,15 @@ pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
 pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
+pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout, Metadata,
-    Output, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table, Verity,
+    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout,
+    Metadata, Output, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table,
+    Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;
 pub use text::{parse, read};
+pub use ukis::{EfiSigner, Measurer};

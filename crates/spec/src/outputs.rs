@@ -10,6 +10,7 @@ use crate::containers::PART;
 use crate::error::{Error, Result};
 use crate::schema::{
     Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
+    VeritySignature,
 };
 use crate::{Gathered, Spec, beside, devices};
 
@@ -133,7 +134,7 @@ fn compressed(file: String, compress: Option<Compress>) -> String {
 /// it is.
 pub(crate) fn ending_in_bundles(format: Format) -> &'static str {
     match format {
-        Format::Btrfs | Format::Swap => "img",
+        Format::Btrfs | Format::Erofs | Format::Swap => "img",
         known => ending(known),
     }
 }
@@ -145,6 +146,7 @@ fn ending(format: Format) -> &'static str {
         Format::Fat => "vfat",
         Format::Ext4 => "ext4",
         Format::Btrfs => "btrfs",
+        Format::Erofs => "erofs",
         Format::Swap => "swap",
     }
 }
@@ -166,6 +168,20 @@ pub(crate) fn script(key: &str, script: &Script) -> (String, String) {
 /// The output of a hash tree.
 pub(crate) fn hash_tree(key: &str, verity: &Verity) -> String {
     verity.file.clone().unwrap_or_else(|| format!("{key}.verity"))
+}
+
+/// The outputs of the signature of a root hash: itself, or what is to be signed.
+pub(crate) fn root_signature(key: &str, signature: &VeritySignature) -> (String, String) {
+    let file = signature.file.clone();
+    let file = file.unwrap_or_else(|| format!("{key}.verity-sig"));
+    (file, format!("{key}.roothash"))
+}
+
+/// The output of a unified kernel image, or of another program that firmware starts; and of one that is not signed yet.
+pub(crate) fn efi(key: &str, file: Option<&String>) -> (String, String) {
+    let file = file.cloned().unwrap_or_else(|| format!("{key}.efi"));
+    let unsigned = format!("{file}.unsigned");
+    (file, unsigned)
 }
 
 /// The output of the disk.
@@ -250,6 +266,26 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     }
     for (key, part) in &spec.verity {
         files.push((hash_tree(key, part), format!("verity.{key}")));
+        if let Some(signature) = &part.signature {
+            let (file, root_hash) = root_signature(key, signature);
+            files.push((file, format!("verity.{key}.signature")));
+            files.push((
+                root_hash,
+                format!("verity.{key}.signature (what is to be signed)"),
+            ));
+        }
+    }
+    let ukis = spec
+        .uki
+        .iter()
+        .map(|(key, uki)| (format!("uki.{key}"), key, &uki.file));
+    let others = spec
+        .efi
+        .iter()
+        .map(|(key, efi)| (format!("efi.{key}"), key, &efi.file));
+    for (part, key, file) in ukis.chain(others) {
+        let (file, unsigned) = efi(key, file.as_ref());
+        files.extend([(file, part.clone()), (unsigned, part)]);
     }
     for part in devices::names(spec) {
         let file = devices::output(part, &gathered.name);

@@ -14,7 +14,9 @@ use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
-use crate::{Spec, beside, bundles, devices, disks, formats, id, outputs};
+use crate::{
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, id, outputs, root_signatures,
+};
 
 /// How planning works, none of which changes a byte.
 pub struct Work<'a> {
@@ -28,7 +30,12 @@ pub struct Work<'a> {
     pub progress: &'a dyn Progress,
     /// Where compressed segments may be, and are kept; without it they are not looked for, and get no names.
     pub segments: Option<cache::Places<'a>>,
-    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `disk`, `bundle`. All when empty.
+    /// What signs root hashes; without it, signature partitions hold zeros.
+    pub roots: Option<&'a dyn RootSigner>,
+    /// What signs programs that firmware starts.
+    pub efi: Option<&'a dyn EfiSigner>,
+    /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `verity.NAME.signature`, `disk`,
+    /// `bundle`. All when empty.
     pub only: &'a [String],
 }
 
@@ -70,10 +77,10 @@ pub struct Beside {
     pub content: Content,
 }
 
-/// A file system, a script or a hash tree.
+/// A file system, a script, a hash tree or its signature.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// `fs.NAME`, `script.NAME` or `verity.NAME`.
+    /// `fs.NAME`, `script.NAME`, `verity.NAME` or `verity.NAME.signature`.
     pub name: String,
     /// Its bytes; only their number counts when it is an estimate.
     pub content: Content,
@@ -130,6 +137,21 @@ pub enum Detail {
         /// Whether it was not made, and its size is the most that it can take.
         estimate: bool,
     },
+    /// An erofs.
+    Erofs {
+        /// The bytes of its files.
+        content_len: u64,
+        /// Files, directories and links.
+        entries: u64,
+        /// What the store paths take, as of a squashfs, where files are compressed.
+        largest: Vec<UnitUsage>,
+        /// Its id.
+        uuid: uuid::Uuid,
+        /// Where its segments are, as far as they have names.
+        segments: Vec<cache::Record>,
+        /// Whether it was not compressed, and its size is the most it can take.
+        estimate: bool,
+    },
     /// A swap area.
     Swap {
         /// Its id.
@@ -142,6 +164,35 @@ pub enum Detail {
         /// The root hash; unknown in a plan that makes no file systems.
         root: Option<[u8; 32]>,
         /// Whether the other part's size is the most that it can take, and so is this one's.
+        estimate: bool,
+    },
+    /// The signature of the root hash of a hash tree.
+    RootSignature {
+        /// The tree: `verity.NAME`.
+        tree: String,
+        /// The root hash; unknown in a plan that makes no file systems.
+        root: Option<[u8; 32]>,
+        /// Whether it is signed; its bytes are zeros when it is not.
+        signed: bool,
+    },
+    /// A unified kernel image.
+    Uki {
+        /// What it is for, as UEFI names it.
+        machine: String,
+        /// What its stub calls itself.
+        stub: Option<String>,
+        /// Its profiles, and what PCR 11 will be for each; unknown where a value is unknown that is in it.
+        profiles: Vec<uki::Profile>,
+        /// Whether it is signed; none when nobody shall sign it.
+        signed: Option<bool>,
+        /// Whether its size is the most that it can take.
+        estimate: bool,
+    },
+    /// Another program that firmware starts.
+    Efi {
+        /// Whether it is signed.
+        signed: bool,
+        /// Whether its size is the most that it can take.
         estimate: bool,
     },
     /// A text or an environment for a device.
@@ -162,6 +213,8 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         threads: 1,
         progress: &image::Silent,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let mut planner = Planner::new(spec, gathered, &work);
@@ -178,7 +231,11 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
-        texts.any(|text| text.contains("{fs.") || text.contains("{verity."))
+        texts.any(|text| {
+            ["{fs.", "{verity.", "{uki.", "{efi."]
+                .iter()
+                .any(|part| text.contains(part))
+        })
     };
     for (key, fs) in &spec.fs {
         match fs.format {
@@ -187,6 +244,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
                 planner.part(&format!("fs.{key}"))?;
             }
             Format::Btrfs => planner.check_btrfs(key, fs)?,
+            Format::Erofs => planner.check_erofs(key, fs)?,
             Format::Squashfs | Format::Ext4 | Format::Swap => {}
         }
     }
@@ -206,7 +264,16 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     let mut names: Vec<String> = Vec::new();
     names.extend(spec.fs.keys().map(|name| format!("fs.{name}")));
     names.extend(spec.script.keys().map(|name| format!("script.{name}")));
-    names.extend(spec.verity.keys().map(|name| format!("verity.{name}")));
+    for (name, tree) in &spec.verity {
+        names.push(format!("verity.{name}"));
+        names.extend(
+            tree.signature
+                .as_ref()
+                .map(|_| format!("verity.{name}.signature")),
+        );
+    }
+    names.extend(spec.uki.keys().map(|name| format!("uki.{name}")));
+    names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
@@ -311,10 +378,15 @@ impl<'a> Planner<'a> {
 
     fn make(&mut self, name: &str) -> Result<Part> {
         let spec = self.spec;
+        if let Some((tree, signature)) = root_signatures::of(spec, name) {
+            return self.root_signature(tree, signature);
+        }
         match name.split_once('.') {
             Some(("fs", key)) if spec.fs.contains_key(key) => self.file_system(key, &spec.fs[key]),
             Some(("script", key)) if spec.script.contains_key(key) => self.script(key, &spec.script[key]),
             Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
+            Some(("uki", key)) if spec.uki.contains_key(key) => self.uki(key, &spec.uki[key]),
+            Some(("efi", key)) if spec.efi.contains_key(key) => self.efi(key, &spec.efi[key]),
             Some(("device", _)) => match &spec.device {
                 Some(device) => self.device_part(name, device),
                 None => Err(disks::no_part("this specification", name, spec)),
@@ -425,49 +497,17 @@ impl Values for Planner<'_> {
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
-            Some(("fs" | "verity", name)) => !name.contains('.'),
+            Some(("fs" | "verity" | "uki" | "efi", name)) => !name.contains('.'),
             Some(("script" | "device", _)) => true,
             _ => false,
         };
+        let is_part = is_part || root_signatures::of(self.spec, key).is_some();
         if is_part {
             disks::check_part(place, key, self.spec)?;
             Planner::part(self, key).map(|part| Some(part.content.clone()))
         } else {
             Ok(None)
         }
-    }
-}
-
-impl Part {
-    /// Whether the size is the most that it can take.
-    #[must_use]
-    pub fn is_estimate(&self) -> bool {
-        matches!(
-            self.detail,
-            Detail::Squashfs { estimate: true, .. }
-                | Detail::Ext4 { estimate: true, .. }
-                | Detail::Btrfs { estimate: true, .. }
-                | Detail::Verity { estimate: true, .. }
-        )
-    }
-
-    /// Checks a limit of a file system whose size follows from its content.
-    pub(crate) fn check_size(&self, limit: u64, limit_place: &str) -> Result<()> {
-        let largest = match &self.detail {
-            Detail::Squashfs { largest, .. } => largest.clone(),
-            _ => Vec::new(),
-        };
-        let size = self.content.len();
-        if self.is_estimate() || size <= limit {
-            return Ok(());
-        }
-        Err(Error::TooLarge {
-            part: self.name.clone(),
-            size,
-            limit,
-            limit_place: limit_place.to_string(),
-            largest,
-        })
     }
 }
 

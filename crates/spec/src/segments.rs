@@ -7,18 +7,18 @@ use image::{NodeId, Progress, Seed, Spool, Tree};
 use nix::{Checked, Mismatch, PathInfo, StorePath};
 
 use crate::error::{Error, Result};
-use crate::formats;
 use crate::schema::{Closure, Effort, FileSystem, Format};
 use crate::sources::{Stored, in_store};
+use crate::{erofs_part, formats};
 
 /// What errors call it.
 const PART: &str = "segments";
 
-/// A closure, how a squashfs or a btrfs of it is made, and how work is done.
+/// A closure, how a squashfs, a btrfs or an erofs of it is made, and how work is done.
 pub struct Segmenting<'a> {
     /// The closure, which lies in a store of this machine.
     pub closure: &'a Closure,
-    /// The keys of a squashfs or a btrfs that say how it is compressed.
+    /// The keys of a squashfs, a btrfs or an erofs that say how it is compressed.
     pub fs: &'a FileSystem,
     /// How hard it is compressed.
     pub profile: Option<Effort>,
@@ -64,6 +64,9 @@ impl Segmenting<'_> {
             }
             Options::Btrfs(options) => {
                 btrfs::outlines(&tree, options, &self.btrfs(&spool, &[], None)).map_err(btrfs_failed)?
+            }
+            Options::Erofs(options) => {
+                erofs::outlines(&tree, options, &self.erofs(&spool, &[], None)).map_err(erofs_failed)?
             }
         };
         let paths = |units: &[NodeId]| {
@@ -125,6 +128,10 @@ impl Segmenting<'_> {
                 let work = self.btrfs(&spool, &digests, Some(reuse));
                 btrfs::make_segments(&tree, options, &wanted, &work).map_err(btrfs_failed)
             }
+            Options::Erofs(options) => {
+                let work = self.erofs(&spool, &digests, Some(reuse));
+                erofs::make_segments(&tree, options, &wanted, &work).map_err(erofs_failed)
+            }
         }
     }
 
@@ -134,6 +141,11 @@ impl Segmenting<'_> {
             let options = formats::btrfs_options(PART, self.fs, self.profile, 512, Seed::new(b""))?;
             options.check().map_err(btrfs_failed)?;
             return Ok(Options::Btrfs(Box::new(options)));
+        }
+        if self.fs.format == Format::Erofs {
+            let options = erofs_part::options(PART, self.fs, self.profile, Seed::new(b""))?;
+            options.check().map_err(erofs_failed)?;
+            return Ok(Options::Erofs(Box::new(options)));
         }
         let options = formats::squashfs_options(PART, self.fs, self.profile)?;
         options.check().map_err(squashfs_failed)?;
@@ -169,12 +181,28 @@ impl Segmenting<'_> {
             reuse,
         }
     }
+
+    fn erofs<'w>(
+        &'w self,
+        spool: &'w Spool,
+        digests: &'w [Option<[u8; 32]>],
+        reuse: Option<cache::Reuse<'w>>,
+    ) -> erofs::Work<'w> {
+        erofs::Work {
+            spool,
+            threads: self.threads,
+            digests,
+            progress: self.progress,
+            reuse,
+        }
+    }
 }
 
 /// How a file system is made.
 enum Options {
     Squashfs(squashfs::Options),
     Btrfs(Box<btrfs::Options>),
+    Erofs(Box<erofs::Options>),
 }
 
 fn squashfs_failed(source: squashfs::Error) -> Error {
@@ -186,6 +214,13 @@ fn squashfs_failed(source: squashfs::Error) -> Error {
 
 fn btrfs_failed(source: btrfs::Error) -> Error {
     Error::Btrfs {
+        part: PART.to_string(),
+        source,
+    }
+}
+
+fn erofs_failed(source: erofs::Error) -> Error {
+    Error::Erofs {
         part: PART.to_string(),
         source,
     }

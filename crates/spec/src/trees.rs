@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::{CLOSURE_VALUES, Gathered};
 use crate::schema::FileSystem;
-use crate::{attributes, boot_tree, host, layouts};
+use crate::{attributes, boot_tree, host, layouts, ukis};
 
 /// Whether any value in the specification needs the toplevel.
 pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
@@ -30,6 +30,7 @@ pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
     };
     mentions(&spec.name)
         || spec.fs.values().any(in_fs)
+        || spec.uki.values().any(ukis::needs_toplevel)
         || spec
             .script
             .values()
@@ -199,7 +200,7 @@ fn file(
 }
 
 /// Whether a source is one in the closure: in a store path of it, or in one that this host has not either.
-fn in_closure(source: &str, closure: &nix::Closure) -> bool {
+pub(crate) fn in_closure(source: &str, closure: &nix::Closure) -> bool {
     let Some(inside) = source
         .strip_prefix(nix::STORE_DIR)
         .and_then(|rest| rest.strip_prefix('/'))

@@ -64,6 +64,8 @@ fn plan(text: &str) -> Result<(Plan, tempfile::TempDir), String> {
         threads: 1,
         progress: &Silent,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work).map_err(told)?;

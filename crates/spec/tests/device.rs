@@ -121,6 +121,8 @@ fn plan(text: &str) -> spec::Result<Plan> {
         threads: 1,
         progress: &Silent,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)

@@ -85,6 +85,8 @@ fn made_of(world: &Path, text: &str) -> spec::Result<Tree> {
         threads: 1,
         progress: &Silent,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work)?.parts.remove(0);
@@ -275,6 +277,8 @@ fn a_squashfs_of_store_paths_in_its_root() {
         threads: 1,
         progress: &Silent,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work).unwrap().parts.remove(0);

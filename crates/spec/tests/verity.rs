@@ -100,6 +100,8 @@ fn plan(text: &str, estimate: Option<()>) -> Result<Made, String> {
         threads: 2,
         progress: &Silent,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work).map_err(told)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use image::Fault;
 
-use crate::{BLOCK_SIZE, SALT_MAX};
+use crate::{BLOCK_SIZE, SALT_MAX, SIGNATURE_SIZE};
 
 /// What a block is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,19 @@ pub enum Error {
     /// A superblock with parameters that nobody uses.
     #[error("verity superblock with {0}: cannot be read")]
     Unsupported(String),
+    /// A signature that a signature partition has no room for.
+    #[error(
+        "a signature of {len} bytes makes {size} bytes of a signature partition, which has {SIGNATURE_SIZE}"
+    )]
+    SignatureTooLong {
+        /// The signature's bytes.
+        len: usize,
+        /// The bytes of the partition's text.
+        size: usize,
+    },
+    /// A signature partition that is none.
+    #[error("damaged verity signature: {0}")]
+    Signature(String),
     /// What is to be checked cannot be read.
     #[error("{part}: cannot be read at byte {start}: {source}")]
     Read {
@@ -116,9 +129,12 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::SaltTooLong(_) | Error::DataLen { .. } => Fault::Request,
-            Error::TreeLen { .. } | Error::Mismatch { .. } | Error::Padding { .. } | Error::Superblock(_) => {
-                Fault::Damaged
-            }
+            Error::TreeLen { .. }
+            | Error::Mismatch { .. }
+            | Error::Padding { .. }
+            | Error::Superblock(_)
+            | Error::Signature(_) => Fault::Damaged,
+            Error::SignatureTooLong { .. } => Fault::Limit,
             Error::Unsupported(_) | Error::Read { .. } => Fault::Input,
             Error::NoThread(_) => Fault::Output,
             Error::Image(error) => error.fault(),

@@ -22,6 +22,8 @@
 //! <https://docs.kernel.org/admin-guide/device-mapper/verity.html> and
 //! <https://gitlab.com/cryptsetup/cryptsetup/-/wikis/DMVerity> describe the format.
 //!
+//! Who vouches for the root hash may be a third partition: a [`RootSignature`].
+//!
 //! [`plan()`] reads data once, in order, and passes every digest on to the level above at once. So memory holds one
 //! block for each level and a few chunks of data for each thread, however large the data are; the tree itself goes
 //! into a spool. [`check()`] goes from the root hash down, so that it names the first block that nothing vouches for.
@@ -31,12 +33,14 @@ mod error;
 mod format;
 mod levels;
 mod plan;
+mod signature;
 mod superblock;
 
 pub use check::{Area, check, root};
 pub use error::{Error, Parent, Part};
 pub use levels::tree_size;
 pub use plan::{Planned, plan};
+pub use signature::{RootSignature, SIGNATURE_MARK, SIGNATURE_SIZE, SIGNATURE_SIZE_MAX, signed_text};
 pub use superblock::{Superblock, read_superblock};
 
 use image::{Progress, Spool};

@@ -8,6 +8,7 @@ pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod caching;
 pub(crate) mod diff;
+pub(crate) mod erofs;
 pub(crate) mod files;
 pub(crate) mod logins;
 pub(crate) mod look;
@@ -27,6 +28,7 @@ use btrfs::Btrfs;
 use build::{Build, Plan};
 use bundle::Bundle;
 use diff::Diff;
+use erofs::Erofs;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use tree::Tree;
@@ -80,6 +82,8 @@ pub(crate) enum Command {
     Ext4(Ext4),
     /// Make a btrfs of a closure or a folder, without a specification
     Btrfs(Btrfs),
+    /// Make an erofs of a closure or a folder, without a specification
+    Erofs(Erofs),
     /// Make a FAT of a folder or files, without a specification
     Fat(Fat),
     /// Make a boot script for U-Boot, without a specification

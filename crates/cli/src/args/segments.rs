@@ -36,6 +36,9 @@ pub(crate) struct Kind {
     /// Bytes of a squashfs' block, 4KiB to 1MiB; 1MiB when not given
     #[arg(long)]
     pub(crate) block_size: Option<Amount>,
+    /// Bytes of an erofs' cluster, 8KiB to 1MiB; 1MiB when not given
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) cluster_size: Option<Amount>,
 }
 
 /// A file system that has segments.
@@ -45,9 +48,11 @@ pub(crate) enum Format {
     Squashfs,
     /// Of store paths
     Btrfs,
+    /// Of store paths, and of groups of small ones
+    Erofs,
 }
 
-/// A compressor of either file system.
+/// A compressor of any of these file systems.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Compressor {
     /// zstd
@@ -60,6 +65,12 @@ pub(crate) enum Compressor {
     Zlib,
     /// LZO, for a btrfs
     Lzo,
+    /// LZ4, for an erofs
+    Lz4,
+    /// LZ4 with more care, for an erofs
+    Lz4hc,
+    /// deflate, for an erofs
+    Deflate,
     /// none
     None,
 }
@@ -72,6 +83,9 @@ impl Compressor {
             Compressor::Gzip => spec::Compressor::Gzip,
             Compressor::Zlib => spec::Compressor::Zlib,
             Compressor::Lzo => spec::Compressor::Lzo,
+            Compressor::Lz4 => spec::Compressor::Lz4,
+            Compressor::Lz4hc => spec::Compressor::Lz4hc,
+            Compressor::Deflate => spec::Compressor::Deflate,
             Compressor::None => spec::Compressor::None,
         }
     }
@@ -92,7 +106,8 @@ pub(crate) struct Make {
     /// The compressor
     #[arg(long, default_value = "zstd")]
     pub(crate) compression: Compressor,
-    /// Its level. squashfs: zstd 1 to 22 (19), xz 0 to 9 (6), gzip 1 to 9 (9); btrfs: zstd 1 to 15 (15), zlib 1 to 9 (9)
+    /// Its level. squashfs: zstd 1 to 22 (19), xz 0 to 9 (6), gzip 1 to 9 (9); btrfs: zstd 1 to 15 (15), zlib 1 to 9 (9);
+    /// erofs: zstd 1 to 22 (19), deflate 1 to 12 (9), lz4hc 3 to 12 (9)
     #[arg(long)]
     pub(crate) level: Option<u32>,
     /// How hard it is compressed

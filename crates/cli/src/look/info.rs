@@ -157,6 +157,17 @@ fn of_file_system(file_system: &FileSystem) -> inspect::Result<Value> {
                 "generation": info.generation,
             })
         }
+        FileSystem::Erofs(file_system) => {
+            let info = file_system.info();
+            json!({
+                "label": info.label,
+                "uuid": info.uuid.to_string(),
+                "used_size": info.size,
+                "block_size": info.block_size,
+                "inodes": info.inodes,
+                "compressors": info.compressors,
+            })
+        }
     })
 }
 

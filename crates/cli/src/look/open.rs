@@ -144,6 +144,8 @@ fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Ins
         threads: work.threads,
         progress: ui,
         segments: None,
+        roots: None,
+        efi: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &spec_work, ui)?;

@@ -14,6 +14,7 @@ mod changes;
 mod described;
 mod diff;
 mod digests;
+mod erofs;
 mod ext4;
 mod formats;
 mod inputs;

@@ -34,7 +34,7 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER a command that does not end, and CLOSURE one that is there.
-const ROWS: [Row; 58] = [
+const ROWS: [Row; 62] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -60,6 +60,10 @@ const ROWS: [Row; 58] = [
     ("btrfs", "standard input", SilentInput, "--tree - --out o"),
     ("btrfs", "a pipe", Usual, "--tree mute --out o"),
     ("btrfs", "a reader of errors", FullErrors, "CLOSURE --out o"),
+    ("erofs", "a server", Usual, "SERVER --out o"),
+    ("erofs", "standard input", SilentInput, "--tree - --out o"),
+    ("erofs", "a pipe", Usual, "--tree mute --out o"),
+    ("erofs", "a reader of errors", FullErrors, "CLOSURE --out o"),
     ("fat", "standard input", SilentInput, "--tree - --out o"),
     ("fat", "a pipe", Usual, "--tree pipe --out o"),
     ("fat", "a reader of errors", FullErrors, "--tree none --out o"),

@@ -102,6 +102,7 @@ fn help() {
       squashfs     Make a squashfs of a closure or a folder, without a specification
       ext4         Make an ext4 of a closure or a folder, without a specification
       btrfs        Make a btrfs of a closure or a folder, without a specification
+      erofs        Make an erofs of a closure or a folder, without a specification
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles

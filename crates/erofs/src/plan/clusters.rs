@@ -14,10 +14,8 @@ use super::{Work, keys};
 use crate::compress::Compressor;
 use crate::decompress::Decompressor;
 use crate::format::{BLOCK, BLOCK_LEN, layout};
+use crate::segment::Stored;
 use crate::{Error, Options, Result};
-
-/// Stored as it is: a bit of a cluster's word.
-const PLAIN: u32 = 1 << 31;
 
 /// All clusters.
 pub(super) struct Clusters {
@@ -100,53 +98,91 @@ impl Map {
     }
 }
 
-impl Clusters {
-    /// Makes all clusters of a tree; they begin at this block.
-    pub(super) fn pack(tree: &Tree, options: &Options, work: &Work, first: u64) -> Result<Clusters> {
+/// Clusters that are to be made, and what their segments are called.
+pub(super) struct Making<'a> {
+    tree: &'a Tree,
+    options: &'a Options,
+    cut: Cut,
+    pub(super) keys: Vec<Option<Key>>,
+    number: u8,
+}
+
+impl<'a> Making<'a> {
+    /// None when nothing is compressed. `choose` may leave out segments.
+    pub(super) fn of(
+        tree: &'a Tree,
+        options: &'a Options,
+        work: &Work,
+        choose: impl FnOnce(&mut Cut),
+    ) -> Result<Option<Making<'a>>> {
         let Some(number) = options.compression.number() else {
-            return Ok(Clusters::place(Cut::default(), Vec::new(), Vec::new(), 0, first));
+            return Ok(None);
         };
-        let pool = work.pool()?;
+        let pool = work.looking().pool()?;
         let equal = pool.install(|| equal_files(tree, &options.stored, 1, work.digests, work.progress))?;
-        let cut = Cut::plan(tree, &equal.classes, options.cluster, &options.stored)?;
+        let mut cut = Cut::plan(tree, &equal.classes, options.cluster, &options.stored)?;
+        choose(&mut cut);
         let keys = match (&work.reuse, keys::head(options)) {
             (Some(reuse), Some(head)) => {
                 pool.install(|| cut.keys(tree, &head, reuse, work.digests, &equal.digests, work.progress))?
             }
             _ => vec![None; cut.list.len()],
         };
-        drop(pool);
-        let blocks = Blocks {
+        Ok(Some(Making {
             tree,
-            cut: &cut,
             options,
+            cut,
+            keys,
             number,
+        }))
+    }
+}
+
+/// Makes clusters, or finds them; the first begins at this byte of the spool.
+pub(super) fn make(making: &Making, work: &Work, start: u64) -> Result<Vec<cache::Spooled<()>>> {
+    let cut = &making.cut;
+    let blocks = Blocks {
+        tree: making.tree,
+        cut,
+        options: making.options,
+        number: making.number,
+    };
+    let segments = cut.list.iter().zip(&making.keys);
+    let wanted = segments.map(|(segment, key)| Wanted {
+        key: *key,
+        blocks: segment.jobs.clone(),
+    });
+    let wanted: Vec<Wanted> = wanted.collect();
+    let confirm = work.reuse.and_then(|reuse| reuse.confirm);
+    let confirm = confirm.map(|confirm| |numbers: &[usize]| confirm(&cut.roots_of(numbers)));
+    let spooling = Spooling {
+        spool: work.spool,
+        start,
+        threads: work.threads,
+        progress: work.progress,
+        step: "compressing",
+        places: work.reuse.map(|reuse| reuse.places),
+        confirm: confirm.as_ref().map(|confirm| confirm as _),
+    };
+    cache::spool(&blocks, &wanted, &spooling)
+}
+
+impl Clusters {
+    /// Makes all clusters of a tree; they begin at this block.
+    pub(super) fn pack(tree: &Tree, options: &Options, work: &Work, first: u64) -> Result<Clusters> {
+        let Some(making) = Making::of(tree, options, work, |_| ())? else {
+            return Ok(Clusters::none());
         };
-        let wanted: Vec<Wanted> = cut
-            .list
-            .iter()
-            .zip(&keys)
-            .map(|(segment, key)| Wanted {
-                key: *key,
-                blocks: segment.jobs.clone(),
-            })
-            .collect();
-        let confirm = work.reuse.and_then(|reuse| reuse.confirm);
-        let confirm = confirm.map(|confirm| |numbers: &[usize]| confirm(&cut.roots_of(numbers)));
-        let spooling = Spooling {
-            spool: work.spool,
-            // As in the image.
-            start: first * BLOCK,
-            threads: work.threads,
-            progress: work.progress,
-            step: "compressing",
-            places: work.reuse.map(|reuse| reuse.places),
-            confirm: confirm.as_ref().map(|confirm| confirm as _),
-        };
-        let spooled = cache::spool(&blocks, &wanted, &spooling)?;
-        let mut clusters = Clusters::place(cut, keys, spooled, number, first);
+        // As in the image.
+        let spooled = make(&making, work, first * BLOCK)?;
+        let mut clusters = Clusters::place(making.cut, making.keys, spooled, making.number, first);
         clusters.add_zeros(options)?;
         Ok(clusters)
+    }
+
+    /// There are none.
+    pub(super) fn none() -> Clusters {
+        Clusters::place(Cut::default(), Vec::new(), Vec::new(), 0, 1)
     }
 
     /// Puts the segments behind each other.
@@ -182,7 +218,7 @@ impl Clusters {
             let start = placed.end;
             for (word, block) in words.by_ref().take(segment.sizes.len()) {
                 *block = placed.end;
-                placed.end += u64::from(*word & !PLAIN) / BLOCK;
+                placed.end += stored_len(*word) / BLOCK;
             }
             placed.segments.push(start..placed.end);
         }
@@ -192,7 +228,7 @@ impl Clusters {
 
     /// Makes the cluster that all those of zeros are.
     fn add_zeros(&mut self, options: &Options) -> Result<()> {
-        if self.words.iter().all(|(word, _)| *word != 0) {
+        if self.words.iter().all(|(word, _)| stored_len(*word) != 0) {
             return Ok(());
         }
         let zeros = vec![0; options.cluster as usize];
@@ -275,18 +311,19 @@ impl Clusters {
     fn cluster(&self, job: usize) -> Cluster {
         let (word, block) = self.words[job];
         let len = self.cut.jobs[job].len();
-        match (&self.zeros, word) {
-            (Some((bytes, block)), 0) => Cluster {
+        let blocks = blocks(stored_len(word));
+        match &self.zeros {
+            Some((bytes, block)) if blocks == 0 => Cluster {
                 len,
-                blocks: blocks(bytes.len() as u64),
+                blocks: self::blocks(bytes.len() as u64),
                 block: *block,
                 is_plain: false,
             },
             _ => Cluster {
                 len,
-                blocks: blocks(u64::from(word & !PLAIN)),
+                blocks,
                 block,
-                is_plain: word & PLAIN != 0,
+                is_plain: Stored::of_word(word).is_some_and(|stored| stored.algorithm.is_none()),
             },
         }
     }
@@ -321,9 +358,14 @@ impl Clusters {
 
     /// What each unit takes.
     pub(super) fn usage(&self, tree: &Tree) -> Vec<super::UnitUsage> {
-        let stored = self.words.iter().map(|(word, _)| u64::from(word & !PLAIN));
+        let stored = self.words.iter().map(|(word, _)| stored_len(*word));
         self.cut.usage(tree, stored)
     }
+}
+
+/// How many bytes a cluster with this word takes.
+fn stored_len(word: u32) -> u64 {
+    Stored::of_word(word).map_or(0, |stored| stored.stored_len().into())
 }
 
 fn blocks(len: u64) -> u32 {
@@ -347,6 +389,14 @@ struct Maker {
 impl Blocks<'_> {
     fn job(&self, block: usize) -> &Job {
         &self.cut.jobs[block]
+    }
+
+    /// How many bytes are compressed: of small files, the zeros behind them count.
+    fn input_len(&self, job: &Job) -> u32 {
+        match job {
+            Job::Block { len, .. } => *len,
+            Job::Fragment { len, .. } => len.next_multiple_of(4096),
+        }
     }
 
     /// Whether it can be one of the clusters of zeros, which all are as long.
@@ -377,14 +427,11 @@ impl cache::Blocks for Blocks<'_> {
     }
 
     fn stored_len(&self, block: usize, word: u32) -> Option<u32> {
-        let (job, len) = (self.job(block), word & !PLAIN);
-        let whole = job.len().next_multiple_of(4096);
-        let is_possible = match len {
-            0 => word == 0 && self.can_be_zeros(job),
-            len if word & PLAIN != 0 => len == whole,
-            len => len < whole && len.is_multiple_of(4096),
-        };
-        is_possible.then_some(len)
+        let (job, stored) = (self.job(block), Stored::of_word(word)?);
+        let is_possible = stored.len == self.input_len(job)
+            && stored.algorithm.is_none_or(|number| number == self.number)
+            && (stored.blocks > 0 || self.can_be_zeros(job));
+        is_possible.then_some(stored.stored_len())
     }
 
     fn make(&self, block: usize, maker: &mut Maker, progress: &dyn Progress) -> Result<Output<()>> {
@@ -392,20 +439,21 @@ impl cache::Blocks for Blocks<'_> {
         let job = self.job(block);
         self.cut.read(self.tree, job, input)?;
         progress.advance(u64::from(cache::Blocks::len(self, block)))?;
-        let (flag, bytes) = if self.can_be_zeros(job) && is_zero(input) {
-            (0, Vec::new())
+        input.resize(self.input_len(job) as usize, 0);
+        let (algorithm, bytes) = if self.can_be_zeros(job) && is_zero(input) {
+            (Some(self.number), Vec::new())
+        } else if let Some(bytes) = compressor.compress(input)? {
+            (Some(self.number), bytes.to_vec())
         } else {
-            if let Job::Fragment { .. } = job {
-                input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
-            }
-            if let Some(bytes) = compressor.compress(input)? {
-                (0, bytes.to_vec())
-            } else {
-                input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
-                (PLAIN, std::mem::take(input))
-            }
+            input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
+            (None, std::mem::take(input))
         };
-        let word = u32::try_from(bytes.len()).unwrap_or(0) | flag;
+        let stored = Stored {
+            len: self.input_len(job),
+            algorithm,
+            blocks: blocks(bytes.len() as u64),
+        };
+        let word = stored.word();
         Ok(Output {
             word,
             bytes,
@@ -422,15 +470,14 @@ impl cache::Blocks for Blocks<'_> {
         depth: Depth,
     ) -> Result<Result<(), String>> {
         let job = self.job(block);
-        let mut bytes = vec![0; job.len() as usize];
-        if let Job::Fragment { .. } = job {
-            bytes.resize(bytes.len().next_multiple_of(BLOCK_LEN), 0);
-        }
-        if word & PLAIN != 0 {
-            bytes.resize(stored.len(), 0);
-            bytes.copy_from_slice(stored);
+        let Some(is_word) = Stored::of_word(word) else {
+            return Ok(Err(format!("it has a cluster of a kind {word:x}")));
+        };
+        let mut bytes = vec![0; self.input_len(job) as usize];
+        if is_word.algorithm.is_none() {
+            bytes = stored.to_vec();
         } else if depth != Depth::Outside
-            && word != 0
+            && is_word.blocks > 0
             && let Err(problem) = decompressor.decompress(self.number, stored, &mut bytes)
         {
             return Ok(Err(problem));

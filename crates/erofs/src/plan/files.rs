@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::{Content, Kind, Layout, NodeId, ReadAt, Tree};
 use rayon::prelude::*;
 
-use super::{Work, equal};
+use super::{Looking, equal};
 use crate::format::BLOCK;
 use crate::{Options, Result};
 
@@ -19,6 +19,7 @@ const CHUNK_ENTRY: u64 = 4;
 const CHUNKS_MAX: u64 = 1 << 16;
 
 /// All files that are stored as they are.
+#[derive(Default)]
 pub(super) struct Files {
     /// The shape of each, by [`NodeId::index`]; none for other nodes.
     shapes: BTreeMap<NodeId, Shape>,
@@ -57,7 +58,7 @@ impl Files {
         order: &[NodeId],
         is_own: impl Fn(NodeId) -> bool,
         options: &Options,
-        work: &Work,
+        looking: &Looking,
     ) -> Result<Files> {
         let file = |id: &NodeId| match &tree.node(*id).kind {
             Kind::File(content) if !content.is_empty() && is_own(*id) => Some((*id, content)),
@@ -69,11 +70,11 @@ impl Files {
             |(id, content): &(NodeId, &Content)| content.len() >= BLOCK && !options.stored.contains(id);
         let comparable: Vec<(NodeId, &Content)> =
             files.iter().filter(|file| shareable(file)).copied().collect();
-        let firsts = equal::firsts(&comparable, work)?;
+        let firsts = equal::firsts(&comparable, looking)?;
         let own = |(id, _): &&(NodeId, &Content)| firsts.get(id).is_none_or(|first| first == id);
         let firsts_only: Vec<(NodeId, &Content)> = files.iter().filter(own).copied().collect();
         let shape = |(id, content): &(NodeId, &Content)| Ok((*id, Shape::of(content)?));
-        let shapes: Vec<(NodeId, Shape)> = work
+        let shapes: Vec<(NodeId, Shape)> = looking
             .pool()?
             .install(|| firsts_only.par_iter().map(shape).collect::<Result<_>>())?;
         Ok(Files {

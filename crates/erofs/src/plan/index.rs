@@ -41,6 +41,12 @@ pub(super) fn len(map: &Map, size: u64, head_len: u64) -> u64 {
     }
 }
 
+/// The most bytes of an inode and an index, however the file lies.
+pub(super) fn most(size: u64, head_len: u64) -> u64 {
+    let index = size.div_ceil(BLOCK) * size_of::<FullIndex>() as u64;
+    head_len.next_multiple_of(8) + size_of::<MapHeader>() as u64 + 8 + index
+}
+
 /// What stands there.
 pub(super) fn bytes(map: &Map, size: u64, head_len: u64) -> Vec<u8> {
     match map {

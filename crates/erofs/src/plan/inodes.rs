@@ -62,6 +62,21 @@ impl Known<'_> {
         record
     }
 
+    /// The most bytes that an inode takes with what stands behind it, if its file may be compressed, and how many blocks a
+    /// list or a target takes elsewhere.
+    pub(super) fn most(&self, node: NodeId) -> (u64, u64) {
+        let record = self.record(node);
+        match &self.survey.tree.node(node).kind {
+            Kind::File(_) => (index::most(record.size, record.head_len()), 0),
+            _ => (record.len(), record.blocks()),
+        }
+    }
+
+    /// The same for the packed file, if it has so many bytes.
+    pub(super) fn packed_most(&self, size: u64) -> u64 {
+        index::most(size, size_of::<ExtendedInode>() as u64)
+    }
+
     /// Decides where the bytes of an inode are.
     fn choose(&self, record: &mut Record, kind: &Kind) {
         if let Kind::File(_) = kind {

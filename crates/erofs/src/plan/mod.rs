@@ -6,6 +6,8 @@
 //! 3. All blocks get their addresses: clusters, files, directories, and the metadata behind them.
 //! 4. Then everything is known that inodes and directories say, and they go into the spool.
 
+mod alone;
+mod bound;
 mod clusters;
 mod directories;
 mod equal;
@@ -20,6 +22,8 @@ mod xattrs;
 
 use std::sync::Arc;
 
+pub use alone::{make_segments, outlines};
+pub use bound::{Looking, Outlook, check_tree, outlook};
 pub use cache::Reuse;
 pub use cache::cut::UnitUsage;
 use image::{Content, Image, Kind, Layout, NodeId, Progress, Spool, Tree, show};
@@ -29,6 +33,7 @@ use crate::format::{
     self, BLOCK, BLOCK_BITS, BLOCK_LEN, LABEL_MAX, MAGIC, SLOT, SUPERBLOCK, Superblock, compat, incompat,
 };
 use crate::{CLUSTER_MAX, CLUSTER_MIN, Compression, Error, Options, Result};
+use bound::surveyed;
 use clusters::Clusters;
 use files::{Files, part, rest};
 use inodes::{Known, Packed, Record};
@@ -52,9 +57,12 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn pool(&self) -> Result<rayon::ThreadPool> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
-        pool.map_err(|error| Error::NoThread(std::io::Error::other(error)))
+    fn looking(&self) -> Looking<'_> {
+        Looking {
+            threads: self.threads,
+            digests: self.digests,
+            progress: self.progress,
+        }
     }
 }
 
@@ -102,54 +110,10 @@ pub(crate) fn check(options: &Options) -> Result<()> {
 /// # Errors
 /// When the tree or the options have something that erofs cannot hold, or a file cannot be read.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
-    check(options)?;
-    if !matches!(tree.node(NodeId::ROOT).kind, Kind::Directory(_)) {
-        return Err(Error::RootNotADirectory);
-    }
-    let survey = Survey::of(tree)?;
+    let survey = surveyed(tree, options)?;
     let shared = Shared::of(&survey);
     let clusters = Clusters::pack(tree, options, work, 1)?;
-    let is_compressed = options.compression != Compression::None;
-    let is_own = |id: NodeId| !is_compressed || options.stored.contains(&id);
-    let files = Files::plan(tree, &survey.order, is_own, options, work)?;
-    let known = Known {
-        survey: &survey,
-        options,
-        shared: &shared,
-        files: &files,
-        clusters: &clusters,
-    };
-    let mut places = Places::new();
-    let records: Vec<(Record, u64)> = survey
-        .order
-        .iter()
-        .map(|id| {
-            let record = known.record(*id);
-            let place = places.take(record.len());
-            (record, place)
-        })
-        .collect();
-    let packed = (clusters.packed_len() > 0).then(|| Packed::of(&clusters));
-    let packed = packed.map(|packed| {
-        let place = places.take(packed.len());
-        (packed, place)
-    });
-    let metadata_len = places.end();
-    let mut map = Map {
-        survey: &survey,
-        options,
-        shared: &shared,
-        clusters: &clusters,
-        files,
-        records,
-        packed,
-        metadata_len,
-        lists: 0,
-        blocks: Vec::new(),
-        meta_block: 0,
-    };
-    map.address();
-    map.lay_out(work)
+    Map::of(&survey, options, &shared, &clusters, &work.looking())?.lay_out(work)
 }
 
 /// Everything that was decided.
@@ -172,7 +136,57 @@ struct Map<'a> {
     meta_block: u64,
 }
 
-impl Map<'_> {
+impl<'a> Map<'a> {
+    /// Decides what is left to decide when there are clusters.
+    fn of(
+        survey: &'a Survey<'a>,
+        options: &'a Options,
+        shared: &'a Shared<'a>,
+        clusters: &'a Clusters,
+        looking: &Looking,
+    ) -> Result<Map<'a>> {
+        let is_compressed = options.compression != Compression::None;
+        let is_own = |id: NodeId| !is_compressed || options.stored.contains(&id);
+        let files = Files::plan(survey.tree, &survey.order, is_own, options, looking)?;
+        let known = Known {
+            survey,
+            options,
+            shared,
+            files: &files,
+            clusters,
+        };
+        let mut places = Places::new();
+        let records: Vec<(Record, u64)> = survey
+            .order
+            .iter()
+            .map(|id| {
+                let record = known.record(*id);
+                let place = places.take(record.len());
+                (record, place)
+            })
+            .collect();
+        let packed = (clusters.packed_len() > 0).then(|| Packed::of(clusters));
+        let packed = packed.map(|packed| {
+            let place = places.take(packed.len());
+            (packed, place)
+        });
+        let mut map = Map {
+            survey,
+            options,
+            shared,
+            clusters,
+            files,
+            records,
+            packed,
+            metadata_len: places.end(),
+            lists: 0,
+            blocks: Vec::new(),
+            meta_block: 0,
+        };
+        map.address();
+        Ok(map)
+    }
+
     /// Gives addresses to all blocks behind the clusters.
     fn address(&mut self) {
         let (tree, order) = (self.survey.tree, &self.survey.order);
@@ -198,9 +212,14 @@ impl Map<'_> {
         (self.meta_block * BLOCK + self.metadata_len).next_multiple_of(4)
     }
 
-    fn lay_out(mut self, work: &Work) -> Result<Planned> {
-        let end = self.xattr_start() + self.shared.bytes.len() as u64;
-        let size = end.next_multiple_of(BLOCK);
+    /// One past the last byte that says anything.
+    fn end(&self) -> u64 {
+        self.xattr_start() + self.shared.bytes.len() as u64
+    }
+
+    /// The image's bytes.
+    fn size(&self) -> Result<u64> {
+        let size = self.end().next_multiple_of(BLOCK);
         let limit = u64::from(u32::MAX);
         if size / BLOCK > limit {
             return Err(Error::TooMany {
@@ -209,6 +228,11 @@ impl Map<'_> {
                 limit,
             });
         }
+        Ok(size)
+    }
+
+    fn lay_out(mut self, work: &Work) -> Result<Planned> {
+        let (end, size) = (self.end(), self.size()?);
         let mut numbers = vec![0; self.survey.tree.len()];
         for (record, place) in &self.records {
             numbers[record.node.index()] = place / SLOT;

@@ -62,3 +62,9 @@ impl Places {
         self.end
     }
 }
+
+/// The most that so many bytes take, with what is left free in front of them.
+pub(super) fn most(len: u64) -> u64 {
+    let len = len.next_multiple_of(SLOT);
+    if len <= BLOCK { 2 * len } else { len }
+}

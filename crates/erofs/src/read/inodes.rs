@@ -34,6 +34,11 @@ impl Inode {
         self.kind() == mode::DIRECTORY
     }
 
+    /// Whether its bytes are in clusters.
+    pub(super) fn is_compressed(&self) -> bool {
+        matches!(self.layout, layout::FULL | layout::COMPACT)
+    }
+
     /// What errors call it.
     pub(super) fn name(&self) -> String {
         name(self.number)

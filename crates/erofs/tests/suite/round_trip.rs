@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use erofs::Options;
 use erofs::read::FileSystem;
+use erofs::{Compression, Looking, Options};
 use image::{Image, Kind, Node, NodeId, ReadAt, Silent, Tree};
 use proptest::prelude::*;
 
@@ -22,6 +22,20 @@ fn round_trip(tree: &Tree, options: &Options) {
     let file_system = open(&planned.image);
     assert_same(&file_system.tree().unwrap(), tree);
     file_system.check().unwrap();
+    // What is said before it is made is right.
+    let looking = Looking {
+        threads: 2,
+        digests: &[],
+        progress: &Silent,
+    };
+    let outlook = erofs::outlook(tree, options, &looking).unwrap();
+    let size = planned.image.size();
+    assert_eq!(outlook.is_bound, options.compression != Compression::None);
+    if outlook.is_bound {
+        assert!(outlook.size >= size, "{} {size}", outlook.size);
+    } else {
+        assert_eq!(outlook.size, size);
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub struct Bundle {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BundleImage {
-    /// The part that it is: `fs.NAME` or `verity.NAME`.
+    /// The part that it is: `fs.NAME`, `verity.NAME` or `verity.NAME.signature`.
     pub content: Option<String>,
     /// A file of the host that it is, made before.
     pub raw: Option<PathBuf>,

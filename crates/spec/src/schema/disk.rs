@@ -75,7 +75,7 @@ pub struct Region {
     pub name: String,
     /// A file of the host that is its content, outside the table unless a type is given.
     pub raw: Option<PathBuf>,
-    /// The part that is its content: `fs.NAME`, `verity.NAME`.
+    /// The part that is its content: `fs.NAME`, `verity.NAME`, `verity.NAME.signature`.
     pub content: Option<String>,
     /// The partition's type: a name, a GUID, or a number such as `0x83`. Without one, the region is not in the table.
     #[serde(rename = "type")]

@@ -7,6 +7,7 @@ mod device;
 mod disk;
 mod output;
 mod tree;
+mod uki;
 mod verity;
 
 pub use btrfs::{Metadata, Subvolume};
@@ -19,7 +20,8 @@ pub use device::{
 pub use disk::{Disk, Region, Table};
 pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
-pub use verity::Verity;
+pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
+pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,6 +56,12 @@ pub struct Spec {
     /// The hash trees of file systems, by name.
     #[serde(default)]
     pub verity: BTreeMap<String, Verity>,
+    /// The unified kernel images, by name.
+    #[serde(default)]
+    pub uki: BTreeMap<String, Uki>,
+    /// Other programs that firmware starts, to be signed, by name.
+    #[serde(default)]
+    pub efi: BTreeMap<String, Efi>,
     /// The disk.
     pub disk: Option<Disk>,
     /// The update bundle.
@@ -156,14 +164,14 @@ pub struct FileSystem {
     /// The time of the file system itself, in seconds since 1970.
     pub time: Option<u32>,
 
-    /// squashfs, btrfs: the compressor; zstd when not given, and none for btrfs.
+    /// squashfs, btrfs, erofs: the compressor; zstd when not given, and none for btrfs and erofs.
     pub compression: Option<Compressor>,
-    /// squashfs, btrfs: its level.
+    /// squashfs, btrfs, erofs: its level.
     pub level: Option<u32>,
     /// squashfs: bytes of a block.
     pub block_size: Option<Amount>,
 
-    /// fat, ext4, btrfs, swap: the volume's label.
+    /// fat, ext4, btrfs, erofs, swap: the volume's label.
     pub label: Option<String>,
     /// fat: the volume's id, eight hexadecimal digits with or without a dash; derived when not given.
     pub id: Option<String>,
@@ -175,12 +183,12 @@ pub struct FileSystem {
     pub free: Option<Amount>,
     /// fat: bytes of a sector; the disk's when not given.
     pub sector_size: Option<u32>,
-    /// fat: bytes of a cluster.
+    /// fat: bytes of a cluster. erofs: bytes of a file that are compressed together; 1 MiB when not given.
     pub cluster_size: Option<Amount>,
 
     /// ext4, btrfs: who has to read it; portable when not given.
     pub profile: Option<Profile>,
-    /// ext4, btrfs, swap: its UUID; derived when not given.
+    /// ext4, btrfs, erofs, swap: its UUID; derived when not given.
     pub uuid: Option<String>,
     /// ext4: promised free inodes.
     pub free_inodes: Option<u64>,
@@ -258,6 +266,8 @@ pub enum Format {
     Ext4,
     /// btrfs.
     Btrfs,
+    /// erofs.
+    Erofs,
     /// A swap area: no file system, but a partition's content as well.
     Swap,
 }
@@ -271,6 +281,7 @@ impl Format {
             Format::Fat => "fat",
             Format::Ext4 => "ext4",
             Format::Btrfs => "btrfs",
+            Format::Erofs => "erofs",
             Format::Swap => "swap",
         }
     }
@@ -309,7 +320,7 @@ impl Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Compressor {
-    /// zstd. squashfs: 1 to 22; 19 when no level is given. btrfs: 1 to 15; 15 when no level is given.
+    /// zstd. squashfs, erofs: 1 to 22; 19 when no level is given. btrfs: 1 to 15; 15 when no level is given.
     Zstd,
     /// squashfs: xz, 0 to 9; 6 when no level is given.
     Xz,
@@ -319,6 +330,12 @@ pub enum Compressor {
     Zlib,
     /// btrfs: LZO, which has no levels.
     Lzo,
+    /// erofs: LZ4, which has no levels.
+    Lz4,
+    /// erofs: LZ4, compressed with more care, 3 to 12; 9 when no level is given.
+    Lz4hc,
+    /// erofs: deflate, 1 to 12; 9 when no level is given.
+    Deflate,
     /// None.
     None,
 }
@@ -332,6 +349,9 @@ impl Compressor {
             Compressor::Gzip => "gzip",
             Compressor::Zlib => "zlib",
             Compressor::Lzo => "lzo",
+            Compressor::Lz4 => "lz4",
+            Compressor::Lz4hc => "lz4hc",
+            Compressor::Deflate => "deflate",
             Compressor::None => "none",
         }
     }

@@ -2,6 +2,7 @@
 //! with the file's name. Whatever is asked for is said in an archive, because no host has all of it.
 
 mod btrfs;
+mod erofs;
 mod names;
 mod rows;
 
@@ -116,6 +117,7 @@ fn listing(world: &World, format: &str) -> String {
             "5",
             "out/it.btrfs",
         ]],
+        "erofs" => &[&["sh", "-c", erofs::LISTED]],
         _ => &[&["mdir", "-a", "-i", "out/it.vfat", "::"]],
     };
     let mut text = String::new();

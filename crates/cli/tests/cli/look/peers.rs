@@ -181,6 +181,35 @@ fn a_btrfs_of_mkfs_is_read() {
 }
 
 #[test]
+fn an_erofs_of_mkfs_is_read() {
+    if !installed("mkfs.erofs-newer") {
+        return;
+    }
+    let world = World::new();
+    sources(&world);
+    shell(
+        &world,
+        "mkfs.erofs-newer --quiet --chunksize=4096 x.erofs src; \
+         mkfs.erofs-newer --quiet -zlz4hc -C65536 -Eztailpacking y.erofs src; \
+         mkfs.erofs-newer --quiet -zzstd,level=3 -C1048576 -Efragments z.erofs src",
+    );
+    is_the_folder(&world, "x.erofs", "/");
+    for (image, compressors) in [("y.erofs", "lz4"), ("z.erofs", "zstd")] {
+        let listing = listed(&world, &[image, "/"]);
+        let listing = listing.into_iter().filter(|(name, _)| name != "/").collect();
+        assert_eq!(said(&listing), found(&world, "src"), "{image}");
+        let info = world.done(&["info", image]);
+        assert!(info.contains("erofs") && info.contains(compressors), "{info}");
+        world.done(&["check", image]);
+        world.done(&["extract", image, "/", "--out", "extracted"]);
+        shell(
+            &world,
+            "diff -r --no-dereference src extracted >diff || grep -qv 'special file' diff; rm -rf extracted",
+        );
+    }
+}
+
+#[test]
 fn disks_of_genimage_sgdisk_and_sfdisk_are_read() {
     if !["genimage", "sgdisk", "sfdisk", "mke2fs", "mcopy"]
         .into_iter()

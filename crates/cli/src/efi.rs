@@ -1,0 +1,260 @@
+//! Programs that firmware starts: who signs them and says what the TPM will hold, and what is said of them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use signature::{Authenticode, Identity, Key, PublicKey, Signer};
+use spec::{Detail, EfiSign, EfiSigner, Measurer, Plan, Spec};
+
+use crate::args;
+use crate::args::build::Build;
+use crate::credentials;
+use crate::failure::Failure;
+use crate::ui::{Ui, hex};
+
+/// What signs the programs of a build, by the names of their parts.
+pub(crate) struct Programs(BTreeMap<String, Program>);
+
+/// How a program gets its signatures.
+#[derive(Default)]
+struct Program {
+    signed: Option<Signed>,
+    measurer: Option<(PublicKey, Vec<u8>, Key)>,
+}
+
+enum Signed {
+    /// Here.
+    Here(Identity, Box<dyn Signer>),
+    /// It was made elsewhere.
+    Before(Vec<u8>),
+    /// It is made elsewhere, later.
+    Later,
+}
+
+impl Programs {
+    /// Reads keys, certificates and signatures, and tries the keys out, for those programs that a build signs.
+    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Programs, Failure> {
+        let mut programs = BTreeMap::new();
+        let ukis = spec.uki.iter().map(|(key, uki)| {
+            let measure = uki.measure.as_ref().and_then(|measure| measure.key.as_ref());
+            (format!("uki.{key}"), uki.sign.as_ref(), measure)
+        });
+        let others = spec
+            .efi
+            .iter()
+            .map(|(key, efi)| (format!("efi.{key}"), Some(&efi.sign), None));
+        for (part, sign, measure) in ukis.chain(others) {
+            if !is_asked(&part, &args.only) {
+                continue;
+            }
+            let program = Program {
+                signed: sign
+                    .map(|sign| Signed::read(&part, sign, args, folder, ui))
+                    .transpose()?,
+                measurer: measure
+                    .map(|key| measurer(&part, &folder.join(key), ui))
+                    .transpose()?,
+            };
+            programs.insert(part, program);
+        }
+        Ok(Programs(programs))
+    }
+}
+
+/// Whether a part may be made.
+fn is_asked(part: &str, only: &[String]) -> bool {
+    let holds_others = |asked: &String| asked == "disk" || asked == "bundle" || asked.starts_with("fs.");
+    only.is_empty() || only.iter().any(|asked| asked == part || holds_others(asked))
+}
+
+fn measurer(part: &str, path: &Path, ui: &Ui) -> Result<(PublicKey, Vec<u8>, Key), Failure> {
+    let key = credentials::key(path, None)?;
+    credentials::warn_of_mode(path, ["this private key", "a key's"], ui);
+    let bad = || {
+        Failure::usage(format!(
+            "{part}.measure.key: {}: systemd makes TPM policies for RSA keys only",
+            path.display()
+        ))
+        .hint("`openssl genrsa 2048` makes one")
+    };
+    let public = key.public_key().ok_or_else(bad)?;
+    let pem = public.rsa_pem().ok_or_else(bad)?;
+    Ok((public, pem.into_bytes(), key))
+}
+
+impl Signed {
+    fn read(part: &str, said: &EfiSign, args: &Build, folder: &Path, ui: &Ui) -> Result<Signed, Failure> {
+        let options = &args.making.signing;
+        if let Some(file) = &said.attach {
+            let path = folder.join(file);
+            if options.unsigned && !path.exists() {
+                return Ok(Signed::Later);
+            }
+            let der = credentials::read(&path)?.to_vec();
+            Authenticode::read(&der).map_err(|error| Failure::from(error).at(&path))?;
+            return Ok(Signed::Before(der));
+        }
+        if options.unsigned {
+            return Ok(Signed::Later);
+        }
+        // The keys of the options are bundles' first of all: they sign what has no key of its own.
+        let own = if said.key.is_some() {
+            args::signing::Credentials::default()
+        } else {
+            options.signature.credentials.clone()
+        };
+        let place = format!("{part}.sign");
+        let (identity, signer) = credentials::who_signs(&place, &own, &said.signing(), folder, ui)?;
+        warn_of_key(part, &identity, ui);
+        // Commands may ask people, and are not asked twice.
+        if own.signer_cmd.is_none() {
+            signature::sign_authenticode(&[0; 32], &identity, &*signer)?;
+        }
+        Ok(Signed::Here(identity, signer))
+    }
+}
+
+/// Says so when no firmware will take a key's signature.
+fn warn_of_key(part: &str, identity: &Identity, ui: &Ui) {
+    let key = identity.certificate.public_key();
+    if let Ok(key) = key
+        && key.rsa().is_none()
+    {
+        ui.warn(&format!(
+            "{part}: is signed with a key of the kind {key}: firmware takes RSA only, and will refuse to start it"
+        ));
+    }
+}
+
+impl EfiSigner for Programs {
+    fn sign(&self, part: &str, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, signature::Error> {
+        match self.0.get(part).and_then(|program| program.signed.as_ref()) {
+            Some(Signed::Here(identity, signer)) => {
+                signature::sign_authenticode(digest, identity, &**signer).map(Some)
+            }
+            Some(Signed::Before(der)) => Ok(Some(der.clone())),
+            Some(Signed::Later) | None => Ok(None),
+        }
+    }
+
+    fn measurer(&self, part: &str) -> Option<Measurer<'_>> {
+        let (public, pem, key) = self.0.get(part)?.measurer.as_ref()?;
+        Some(Measurer {
+            key: public.clone(),
+            pem: pem.clone(),
+            signer: key,
+        })
+    }
+}
+
+/// Says what remains to be done for programs that are signed elsewhere.
+pub(crate) fn warn(plan: &Plan, ui: &Ui) {
+    for part in &plan.parts {
+        let unsigned = matches!(
+            part.detail,
+            Detail::Uki {
+                signed: Some(false),
+                ..
+            } | Detail::Efi { signed: false, .. }
+        );
+        if let Some((file, _)) = part.files.first().filter(|_| unsigned) {
+            ui.warn(&format!(
+                "{}: is not signed; {file} is what is to be signed: build again with `{}.sign.attach`, the signature",
+                part.name, part.name
+            ));
+        }
+    }
+}
+
+/// What is said of a unified kernel image.
+#[derive(Serialize)]
+pub(crate) struct UkiEntry {
+    machine: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed: Option<bool>,
+    profiles: Vec<ProfileEntry>,
+}
+
+/// A profile, and what PCR 11 (SHA-256) will be: at first, and when these phases have been entered.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProfileEntry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    /// For each device tree of which the stub takes one; one where there are none.
+    pcr11: Vec<PcrEntry>,
+}
+
+/// A value of PCR 11, as it grows.
+#[derive(Debug, Serialize)]
+struct PcrEntry {
+    measured: String,
+    phases: BTreeMap<&'static str, String>,
+}
+
+impl PcrEntry {
+    fn new(value: [u8; 32]) -> PcrEntry {
+        let after = |phases: &'static str| (phases, hex(&uki::after_phases(value, phases)));
+        PcrEntry {
+            measured: hex(&value),
+            phases: uki::PHASES.into_iter().map(after).collect(),
+        }
+    }
+}
+
+/// What the profiles of an image are, and what a TPM will hold.
+pub(crate) fn profiles(profiles: &[uki::Profile]) -> Vec<ProfileEntry> {
+    let entry = |profile: &uki::Profile| ProfileEntry {
+        id: profile.id.clone(),
+        pcr11: profile.pcr11.iter().map(|value| PcrEntry::new(*value)).collect(),
+    };
+    profiles.iter().map(entry).collect()
+}
+
+impl UkiEntry {
+    /// What is said of a part, if it is such an image.
+    pub(crate) fn new(detail: &Detail) -> Option<UkiEntry> {
+        let Detail::Uki {
+            machine,
+            stub,
+            profiles,
+            signed,
+            ..
+        } = detail
+        else {
+            return None;
+        };
+        Some(UkiEntry {
+            machine: machine.clone(),
+            stub: stub.clone(),
+            signed: *signed,
+            profiles: self::profiles(profiles),
+        })
+    }
+
+    /// The lines for people.
+    pub(crate) fn describe(&self, head: &str, bytes: &str, text: &mut String) -> std::fmt::Result {
+        let stub = self
+            .stub
+            .as_ref()
+            .map_or_else(String::new, |stub| format!(", stub {stub}"));
+        writeln!(
+            text,
+            "{head}: unified kernel image for {}, {bytes}{stub}",
+            self.machine
+        )?;
+        for profile in &self.profiles {
+            let name = profile
+                .id
+                .as_ref()
+                .map_or_else(String::new, |id| format!(" of profile {id}"));
+            for value in &profile.pcr11 {
+                writeln!(text, "  PCR 11{name}: {}", value.measured)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! The keys of unified kernel images, and of other programs that firmware starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{Signing, Sources};
+
+/// A unified kernel image, or an addon to others. What is not given comes from the toplevel where that has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Uki {
+    /// The stub: the program that starts the kernel.
+    pub stub: String,
+    /// Whether it is an addon, which takes nothing from the toplevel.
+    #[serde(default)]
+    pub addon: bool,
+    /// The kernel; the toplevel's when not given.
+    pub linux: Option<String>,
+    /// The initrds, one behind the other; the toplevel's when not given.
+    pub initrd: Option<Sources>,
+    /// What the kernel is told; `init={toplevel}/init` and the toplevel's parameters when not given.
+    pub cmdline: Option<String>,
+    /// What the system calls itself; the toplevel's `etc/os-release` when not given.
+    pub os_release: Option<String>,
+    /// What `uname -r` will say; what the kernel says when not given.
+    pub uname: Option<String>,
+    /// A device tree.
+    pub dtb: Option<String>,
+    /// Device trees of which the stub takes the one that the firmware names.
+    #[serde(default)]
+    pub dtbauto: Vec<String>,
+    /// A file of hardware ids for these.
+    pub hwids: Option<String>,
+    /// A picture, BMP.
+    pub splash: Option<String>,
+    /// Updates of the processor, an archive that is not compressed.
+    pub microcode: Option<String>,
+    /// The first profile's name and title.
+    pub profile: Option<UkiName>,
+    /// Further profiles, in this order.
+    #[serde(default)]
+    pub profiles: Vec<UkiProfile>,
+    /// Other sections, by name.
+    #[serde(default)]
+    pub sections: BTreeMap<String, String>,
+    /// Its own lines of SBAT, below the first.
+    pub sbat: Option<String>,
+    /// Who says what the TPM will hold.
+    pub measure: Option<UkiMeasure>,
+    /// Who signs it for Secure Boot.
+    pub sign: Option<EfiSign>,
+    /// The output's name; the image's name and `.efi` when not given.
+    pub file: Option<String>,
+}
+
+/// What a profile is called.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UkiName {
+    /// By which it is chosen.
+    pub id: String,
+    /// What menus show.
+    pub title: Option<String>,
+}
+
+/// A further profile. What it has stands in place of what all share.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UkiProfile {
+    /// By which it is chosen.
+    pub id: String,
+    /// What menus show.
+    pub title: Option<String>,
+    /// What the kernel is told.
+    pub cmdline: Option<String>,
+    /// The initrds.
+    pub initrd: Option<Sources>,
+    /// A device tree.
+    pub dtb: Option<String>,
+    /// What the system calls itself.
+    pub os_release: Option<String>,
+}
+
+/// Who says what PCR 11 will be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UkiMeasure {
+    /// The key, a file in PEM, RSA. It is read when it is used, and nowhere else.
+    pub key: Option<PathBuf>,
+    /// The phases up to which secrets open; those of systemd-measure when not given.
+    pub phases: Option<Vec<String>>,
+}
+
+/// A program that firmware starts, such as systemd-boot, to be signed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Efi {
+    /// The program.
+    pub source: String,
+    /// Who signs it.
+    pub sign: EfiSign,
+    /// The output's name; the program's name and `.efi` when not given.
+    pub file: Option<String>,
+}
+
+/// Who signs for Secure Boot.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EfiSign {
+    /// The key, a file in PEM. It is read when it is used, and nowhere else.
+    pub key: Option<PathBuf>,
+    /// The signer's certificate.
+    pub certificate: Option<PathBuf>,
+    /// The certificates between it and those that the firmware has.
+    #[serde(default)]
+    pub intermediates: Vec<PathBuf>,
+    /// A signature that was made elsewhere, in DER, in place of a key.
+    pub attach: Option<PathBuf>,
+}
+
+impl EfiSign {
+    /// What bundles have as well.
+    #[must_use]
+    pub fn signing(&self) -> Signing {
+        Signing {
+            key: self.key.clone(),
+            certificate: self.certificate.clone(),
+            intermediates: self.intermediates.clone(),
+            ..Signing::default()
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Unified kernel images, and other programs that firmware starts: made, measured, signed.
+
+use image::Content;
+use signature::{PublicKey, Signer};
+use uki::{Options, PHASES, Parts, Policy, Unsigned};
+
+use crate::error::{Error, Result};
+use crate::expand::{expand, whole};
+use crate::outputs;
+use crate::parts::{Detail, Part, Planner, Squashing};
+use crate::schema::{Efi, EfiSign, Uki, UkiProfile};
+use crate::trees::{Values, in_closure};
+
+/// The most bytes that a signature adds: what a plan without keys shows.
+const SIGNATURE_MOST: u64 = 16 << 10;
+/// What the kernel is told when nothing else is said.
+const USUAL_CMDLINE: &str = "init={toplevel}/init {kernel-params}";
+/// The most bytes of a text.
+const TEXT_MAX: u64 = 64 << 10;
+
+/// What signs programs that firmware starts. Who plans has no keys.
+pub trait EfiSigner: Sync {
+    /// Signs the digest of a part, `uki.NAME` or `efi.NAME`: a CMS in DER. The answer is none where it is signed elsewhere,
+    /// later.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn sign(&self, part: &str, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, signature::Error>;
+
+    /// What says what PCR 11 will be, for a part that is measured.
+    fn measurer(&self, part: &str) -> Option<Measurer<'_>>;
+}
+
+/// A key that says what PCR 11 will be.
+pub struct Measurer<'a> {
+    /// The public key.
+    pub key: PublicKey,
+    /// The same as a file in PEM.
+    pub pem: Vec<u8>,
+    /// Who has it.
+    pub signer: &'a dyn Signer,
+}
+
+/// Whether an image takes something from the toplevel.
+pub(crate) fn needs_toplevel(uki: &Uki) -> bool {
+    !uki.addon
+        && (uki.linux.is_none() || uki.initrd.is_none() || uki.cmdline.is_none() || uki.os_release.is_none())
+}
+
+impl Planner<'_> {
+    /// Makes a unified kernel image.
+    pub(crate) fn uki(&mut self, key: &str, uki: &Uki) -> Result<Part> {
+        let name = format!("uki.{key}");
+        let failed = |source| Error::Uki {
+            part: name.clone(),
+            source,
+        };
+        let stub = self.source(&uki.stub, &format!("{name}.stub"))?;
+        let mut options = Options {
+            base: self.parts_of(&name, uki)?,
+            sbat: uki.sbat.clone(),
+            ..Options::default()
+        };
+        for (number, profile) in uki.profiles.iter().enumerate() {
+            let place = format!("{name}.profiles[{number}]");
+            options.profiles.push(self.profile(&place, profile)?);
+        }
+        let measurer = match (&uki.measure, self.work.efi) {
+            (Some(_), Some(efi)) => efi.measurer(&name),
+            _ => None,
+        };
+        let phases = uki.measure.as_ref().and_then(|measure| measure.phases.clone());
+        let policy = measurer.as_ref().map(|measurer| Policy {
+            key: &measurer.key,
+            signer: measurer.signer,
+            phases: phases.unwrap_or_else(|| PHASES.map(str::to_string).to_vec()),
+        });
+        options.base.pcr_key = measurer
+            .as_ref()
+            .map(|measurer| Content::from(measurer.pem.clone()));
+        let mut planned = uki::plan(&stub, &options, policy.as_ref()).map_err(failed)?;
+        let is_estimate = matches!(self.work.squashing, Squashing::Estimate);
+        if is_estimate && is_measured_later(uki) {
+            for profile in &mut planned.profiles {
+                profile.pcr11.clear();
+            }
+        }
+        let (file, unsigned) = outputs::efi(key, uki.file.as_ref());
+        let image = Content::from(planned.image);
+        let signed = self.signed(&name, image, uki.sign.as_ref())?;
+        Ok(Part {
+            files: vec![(signed.name(file, unsigned), signed.content.clone())],
+            name,
+            content: signed.content,
+            detail: Detail::Uki {
+                machine: planned.machine.to_string(),
+                stub: planned.stub,
+                profiles: planned.profiles,
+                signed: signed.is_signed,
+                estimate: is_estimate && (uki.sign.is_some() || uki.measure.is_some()),
+            },
+            spool: None,
+        })
+    }
+
+    /// Signs another program that firmware starts.
+    pub(crate) fn efi(&mut self, key: &str, efi: &Efi) -> Result<Part> {
+        let name = format!("efi.{key}");
+        let content = self.source(&efi.source, &format!("{name}.source"))?;
+        let signed = self.signed(&name, content, Some(&efi.sign))?;
+        let (file, unsigned) = outputs::efi(key, efi.file.as_ref());
+        let is_signed = signed.is_signed == Some(true);
+        Ok(Part {
+            files: vec![(signed.name(file, unsigned), signed.content.clone())],
+            name,
+            content: signed.content,
+            detail: Detail::Efi {
+                signed: is_signed,
+                estimate: matches!(self.work.squashing, Squashing::Estimate),
+            },
+            spool: None,
+        })
+    }
+
+    /// A program with its signature, if it gets one.
+    fn signed(&self, name: &str, content: Content, sign: Option<&EfiSign>) -> Result<Signed> {
+        if sign.is_none() {
+            return Ok(Signed {
+                content,
+                is_signed: None,
+                is_left: false,
+            });
+        }
+        let failed = |source| Error::Uki {
+            part: name.to_string(),
+            source,
+        };
+        let Some(efi) = self.work.efi else {
+            let len = content.len() + SIGNATURE_MOST;
+            let is_estimate = matches!(self.work.squashing, Squashing::Estimate);
+            return Ok(Signed {
+                content: if is_estimate { Content::Zeros(len) } else { content },
+                is_signed: Some(false),
+                is_left: false,
+            });
+        };
+        let program = Unsigned::read(content.clone(), name).map_err(failed)?;
+        let signature = efi.sign(name, program.digest());
+        match signature.map_err(|error| failed(error.into()))? {
+            Some(der) => Ok(Signed {
+                content: program.attach(&der).map_err(failed)?.into(),
+                is_signed: Some(true),
+                is_left: false,
+            }),
+            None => Ok(Signed {
+                content,
+                is_signed: Some(false),
+                is_left: true,
+            }),
+        }
+    }
+
+    /// What all profiles share: as it is said, or as the toplevel has it.
+    fn parts_of(&mut self, name: &str, uki: &Uki) -> Result<Parts> {
+        let usual =
+            |said: &Option<String>, usual: &str| said.clone().or((!uki.addon).then(|| usual.to_string()));
+        let initrd = uki.initrd.as_ref().map(|sources| sources.0.clone());
+        let initrd = initrd.unwrap_or_else(|| usual(&None, "{initrd}").into_iter().collect());
+        let mut parts = Parts {
+            linux: self.optional(usual(&uki.linux, "{kernel}").as_ref(), &format!("{name}.linux"))?,
+            initrds: self.sources(&initrd, &format!("{name}.initrd"))?,
+            cmdline: self.text_of(
+                usual(&uki.cmdline, USUAL_CMDLINE).as_ref(),
+                &format!("{name}.cmdline"),
+            )?,
+            os_release: self.optional(
+                usual(&uki.os_release, "{toplevel}/etc/os-release").as_ref(),
+                &format!("{name}.os-release"),
+            )?,
+            uname: self.text_of(uki.uname.as_ref(), &format!("{name}.uname"))?,
+            device_tree: self.optional(uki.dtb.as_ref(), &format!("{name}.dtb"))?,
+            device_trees: self.sources(&uki.dtbauto, &format!("{name}.dtbauto"))?,
+            hardware_ids: self.optional(uki.hwids.as_ref(), &format!("{name}.hwids"))?,
+            splash: self.optional(uki.splash.as_ref(), &format!("{name}.splash"))?,
+            microcode: self.optional(uki.microcode.as_ref(), &format!("{name}.microcode"))?,
+            profile: uki
+                .profile
+                .as_ref()
+                .map(|profile| profile_text(&profile.id, profile.title.as_ref())),
+            ..Parts::default()
+        };
+        if parts.uname.is_none() {
+            let found = parts.linux.as_ref().and_then(uki::uname);
+            parts.uname = found.map(|name| Content::from(name.into_bytes()));
+        }
+        for (section, source) in &uki.sections {
+            let content = self.source(source, &format!("{name}.sections.{section:?}"))?;
+            parts.others.push((section.clone(), content));
+        }
+        Ok(parts)
+    }
+
+    fn profile(&mut self, place: &str, profile: &UkiProfile) -> Result<Parts> {
+        let initrd = profile.initrd.as_ref().map(|sources| sources.0.clone());
+        Ok(Parts {
+            profile: Some(profile_text(&profile.id, profile.title.as_ref())),
+            cmdline: self.text_of(profile.cmdline.as_ref(), &format!("{place}.cmdline"))?,
+            initrds: self.sources(&initrd.unwrap_or_default(), &format!("{place}.initrd"))?,
+            device_tree: self.optional(profile.dtb.as_ref(), &format!("{place}.dtb"))?,
+            os_release: self.optional(profile.os_release.as_ref(), &format!("{place}.os-release"))?,
+            ..Parts::default()
+        })
+    }
+
+    /// A text with its values.
+    fn text_of(&mut self, text: Option<&String>, place: &str) -> Result<Option<Content>> {
+        let Some(text) = text else { return Ok(None) };
+        let text = expand(text, place, |key| Values::text(self, key, place))?;
+        if text.len() as u64 > TEXT_MAX {
+            return Err(Error::BadValue {
+                place: place.to_string(),
+                problem: format!("{} bytes, the limit is {TEXT_MAX}", text.len()),
+            });
+        }
+        Ok((!text.is_empty()).then(|| Content::from(text.into_bytes())))
+    }
+
+    fn optional(&mut self, source: Option<&String>, place: &str) -> Result<Option<Content>> {
+        source.map(|source| self.source(source, place)).transpose()
+    }
+
+    fn sources(&mut self, sources: &[String], place: &str) -> Result<Vec<Content>> {
+        sources.iter().map(|source| self.source(source, place)).collect()
+    }
+
+    /// The bytes of a source: another part, a file in the closure, or one of the host.
+    fn source(&mut self, source: &str, place: &str) -> Result<Content> {
+        if let Some(key) = whole(source)
+            && let Some(content) = Values::part(self, key, place)?
+        {
+            return Ok(content);
+        }
+        let source = expand(source, place, |key| Values::text(self, key, place))?;
+        if in_closure(&source, &self.gathered.closure) {
+            let id = self.gathered.find(&source, place)?;
+            return self.gathered.content(id).cloned().ok_or_else(|| Error::BadValue {
+                place: place.to_string(),
+                problem: format!("{source} is no file"),
+            });
+        }
+        Content::host_file(self.work.folder.join(&source)).map_err(|source| Error::Tree {
+            part: place.to_string(),
+            source,
+        })
+    }
+}
+
+/// Whether something in an image is known only when file systems are made.
+fn is_measured_later(uki: &Uki) -> bool {
+    let profiles = uki.profiles.iter().filter_map(|profile| profile.cmdline.as_ref());
+    let mut texts = uki.cmdline.iter().chain(profiles);
+    let mentions = |text: &String| text.contains("{fs.") || text.contains("{verity.");
+    // The key is in it, too.
+    texts.any(mentions) || uki.measure.is_some()
+}
+
+/// A program, and whether it has the signature that it shall have.
+struct Signed {
+    content: Content,
+    is_signed: Option<bool>,
+    /// Whether somebody has to sign it elsewhere.
+    is_left: bool,
+}
+
+impl Signed {
+    /// What its output is called.
+    fn name(&self, file: String, unsigned: String) -> String {
+        if self.is_left { unsigned } else { file }
+    }
+}
+
+fn profile_text(id: &str, title: Option<&String>) -> Content {
+    let title = title.map_or_else(String::new, |title| format!("TITLE={title}\n"));
+    Content::from(format!("ID={id}\n{title}").into_bytes())
+}

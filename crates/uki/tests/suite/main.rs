@@ -1,0 +1,11 @@
+//! Unified kernel images against the tools that others wrote: ukify, systemd-measure, sbverify, osslsigncode, pesign.
+#![expect(clippy::unwrap_used, reason = "functions of tests")]
+
+#[path = "../../../../tests/zoo/oracle.rs"]
+mod oracle;
+
+mod bad;
+mod measure;
+mod signing;
+mod ukify;
+mod world;
