@@ -44,7 +44,7 @@ pub(crate) fn each(
     image: &Image,
     present: &Present,
     block: u64,
-    compressor: &Compressor,
+    compressor: Compressor,
     options: &Options,
     work: &Work,
     mut hand: impl FnMut(u64, Made) -> Result<()> + Send,
@@ -104,7 +104,7 @@ fn make(
     image: &Image,
     blocks: Range<u64>,
     block: u64,
-    compressor: &Compressor,
+    compressor: Compressor,
 ) -> Result<Vec<(u64, Made)>, Failed> {
     let len = |len: u64| usize::try_from(len).map_err(|error| Failed::Compressing(error.to_string()));
     let mut bytes = vec![0; len((blocks.end - blocks.start) * block)?];
@@ -137,8 +137,8 @@ fn make(
 }
 
 impl Compressor {
-    fn compress(&self, block: &[u8]) -> Result<Vec<u8>, String> {
-        match *self {
+    fn compress(self, block: &[u8]) -> Result<Vec<u8>, String> {
+        match self {
             Compressor::Zstd(level) => zstd(level, block),
             Compressor::Deflate(level) => deflate(level, block),
             Compressor::Zlib(level) => zlib(level, block),

@@ -355,7 +355,7 @@ pub fn plan(image: &Image, options: &Options, work: &Work) -> Result<Planned> {
                 Compression::Zstd => Compressor::Zstd(level.unwrap_or(3)),
                 Compression::Zlib => Compressor::Deflate(options.zlib_level()),
             };
-            return qcow2::compressed(image, &compressor, options, work);
+            return qcow2::compressed(image, compressor, options, work);
         }
         Format::Vhd => vhd::dynamic(image, &seed)?,
         Format::VhdFixed => vhd::fixed(image, &seed)?,

@@ -58,7 +58,9 @@ pub(crate) fn plan(image: &Image, options: &Options, seed: &Seed, work: &Work) -
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The description of a machine, in the words of DMTF's DSP0243 1.x.

@@ -200,7 +200,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 let seen = match format {
                     Format::Container(_) => (
                         vec![
-                            "the headers with their checksums",
+                            "the headers, and their checksums where there are some",
                             "that every block of the disk can be read",
                         ],
                         vec!["contents of blocks: the container has no checksums of them"],

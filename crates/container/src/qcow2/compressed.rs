@@ -11,7 +11,7 @@ use crate::{Options, Planned, Result, Work};
 /// The clusters that are more than zeros, compressed. One that does not get smaller stays as it is, a slice of the disk.
 pub(crate) fn compressed(
     image: &Image,
-    compressor: &Compressor,
+    compressor: Compressor,
     options: &Options,
     work: &Work,
 ) -> Result<Planned> {

@@ -24,7 +24,7 @@ struct Grains {
 pub(super) fn open(file: File) -> Result<(u64, u64, Box<dyn Table>)> {
     let mut header: Header = file.get(0)?;
     if header.gd_offset.get() == AT_END {
-        let footer = file.len.checked_sub(1024).unwrap_or(0);
+        let footer = file.len.saturating_sub(1024);
         header = file.get(footer)?;
         if header.magic_number != MAGIC || header.gd_offset.get() == AT_END {
             return Err(file.damaged("there is no footer: the stream is not complete"));

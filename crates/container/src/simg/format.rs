@@ -36,6 +36,7 @@ const _: () = assert!(size_of::<Header>() == 28);
 /// What each chunk begins with.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the format's own names")]
 pub(crate) struct Chunk {
     pub(crate) chunk_type: U16,
     pub(crate) reserved1: U16,

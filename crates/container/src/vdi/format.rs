@@ -29,6 +29,7 @@ pub(crate) const DISCARDED: u32 = u32::MAX - 1;
 /// The first bytes of a file.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the format's own names")]
 pub(crate) struct Header {
     pub(crate) text: [u8; 64],
     pub(crate) signature: U32,

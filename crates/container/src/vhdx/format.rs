@@ -120,6 +120,7 @@ const _: () = assert!(size_of::<MetadataTable>() == 32);
 /// An entry of the table of metadata.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the format's own names")]
 pub(crate) struct Item {
     pub(crate) item_id: [u8; 16],
     pub(crate) offset: U32,

@@ -71,7 +71,7 @@ pub(crate) fn stream(
         image,
         &present,
         GRAIN_BYTES,
-        &compressor,
+        compressor,
         options,
         work,
         |grain, made| {

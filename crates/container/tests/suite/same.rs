@@ -1,6 +1,7 @@
 //! What decides a container's bytes, and what does not.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use container::{Compression, Format, Options};
 use image::{Content, Layout, ReadAt};
@@ -13,7 +14,10 @@ fn digest(image: &image::Image) -> String {
     let mut bytes = vec![0; usize::try_from(image.size().min(64 * MIB)).unwrap()];
     image.read_exact_at(&mut bytes, 0).unwrap();
     let digest = Sha256::digest(&bytes);
-    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = digest
+        .iter()
+        .take(8)
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     format!("{} {digest}", image.size())
 }
 
@@ -87,14 +91,15 @@ fn a_plan_is_tables_and_slices() {
     let mut maps = String::new();
     for options in all().into_iter().filter(|options| options.format != Format::Gce) {
         let planned = contained(&image, &options, dir.path(), 1).unwrap().image;
-        maps += &format!(
-            "{} {:?}: {}\n",
+        let _ = writeln!(
+            maps,
+            "{} {:?}: {}",
             options.format,
             options.compression,
             planned.size()
         );
         for line in planned.map() {
-            maps += &format!("  {:>9} {:>9}  {}\n", line.start, line.end, line.label);
+            let _ = writeln!(maps, "  {:>9} {:>9}  {}", line.start, line.end, line.label);
         }
     }
     insta::assert_snapshot!(maps);

@@ -41,7 +41,7 @@ pub enum Container {
     VhdFixed,
     /// A VHDX of blocks.
     Vhdx,
-    /// `VirtualBox`' own.
+    /// VirtualBox' own.
     Vdi,
     /// A VMDK that can grow.
     Vmdk,
