@@ -35,6 +35,7 @@ def compare(setting):
     folder, closure = setting.folder, setting.closure()
     root, spec, out, raw = folder / "root.ext4", folder / "vm.toml", folder / "out", folder / "raw"
     run([setting.kiln, "ext4", "--closure", closure.info, "--store-root", closure.root, "--free", "256MiB", "--out", root])
+    out.mkdir()
     text = specification(root)
     spec.write_text(text)
     (folder / "raw.toml").write_text(text.replace("only-outputs = true\n", "").split("[[disk.output]]")[0])

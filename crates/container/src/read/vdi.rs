@@ -52,8 +52,11 @@ impl Table for Blocks {
         let entry = bytes.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         Ok(match entry {
             ABSENT | DISCARDED => Piece::Zeros,
-            // No product of two 32-bit numbers and a sum with two more is too large.
-            place => Piece::At(self.data + u64::from(place) * (self.block + self.extra) + self.extra),
+            // What is too far lies behind the end of the file, which reading says.
+            place => {
+                let start = u64::from(place).saturating_mul(self.block + self.extra);
+                Piece::At(start.saturating_add(self.data + self.extra))
+            }
         })
     }
 }

@@ -32,7 +32,7 @@ fn footer(file: &File, start: u64) -> Result<Footer> {
 
 /// A disk without a table.
 pub(super) fn open_fixed(file: &File) -> Result<Disk> {
-    let footer = footer(file, file.len - SECTOR)?;
+    let footer = footer(file, file.len.saturating_sub(SECTOR))?;
     if footer.disk_type.get() != FIXED {
         return Err(file.damaged(format!(
             "a disk of the type {} without a header",
@@ -40,7 +40,7 @@ pub(super) fn open_fixed(file: &File) -> Result<Disk> {
         )));
     }
     let size = footer.current_size.get();
-    if size > file.len - SECTOR {
+    if size > file.len.saturating_sub(SECTOR) {
         return Err(file.damaged(format!("{size} bytes of the disk in a file of {}", file.len)));
     }
     Ok(Disk::new(file.clone(), size, 1 << 20, Box::new(AsItIs)))

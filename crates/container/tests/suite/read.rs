@@ -281,6 +281,25 @@ fn damaged_headers_are_errors() {
         let error = open(format, Arc::new(image::Content::from(bytes)), len).unwrap_err();
         assert!(error.to_string().starts_with(wanted), "{error}");
     }
+    // Blocks before each of which there is more than a file can have.
+    let mut bytes = small(Format::Vdi, None);
+    bytes[380..384].fill(0xff);
+    bytes[512..516].copy_from_slice(&[0xf0, 0xff, 0xff, 0xff]);
+    let len = bytes.len() as u64;
+    let vdi = open(Format::Vdi, Arc::new(image::Content::from(bytes)), len).unwrap();
+    let error = vdi.read_exact_at(&mut [0; 10], 0).unwrap_err();
+    assert!(
+        error.to_string().contains("behind the end of the file"),
+        "{error}"
+    );
+    assert!(
+        open(
+            Format::VhdFixed,
+            Arc::new(image::Content::from(vec![0; 100])),
+            100
+        )
+        .is_err()
+    );
     let mut bytes = small(Format::Vhdx, None);
     bytes[(64 << 10) + 9] = 1;
     read_all(&bytes);
