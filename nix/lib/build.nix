@@ -22,6 +22,8 @@
   prepare,
   finish,
   nativeBuildInputs,
+  # What there is beside $out, which `finish` makes.
+  outputs,
   passthru,
   meta,
 }:
@@ -72,7 +74,12 @@ let
 in
 buildPkgs.stdenvNoCC.mkDerivation (
   {
-    inherit name passthru meta;
+    inherit
+      name
+      outputs
+      passthru
+      meta
+      ;
     __structuredAttrs = true;
     # An image holds its closure; it does not refer to it.
     unsafeDiscardReferences.out = true;

@@ -14,6 +14,7 @@
 #   toplevel    the system among them; the only path of `closure` when there is just one
 #   prepare     shell that runs first, in the folder where relative paths of the specification start
 #   finish      shell that runs last, when all outputs lie in $out
+#   outputs     outputs of the derivation, `out` first; `finish` makes the others
 #   only        parts that become outputs: "disk", "bundle", "fs.NAME", "script.NAME", "verity.NAME"; all when empty
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
@@ -40,6 +41,7 @@ let
     "name"
     "nativeBuildInputs"
     "only"
+    "outputs"
     "passthru"
     "prepare"
     "segments"
@@ -143,7 +145,7 @@ let
           [ ]
         else
           wanted;
-      alone = part: mkImages (removeAttrs args [ "asTree" "file" "finish" "hydra" "passthru" ] // { only = [ part ]; });
+      alone = part: mkImages (removeAttrs args [ "asTree" "file" "finish" "hydra" "outputs" "passthru" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
     import ./build.nix {
@@ -162,6 +164,7 @@ let
       hydra = args.hydra or { };
       meta = args.meta or { };
       nativeBuildInputs = args.nativeBuildInputs or [ ];
+      outputs = args.outputs or [ "out" ];
       prepare = args.prepare or "";
       finish = args.finish or "";
       passthru = {

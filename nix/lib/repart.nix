@@ -22,17 +22,41 @@
   pkgs ? targetPkgs,
   # Keys for the file systems of partitions, such as { "20-root".free = "1GiB"; }.
   keys ? { },
-}:
+  # What signs root hashes for partitions with Verity = signature: keys of [verity.NAME.signature].
+  signature ? null,
+  # What repart/verity-store.nix takes.
+  verityStore ? null,
+}@arguments:
 let
   inherit (pkgs) lib;
   inherit (builtins) attrNames filter head;
   values = import ./repart/values.nix { inherit lib; };
   ids = import ./repart/ids.nix { inherit lib; };
   sizes = import ./repart/sizes.nix { inherit lib values; };
-  lower = import ./repart/partition.nix { inherit lib values ids btrfs; };
-  btrfs = import ./repart/btrfs.nix { inherit lib values; };
-  mkfsKeys = import ./repart/mkfs-options.nix { inherit lib btrfs; };
+  verity = import ./repart/verity.nix { inherit lib values; };
+  compressing = import ./repart/compression.nix { inherit lib values; };
+  btrfs = import ./repart/btrfs.nix {
+    inherit lib values;
+    compression = compressing;
+  };
+  lower = import ./repart/partition.nix {
+    inherit
+      lib
+      values
+      ids
+      btrfs
+      verity
+      ;
+    compression = compressing;
+  };
+  mkfsKeys = import ./repart/mkfs-options.nix {
+    inherit lib btrfs;
+    compression = compressing;
+  };
   bad = option: problem: throw "image.repart.${option}: ${problem}";
+  store =
+    if verityStore == null then null else import ./repart/verity-store.nix { inherit pkgs values; } verityStore;
+  definitions = if store == null then finalPartitions else store.partitions finalPartitions;
   bytes = number: "${toString number}B";
 
   architecture = import ./repart/architecture.nix pkgs.stdenv.hostPlatform;
@@ -82,27 +106,51 @@ let
             guid: ids.partition seedId guid (builtins.length (filter (other: other.guid == guid) done));
           usualLabel = type: free type 1;
         }
-      ) id finalPartitions.${id};
+      ) id definitions.${id};
       free =
         base: count:
         let
           name = if count == 1 then base else "${base}-${toString count}";
         in
         if lib.any (other: other.label == name) done then free base (count + 1) else name;
-      same = filter (other: other.label == typed.label) done;
+      same = filter (other: typed.uuid != null && other.uuid == typed.uuid) done;
+      isTaken = lib.any (other: other.label == typed.label) done;
     in
     done
     ++ [
       (
         if same != [ ] then
-          bad "partitions.${id}" "Label = ${typed.label}: ${(head same).id} has the same, and Kiln tells partitions apart by it"
+          bad "partitions.${id}" "UUID = ${typed.uuid}: ${(head same).id} has the same; say another, or leave it out"
         else
           typed
+          // {
+            # Labels may be the same, regions' names may not.
+            region = if isTaken then "${typed.label} of ${id}" else typed.label;
+          }
       )
     ];
-  defined = lib.foldl' before [ ] (attrNames finalPartitions);
+  ordered = lib.foldl' before [ ] (attrNames definitions);
+
+  groups = verity.groups (id: bad "partitions.${id}") ordered;
+  groupOf = partition: lib.findFirst (group: group.key == partition.verityKey) null groups;
+  # Those of the whole that depend on others.
+  defined = map (
+    partition:
+    let
+      inherit (groupOf partition) data;
+      size = verity.treeSize data.most;
+    in
+    if partition.followsData && data.most != null then
+      partition
+      // {
+        least = size;
+        most = size;
+      }
+    else
+      partition
+  ) ordered;
   unknown = filter (partition: !partition.isKnown) defined;
-  foreign = filter (id: !(finalPartitions ? ${id})) (attrNames keys);
+  foreign = filter (id: !(definitions ? ${id})) (attrNames keys);
 
   # What each has: { size, padding }.
   shares =
@@ -111,7 +159,7 @@ let
     else if unknown != [ ] then
       bad "imageSize" "${imageSize}: the sizes of ${
         lib.concatMapStringsSep ", " (partition: partition.id) unknown
-      } follow from what is in them (Minimize, squashfs or CopyBlocks), so what is left for others is not known; say SizeMinBytes without Minimize, or imageSize = \"auto\""
+      } follow from what is in them (Minimize, erofs, squashfs or CopyBlocks), so what is left for others is not known; say SizeMinBytes without Minimize, or imageSize = \"auto\""
     else if size > 8796093022208 then
       bad "imageSize" "${imageSize}: is more than 8T"
     else
@@ -130,15 +178,22 @@ let
     )
   ) defined;
 
-  # A specification has one closure: the first partition's that has one. Others are made on their own.
-  closures = lib.unique (filter (paths: paths != [ ]) (map (partition: partition.storePaths) partitions));
+  # A specification has one closure: that of the first partition with hashes, or else of the first that has one. Others are
+  # made on their own.
+  closures = lib.unique (
+    filter (paths: paths != [ ]) (
+      map (partition: partition.storePaths) (
+        filter (partition: partition.verity == "data") partitions ++ partitions
+      )
+    )
+  );
   closure = if closures == [ ] then [ ] else head closures;
   isOwn = partition: partition.fs != null && partition.storePaths != [ ] && partition.storePaths != closure;
   # A file system as large as its partition says.
   sized =
     partition:
     partition.fs
-    // lib.optionalAttrs (partition.isKnown && !(partition.fs ? size)) { size = bytes partition.size; };
+    // lib.optionalAttrs (partition.isSized && !(partition.fs ? size)) { size = bytes partition.size; };
   alone =
     partition:
     mkFileSystem partition.fs.format (
@@ -158,18 +213,45 @@ let
     );
   inside = filter (partition: partition.fs != null && !isOwn partition) partitions;
 
+  # Each group's tree is called as its data is.
+  treeOf =
+    { data, signature, ... }:
+    {
+      data =
+        if isOwn data then
+          bad "partitions.${data.id}" "Verity = data: its storePaths are not those of another partition with Verity = data, and Kiln hashes one closure in an image"
+        else
+          "fs.${data.name}";
+      salt = ids.veritySalt seedId;
+    }
+    // lib.optionalAttrs (signature != null) {
+      signature =
+        if arguments.signature or null == null then
+          bad "partitions.${signature.id}" "Verity = signature: there is no key; say `signature` of fromRepart, kiln.repart.signature of the module"
+        else
+          arguments.signature;
+    };
+  # What is in a partition that has no file system of its own.
+  contentOf =
+    partition:
+    let
+      tree = "verity.${(groupOf partition).data.name}";
+    in
+    if partition.verity == "signature" then "${tree}.signature" else tree;
+
   region =
     first: partition:
     [
       (
         {
-          name = partition.label;
+          name = partition.region;
           # Kiln's names are those of repart.d(5) but for one.
           type = if partition.type == "linux-generic" then "linux" else partition.type;
-          guid = partition.uuid;
           inherit (partition) attributes;
           definition = "${partition.id}.conf";
         }
+        // lib.optionalAttrs (partition.region != partition.label) { inherit (partition) label; }
+        // lib.optionalAttrs (partition.uuid != null) { guid = partition.uuid; }
         // lib.optionalAttrs first { offset = "1MiB"; }
         // (if partition.isKnown then { size = bytes partition.size; } else { min-size = bytes partition.least; })
         // lib.optionalAttrs (split && partition.splitName != null) {
@@ -178,6 +260,8 @@ let
         // (
           if partition.raw != null then
             { inherit (partition) raw; }
+          else if partition.verity == "hash" || partition.verity == "signature" then
+            { content = contentOf partition; }
           else if partition.fs == null then
             { }
           else if isOwn partition then
@@ -192,7 +276,7 @@ let
       size = bytes partition.padding;
     };
 in
-if finalPartitions == { } then
+if definitions == { } then
   bad "partitions" "there are none"
 else if foreign != [ ] then
   bad "partitions" "keys for ${toString foreign}: there is no such partition"
@@ -231,3 +315,16 @@ else
       }
     );
   }
+  // lib.optionalAttrs (groups != [ ]) {
+    verity = lib.listToAttrs (map (group: lib.nameValuePair group.data.name (treeOf group)) groups);
+  }
+  // lib.optionalAttrs (store != null) (
+    let
+      id = verityStore.partitionIds.store;
+      data = lib.findFirst (partition: partition.id == id) null ordered;
+    in
+    if data.verity != "data" then
+      bad "partitions.${id}" "Verity = ${toString data.verity}: image.repart.verityStore needs Verity = data"
+    else
+      store.build data.name
+  )

@@ -3,13 +3,24 @@
 {
   config,
   lib,
-  pkgs,
+  options,
   ...
 }:
 let
   inherit (lib) literalExpression mkOption types;
   cfg = config.image.repart;
   images = config.kiln.lib;
+  hasStore = cfg.verityStore.enable or false;
+  # What nixpkgs has ukify make of it, Kiln makes.
+  verityStore = {
+    inherit (cfg.verityStore) partitionIds ukiPath;
+    inherit (config.system.boot.loader) ukiFile;
+    inherit (config.boot.uki) settings;
+    cmdline = "init=${config.system.build.toplevel}/init ${toString config.boot.kernelParams}";
+    keys = config.kiln.repart.uki;
+  };
+  # A configuration's own file for ukify, in place of its settings.
+  hasOwnConfig = hasStore && (options.boot.uki.configFile.highestPrio or 1500) < 1500;
   # A file of another name than the options say would be found by nobody.
   fileName = "${config.image.baseName}.${config.image.extension}";
   made = images.mkDiskImage (
@@ -25,7 +36,8 @@ let
         version
         ;
       inherit (config.image) baseName;
-      inherit (config.kiln.repart) keys;
+      inherit (config.kiln.repart) keys signature;
+      verityStore = if hasStore then verityStore else null;
       # Not in every nixpkgs.
       imageSize = cfg.imageSize or "auto";
     }
@@ -35,8 +47,8 @@ let
       cfg.assertions or [ ]
       ++ [
         {
-          assertion = !(cfg.verityStore.enable or false);
-          message = "image.repart.verityStore: Kiln makes no such image; set enable = false, or say [verity.NAME] with mkDiskImage";
+          assertion = !hasOwnConfig;
+          message = "boot.uki.configFile: Kiln makes the UKI itself, of boot.uki.settings; say those, and kiln.repart.uki";
         }
         {
           assertion = config.image.fileName == fileName && config.image.filePath == fileName;
@@ -49,7 +61,11 @@ let
       ]
     )
   );
-  warned = lib.foldl' (value: warning: lib.warn warning value) made (cfg.warnings or [ ]);
+  # nixpkgs' definitions of intermediateImage and finalImage, which stand beside ours, ask the image for others like it.
+  whole = made // {
+    override = _: made // { overrideAttrs = _: made; };
+  };
+  warned = lib.foldl' (value: warning: lib.warn warning value) whole (cfg.warnings or [ ]);
 in
 {
   imports = [ ./kiln.nix ];
@@ -64,8 +80,35 @@ in
     '';
   };
 
-  # nixpkgs' own definition stands beside this one.
-  config.system.build.image = lib.mkForce (
-    if failed == [ ] then warned else throw (lib.concatStringsSep "\n" failed)
-  );
+  options.kiln.repart.signature = mkOption {
+    type = types.nullOr (types.attrsOf types.anything);
+    default = null;
+    example = literalExpression "{ key = ./verity.key; certificate = ./verity.crt; }";
+    description = ''
+      What signs root hashes for partitions with `Verity = "signature"`: keys of Kiln's `[verity.NAME.signature]`. A key
+      that is a path lies in the store.
+    '';
+  };
+
+  options.kiln.repart.uki = mkOption {
+    type = types.attrsOf types.anything;
+    default = { };
+    example = literalExpression ''{ sign = { key = "/run/keys/db.key"; certificate = ./db.crt; }; }'';
+    description = ''
+      Keys of Kiln's `[uki.NAME]` for the UKI of `image.repart.verityStore`, beside what `boot.uki.settings` say.
+    '';
+  };
+
+  # nixpkgs' own definitions stand beside these.
+  config.system.build = lib.mkMerge [
+    {
+      image = lib.mkForce (if failed == [ ] then warned else throw (lib.concatStringsSep "\n" failed));
+    }
+    (lib.mkIf hasStore {
+      # One derivation makes what nixpkgs makes in three.
+      finalImage = lib.mkForce config.system.build.image;
+      intermediateImage = lib.mkForce config.system.build.image;
+      uki = lib.mkForce config.system.build.image.uki;
+    })
+  ];
 }

@@ -47,6 +47,7 @@ mod performance;
 mod private_caches;
 mod reproducible;
 mod rock64;
+mod served;
 mod servers;
 mod shared;
 mod shared_caches;

@@ -1,7 +1,10 @@
 //! image.repart: systemd-repart and Kiln make the same disk of the same definitions; every key has its effect or is refused.
 
+mod layouts;
 mod refused;
 mod tables;
+mod verity;
+mod verity_store;
 
 use std::fs;
 use std::path::{Path, PathBuf};

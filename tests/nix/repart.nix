@@ -87,16 +87,82 @@ let
     kiln.repart.keys."20-store".level = 3;
   };
   configured = more: (system { imports = [ appliance more ]; }).config;
+  verityStore =
+    more:
+    (system {
+      imports = [ more ];
+      boot.loader.grub.enable = false;
+      boot.kernelParams = [ "quiet" "{loglevel}" ];
+      fileSystems."/" = {
+        device = "tmpfs";
+        fsType = "tmpfs";
+      };
+      stub.toplevel = pkgs.demo.coreutils;
+      boot.uki.settings.UKI = {
+        # The only program of all these that is what it says.
+        Stub = "${builtins.path { path = /usr/lib/systemd/boot/efi + "/linux${pkgs.stdenv.hostPlatform.efiArch}.efi.stub"; }}";
+        Linux = "${folder}/loader.conf";
+        Initrd = "${folder}/sub/file ${other}/other";
+        OSRelease = "@${folder}/loader.conf";
+        Uname = "6.12.0";
+        EFIArch = pkgs.stdenv.hostPlatform.efiArch;
+        Cmdline = "nobody reads it";
+      };
+      system.image = {
+        id = "appliance";
+        version = "7";
+      };
+      image.repart = {
+        split = true;
+        verityStore.enable = true;
+        partitions = {
+          "00-esp".repartConfig = {
+            Type = "esp";
+            Format = "vfat";
+            SizeMinBytes = "64M";
+            SplitName = "-";
+          };
+          "10-store-verity".repartConfig = {
+            Minimize = "best";
+            SplitName = "store-verity_%U";
+          };
+          "20-store".repartConfig = {
+            Minimize = "best";
+            SplitName = "store_%U";
+          };
+        };
+      };
+    }).config;
+  verityTests = import ./repart/verity.nix {
+    inherit
+      lib
+      pkgs
+      compared
+      make
+      ;
+  };
 in
 rec {
   # Their names alone.
   namesOf = {
     refused = lib.attrNames refused;
+    verity.refused = lib.attrNames verity.refused;
     module.refused = lib.attrNames module.refused;
+    module.storeRefused = lib.attrNames module.storeRefused;
   };
 
   # What systemd-repart and Kiln are compared by.
   inherit (import ./repart/tables.nix { inherit lib compared; }) tables filled formatted;
+
+  # Partitions with hashes.
+  verity = verityTests;
+
+  # Layouts as there are.
+  layouts = import ./repart/layouts.nix {
+    inherit lib make folder;
+    system = pkgs.demo.coreutils;
+    loader = blocks;
+  };
 
   # The table that types are looked up in.
   types = import ../../nix/lib/repart/types.nix;
@@ -332,8 +398,25 @@ rec {
       zstd = configured { image.repart.compression.enable = true; };
       renamed = configured { image.baseName = lib.mkForce "board"; };
     };
+    # The root hash of the store is in the UKI.
+    store = (verityStore { }).system.build;
+    isOne = lib.unique (
+      map (name: (verityStore { }).system.build.${name}.drvPath) [
+        "finalImage"
+        "image"
+        "intermediateImage"
+        "uki"
+      ]
+    );
+    storeRefused = lib.mapAttrs (_: settings: (verityStore settings).system.build.image.drvPath) {
+      setting.boot.uki.settings.UKI.HWIDs = "/x";
+      section.boot.uki.settings."PCRSignature:initrd".Phases = "enter-initrd";
+      config.boot.uki.configFile = "/x";
+      ukiPath.image.repart.verityStore.ukiPath = "/EFI/../x.efi";
+    };
     refused = lib.mapAttrs (_: settings: (configured settings).system.build.image.drvPath) {
-      verity.image.repart.verityStore.enable = true;
+      # No such partition as this one needs.
+      verityStore.image.repart.verityStore.enable = true;
       fileName.image.fileName = "board.img";
       extension.image.extension = lib.mkForce "img";
       label = {

@@ -192,6 +192,17 @@ impl From<inspect::Error> for Failure {
     }
 }
 
+impl From<nbd::Error> for Failure {
+    fn from(error: nbd::Error) -> Self {
+        Failure {
+            message: error.to_string(),
+            hint: error.hint(),
+            found: None,
+            fault: error.fault(),
+        }
+    }
+}
+
 impl From<image::Error> for Failure {
     fn from(error: image::Error) -> Self {
         Failure {

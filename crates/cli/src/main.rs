@@ -25,7 +25,9 @@ mod places;
 mod plan;
 mod reuse;
 mod roots;
+mod run;
 mod segments;
+mod serve;
 mod signing;
 mod steps;
 mod stop;
@@ -67,6 +69,8 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
     pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     let done = match &args.command {
         Command::Diff(command) => return diff::run(command, jobs, ui),
+        Command::Run(command) => return run::run(command, jobs, ui),
+        Command::Serve(command) => return serve::run(command, jobs, ui),
         Command::Build(command) => build::run(command, jobs, ui),
         Command::Plan(command) => plan::run(command, jobs, ui),
         Command::Tree(command) => tree::run(command, jobs, ui),

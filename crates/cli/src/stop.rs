@@ -5,7 +5,7 @@
 //! way, because what is not complete has no name, and names do not change from [`image::abandon`] on.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,22 @@ pub(crate) fn flag() -> Arc<AtomicBool> {
     Arc::clone(&ASKED)
 }
 
+/// What is done before the process ends without its other threads.
+static BEFORE_EXIT: Mutex<Vec<Box<dyn Fn() + Send>>> = Mutex::new(Vec::new());
+
+/// Has something done should the process end without its other threads: what they would tidy up.
+pub(crate) fn before_exit(work: impl Fn() + Send + 'static) {
+    let mut all = BEFORE_EXIT.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push(Box::new(work));
+}
+
+/// Waits until the user asks to stop.
+pub(crate) fn wait() {
+    while !is_asked() {
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
 /// Listens from now on. `last_words` are called before the process ends without its other threads.
 pub(crate) fn listen(last_words: impl FnOnce() + Send + 'static) {
     let heard = [SIGINT, SIGTERM, SIGHUP];
@@ -54,6 +70,8 @@ pub(crate) fn listen(last_words: impl FnOnce() + Send + 'static) {
             thread::sleep(LOOK_EVERY);
         }
         image::abandon();
+        let all = BEFORE_EXIT.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|work| work());
         say(last_words);
         std::process::exit(CODE);
     });

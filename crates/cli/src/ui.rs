@@ -94,6 +94,14 @@ impl Ui {
         ));
     }
 
+    /// Says what happens now.
+    pub(crate) fn note(&self, message: &str) {
+        self.clear();
+        if !self.json {
+            say(&escaped(message));
+        }
+    }
+
     pub(crate) fn failure(&self, failure: &Failure) {
         self.clear();
         say(&format!(

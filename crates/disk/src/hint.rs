@@ -29,6 +29,9 @@ impl Error {
             Error::WrongPlace { wanted, .. } => Some(format!(
                 "leave its place out, or say {wanted} bytes; or give the region another name"
             )),
+            Error::DuplicateGuid { .. } => Some(
+                "give one of them another `guid`, or none: then it derives from the seed and the name".into(),
+            ),
             Error::NotInTable { kind, table, .. } => Some(other_type(*kind, table)),
             Error::NoAttributes { .. } => Some("leave the other attributes out, or use a GPT".into()),
             Error::NoGuid { .. } => {

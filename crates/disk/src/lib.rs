@@ -220,6 +220,8 @@ pub struct Region {
 pub struct Partition {
     /// What it holds.
     pub kind: PartitionType,
+    /// GPT: what the table calls it, which others may be called too; its region's name when not given.
+    pub label: Option<String>,
     /// GPT: its own GUID, derived from the seed (`disk/region/NAME`) when not given.
     pub guid: Option<Uuid>,
     /// What is to be known before it is used. An MBR has only [`Attributes::BOOTABLE`].
@@ -237,6 +239,7 @@ impl Partition {
     pub fn new(kind: PartitionType) -> Partition {
         Partition {
             kind,
+            label: None,
             guid: None,
             attributes: Attributes::of_type(kind),
             number: None,

@@ -21,6 +21,9 @@ pub struct MapEntry {
     pub content_len: Option<u64>,
     /// How it is entered in the table.
     pub partition: Option<Entry>,
+    /// GPT: what the table calls it when that is not its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
 }
 
 /// What kind of thing lies at a place.
@@ -88,6 +91,7 @@ impl MapEntry {
             end: start.saturating_add(size),
             content_len: None,
             partition: None,
+            label: None,
         }
     }
 
@@ -97,6 +101,12 @@ impl MapEntry {
             content_len: Some(size),
             ..MapEntry::new(kind, name, start, size)
         }
+    }
+
+    /// What a GPT calls it.
+    #[must_use]
+    pub fn partition_name(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.name)
     }
 
     /// How many bytes.

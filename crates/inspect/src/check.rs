@@ -12,7 +12,7 @@ use crate::file_system::FileSystem;
 use crate::format::Format;
 use crate::hash_trees;
 use crate::inside::{Inside, What, open};
-use crate::{Error, Result, Work, disks};
+use crate::{Error, Result, Work, disks, root_signatures};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -222,6 +222,10 @@ impl<E: From<Error>> Checks<'_, E> {
                 let read = head.and_then(|head| Ok(swap::read(&head).map(drop)?));
                 self.tell(path, what, (vec!["the header"], vec!["what was swapped"], read))
             }
+            What::Opaque(Format::RootSignature) => {
+                let seen = root_signatures::check_alone(&inside.content, self.trust);
+                self.tell(path, what, seen)
+            }
             What::Opaque(_) => {
                 let why = inside.why_opaque().unwrap_or_else(|error| error);
                 self.tell(path, what, (Vec::new(), vec!["all of it"], Err(why)))
@@ -274,7 +278,10 @@ impl<E: From<Error>> Checks<'_, E> {
         for (name, partition) in &named {
             let content = disks::content(&inside.content, partition);
             let path = join(path, name.as_bytes());
-            if Format::of(&content).is_ok_and(|format| format == Format::HashTree) {
+            if root_signatures::is_for_signature(partition) {
+                let seen = root_signatures::check_partition(&inside.content, disk, partition, self.trust);
+                self.tell(&path, Format::RootSignature.name(), seen)?;
+            } else if Format::of(&content).is_ok_and(|format| format == Format::HashTree) {
                 let seen = hash_trees::check(&inside.content, disk, &named, partition, self.work);
                 self.tell(&path, Format::HashTree.name(), seen)?;
             } else {

@@ -115,6 +115,15 @@ pub enum Error {
     /// A hash tree.
     #[error("hash tree: {0}")]
     Verity(#[from] verity::Error),
+    /// The signature of a root hash.
+    #[error("signature of a root hash: {0}")]
+    RootSignature(#[from] signature::Error),
+    /// A root hash that is signed, and is that of nothing here.
+    #[error("the root hash that is signed, {signed}, is that of no hash tree on the disk")]
+    OtherRoot {
+        /// The root hash.
+        signed: String,
+    },
     /// A swap area.
     #[error("swap area: {0}")]
     Swap(#[from] swap::Error),
@@ -178,6 +187,8 @@ impl Error {
             Error::Erofs(error) => of_reading(error.fault()),
             Error::Bundle(error) => error.fault_of_reading(),
             Error::Verity(error) => of_reading(error.fault()),
+            Error::RootSignature(error) => error.fault(),
+            Error::OtherRoot { .. } => Fault::Damaged,
             Error::Swap(error) => of_reading(error.fault()),
             Error::Archive(error) => of_reading(error.fault()),
             Error::Script(error) => of_reading(error.fault()),

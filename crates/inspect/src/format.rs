@@ -26,6 +26,8 @@ pub enum Format {
     Swap,
     /// A dm-verity hash tree with a superblock.
     HashTree,
+    /// The signature of the root hash of a hash tree.
+    RootSignature,
     /// A RAUC bundle that can be read.
     Bundle,
     /// A RAUC bundle of the format crypt.
@@ -69,6 +71,7 @@ impl Format {
             Format::Erofs => "erofs",
             Format::Swap => "swap",
             Format::HashTree => "verity",
+            Format::RootSignature => "verity-signature",
             Format::Bundle => "bundle",
             Format::CryptBundle => "crypt-bundle",
             Format::Luks => "luks",
@@ -87,7 +90,12 @@ impl Format {
     pub fn is_folder(self) -> bool {
         !matches!(
             self,
-            Format::Swap | Format::HashTree | Format::CryptBundle | Format::Luks | Format::Unknown
+            Format::Swap
+                | Format::HashTree
+                | Format::RootSignature
+                | Format::CryptBundle
+                | Format::Luks
+                | Format::Unknown
         )
     }
 
@@ -155,7 +163,8 @@ fn has(head: &[u8], start: usize, mark: &[u8]) -> bool {
 
 /// Marks at the very beginning.
 fn by_mark(head: &[u8]) -> Option<Format> {
-    let marks: [(&[u8], Format); 4] = [
+    let marks: [(&[u8], Format); 5] = [
+        (verity::SIGNATURE_MARK, Format::RootSignature),
         (b"hsqs", Format::Squashfs),
         (b"LUKS\xba\xbe", Format::Luks),
         (b"verity\0\0", Format::HashTree),

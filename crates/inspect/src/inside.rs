@@ -111,6 +111,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         }
         Format::Swap
         | Format::HashTree
+        | Format::RootSignature
         | Format::CryptBundle
         | Format::Luks
         | Format::Outputs
@@ -224,6 +225,7 @@ impl Inside {
         Ok(match self.format() {
             Format::Swap => Error::NoFiles("a swap area"),
             Format::HashTree => Error::NoFiles("a dm-verity hash tree"),
+            Format::RootSignature => Error::NoFiles("the signature of a dm-verity root hash"),
             Format::Luks => Error::Encrypted("a LUKS volume"),
             Format::CryptBundle => Error::Encrypted("a RAUC bundle of the format crypt"),
             _ => Error::Unknown(format::begins_with(&self.content)?),

@@ -42,6 +42,7 @@ mod format;
 mod hash_trees;
 mod inside;
 mod list;
+mod root_signatures;
 mod structures;
 
 use std::path::Path;
@@ -57,6 +58,7 @@ pub use find::{Found, Last, Spot};
 pub use format::{Format, begins_with, head};
 pub use inside::{Inside, Output, What, open};
 pub use list::{Item, Part};
+pub use root_signatures::read as read_root_signature;
 pub use structures::{Place, Structures};
 
 /// The result of this crate's functions.

@@ -1,12 +1,16 @@
 //! What comes with the disk: regions as files of their own, and a list of the partitions.
 
+use std::collections::BTreeMap;
+
 use disk::{Entry, Kind, MapEntry, PartUuid, TypeId, type_of_guid};
 use image::{Content, Layout};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Result;
+use crate::id::hex;
 use crate::outputs;
-use crate::parts::Beside;
+use crate::parts::{Beside, Planner};
 use crate::schema::{Disk, Region};
 
 /// The part that is a list of the partitions.
@@ -18,11 +22,18 @@ pub(crate) fn region_part(name: &str) -> String {
 }
 
 /// All of them; `file` is what the disk's output is called.
-pub(crate) fn plan(disk: &Disk, planned: &disk::Planned, file: &str) -> Result<Vec<Beside>> {
+pub(crate) fn plan(
+    disk: &Disk,
+    planned: &disk::Planned,
+    file: &str,
+    planner: &mut Planner,
+) -> Result<Vec<Beside>> {
     let mut all = Vec::new();
     for region in &disk.region {
         let place = planned.map.iter().find(|entry| entry.name == region.name);
-        if let (Some(file), Some(place)) = (outputs::region(disk, region), place) {
+        if let Some(place) = place
+            && let Some(file) = file_of(disk, region, place)
+        {
             all.push(Beside {
                 part: region_part(&region.name),
                 file,
@@ -31,7 +42,8 @@ pub(crate) fn plan(disk: &Disk, planned: &disk::Planned, file: &str) -> Result<V
         }
     }
     if let Some(list) = &disk.partition_list {
-        let mut text = serde_json::to_vec_pretty(&list_of(disk, planned, file)).unwrap_or_default();
+        let roots = root_hashes(disk, planner)?;
+        let mut text = serde_json::to_vec_pretty(&list_of(disk, planned, file, &roots)).unwrap_or_default();
         text.push(b'\n');
         all.push(Beside {
             part: LIST.to_string(),
@@ -40,6 +52,28 @@ pub(crate) fn plan(disk: &Disk, planned: &disk::Planned, file: &str) -> Result<V
         });
     }
     Ok(all)
+}
+
+/// The output of a region, which may be called after its partition's GUID.
+fn file_of(disk: &Disk, region: &Region, place: &MapEntry) -> Option<String> {
+    let file = outputs::region(disk, region)?;
+    match place.partition.map(|entry| entry.partuuid) {
+        Some(PartUuid::Guid(guid)) => Some(file.replace("{guid}", &guid.simple().to_string())),
+        _ => Some(file),
+    }
+}
+
+/// The root hashes that vouch for what is in regions, by the regions' names.
+fn root_hashes(disk: &Disk, planner: &mut Planner) -> Result<BTreeMap<String, String>> {
+    let mut roots = BTreeMap::new();
+    for region in &disk.region {
+        if let Some(part) = &region.content
+            && let Some(root) = planner.root_hash_of(part)?
+        {
+            roots.insert(region.name.clone(), hex(&root));
+        }
+    }
+    Ok(roots)
 }
 
 /// What lies in a region, from its first byte to its last.
@@ -57,8 +91,8 @@ fn bytes(planned: &disk::Planned, place: &MapEntry) -> Result<Content> {
     Ok(layout.finish(place.size())?.into())
 }
 
-/// A partition as systemd-repart says that it has made it. It says more of disks that had partitions before, and of root
-/// hashes; what is here is true of every disk that is made from nothing.
+/// A partition as systemd-repart says that it has made it. It says more of disks that had partitions before; what is here is
+/// true of every disk that is made from nothing.
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(rename = "type")]
@@ -76,12 +110,20 @@ struct Listed<'a> {
     old_padding: u64,
     raw_padding: u64,
     activity: &'static str,
+    /// Null where others have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roothash: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     split_path: Option<String>,
 }
 
 /// The partitions by their numbers.
-fn list_of<'a>(disk: &'a Disk, planned: &'a disk::Planned, file: &str) -> Vec<Listed<'a>> {
+fn list_of<'a>(
+    disk: &'a Disk,
+    planned: &'a disk::Planned,
+    file: &str,
+    roots: &BTreeMap<String, String>,
+) -> Vec<Listed<'a>> {
     let region = |name: &str| disk.region.iter().find(|region| region.name == name);
     let mut entries: Vec<(&MapEntry, Entry)> = planned
         .map
@@ -94,7 +136,7 @@ fn list_of<'a>(disk: &'a Disk, planned: &'a disk::Planned, file: &str) -> Vec<Li
         let region: Option<&'a Region> = region(&place.name);
         Listed {
             kind: type_name(entry.kind),
-            label: &place.name,
+            label: place.partition_name(),
             uuid: match entry.partuuid {
                 PartUuid::Guid(guid) => guid.to_string(),
                 id @ PartUuid::Mbr { .. } => id.to_string(),
@@ -108,7 +150,8 @@ fn list_of<'a>(disk: &'a Disk, planned: &'a disk::Planned, file: &str) -> Vec<Li
             old_padding: 0,
             raw_padding: padding(planned, place),
             activity: "create",
-            split_path: region.and_then(|region| outputs::region(disk, region)),
+            roothash: (!roots.is_empty()).then(|| roots.get(&place.name).cloned().into()),
+            split_path: region.and_then(|region| file_of(disk, region, place)),
         }
     };
     entries.into_iter().map(listed).collect()

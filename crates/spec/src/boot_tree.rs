@@ -1,6 +1,7 @@
 //! Boot menus of file systems: systems of the closure become entries.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use image::Tree;
 use uboot::extlinux::{self, Choice, DeviceTree, Entry, File, Menu, Timeout};
@@ -49,22 +50,11 @@ pub(crate) fn tree(
         (None, Some(false)) => DeviceTree::None,
         (None, _) => DeviceTree::Folder,
     };
-    let mut generations = Vec::new();
-    for (number, system) in &options.generations {
-        let place = format!("{place}.generations.{number:?}");
-        let path = expand(system, &place, |key| values.text(key, &place))?;
-        let generation: u32 = number.parse().map_err(|_| Error::BadValue {
-            place,
-            problem: "the key must be the number of a generation".into(),
-        })?;
-        generations.push((generation, path));
-    }
-    generations.sort_by_key(|(generation, _)| Reverse(*generation));
     let mut others = Vec::new();
-    for (generation, path) in generations.iter().take(options.limit.unwrap_or(usize::MAX)) {
+    for (generation, path) in generations(&place, &options.generations, options.limit, values)? {
         others.extend(choices(
-            *generation,
-            path,
+            generation,
+            &path,
             options.time.unwrap_or(time),
             gathered,
         )?);
@@ -79,6 +69,28 @@ pub(crate) fn tree(
         part: part.to_string(),
         source,
     })
+}
+
+/// The newest generations and the paths of their systems, newest first.
+pub(crate) fn generations(
+    place: &str,
+    all: &BTreeMap<String, String>,
+    limit: Option<usize>,
+    values: &mut dyn Values,
+) -> Result<Vec<(u32, String)>> {
+    let mut generations = Vec::new();
+    for (number, system) in all {
+        let place = format!("{place}.generations.{number:?}");
+        let path = expand(system, &place, |key| values.text(key, &place))?;
+        let generation: u32 = number.parse().map_err(|_| Error::BadValue {
+            place,
+            problem: "the key must be the number of a generation".into(),
+        })?;
+        generations.push((generation, path));
+    }
+    generations.sort_by_key(|(generation, _)| Reverse(*generation));
+    generations.truncate(limit.unwrap_or(usize::MAX));
+    Ok(generations)
 }
 
 /// A generation and its specialisations.
@@ -120,10 +132,10 @@ fn file(file: nix::BootFile) -> File {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::fmt::Write as _;
 
     use super::*;
+    use crate::schema::FileSystem;
     use image::{Content, Fault, Kind, Node, Seed};
 
     /// Values that need nothing but the closure.
@@ -132,6 +144,10 @@ mod tests {
     impl Values for OfClosure<'_> {
         fn text(&mut self, key: &str, place: &str) -> Result<String> {
             self.0.value(key, place)
+        }
+
+        fn search(&self, _: &str, _: &FileSystem) -> Result<grub::menu::Search> {
+            Ok(grub::menu::Search::File(String::new()))
         }
 
         fn part(&mut self, _: &str, _: &str) -> Result<Option<Content>> {

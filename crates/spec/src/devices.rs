@@ -244,6 +244,13 @@ fn regions(map: &[MapEntry]) -> Vec<Region> {
 
 /// The partitions of the disk in the order of their numbers, and those of the first boot behind them.
 fn partitions(keys: &schema::Device, map: &[MapEntry], planner: &Planner) -> Result<Vec<Partition>> {
+    if let Some(labelled) = map.iter().find(|entry| entry.label.is_some()) {
+        let problem = "has a label, and devices know partitions by their names; leave it out".to_string();
+        return Err(Error::BadValue {
+            place: format!("disk.region {:?}", labelled.name),
+            problem,
+        });
+    }
     let made = map.iter().filter_map(|entry| {
         let partition = entry.partition?;
         let kind = match partition.kind {

@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, containers, devices, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
-    let options = options(disk, planner)?;
+    let mut options = options(disk, planner)?;
     let mut regions = Vec::new();
     for region in &disk.region {
         let mut lowered = lower(region, &options, planner)?;
@@ -40,7 +40,8 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
         }
         regions.push(lowered);
     }
-    let planned = disk::plan(&options, &regions)?;
+    let core = bios::add(disk, &mut options, &mut regions, planner)?;
+    let planned = bios::plan(core.as_ref(), options, regions)?;
     Ok((planned, outputs::disk(disk, planner.gathered)))
 }
 
@@ -61,6 +62,7 @@ pub(crate) fn is_bound(spec: &Spec, planner: &mut Planner) -> Result<bool> {
 /// known only when their sizes are; then the answer is where each region begins.
 pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u64>> {
     let planned = layout(disk, planner)?;
+    discoverable::check(disk, planner.spec)?;
     let regions = planned.into_iter().flat_map(|planned| planned.map);
     let regions = regions.filter(|entry| matches!(entry.kind, Kind::Raw | Kind::Partition));
     Ok(regions.map(|entry| (entry.name, entry.start)).collect())
@@ -68,7 +70,7 @@ pub(crate) fn check(disk: &Disk, planner: &Planner) -> Result<BTreeMap<String, u
 
 /// The disk without the parts in it; none when places depend on sizes that are not known yet.
 pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Planned>> {
-    let options = options(disk, planner)?;
+    let mut options = options(disk, planner)?;
     let mut regions = Vec::new();
     let mut sizes_are_known = true;
     for region in &disk.region {
@@ -96,6 +98,7 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
         at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
+    bios::add(disk, &mut options, &mut regions, planner)?;
     disk::check(&options, &regions)?;
     let planned = sizes_are_known.then(|| disk::plan(&options, &regions));
     Ok(planned.transpose()?)
@@ -227,11 +230,16 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     if region.size.is_some() && region.min_size.is_some() {
         return Err(bad("size and min-size exclude each other"));
     }
+    if region.label.is_some() && !has_guids(&options.table) {
+        return Err(bad(
+            "label is for the tables \"gpt\" and \"hybrid\", which call partitions something",
+        ));
+    }
     let partition = match &region.kind {
         Some(kind) => Some(partition(region, kind)?),
         None if says_partition(region) => {
             return Err(bad(
-                "guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
+                "label, guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
             ));
         }
         None => None,
@@ -273,7 +281,8 @@ fn fill(lowered: &mut disk::Region) -> Result<()> {
 
 /// Whether a region has keys that only partitions have.
 fn says_partition(region: &Region) -> bool {
-    region.guid.is_some()
+    region.label.is_some()
+        || region.guid.is_some()
         || region.number.is_some()
         || region.bootable
         || region.mbr_type.is_some()
@@ -311,6 +320,7 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
     }
     let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
+        label: region.label.clone(),
         guid: guid(region.guid.as_deref(), &place)?,
         attributes,
         number: region.number,
@@ -324,6 +334,9 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
 /// A type. One that looks like a misspelt name gets the name in its hint.
 pub(crate) fn partition_type(kind: &str, place: &str) -> Result<PartitionType> {
     PartitionType::parse(kind).map_err(|error| {
+        if let Some(error) = discoverable::unknown(kind, place) {
+            return error;
+        }
         let near = nearest(kind, disk::TYPES.iter().map(|known| known.name));
         match (&error, near) {
             (disk::Error::UnknownType { .. }, Some(near)) if error.hint().is_none() => Error::Unknown {

@@ -213,6 +213,20 @@ pub enum Error {
         /// What is wrong.
         source: uboot::extlinux::Error,
     },
+    /// GRUB, on a disk or in a file system.
+    #[error("{part}: {source}")]
+    Grub {
+        /// The part, or `disk.grub`.
+        part: String,
+        /// What is wrong.
+        source: grub::Error,
+    },
+    /// Limine.
+    #[error("disk.limine: {source}")]
+    Limine {
+        /// What is wrong.
+        source: limine::Error,
+    },
     /// The bundle.
     #[error("bundle: {source}")]
     Bundle {
@@ -332,6 +346,8 @@ impl Error {
             Error::Swap { source, .. } => source.fault(),
             Error::Script { source, .. } => source.fault(),
             Error::Extlinux { source, .. } => source.fault(),
+            Error::Grub { source, .. } => source.fault(),
+            Error::Limine { source } => source.fault(),
             Error::Bundle { source } => source.fault(),
             Error::Device { source } => source.fault(),
             Error::Verity { source, .. } => source.fault(),

@@ -30,7 +30,7 @@ pub(crate) fn finds_equal_files(fs: &FileSystem) -> bool {
 /// Refuses keys that mean nothing for a format.
 pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     use Format::{Btrfs, Erofs, Ext4, Fat, Squashfs, Swap};
-    let keys: [(&str, bool, &[Format]); 25] = [
+    let keys: [(&str, bool, &[Format]); 26] = [
         ("compression", fs.compression.is_some(), &[Squashfs, Btrfs, Erofs]),
         ("level", fs.level.is_some(), &[Squashfs, Btrfs, Erofs]),
         ("block-size", fs.block_size.is_some(), &[Squashfs]),
@@ -50,6 +50,7 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("deduplicate", fs.deduplicate.is_some(), &[Btrfs]),
         ("subvolumes", !fs.subvolumes.is_empty(), &[Btrfs]),
         ("extlinux", fs.extlinux.is_some(), &[Fat, Ext4, Btrfs]),
+        ("grub", fs.grub.is_some(), &[Squashfs, Fat, Ext4, Btrfs]),
         ("layout", fs.layout.is_some(), &[Squashfs, Ext4, Btrfs, Erofs]),
         ("database", fs.database, &[Squashfs, Ext4, Btrfs, Erofs]),
         ("nodes", !fs.nodes.is_empty(), &[Squashfs, Ext4, Btrfs, Erofs]),

@@ -136,6 +136,20 @@ impl Planner<'_> {
         Ok(root.map(|root| verity::partition_uuids(&root).0))
     }
 
+    /// The root hash that vouches for a part, when there is one: its only tree's, or what the part itself is about.
+    pub(crate) fn root_hash_of(&mut self, part: &str) -> Result<Option<[u8; 32]>> {
+        let tree = if let Some((tree, _)) = root_signatures::of(self.spec, part) {
+            format!("verity.{tree}")
+        } else if part.starts_with("verity.") {
+            part.to_string()
+        } else if let [tree] = trees(self.spec, part).as_slice() {
+            tree.clone()
+        } else {
+            return Ok(None);
+        };
+        self.root(&tree)
+    }
+
     /// The root hash of a tree, if the plan makes file systems.
     pub(crate) fn root(&mut self, tree: &str) -> Result<Option<[u8; 32]>> {
         match self.part(tree)?.detail {

@@ -45,6 +45,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
                 ("database = true", fs.database),
                 ("registration", fs.registration.is_some()),
                 ("extlinux", fs.extlinux.is_some()),
+                ("grub", fs.grub.is_some()),
             ];
             if let Some((key, _)) = registered.iter().find(|(_, given)| *given) {
                 return bad(&format!(

@@ -14,11 +14,13 @@
 mod amount;
 mod attributes;
 mod beside;
+mod bios;
 mod boot_tree;
 mod bundles;
 mod capabilities;
 mod containers;
 mod devices;
+mod discoverable;
 mod disks;
 mod erofs_part;
 mod error;
@@ -27,6 +29,7 @@ mod expand;
 mod file_systems;
 mod formats;
 mod gather;
+mod grub_menu;
 mod hash_trees;
 mod host;
 mod id;
@@ -54,9 +57,10 @@ pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
-    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Journal, Kept, Layout,
-    Metadata, Output, PartitionsBy, Profile, Region, Script, Signing, Sources, Spec, Subvolume, Sum, Table,
-    Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
+    DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
+    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Output, PartitionsBy, Profile, Region, Script,
+    Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity,
+    VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use image::{Content, Progress, Spool};
 use squashfs::UnitUsage;
@@ -15,7 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, id, outputs, root_signatures,
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
+    root_signatures,
 };
 
 /// How planning works, none of which changes a byte.
@@ -289,7 +291,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let beside = match (&spec.disk, &disk) {
-        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file)?,
+        (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
         _ => Vec::new(),
     };
     let contained = match (&spec.disk, &disk) {
@@ -337,6 +339,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) starts: BTreeMap<String, u64>,
     /// The ids of file systems that were asked for.
     ids: BTreeMap<String, String>,
+    /// GRUB's core image, made when it is first asked for.
+    pub(crate) grub: OnceLock<grub::Core>,
 }
 
 impl<'a> Planner<'a> {
@@ -349,6 +353,7 @@ impl<'a> Planner<'a> {
             open: Vec::new(),
             starts: BTreeMap::new(),
             ids: BTreeMap::new(),
+            grub: OnceLock::new(),
         }
     }
 
@@ -485,6 +490,10 @@ impl Values for Planner<'_> {
             }
             None => self.gathered.value(key, place),
         }
+    }
+
+    fn search(&self, part: &str, fs: &FileSystem) -> Result<grub::menu::Search> {
+        grub_menu::search(part, fs, &grub_menu::folder(fs.grub.as_ref()), self)
     }
 
     fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::{CLOSURE_VALUES, Gathered};
 use crate::schema::FileSystem;
-use crate::{attributes, boot_tree, host, layouts, ukis};
+use crate::{attributes, boot_tree, grub_menu, host, layouts, ukis};
 
 /// Whether any value in the specification needs the toplevel.
 pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
@@ -26,7 +26,8 @@ pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
             .chain(fs.symlinks.values())
             .chain(&fs.directories)
             .chain(&fs.env);
-        fs.extlinux.is_some() || (fs.layout.is_some() && fs.env.is_none()) || texts.any(|text| mentions(text))
+        let has_menu = fs.extlinux.is_some() || fs.grub.is_some();
+        has_menu || (fs.layout.is_some() && fs.env.is_none()) || texts.any(|text| mentions(text))
     };
     mentions(&spec.name)
         || spec.fs.values().any(in_fs)
@@ -43,6 +44,8 @@ pub(crate) trait Values {
     fn text(&mut self, key: &str, place: &str) -> Result<String>;
     /// The bytes of another part, when the key names one.
     fn part(&mut self, key: &str, place: &str) -> Result<Option<image::Content>>;
+    /// How GRUB finds a file system.
+    fn search(&self, part: &str, fs: &FileSystem) -> Result<grub::menu::Search>;
     /// The folder that is a part, when the key names one.
     fn folder(&mut self, _key: &str) -> Result<Option<Tree>> {
         Ok(None)
@@ -130,6 +133,18 @@ pub(crate) fn tree(
     }
     if let Some(options) = &fs.extlinux {
         let boot = boot_tree::tree(&part, options, time, gathered, values)?;
+        let at = options.at.as_deref().unwrap_or(boot_tree::USUAL_FOLDER);
+        fill(&mut tree, at, &boot, NodeId::ROOT).map_err(failed)?;
+    }
+    if let Some(options) = &fs.grub {
+        let around = grub_menu::Surroundings {
+            part: &part,
+            fs,
+            search: values.search(&part, fs)?,
+            time,
+            gathered,
+        };
+        let boot = grub_menu::tree(options, &around, values)?;
         let at = options.at.as_deref().unwrap_or(boot_tree::USUAL_FOLDER);
         fill(&mut tree, at, &boot, NodeId::ROOT).map_err(failed)?;
     }

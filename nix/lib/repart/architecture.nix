@@ -13,7 +13,7 @@ let
   };
   name =
     names.${platform.linuxArch}
-      or (throw "image.repart: systemd has no name for the architecture ${platform.linuxArch}");
+      or (throw "image.repart: systemd has no name for the architecture ${platform.linuxArch}; say types that have one in their names, such as root-arm64");
   secondary =
     {
       arm64 = "arm";

@@ -67,13 +67,14 @@ let
     + clear second (builtins.substring 1 1 digits)
     + builtins.substring 2 14 digits;
 in
-# `config` is repartConfig, `type` a name of repart.d(5) or a GUID; `where` is for warnings.
-bad: where: config: type:
+# `config` is repartConfig, `type` a name of repart.d(5) or a GUID; `where` is for warnings. `usual` has what is true when
+# nobody says anything: isReadOnly, isNoAuto.
+bad: where: config: type: usual:
 let
   said =
-    key: usual:
+    key: otherwise:
     if !(config ? ${key}) then
-      usual
+      (if means.${key} type then otherwise else null)
     else if means.${key} type then
       values.boolean bad key config.${key}
     else if values.boolean bad key config.${key} then
@@ -81,13 +82,11 @@ let
       lib.warn "${where}: ${key} means nothing for the type ${type}; say it with Flags if you mean it" null
     else
       null;
-  readOnly = said "ReadOnly" (if isVerity type then true else null);
+  readOnly = said "ReadOnly" (if isVerity type || usual.isReadOnly then true else null);
   bits = {
-    NoAuto = said "NoAuto" null;
+    NoAuto = said "NoAuto" (if usual.isNoAuto then true else null);
     ReadOnly = readOnly;
-    GrowFileSystem = said "GrowFileSystem" (
-      if means.GrowFileSystem type && readOnly != true then true else null
-    );
+    GrowFileSystem = said "GrowFileSystem" (if readOnly != true then true else null);
   };
   names = {
     NoAuto = "no-auto";

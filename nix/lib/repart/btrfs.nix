@@ -1,5 +1,9 @@
 # What definitions say of a btrfs: Subvolumes, DefaultSubvolume, Compression and CompressionLevel, as keys of [fs.NAME].
-{ lib, values }:
+{
+  lib,
+  values,
+  compression,
+}:
 let
   inherit (values)
     each
@@ -8,17 +12,6 @@ let
     text
     words
     ;
-  # The highest level of each compressor, or null for one without.
-  levels = {
-    lzo = null;
-    zlib = 9;
-    zstd = 15;
-  };
-  off = [
-    ""
-    "no"
-    "none"
-  ];
   isSaid = value: lib.any (one: text one != "") (each value);
 
   # PATH[:FLAG,FLAG…]; what is said of a path twice, is what is said last.
@@ -63,54 +56,21 @@ in
   # Whether a definition speaks of subvolumes.
   isAny = config: isSaid (config.Subvolumes or "") || isSaid (config.DefaultSubvolume or "");
 
-  # Of mkfs.btrfs --compress: zstd, or zstd:3. A null is what there is not.
+  # Of mkfs.btrfs --compress: zstd, or zstd:3.
   compressor =
     said:
     let
       parts = lib.splitString ":" said;
-      kind = lib.head parts;
-      level = builtins.match "[1-9][0-9]?" (lib.last parts);
-      number = lib.toInt (lib.last parts);
-      most = levels.${kind} or null;
     in
-    if lib.elem said off then
-      { compression = "none"; }
-    else if !(levels ? ${kind}) || lib.length parts > 2 then
+    if lib.length parts > 2 then
       { compression = null; }
-    else if lib.length parts == 1 then
-      { compression = kind; }
-    else if most == null || level == null || number > most then
-      { level = null; }
     else
-      {
-        compression = kind;
-        level = number;
-      };
+      compression.told "btrfs" (lib.head parts) (if lib.length parts == 1 then null else lib.last parts);
 
   keys =
     bad: known: config:
     let
-      kind = text (config.Compression or "");
-      compressed = !lib.elem kind off;
-      most = levels.${kind};
       found = subvolumes bad known config;
     in
-    lib.optionalAttrs (found != { }) { subvolumes = found; }
-    // (
-      if compressed && !(levels ? ${kind}) then
-        bad "Compression = ${kind}: btrfs has ${toString (lib.attrNames levels)}"
-      else if !(config ? CompressionLevel) then
-        lib.optionalAttrs compressed { compression = kind; }
-      else if !compressed || most == null then
-        bad "CompressionLevel = ${text config.CompressionLevel}: there are levels with Compression = zlib and zstd"
-      else
-        let
-          level = values.count bad "CompressionLevel" most config.CompressionLevel;
-        in
-        {
-          compression = kind;
-        }
-        # Zero stands for the compressor's own, as mkfs.btrfs has it.
-        // lib.optionalAttrs (level != 0) { inherit level; }
-    );
+    lib.optionalAttrs (found != { }) { subvolumes = found; } // compression.keys "btrfs" bad config;
 }

@@ -10,13 +10,25 @@ let
   );
   pattern = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
-  # A UUID in lower case, or null when a text is none.
+  # A UUID in lower case with its dashes, or null when a text is none.
   uuid =
     text:
     let
       lower = lib.toLower text;
+      part = from: count: builtins.substring from count lower;
     in
-    if builtins.match pattern lower == null then null else lower;
+    if builtins.match pattern lower != null then
+      lower
+    else if builtins.match "[0-9a-f]{32}" lower != null then
+      lib.concatStringsSep "-" [
+        (part 0 8)
+        (part 8 4)
+        (part 12 4)
+        (part 16 4)
+        (part 20 12)
+      ]
+    else
+      null;
 
   bytesOf =
     id:
@@ -27,12 +39,12 @@ let
       index: builtins.elemAt all (2 * index) * 16 + builtins.elemAt all (2 * index + 1)
     ) 16;
 
+  digit = number: builtins.substring number 1 "0123456789abcdef";
+  hex = bytes: lib.concatStrings (map (byte: digit (byte / 16) + digit (byte - byte / 16 * 16)) bytes);
   text =
     bytes:
     let
-      digit = number: builtins.substring number 1 "0123456789abcdef";
-      pair = byte: digit (byte / 16) + digit (byte - byte / 16 * 16);
-      join = from: count: lib.concatStrings (map pair (lib.sublist from count bytes));
+      join = from: count: hex (lib.sublist from count bytes);
     in
     lib.concatStringsSep "-" [
       (join 0 4)
@@ -64,7 +76,8 @@ let
     )
     ++ [ (lib.nameValuePair "-" 45) ]
   );
-  named = key: name: derived key (map (character: ascii.${character}) (characters name));
+  asciiOf = name: map (character: ascii.${character}) (characters name);
+  named = key: name: derived key (asciiOf name);
 in
 {
   inherit uuid;
@@ -88,6 +101,10 @@ in
       bytesOf type
       ++ lib.optionals (earlier > 0) ([ earlier ] ++ builtins.genList (_: 0) 7)
     );
-  # That of the file system in a partition.
-  fileSystem = partition: named partition "file-system-uuid";
+  # That of the file system in a partition. A partition whose GUID follows from what is in it has none yet: null.
+  fileSystem =
+    partition:
+    named (if partition == null then "00000000-0000-0000-0000-000000000000" else partition) "file-system-uuid";
+  # What every hash begins with.
+  veritySalt = seed: hex (hmac (bytesOf seed) (asciiOf "verity-salt"));
 }

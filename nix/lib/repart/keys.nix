@@ -29,6 +29,10 @@ let
     "Subvolumes"
     "Type"
     "UUID"
+    "Verity"
+    "VerityDataBlockSizeBytes"
+    "VerityHashBlockSizeBytes"
+    "VerityMatchKey"
     "VolumeLabel"
     "Weight"
   ];
@@ -41,10 +45,11 @@ let
     "FactoryReset"
     "MountPoint"
     "Priority"
+    "VolumeName"
   ];
   atFirstBoot = "an image would hold its key or a random salt; encrypt on the first boot, with systemd.repart";
-  hashTree = "say [verity.NAME] with mkDiskImage instead";
   refused = {
+    BlockDeviceReplace = "an image replaces no device; leave it out";
     AddValidateFS = "Kiln adds no such attributes to file systems; leave it out";
     Encrypt = atFirstBoot;
     EncryptKDF = atFirstBoot;
@@ -53,10 +58,6 @@ let
     KeyFile = atFirstBoot;
     SupplementFor = "an image has all partitions that are defined; leave one of the two out";
     TPM2PCRs = atFirstBoot;
-    Verity = hashTree;
-    VerityDataBlockSizeBytes = hashTree;
-    VerityHashBlockSizeBytes = hashTree;
-    VerityMatchKey = hashTree;
   };
   isOff = value: value == [ ] || (!builtins.isList value && values.isNo value);
   problem =

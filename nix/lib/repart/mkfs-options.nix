@@ -1,5 +1,9 @@
 # Options of mkfs programs (image.repart.mkfsOptions) as keys of [fs.NAME]. An option that Kiln does not know is an error.
-{ lib, btrfs }:
+{
+  lib,
+  btrfs,
+  compression,
+}:
 let
   # What each format's program is told, as far as Kiln has a word for it: option = key and value.
   known = {
@@ -39,6 +43,22 @@ let
       "-s" = size: if lib.elem size [ "4096" "4k" "4K" ] then { } else { size = null; };
       "--csum" = kind: if kind == "crc32c" then { } else { kind = null; };
     };
+    erofs = {
+      "-C" = size: { cluster-size = bytes size; };
+      "-L" = label: { inherit label; };
+      "-U" = uuid: { inherit uuid; };
+      "-z" =
+        said:
+        let
+          found = builtins.match "([a-z0-9]+)(,(level=)?([0-9]+))?" said;
+        in
+        if found == null then
+          { compression = null; }
+        else
+          compression.told "erofs" (lib.head found) (lib.elemAt found 3);
+      # What every erofs of Kiln has.
+      "-b" = size: if size == "4096" then { } else { size = null; };
+    };
     swap = {
       "-L" = label: { inherit label; };
       "-U" = uuid: { inherit uuid; };
@@ -50,6 +70,19 @@ let
       parts = builtins.match "([0-9]+)([KM]?)" text;
     in
     if parts == null then null else lib.head parts + (if lib.last parts == "" then "B" else lib.last parts + "iB");
+
+  # Those that say what is so anyway.
+  idle.erofs = [
+    "--all-root"
+    "--quiet"
+  ];
+  # mkfs.erofs has the values of short options in the same word.
+  apart =
+    format: word:
+    let
+      parts = builtins.match "(-[bCLUz])(.+)" word;
+    in
+    if format == "erofs" && parts != null then parts else [ word ];
 
   read =
     format: words:
@@ -63,6 +96,8 @@ let
     in
     if words == [ ] then
       { }
+    else if lib.elem option (idle.${format} or [ ]) then
+      read format followed
     else if !(known ? ${format}) || !(known.${format} ? ${option}) || followed == [ ] then
       bad
     else if lib.elem null (lib.attrValues keys) then
@@ -73,7 +108,9 @@ in
 # The keys that options of a format's program stand for.
 mkfsOptions: format:
 read format (
-  lib.filter (word: word != "") (
-    lib.concatMap (lib.splitString " ") (mkfsOptions.${format} or [ ])
+  lib.concatMap (apart format) (
+    lib.filter (word: word != "") (
+      lib.concatMap (lib.splitString " ") (mkfsOptions.${format} or [ ])
+    )
   )
 )

@@ -4,6 +4,8 @@
   values,
   ids,
   btrfs,
+  compression,
+  verity,
 }:
 let
   inherit (values)
@@ -19,11 +21,14 @@ let
   inside = import ./contents.nix { inherit lib values; };
   formats = {
     btrfs = "btrfs";
+    erofs = "erofs";
     ext4 = "ext4";
     squashfs = "squashfs";
     swap = "swap";
     vfat = "fat";
   };
+  # Those that are as large as what is in them.
+  isPacked = format: format == "erofs" || format == "squashfs";
   mebibyte = 1048576;
   bytes = number: "${toString number}B";
 
@@ -55,7 +60,7 @@ context: id:
   ...
 }:
 let
-  config = repartConfig;
+  config = values.last repartConfig;
   bad = problem: throw "image.repart.partitions.${id}: ${problem}";
   known = context.specifiers;
 
@@ -70,9 +75,16 @@ let
 
   isFull = inside.isAny config contents storePaths;
   bootType = type == "esp" || type == "xbootldr";
+  mode = verity.modeOf bad config;
+  # For something that comes later.
+  isEmpty = config.Format or null == "empty";
   said =
-    if config.Format or "" != "" then
+    if isEmpty then
+      null
+    else if config ? Format then
       config.Format
+    else if type == "swap" && blocks == null && mode == null then
+      "swap"
     else if isFull then
       (if bootType then "vfat" else "ext4")
     else
@@ -99,11 +111,20 @@ let
       values.grain;
   # Any FAT32 has 65525 clusters or more.
   leastOfFat32 = (if context.sectorSize == 512 then 34 else 260) * mebibyte;
-  usual = if format == "squashfs" then values.grain else 10 * mebibyte;
-  least = lib.max leastOfFormat (
-    roundUp (if saidLeast == null then usual else lib.max saidLeast 1)
-  );
-  most = if saidMost == null then null else lib.max least saidMost;
+  isSignature = mode == "signature" || (lib.hasSuffix "-verity-sig" type && saidLeast == null);
+  usual = if isPacked format || (mode == "hash" && minimize) then values.grain else 10 * mebibyte;
+  least =
+    if isSignature then
+      verity.signatureSize
+    else
+      lib.max leastOfFormat (roundUp (if saidLeast == null then usual else lib.max saidLeast 1));
+  most =
+    if mode == "signature" then
+      verity.signatureSize
+    else if saidMost == null then
+      null
+    else
+      lib.max least saidMost;
 
   weight = values.count bad "Weight" 1000000 (config.Weight or 1000);
   paddingWeight = values.count bad "PaddingWeight" 1000000 (config.PaddingWeight or 0);
@@ -115,18 +136,27 @@ let
     if lib.elem value [ "best" "guess" ] then true else boolean bad "Minimize" value;
   blocks = if config ? CopyBlocks then expand bad "CopyBlocks" known config.CopyBlocks else null;
   # Whether its size is said, and does not follow from what is in it.
-  isKnown = blocks == null && format != "squashfs" && !(minimize && format != null);
+  isKnown = isFixed || (blocks == null && !isPacked format && !isMinimized);
+  isFixed = most != null && most == least;
+  # Whether its file system has the size of the partition.
+  isSized = isKnown && !isPacked format;
+  isMinimized = minimize && (format != null || mode == "hash");
 
   at = if stripNixStorePrefix == true then "/" else nixStorePrefix;
   volumeLabel = config.VolumeLabel or label;
-  label = expand bad "Label" known (config.Label or (context.usualLabel type));
+  label = expand bad "Label" known (
+    config.Label or (if isEmpty then "_empty" else context.usualLabel type)
+  );
+  # Null when it is half of a root hash.
   uuid =
     let
       said = config.UUID or null;
       found = ids.uuid said;
     in
     if said == null then
-      context.partitionGuid guid
+      (if mode == "data" || mode == "hash" then null else context.partitionGuid guid)
+    else if said == "null" then
+      bad "UUID = null: partitions are found by their UUIDs; leave it out, and it derives from the seed"
     else if found == null then
       bad "UUID = ${said}: must be a UUID"
     else
@@ -138,7 +168,7 @@ let
   }
   // lib.optionalAttrs (format != "swap") (inside.keys bad known config contents)
   // lib.optionalAttrs (labels ? ${format}) { label = labels.${format} volumeLabel; }
-  // lib.optionalAttrs (lib.elem format [ "btrfs" "ext4" "swap" ]) { uuid = fsUuid; }
+  // lib.optionalAttrs (lib.elem format [ "btrfs" "erofs" "ext4" "swap" ]) { uuid = fsUuid; }
   // lib.optionalAttrs (format == "fat") {
     # As mkfs.vfat is called.
     id = builtins.substring 0 8 fsUuid;
@@ -155,13 +185,17 @@ let
     }
     // lib.optionalAttrs (at != "/nix/store") { closure-at = at; }
   )
-  // lib.optionalAttrs (!isKnown && most != null) { max-size = bytes most; }
-  // lib.optionalAttrs (minimize && format == "ext4") {
+  // lib.optionalAttrs ((!isKnown || isPacked format) && most != null) { max-size = bytes most; }
+  // lib.optionalAttrs (minimize && !isFixed && format == "ext4") {
     free = "0B";
     free-inodes = 0;
   }
-  // lib.optionalAttrs (minimize && format == "btrfs") { free = "0B"; }
+  // lib.optionalAttrs (minimize && !isFixed && format == "btrfs") { free = "0B"; }
   // lib.optionalAttrs (format == "btrfs") (btrfs.keys bad known config)
+  // lib.optionalAttrs (format == "erofs") (
+    # As mkfs.erofs has it.
+    { compression = "none"; } // compression.keys "erofs" bad config
+  )
   // lib.optionalAttrs (format == "squashfs" && config ? Compression) {
     compression = config.Compression;
   }
@@ -171,17 +205,19 @@ let
   // context.mkfsOptions said
   // (context.keys.${id} or { });
 in
-checked bad config (
+checked bad config (verity.checked bad config { inherit format isFull mode; } (
   if blocks != null && (format != null || isFull) then
     bad "CopyBlocks excludes Format, CopyFiles and other contents"
   else if blocks == "auto" then
     bad "CopyBlocks = auto: there is no running system to copy; name a file"
   else if format == "swap" && isFull then
     bad "Format = swap: a swap area holds no files"
-  else if format == "squashfs" && !isFull then
-    bad "Format = squashfs: there is nothing in it; say CopyFiles, contents or storePaths"
-  else if minimize && format == null then
-    bad "Minimize: needs a Format"
+  else if isEmpty && isFull then
+    bad "Format = empty: holds no files; leave out CopyFiles and other contents"
+  else if isPacked format && !isFull then
+    bad "Format = ${said}: there is nothing in it; say CopyFiles, contents or storePaths"
+  else if minimize && !isMinimized then
+    bad "Minimize: needs a Format or Verity = hash"
   else if saidLeast != null && saidMost != null && saidLeast > saidMost then
     bad "SizeMinBytes is more than SizeMaxBytes"
   else if padding != null && saidMostPadding != null && padding > saidMostPadding then
@@ -189,9 +225,9 @@ checked bad config (
   else if builtins.match "[ -~]{37,}" label != null then
     bad "Label = ${label}: has ${toString (lib.stringLength label)} characters, a partition's has at most 36"
   else if
-    (config ? Compression || config ? CompressionLevel) && format != "squashfs" && format != "btrfs"
+    (config ? Compression || config ? CompressionLevel) && !isPacked format && format != "btrfs"
   then
-    bad "Compression and CompressionLevel are for Format = btrfs and squashfs"
+    bad "Compression and CompressionLevel are for Format = btrfs, erofs and squashfs"
   else if format != "btrfs" && btrfs.isAny config then
     bad "Subvolumes and DefaultSubvolume are for Format = btrfs"
   else if config ? FileSystemSectorSize && format != "fat" && format != null then
@@ -202,6 +238,7 @@ checked bad config (
         id
         guid
         isKnown
+        isSized
         label
         least
         most
@@ -216,14 +253,22 @@ checked bad config (
       inherit weight paddingWeight;
       fs = if format == null then null else fs;
       raw = blocks;
-      attributes = attributes bad "image.repart.partitions.${id}" config type;
+      verity = mode;
+      verityKey = config.VerityMatchKey or null;
+      attributes = attributes bad "image.repart.partitions.${id}" config type {
+        isReadOnly = mode == "data" || mode == "signature";
+        isNoAuto = isEmpty;
+      };
+      # Whether a tree is as large as its data at most needs.
+      followsData = mode == "hash" && saidLeast == null && !isMinimized;
       # What the file of its own is called, or null.
       splitName =
         let
           name = config.SplitName or "%t";
           more = {
             T = builtins.replaceStrings [ "-" ] [ "" ] guid;
-            U = builtins.replaceStrings [ "-" ] [ "" ] uuid;
+            # What Kiln alone knows: its output's name says where.
+            U = if uuid == null then "{guid}" else builtins.replaceStrings [ "-" ] [ "" ] uuid;
             n = toString context.number;
             t = type;
           };
@@ -236,4 +281,4 @@ checked bad config (
         else
           builtins.unsafeDiscardStringContext expanded;
     })
-)
+))

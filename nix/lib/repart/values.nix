@@ -20,6 +20,24 @@ rec {
 
   # A key that is said once or several times.
   each = value: if isList value then value else [ value ];
+  # A definition without what is empty, and of keys that are said several times what is said last.
+  last =
+    config:
+    let
+      repeated = [
+        "CopyFiles"
+        "ExcludeFiles"
+        "ExcludeFilesTarget"
+        "MakeDirectories"
+        "MakeSymlinks"
+        "MountPoint"
+        "Subvolumes"
+      ];
+      one = key: value: if isList value && !lib.elem key repeated then lib.last value else value;
+      isSaid = value: value != "" && value != [ ];
+    in
+    lib.mapAttrs one (lib.filterAttrs (_: isSaid) config);
+
   # A key of words with blanks between them.
   words =
     value:

@@ -14,13 +14,13 @@ use crate::tools::{given, installed, is_root, run, tool};
 const SEED: &str = "0867da16-f251-457d-a9e8-c31f9a3c220b";
 
 /// A disk by systemd-repart and one by Kiln out of the same definitions.
-struct Pair {
+pub(super) struct Pair {
     dir: tempfile::TempDir,
-    file: String,
+    pub(super) file: String,
 }
 
 impl Pair {
-    fn make(case: &Value) -> Pair {
+    pub(super) fn make(case: &Value) -> Pair {
         let dir = tempfile::tempdir().unwrap();
         let (theirs, ours) = (dir.path().join("theirs"), dir.path().join("ours"));
         let definitions = dir.path().join("repart.d");
@@ -55,12 +55,12 @@ impl Pair {
         Pair { dir, file }
     }
 
-    fn folder(&self, who: &str) -> PathBuf {
+    pub(super) fn folder(&self, who: &str) -> PathBuf {
         self.dir.path().join(who)
     }
 
     /// What sfdisk says of a disk, but where its table ends: Kiln's has room before the first MiB.
-    fn table(&self, who: &str) -> Vec<String> {
+    pub(super) fn table(&self, who: &str) -> Vec<String> {
         let mut sfdisk = tool("sfdisk");
         let dump = run(sfdisk.current_dir(self.folder(who)).arg("--dump").arg(&self.file));
         dump.lines()
@@ -69,9 +69,20 @@ impl Pair {
             .collect()
     }
 
-    fn list(&self, who: &str) -> Value {
+    pub(super) fn list(&self, who: &str) -> Value {
         let text = fs::read(self.folder(who).join("repart-output.json")).unwrap();
         serde_json::from_slice(&text).unwrap()
+    }
+
+    /// The same without what systemd-repart says since versions 253 and 257.
+    pub(super) fn list_without_news(&self, who: &str) -> Value {
+        let mut list = self.list(who);
+        for (number, entry) in list.as_array_mut().unwrap().iter_mut().enumerate() {
+            let entry = entry.as_object_mut().unwrap();
+            assert_eq!(entry.remove("partno"), Some(json!(number)), "{}", self.file);
+            entry.remove("split_path");
+        }
+        list
     }
 
     /// Both disks have the same size, table and list, and the same files lie beside them.
@@ -79,14 +90,7 @@ impl Pair {
         let size = |who: &str| fs::metadata(self.folder(who).join(&self.file)).unwrap().len();
         assert_eq!(size("ours"), size("theirs"), "{name}");
         assert_eq!(self.table("ours"), self.table("theirs"), "{name}");
-        let mut ours = self.list("ours");
-        for (number, entry) in ours.as_array_mut().unwrap().iter_mut().enumerate() {
-            // systemd-repart says these since version 253 and 257.
-            let entry = entry.as_object_mut().unwrap();
-            assert_eq!(entry.remove("partno"), Some(json!(number)), "{name}");
-            entry.remove("split_path");
-        }
-        assert_eq!(ours, self.list("theirs"), "{name}");
+        assert_eq!(self.list_without_news("ours"), self.list("theirs"), "{name}");
         assert_eq!(
             names(&self.folder("ours")),
             names(&self.folder("theirs")),
@@ -119,7 +123,7 @@ fn tables_are_those_of_systemd_repart() {
 }
 
 /// Whether systemd-repart 252 can make file systems here.
-fn has_loops() -> bool {
+pub(super) fn has_loops() -> bool {
     let has_loops = Path::new("/dev/loop-control").exists();
     is_root() && given(has_loops, "there are loop devices")
 }
@@ -161,12 +165,8 @@ fn file_systems_have_the_ids_and_labels_of_systemd_repart() {
     }
 }
 
-#[test]
-fn files_lie_where_systemd_repart_puts_them() {
-    if !installed(&["systemd-repart", "sfdisk", "mkfs.ext4", "debugfs", "diff"]) || !has_loops() {
-        return;
-    }
-    let Some(world) = world() else { return };
+/// Folders that file systems are made of.
+pub(super) fn sources() -> tempfile::TempDir {
     let sources = tempfile::tempdir().unwrap();
     for (path, text) in [
         ("one/file", "one"),
@@ -179,6 +179,16 @@ fn files_lie_where_systemd_repart_puts_them() {
         fs::write(file, text).unwrap();
     }
     std::os::unix::fs::symlink("file", sources.path().join("one/link")).unwrap();
+    sources
+}
+
+#[test]
+fn files_lie_where_systemd_repart_puts_them() {
+    if !installed(&["systemd-repart", "sfdisk", "mkfs.ext4", "debugfs", "diff"]) || !has_loops() {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let sources = sources();
     let case = evaluated(&world, "filled").to_string();
     let case = case.replace("/SOURCES", sources.path().to_str().unwrap());
     let pair = Pair::make(&serde_json::from_str(&case).unwrap());

@@ -7,10 +7,8 @@
   make,
 }:
 lib.mapAttrs (_: config: of config) {
-  verity.Verity = "data";
   encrypt.Encrypt = "tpm2";
   subvolumes.Subvolumes = "/home";
-  erofs.Format = "erofs";
   xfs.Format = "xfs";
   typo.SizeMinByte = "1M";
   type.Type = "roof";
@@ -29,7 +27,7 @@ lib.mapAttrs (_: config: of config) {
   boolean.ReadOnly = "maybe";
   specifier.Label = "%H";
   longLabel.Label = "a label of more characters than thirty-six";
-  uuid.UUID = "null";
+  uuid.UUID = "one";
   minimize.Minimize = true;
   copyOptions.CopyFiles = "/a:/b:noatime";
   fsverity.CopyFiles = "/a:/b:fsverity=copy";
@@ -40,6 +38,7 @@ lib.mapAttrs (_: config: of config) {
     Format = "swap";
     CopyFiles = "/a";
   };
+  emptyErofs.Format = "erofs";
   emptySquashfs.Format = "squashfs";
   blocksAndFormat = {
     CopyBlocks = "/a";
@@ -90,12 +89,6 @@ lib.mapAttrs (_: config: of config) {
       SplitName = "a/b";
     };
   };
-  sameLabels.finalPartitions = lib.genAttrs [ "1" "2" ] (_: {
-    repartConfig = {
-      Type = "home";
-      Label = "x";
-    };
-  });
   mkfs = {
     mkfsOptions.ext4 = [ "-O quota" ];
     finalPartitions."10-x".repartConfig = {

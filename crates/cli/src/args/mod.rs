@@ -14,7 +14,9 @@ pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
 mod output;
+pub(crate) mod run;
 pub(crate) mod segments;
+pub(crate) mod serve;
 pub(crate) mod signing;
 pub(crate) mod source;
 pub(crate) mod tree;
@@ -31,6 +33,8 @@ use diff::Diff;
 use erofs::Erofs;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use run::Run;
+use serve::Serve;
 use tree::Tree;
 
 /// Turns Nix closures and plain trees into flashable disk images: no root, no VM, the same bytes on any host
@@ -102,6 +106,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
     Diff(Diff),
+    /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
+    Serve(Serve),
+    /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
+    Run(Run),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

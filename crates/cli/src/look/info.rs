@@ -211,6 +211,14 @@ fn of_opaque(inside: &Inside, format: Format) -> inspect::Result<Value> {
                 "salt": hex(&superblock.salt),
             })
         }
+        Format::RootSignature => {
+            let (signature, bare) = inspect::read_root_signature(&inside.content)?;
+            json!({
+                "root_hash": hex(&signature.root),
+                "signer": bare.contents().signer.subject(),
+                "certificate": hex(&signature.fingerprint),
+            })
+        }
         _ => json!({ "note": inside.why_opaque()?.to_string() }),
     })
 }

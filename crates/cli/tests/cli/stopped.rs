@@ -33,8 +33,8 @@ use Around::{FullErrors, FullOutput, SilentInput, Usual};
 type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
-/// nothing, SIGNER a command that does not end, and CLOSURE one that is there.
-const ROWS: [Row; 62] = [
+/// nothing, SIGNER and COMMAND commands that do not end, and CLOSURE one that is there.
+const ROWS: [Row; 67] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -131,6 +131,11 @@ const ROWS: [Row; 62] = [
     ("check", "a reader of errors", FullErrors, "signed.raucb"),
     ("diff", "a server", Usual, "spec.toml server.toml"),
     ("diff", "a reader", FullOutput, "signed.raucb plain.raucb"),
+    ("serve", "a server", Usual, "server.toml --listen 0"),
+    ("serve", "clients", Usual, "spec.toml --socket socket1"),
+    ("serve", "a reader", FullOutput, "spec.toml --socket socket2"),
+    ("serve", "a command", Usual, "spec.toml --socket socket3 COMMAND"),
+    ("run", "a server", Usual, "server.toml"),
     ("cache info", "a reader", FullOutput, "--cache cache"),
     (
         "cache info",
@@ -205,6 +210,7 @@ fn arguments(row: &Row, server: &str) -> Vec<String> {
             "CLOSURE" => &["--closure", "closure-info", "--store-root", "store"],
             "KEYRING" => &["--keyring", "keys/root.pem"],
             "SIGNER" => &[&signer[..], &CERTIFICATE].concat(),
+            "COMMAND" => &["--", "sh", "-c", "exec sleep 1000"],
             "LOCKED" => &[&locked[..], &CERTIFICATE].concat(),
             word => &[word],
         };

@@ -81,9 +81,10 @@ pub(super) fn entries(
             entries.push(None);
             continue;
         };
-        let units = name.encode_utf16().count();
+        let label = partition.label.as_deref().unwrap_or(name);
+        let units = label.encode_utf16().count();
         if units > NAME_UNITS {
-            let name = name.to_owned();
+            let name = label.to_owned();
             return Err(Error::NameTooLong { name, units });
         }
         let kind = type_guid(region, partition)?;
@@ -197,7 +198,10 @@ fn gpt_entry(room: &Room, part: &MapEntry, entry: &Entry) -> Option<GptEntry> {
         return None;
     };
     let mut partition_name = [U16::ZERO; NAME_UNITS];
-    for (place, unit) in partition_name.iter_mut().zip(part.name.encode_utf16()) {
+    for (place, unit) in partition_name
+        .iter_mut()
+        .zip(part.partition_name().encode_utf16())
+    {
         *place = U16::new(unit);
     }
     Some(GptEntry {

@@ -50,6 +50,11 @@ impl Placed<'_> {
         MapEntry {
             content_len: self.region.content.as_ref().map(Content::len),
             partition,
+            label: self
+                .region
+                .partition
+                .as_ref()
+                .and_then(|partition| partition.label.clone()),
             ..MapEntry::new(kind, &self.region.name, self.start, self.end - self.start)
         }
     }

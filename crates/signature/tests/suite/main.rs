@@ -1,6 +1,7 @@
 //! The tests of signatures, in one program.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "functions of tests")]
 
+mod bare;
 mod case;
 mod chains;
 mod commands;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Compress, Output};
+use super::{Compress, Grub, Limine, Output};
 use crate::amount::Amount;
 
 /// A disk.
@@ -40,6 +40,10 @@ pub struct Disk {
     pub entries: Option<u32>,
     /// gpt, hybrid: bytes between the table's header and its entries.
     pub header_hole: Option<Amount>,
+    /// GRUB for machines with a BIOS, behind the table or in a partition of the type bios-boot.
+    pub grub: Option<Grub>,
+    /// Limine for machines with a BIOS, in the same places.
+    pub limine: Option<Limine>,
     /// A board whose rules are checked.
     pub board: Option<String>,
     /// Whether the disk itself is no output, and only its containers are.
@@ -73,6 +77,8 @@ pub enum Table {
 pub struct Region {
     /// Its name, also in the table.
     pub name: String,
+    /// gpt, hybrid: what the table calls it, which others may be called too; its name when not given.
+    pub label: Option<String>,
     /// A file of the host that is its content, outside the table unless a type is given.
     pub raw: Option<PathBuf>,
     /// The part that is its content: `fs.NAME`, `verity.NAME`, `verity.NAME.signature`.
@@ -86,7 +92,8 @@ pub struct Region {
     pub size: Option<Amount>,
     /// Its size is at least this; without `size`.
     pub min_size: Option<Amount>,
-    /// The name of one more output: all bytes of the region, compressed as the disk is.
+    /// The name of one more output: all bytes of the region, compressed as the disk is. `{guid}` in it is the partition's,
+    /// 32 hexadecimal digits.
     pub file: Option<String>,
     /// What a list of partitions calls the file that the partition follows from.
     pub definition: Option<String>,

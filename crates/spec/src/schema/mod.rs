@@ -5,6 +5,7 @@ mod bundle;
 mod closure;
 mod device;
 mod disk;
+mod grub;
 mod output;
 mod tree;
 mod uki;
@@ -18,6 +19,7 @@ pub use device::{
     DeviceSlotType, PartitionsBy,
 };
 pub use disk::{Disk, Region, Table};
+pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
 pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
 pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
@@ -126,6 +128,8 @@ pub struct FileSystem {
     pub database: bool,
     /// A boot menu for U-Boot, and the kernels that it names.
     pub extlinux: Option<Extlinux>,
+    /// A boot menu for GRUB.
+    pub grub: Option<GrubMenu>,
     /// A folder of the host that is copied to the root, a tar archive of one, `-` for one that comes on standard input, or
     /// a list of archives: the layers of an OCI image.
     pub tree: Option<Sources>,

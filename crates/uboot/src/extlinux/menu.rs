@@ -123,13 +123,20 @@ const TIMES: Range<i64> = -62_135_596_800..253_402_300_800;
 /// Date and minute in UTC.
 fn date(choice: &Choice) -> Result<String> {
     let time = choice.time;
-    if !TIMES.contains(&time) {
-        return Err(Error::Time {
-            system: choice.entry.system.clone(),
-            time,
-        });
-    }
+    let day = day(time).ok_or_else(|| Error::Time {
+        system: choice.entry.system.clone(),
+        time,
+    })?;
     let (hour, minute) = (time.rem_euclid(DAY) / 3600, time.rem_euclid(3600) / 60);
+    Ok(format!("{day} {hour:02}:{minute:02}"))
+}
+
+/// The date of a time in seconds since 1970, in UTC, such as `2025-11-20`; none when the year has not four digits.
+#[must_use]
+pub fn day(time: i64) -> Option<String> {
+    if !TIMES.contains(&time) {
+        return None;
+    }
     // Years that begin in March have the day that may be missing at their end; 400 of them always have the
     // same number of days.
     let days = time.div_euclid(DAY) + 719_468;
@@ -142,7 +149,7 @@ fn date(choice: &Choice) -> Result<String> {
         0..10 => (era * 400 + year, month + 3),
         _ => (era * 400 + year + 1, month - 9),
     };
-    Ok(format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"))
+    Some(format!("{year:04}-{month:02}-{day:02}"))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ mod order;
 
 use image::{Node, Tree};
 
-pub use menu::text;
+pub use menu::{day, text};
 
 /// A menu. The order of its entries does not matter: generations come newest first.
 #[derive(Clone, Debug)]

@@ -9,5 +9,6 @@
   ./misc/version.nix
   ./system/build.nix
   ./system/toplevel.nix
+  ./system/uki.nix
   ./tasks/filesystems.nix
 ]

@@ -47,7 +47,10 @@ let
     };
 in
 {
-  imports = [ ./file-options.nix ];
+  imports = [
+    ./file-options.nix
+    ./repart-verity-store.nix
+  ];
 
   options.image.repart = {
     name = mkOption { type = types.str; };
@@ -93,10 +96,6 @@ in
     partitions = mkOption {
       type = types.attrsOf (types.submodule partition);
       default = { };
-    };
-    verityStore.enable = mkOption {
-      type = types.bool;
-      default = false;
     };
     finalPartitions = mkOption {
       type = types.attrs;
