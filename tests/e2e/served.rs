@@ -32,7 +32,10 @@ fn a_planned_disk_is_the_one_that_is_written() {
     for place in [&["--socket", "s"][..], &["--listen", "0"]] {
         let mut serve = kiln();
         serve.current_dir(dir.path()).arg("serve").arg(&spec).args(place);
-        serve.args(["--", "sh", "-c", ASK, "ask", "{uri}"]).arg(&image).arg(&copy);
+        serve
+            .args(["--", "sh", "-c", ASK, "ask", "{uri}"])
+            .arg(&image)
+            .arg(&copy);
         let text = run(&mut serve);
         for wanted in [
             format!("export-size: {size}"),
@@ -52,12 +55,20 @@ fn a_planned_disk_is_the_one_that_is_written() {
     if installed(&["nbd-client"]) {
         let list = "nbd-client -l 127.0.0.1 -N disk \"$(expr \"$1\" : '.*:\\([0-9]*\\)/')\"";
         let mut serve = kiln();
-        serve.arg("serve").arg(&image).args(["--listen", "0", "--", "sh", "-c", list, "list", "{uri}"]);
+        serve
+            .arg("serve")
+            .arg(&image)
+            .args(["--listen", "0", "--", "sh", "-c", list, "list", "{uri}"]);
         let text = run(&mut serve);
         assert!(text.contains("disk"), "{text}");
     }
     let mut serve = kiln();
-    serve.arg("serve").arg(&image).args(["--", "nbdcopy"]).arg(&image).arg("{uri}");
+    serve
+        .arg("serve")
+        .arg(&image)
+        .args(["--", "nbdcopy"])
+        .arg(&image)
+        .arg("{uri}");
     let refused = output(&mut serve);
     assert!(!refused.status.success());
     assert!(said(&refused).contains("read-only"), "{}", said(&refused));
@@ -72,7 +83,16 @@ fn a_planned_disk_boots() {
     }
     let mut machine = kiln();
     machine.arg("run").arg(demo().join("qemu-arm64.toml"));
-    machine.args(["--profile", "dev", "--accel", "tcg", "--cores", "1", "--", "-no-reboot"]);
+    machine.args([
+        "--profile",
+        "dev",
+        "--accel",
+        "tcg",
+        "--cores",
+        "1",
+        "--",
+        "-no-reboot",
+    ]);
     machine.stdin(Stdio::null());
     let console = run(&mut machine).replace('\r', "");
     for wanted in [

@@ -44,7 +44,8 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         efi: None,
         only: &[],
     };
-    let plan = plan(&spec, &gathered, &work, ui)?;
+    let mut plan = plan(&spec, &gathered, &work, ui)?;
+    spec::contain(&spec, &gathered, &work, &mut plan)?;
     let parts: Vec<PartEntry> = plan.parts.iter().map(PartEntry::new).collect();
     let disk = plan.disk.as_ref().map(|(planned, file)| {
         (

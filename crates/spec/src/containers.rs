@@ -9,7 +9,7 @@ use crate::Spec;
 use crate::error::{Error, Result};
 use crate::gather::Gathered;
 use crate::outputs::{self, Transport};
-use crate::parts::{Planner, Squashing};
+use crate::parts::{Plan, Squashing, Work};
 use crate::schema::{Compressor, Disk, Output};
 
 /// The part that all containers are.
@@ -24,7 +24,7 @@ pub struct Contained {
     pub format: Format,
     /// How its file travels.
     pub transport: Transport,
-    /// Its bytes; none when file systems in it were only estimated.
+    /// Its bytes; none before [`contain`] has made them.
     pub image: Option<Arc<Image>>,
     /// What its data lies in, to become its output.
     pub spool: Option<Spool>,
@@ -156,36 +156,44 @@ pub(crate) fn check(spec: &Spec, disk: &Disk, gathered: &Gathered) -> Result<()>
     Ok(())
 }
 
-/// Puts the disk into its containers.
-pub(crate) fn plan(disk: &Disk, image: &Image, planner: &Planner) -> Result<Vec<Contained>> {
-    let plan = |output: &Output| {
-        let file = outputs::contained(disk, output, planner.gathered);
-        let transport = outputs::contained_transport(planner.spec, output, &place(&file))?;
-        let options = options(disk, output, &file, planner.gathered)?;
-        let format = options.format;
-        let planned = match planner.work.squashing {
-            Squashing::Estimate => None,
-            Squashing::Spool(folder) => {
-                let work = container::Work {
-                    folder,
-                    threads: planner.work.threads,
-                    progress: planner.work.progress,
-                };
-                let planned = container::plan(image, &options, &work);
-                Some(planned.map_err(failed(&file))?)
-            }
-        };
-        let (image, spool) = match planned {
-            Some(planned) => (Some(Arc::new(planned.image)), planned.spool),
-            None => (None, None),
-        };
+/// The containers of the disk, before anything is put into them.
+pub(crate) fn named(spec: &Spec, disk: &Disk, gathered: &Gathered) -> Result<Vec<Contained>> {
+    let named = |output: &Output| {
+        let file = outputs::contained(disk, output, gathered);
         Ok(Contained {
+            format: output.format.format(),
+            transport: outputs::contained_transport(spec, output, &place(&file))?,
             file,
-            format,
-            transport,
-            image,
-            spool,
+            image: None,
+            spool: None,
         })
     };
-    disk.output.iter().map(plan).collect()
+    disk.output.iter().map(named).collect()
+}
+
+/// Puts the planned disk into its containers, which can take as long as compressing it. Does nothing in a plan whose file systems
+/// are only estimated.
+///
+/// # Errors
+/// When a container cannot hold the disk, or cannot be compressed.
+pub fn contain(spec: &Spec, gathered: &Gathered, work: &Work, plan: &mut Plan) -> Result<()> {
+    let (Some(disk), Some((planned, _))) = (&spec.disk, &plan.disk) else {
+        return Ok(());
+    };
+    let Squashing::Spool(folder) = work.squashing else {
+        return Ok(());
+    };
+    let how = container::Work {
+        folder,
+        threads: work.threads,
+        progress: work.progress,
+    };
+    for (contained, output) in plan.contained.iter_mut().zip(&disk.output) {
+        let options = options(disk, output, &contained.file, gathered)?;
+        let made = container::plan(&planned.image, &options, &how);
+        let made = made.map_err(failed(&contained.file))?;
+        contained.image = Some(Arc::new(made.image));
+        contained.spool = made.spool;
+    }
+    Ok(())
 }

@@ -47,7 +47,7 @@ mod ukis;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
-pub use containers::Contained;
+pub use containers::{Contained, contain};
 pub use error::{Error, Result};
 pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};

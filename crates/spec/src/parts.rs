@@ -62,7 +62,7 @@ pub struct Plan {
     pub disk_is_output: bool,
     /// What else comes with the disk.
     pub beside: Vec<Beside>,
-    /// The disk in containers.
+    /// The disk in containers, which [`contain`](crate::contain) fills.
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
@@ -295,7 +295,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         _ => Vec::new(),
     };
     let contained = match (&spec.disk, &disk) {
-        (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
+        (Some(disk), Some(_)) => containers::named(spec, disk, gathered)?,
         _ => Vec::new(),
     };
     let bundle = match &spec.bundle {

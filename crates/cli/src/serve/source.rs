@@ -112,7 +112,8 @@ fn warn_of_signatures(spec: &Spec, ui: &Ui) {
     let mut signed: Vec<String> = Vec::new();
     let trees = spec.verity.iter().filter(|(_, tree)| tree.signature.is_some());
     signed.extend(trees.map(|(key, _)| format!("verity.{key}.signature")));
-    let has_key = |uki: &spec::Uki| uki.sign.is_some() || uki.measure.as_ref().is_some_and(|said| said.key.is_some());
+    let has_key =
+        |uki: &spec::Uki| uki.sign.is_some() || uki.measure.as_ref().is_some_and(|said| said.key.is_some());
     let images = spec.uki.iter().filter(|(_, uki)| has_key(uki));
     signed.extend(images.map(|(key, _)| format!("uki.{key}")));
     signed.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
