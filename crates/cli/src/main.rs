@@ -6,6 +6,7 @@ mod beside;
 mod build;
 mod bundle;
 mod cache;
+mod contained;
 mod credentials;
 mod described;
 mod diff;

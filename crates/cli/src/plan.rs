@@ -10,6 +10,7 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::build::Plan;
+use crate::contained::ContainedEntry;
 use crate::disk_map::{BOUND, describe_disk};
 use crate::efi::UkiEntry;
 use crate::failure::Failure;
@@ -107,32 +108,6 @@ struct Report<'a> {
     contained: Vec<ContainedEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<BundleEntry<'a>>,
-}
-
-/// The disk in a container, for people and machines.
-#[derive(Serialize)]
-struct ContainedEntry<'a> {
-    output: &'a str,
-    format: &'static str,
-    /// Before the file is compressed; unknown when file systems are only estimated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-}
-
-impl<'a> ContainedEntry<'a> {
-    fn new(contained: &'a spec::Contained) -> ContainedEntry<'a> {
-        ContainedEntry {
-            output: &contained.file,
-            format: contained.format.name(),
-            size: contained.image.as_ref().map(|image| image.size()),
-        }
-    }
-
-    fn describe(&self, text: &mut String) {
-        let bytes = self.size.map(|bytes| format!(", {}", size(bytes)));
-        let bytes = bytes.unwrap_or_default();
-        let _ = writeln!(text, "disk → {}: {}{bytes}", self.output, self.format);
-    }
 }
 
 /// The bundle, for people and machines.
