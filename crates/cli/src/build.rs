@@ -100,7 +100,8 @@ impl Job<'_> {
             efi: Some(self.programs),
             only: &self.args.only,
         };
-        let plan = plan(spec, &gathered, &work, ui)?;
+        let mut plan = plan(spec, &gathered, &work, ui)?;
+        spec::contain(spec, &gathered, &work, &mut plan)?;
         roots::warn(&plan, ui);
         efi::warn(&plan, ui);
         // Sign: the bundle's manifest.

@@ -7,6 +7,7 @@ mod build;
 mod bundle;
 mod bundle_map;
 mod cache;
+mod contained;
 mod credentials;
 mod described;
 mod diff;

@@ -11,6 +11,7 @@ use squashfs::UnitUsage;
 use crate::access::access;
 use crate::args::build::Plan;
 use crate::bundle_map::BundleEntry;
+use crate::contained::ContainedEntry;
 use crate::disk_map::{BOUND, describe_disk};
 use crate::efi::UkiEntry;
 use crate::failure::Failure;
@@ -45,7 +46,8 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         efi: None,
         only: &[],
     };
-    let plan = plan(&spec, &gathered, &work, ui)?;
+    let mut plan = plan(&spec, &gathered, &work, ui)?;
+    spec::contain(&spec, &gathered, &work, &mut plan)?;
     let parts: Vec<PartEntry> = plan.parts.iter().map(PartEntry::new).collect();
     let disk = plan.disk.as_ref().map(|(planned, file)| {
         (
@@ -107,32 +109,6 @@ struct Report<'a> {
     contained: Vec<ContainedEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<BundleEntry<'a>>,
-}
-
-/// The disk in a container, for people and machines.
-#[derive(Serialize)]
-struct ContainedEntry<'a> {
-    output: &'a str,
-    format: &'static str,
-    /// Before the file is compressed; unknown when file systems are only estimated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-}
-
-impl<'a> ContainedEntry<'a> {
-    fn new(contained: &'a spec::Contained) -> ContainedEntry<'a> {
-        ContainedEntry {
-            output: &contained.file,
-            format: contained.format.name(),
-            size: contained.image.as_ref().map(|image| image.size()),
-        }
-    }
-
-    fn describe(&self, text: &mut String) {
-        let bytes = self.size.map(|bytes| format!(", {}", size(bytes)));
-        let bytes = bytes.unwrap_or_default();
-        let _ = writeln!(text, "disk → {}: {}{bytes}", self.output, self.format);
-    }
 }
 
 /// A part, for people and machines.

@@ -49,7 +49,7 @@ mod ukis;
 
 pub use amount::Amount;
 pub use bundles::PlannedBundle;
-pub use containers::Contained;
+pub use containers::{Contained, contain};
 pub use error::{Error, Result};
 pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
@@ -60,7 +60,9 @@ pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
-    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region, Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
+    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
+    Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure,
+    UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -16,7 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs, root_signatures, ukis, EfiSigner, RootSigner, Spec,
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
+    root_signatures, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -61,7 +62,7 @@ pub struct Plan {
     pub disk_is_output: bool,
     /// What else comes: with the disk, and for a network.
     pub beside: Vec<Beside>,
-    /// The disk in containers.
+    /// The disk in containers, which [`contain`](crate::contain) fills.
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
@@ -186,7 +187,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         _ => Vec::new(),
     };
     let contained = match (&spec.disk, &disk) {
-        (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
+        (Some(disk), Some(_)) => containers::named(spec, disk, gathered)?,
         _ => Vec::new(),
     };
     if let Some(netboot) = &spec.netboot
