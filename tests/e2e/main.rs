@@ -10,6 +10,7 @@
 
 mod ab_update;
 mod bench;
+mod bios;
 mod boots;
 mod btrfs;
 mod btrfs_closures;
@@ -20,6 +21,7 @@ mod erofs;
 mod erofs_reads;
 mod ext4;
 mod forged;
+mod guide_inside;
 mod guide_lines;
 mod instructions;
 mod layouts;
@@ -46,11 +48,13 @@ mod performance;
 mod private_caches;
 mod reproducible;
 mod rock64;
+mod secure_boot;
 mod served;
 mod servers;
 mod shared;
 mod shared_caches;
 mod tools;
+mod verity_boot;
 #[expect(dead_code, reason = "the zoo is wanted, and what makes an image of it")]
 #[path = "../../crates/squashfs/tests/support/mod.rs"]
 mod zoo;

@@ -269,6 +269,12 @@ pub enum Error {
         /// What is wrong.
         source: uki::Error,
     },
+    /// An initrd with a store in it.
+    #[error("netboot: {source}")]
+    Netboot {
+        /// What is wrong.
+        source: cpio::Error,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
@@ -353,6 +359,7 @@ impl Error {
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
             Error::Uki { source, .. } => source.fault(),
+            Error::Netboot { source } => source.fault(),
             Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
@@ -363,8 +370,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
-            Error::Misfit { hint, .. } => Some(hint.clone()),
-            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::FileTwice { .. } => Some("give one of them another name with the key `file`".into()),
             Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
@@ -425,7 +430,7 @@ impl Error {
                 "leave it out with `exclude`; `follow-links` puts what links lead to in their place".into(),
             ),
             _ if self.can_be_left_out() => Some("leave it out with `exclude`".into()),
-            _ => self.hint_of_size(),
+            _ => self.other_hint(),
         }
     }
 
@@ -467,9 +472,11 @@ impl Error {
         )
     }
 
-    /// What to do about what does not fit.
-    fn hint_of_size(&self) -> Option<String> {
+    /// What to do about what does not fit, or does not belong together.
+    fn other_hint(&self) -> Option<String> {
         match self {
+            Error::Misfit { hint, .. } => Some(hint.clone()),
+            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))
             }

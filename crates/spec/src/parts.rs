@@ -16,8 +16,7 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
-    root_signatures,
+    beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs, root_signatures, ukis, EfiSigner, RootSigner, Spec,
 };
 
 /// How planning works, none of which changes a byte.
@@ -60,7 +59,7 @@ pub struct Plan {
     pub disk_is_bound: bool,
     /// Whether the disk itself is an output.
     pub disk_is_output: bool,
-    /// What else comes with the disk.
+    /// What else comes: with the disk, and for a network.
     pub beside: Vec<Beside>,
     /// The disk in containers.
     pub contained: Vec<Contained>,
@@ -68,10 +67,10 @@ pub struct Plan {
     pub bundle: Option<PlannedBundle>,
 }
 
-/// An output that comes with the disk.
+/// An output that comes with the disk, or for a network.
 #[derive(Clone, Debug)]
 pub struct Beside {
-    /// What is in it: `region.NAME`, or `disk.partition-list`.
+    /// What is in it: `region.NAME`, `disk.partition-list`, or `netboot.NAME`.
     pub part: String,
     /// Its name.
     pub file: String,
@@ -114,6 +113,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
+    if let Some(netboot) = &spec.netboot {
+        netboot::check(spec, netboot)?;
+    }
     if let Some(bundle) = &spec.bundle {
         bundles::check(bundle, &mut planner)?;
     }
@@ -122,7 +124,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| {
-            ["{fs.", "{verity.", "{uki.", "{efi."]
+            ["{fs.", "{verity.", "{uki.", "{efi.", "{secure-boot."]
                 .iter()
                 .any(|part| text.contains(part))
         })
@@ -164,6 +166,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     }
     names.extend(spec.uki.keys().map(|name| format!("uki.{name}")));
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
+    names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
@@ -178,7 +181,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         _ => None,
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
-    let beside = match (&spec.disk, &disk) {
+    let mut beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
         _ => Vec::new(),
     };
@@ -186,6 +189,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         (Some(disk), Some((planned, _))) => containers::plan(disk, &planned.image, &planner)?,
         _ => Vec::new(),
     };
+    if let Some(netboot) = &spec.netboot
+        && asked(netboot::PART)
+    {
+        beside.extend(netboot::plan(netboot, &mut planner)?);
+    }
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
@@ -280,6 +288,10 @@ impl<'a> Planner<'a> {
             Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
             Some(("uki", key)) if spec.uki.contains_key(key) => self.uki(key, &spec.uki[key]),
             Some(("efi", key)) if spec.efi.contains_key(key) => self.efi(key, &spec.efi[key]),
+            Some(("secure-boot", _)) => match (ukis::variable(name), &spec.secure_boot) {
+                (Some(variable), Some(secure_boot)) => self.enroll(variable, secure_boot),
+                _ => Err(disks::no_part("this specification", name, spec)),
+            },
             Some(("device", _)) => match &spec.device {
                 Some(device) => self.device_part(name, device),
                 None => Err(disks::no_part("this specification", name, spec)),
@@ -395,7 +407,7 @@ impl Values for Planner<'_> {
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
             Some(("fs" | "verity" | "uki" | "efi", name)) => !name.contains('.'),
-            Some(("script" | "device", _)) => true,
+            Some(("script" | "device" | "secure-boot", _)) => true,
             _ => false,
         };
         let is_part = is_part || root_signatures::of(self.spec, key).is_some();
@@ -416,6 +428,7 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
     for name in only {
         match name.as_str() {
             "disk" if spec.disk.is_some() => {}
+            netboot::PART if spec.netboot.is_some() => {}
             "bundle" if spec.bundle.is_some() => {}
             name => disks::check_part("--only", name, spec)?,
         }

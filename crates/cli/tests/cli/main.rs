@@ -23,6 +23,7 @@ mod layouts;
 mod limits;
 mod look;
 mod names;
+mod netboot;
 mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
@@ -32,6 +33,8 @@ mod properties;
 mod readings;
 mod requests;
 mod results;
+mod reused;
+mod root_signatures;
 mod run;
 mod segments;
 mod serve;
