@@ -61,13 +61,11 @@ fn fsck_unpacks_store_paths_of_every_compressor_and_cluster() {
             make.args(["--cluster-size", cluster]);
         }
         run(&mut make);
-        // Debian 12's knows no packed file.
-        let fsck = if kind == "none" {
-            "fsck.erofs"
-        } else {
-            "fsck.erofs-newer"
-        };
-        let mut extract = tool(fsck);
+        // Debian 12's knows no packed file, and unpacks holes wrongly, those of mkfs.erofs, too.
+        if kind == "none" {
+            run(tool("fsck.erofs").arg(&image));
+        }
+        let mut extract = tool("fsck.erofs-newer");
         extract.arg(format!("--extract={}", unpacked.display()));
         let said = run(extract.args(["--force", "--overwrite"]).arg(&image));
         assert!(!said.contains("rror:"), "{kind} {cluster:?}: {said}");
