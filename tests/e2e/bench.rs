@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::demo::{is_made, kiln_program, workspace};
 use crate::tools::{installed, run, tool};
 
-const COMPARISONS: [&str; 13] = [
-    "squashfs", "rebuild", "parts", "ext4", "btrfs", "erofs", "reflink", "fat", "bundle", "disk", "fetch",
-    "many", "large",
+const COMPARISONS: [&str; 14] = [
+    "squashfs", "rebuild", "parts", "ext4", "btrfs", "erofs", "reflink", "fat", "bundle", "disk", "vm",
+    "fetch", "many", "large",
 ];
 
 #[test]
@@ -26,6 +26,7 @@ fn every_comparison_works_and_finds_equal_results() {
         "mkfs.vfat",
         "mcopy",
         "rauc",
+        "qemu-img",
         "genimage",
         "sfdisk",
         "curl",

@@ -15,6 +15,7 @@ mod btrfs;
 mod btrfs_closures;
 mod btrfs_guest;
 mod caches;
+mod containers;
 mod demo;
 mod erofs;
 mod erofs_reads;

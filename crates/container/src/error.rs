@@ -59,14 +59,14 @@ pub enum Error {
         sector_size: u64,
     },
     /// A compressor that the container does not have.
-    #[error("{format} has no compression {name:?}{}", of(known))]
+    #[error("{format} has no compression {name:?}; it has: {}", known.join(", "))]
     Compression {
         /// The container.
         format: Format,
         /// What was asked for.
         name: &'static str,
         /// What there is.
-        known: &'static [&'static str],
+        known: Vec<&'static str>,
     },
     /// A level that the compressor does not have.
     #[error("{level}: levels of {compression} are {min} to {max}")]
@@ -130,13 +130,6 @@ pub enum Error {
 /// The next multiple, where there is one.
 fn next(size: u64, multiple: u64) -> u64 {
     size.checked_next_multiple_of(multiple).unwrap_or(u64::MAX)
-}
-
-fn of(known: &[&str]) -> String {
-    if known.is_empty() {
-        return String::new();
-    }
-    format!("; it has: {}", known.join(", "))
 }
 
 impl Error {

@@ -17,15 +17,26 @@
 //!
 //! Ids derive from a [`Seed`], and times are the first that the format knows.
 
+mod compress;
 mod error;
+mod gce;
 mod map;
+mod ova;
 mod qcow2;
+pub mod read;
+mod simg;
+mod tar;
+mod vdi;
 mod vhd;
+mod vhdx;
+mod vmdk;
 
 use std::fmt;
+use std::path::Path;
 
-use image::{Image, Seed};
+use image::{Image, Progress, Seed, Spool};
 
+use compress::Compressor;
 pub use error::{Error, Result};
 
 /// A kind of container.
@@ -39,11 +50,37 @@ pub enum Format {
     Vhd,
     /// The same with all bytes of the disk, as Azure takes it.
     VhdFixed,
+    /// Hyper-V's newer one, in blocks.
+    Vhdx,
+    /// VirtualBox' own, in blocks.
+    Vdi,
+    /// VMware's, in grains: `monolithicSparse`.
+    Vmdk,
+    /// VMware's for the way from one machine to another: `streamOptimized`.
+    VmdkStream,
+    /// A machine for VirtualBox and VMware with such a stream.
+    Ova,
+    /// A tar with the disk, for Google's Compute Engine. It travels through gzip.
+    Gce,
+    /// Android's, for fastboot.
+    AndroidSparse,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 4] = [Format::Raw, Format::Qcow2, Format::Vhd, Format::VhdFixed];
+    pub const ALL: [Format; 11] = [
+        Format::Raw,
+        Format::Qcow2,
+        Format::Vhd,
+        Format::VhdFixed,
+        Format::Vhdx,
+        Format::Vdi,
+        Format::Vmdk,
+        Format::VmdkStream,
+        Format::Ova,
+        Format::Gce,
+        Format::AndroidSparse,
+    ];
 
     /// What specifications call it.
     #[must_use]
@@ -53,6 +90,13 @@ impl Format {
             Format::Qcow2 => "qcow2",
             Format::Vhd => "vhd",
             Format::VhdFixed => "vhd-fixed",
+            Format::Vhdx => "vhdx",
+            Format::Vdi => "vdi",
+            Format::Vmdk => "vmdk",
+            Format::VmdkStream => "vmdk-stream",
+            Format::Ova => "ova",
+            Format::Gce => "gce",
+            Format::AndroidSparse => "android-sparse",
         }
     }
 
@@ -63,6 +107,12 @@ impl Format {
             Format::Raw => "raw",
             Format::Qcow2 => "qcow2",
             Format::Vhd | Format::VhdFixed => "vhd",
+            Format::Vhdx => "vhdx",
+            Format::Vdi => "vdi",
+            Format::Vmdk | Format::VmdkStream => "vmdk",
+            Format::Ova => "ova",
+            Format::Gce => "tar",
+            Format::AndroidSparse => "simg",
         }
     }
 
@@ -72,28 +122,87 @@ impl Format {
     pub fn multiple(self) -> u64 {
         match self {
             Format::Raw => 1,
-            Format::Qcow2 | Format::Vhd | Format::VhdFixed => 1 << 20,
+            Format::AndroidSparse => simg::format::BLOCK,
+            Format::Gce => 1 << 30,
+            _ => 1 << 20,
         }
     }
 
     /// The most bytes of a disk.
     fn size_max(self) -> u64 {
         match self {
-            Format::Raw => u64::MAX,
+            Format::Raw | Format::Gce => u64::MAX,
             Format::Qcow2 => qcow2::SIZE_MAX,
             Format::Vhd | Format::VhdFixed => vhd::SIZE_MAX,
+            Format::Vhdx => vhdx::SIZE_MAX,
+            Format::Vdi => vdi::SIZE_MAX,
+            Format::Vmdk | Format::VmdkStream | Format::Ova => vmdk::SIZE_MAX,
+            Format::AndroidSparse => simg::SIZE_MAX,
         }
     }
 
     /// Whether its disks can only have sectors of 512 bytes.
     fn has_small_sectors(self) -> bool {
-        !matches!(self, Format::Raw | Format::Qcow2)
+        !matches!(self, Format::Raw | Format::Qcow2 | Format::AndroidSparse)
+    }
+
+    /// The compressions that it has inside, the usual one first.
+    fn compressions(self) -> &'static [Compression] {
+        match self {
+            Format::Qcow2 => &[Compression::None, Compression::Zstd, Compression::Zlib],
+            Format::VmdkStream | Format::Ova => &[Compression::Zlib],
+            _ => &[Compression::None],
+        }
     }
 }
 
 impl fmt::Display for Format {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         out.write_str(self.name())
+    }
+}
+
+/// How blocks in a container are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// zstd, 1 to 22; 3 when no level is given. QEMU reads it since 5.1.
+    Zstd,
+    /// Deflate. qcow2: 1 to 9; VMDK: 1 to 12; 6 when no level is given.
+    Zlib,
+}
+
+impl Compression {
+    /// What specifications call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Zstd => "zstd",
+            Compression::Zlib => "zlib",
+        }
+    }
+}
+
+/// The machine that an OVA describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Bytes of memory; whole MiB count.
+    pub memory: u64,
+    /// Processors.
+    pub cpus: u32,
+    /// Whether its firmware is UEFI; a BIOS otherwise.
+    pub uefi: bool,
+}
+
+impl Default for Machine {
+    fn default() -> Machine {
+        Machine {
+            memory: 1536 << 20,
+            cpus: 1,
+            uefi: false,
+        }
     }
 }
 
@@ -108,19 +217,80 @@ pub struct Options<'a> {
     pub seed: Seed,
     /// The file's name, which some containers say.
     pub file: &'a str,
+    /// How its blocks are compressed; the format's usual way when not given.
+    pub compression: Option<Compression>,
+    /// The level of that.
+    pub level: Option<u32>,
+    /// For OVAs.
+    pub machine: Machine,
 }
 
-impl Options<'_> {
+impl<'a> Options<'a> {
+    /// A container for a disk with sectors of 512 bytes, as it is usually.
+    #[must_use]
+    pub fn new(format: Format, file: &'a str, seed: Seed) -> Options<'a> {
+        Options {
+            format,
+            sector_size: 512,
+            seed,
+            file,
+            compression: None,
+            level: None,
+            machine: Machine::default(),
+        }
+    }
+
     /// Finds what is wrong with them, whatever disk it is.
     ///
     /// # Errors
-    /// When the container has no such sectors.
+    /// When the container has no such sectors, compression or level.
     pub fn check(&self) -> Result<()> {
         let (format, sector_size) = (self.format, self.sector_size);
         if sector_size != 512 && format.has_small_sectors() {
             return Err(Error::SectorSize { format, sector_size });
         }
+        let compression = self.compression();
+        let known = format.compressions();
+        if !known.contains(&compression) {
+            return Err(Error::Compression {
+                format,
+                name: compression.name(),
+                known: known.iter().map(|known| known.name()).collect(),
+            });
+        }
+        let Some(level) = self.level else { return Ok(()) };
+        let max = match (compression, format) {
+            (Compression::None, _) => return Err(Error::NoLevels { format, level }),
+            (Compression::Zstd, _) => 22,
+            (Compression::Zlib, Format::Qcow2) => 9,
+            (Compression::Zlib, _) => 12,
+        };
+        if !(1..=max).contains(&level) {
+            let (compression, min) = (compression.name(), 1);
+            return Err(Error::Level {
+                compression,
+                level,
+                min,
+                max,
+            });
+        }
         Ok(())
+    }
+
+    fn compression(&self) -> Compression {
+        let usual = self.format.compressions().first();
+        self.compression.or(usual.copied()).unwrap_or(Compression::None)
+    }
+
+    /// The level of deflate.
+    fn zlib_level(&self) -> u32 {
+        self.level.unwrap_or(6)
+    }
+
+    /// Whether a container's blocks are compressed, which takes time.
+    #[must_use]
+    pub fn compresses(&self) -> bool {
+        self.compression() != Compression::None
     }
 
     /// Finds what is wrong with a disk's size.
@@ -148,18 +318,60 @@ impl Options<'_> {
     }
 }
 
+/// How compressing works, none of which changes a byte.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// What is compressed is spooled to the disk that this folder lies on.
+    pub folder: &'a Path,
+    /// How many threads compress.
+    pub threads: usize,
+    /// Hears how far compressing is.
+    pub progress: &'a dyn Progress,
+}
+
+/// A planned container.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The file.
+    pub image: Image,
+    /// What was compressed, at the places that it has in the file.
+    pub spool: Option<Spool>,
+}
+
 /// Puts a disk into a container.
 ///
 /// # Errors
-/// When the options or the disk's size cannot be, or a content cannot be read whose zeros are not known.
-pub fn plan(image: &Image, options: &Options) -> Result<Image> {
+/// When the options or the disk's size cannot be, a content cannot be read whose zeros are not known, or compressing fails.
+pub fn plan(image: &Image, options: &Options, work: &Work) -> Result<Planned> {
     options.check()?;
     options.check_size(image.size())?;
     let seed = options.seed.part(options.format.name());
-    match options.format {
-        Format::Raw => Ok(image.clone()),
-        Format::Qcow2 => qcow2::plain(image),
-        Format::Vhd => vhd::dynamic(image, &seed),
-        Format::VhdFixed => vhd::fixed(image, &seed),
+    let level = options.level;
+    let image = match options.format {
+        Format::Raw => image.clone(),
+        Format::Qcow2 => {
+            let compressor = match options.compression() {
+                Compression::None => return qcow2::plain(image).map(Planned::of),
+                Compression::Zstd => Compressor::Zstd(level.unwrap_or(3)),
+                Compression::Zlib => Compressor::Deflate(options.zlib_level()),
+            };
+            return qcow2::compressed(image, compressor, options, work);
+        }
+        Format::Vhd => vhd::dynamic(image, &seed)?,
+        Format::VhdFixed => vhd::fixed(image, &seed)?,
+        Format::Vhdx => vhdx::plan(image, &seed)?,
+        Format::Vdi => vdi::plan(image, &seed)?,
+        Format::Vmdk => vmdk::sparse(image, options.file, &seed)?,
+        Format::VmdkStream => return vmdk::streamed(image, options, &seed, work),
+        Format::Ova => return ova::plan(image, options, &seed, work),
+        Format::Gce => gce::plan(image)?,
+        Format::AndroidSparse => simg::plan(image)?,
+    };
+    Ok(Planned::of(image))
+}
+
+impl Planned {
+    fn of(image: Image) -> Planned {
+        Planned { image, spool: None }
     }
 }

@@ -21,6 +21,22 @@ impl Present {
         Ok(present)
     }
 
+    /// The blocks that an extent touches: somebody relies on what they hold, be it zeros.
+    pub(crate) fn extents_of(image: &Image, block: u64) -> Present {
+        let mut present = Present::default();
+        present.look_at_extents(image, 0, block);
+        present
+    }
+
+    fn look_at_extents(&mut self, image: &Image, base: u64, block: u64) {
+        for extent in image.extents() {
+            match &extent.content {
+                Content::Image(inner) => self.look_at_extents(inner, base + extent.start, block),
+                _ => self.add(base + extent.start..base + extent.end(), block),
+            }
+        }
+    }
+
     fn look(&mut self, image: &Image, base: u64, block: u64) -> Result<()> {
         for extent in image.extents() {
             let start = base + extent.start;

@@ -91,6 +91,9 @@ pub enum Error {
     /// A partition table.
     #[error("partition table: {0}")]
     Disk(#[from] disk::Error),
+    /// A container.
+    #[error(transparent)]
+    Container(#[from] container::Error),
     /// A squashfs.
     #[error("squashfs: {0}")]
     Squashfs(#[from] squashfs::Error),
@@ -176,6 +179,7 @@ impl Error {
             Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
             Error::Disk(error) => of_reading(error.fault()),
+            Error::Container(error) => of_reading(error.fault()),
             Error::Squashfs(error) => of_reading(error.fault()),
             Error::Ext4(error) => of_reading(error.fault()),
             Error::Fat(error) => of_reading(error.fault()),

@@ -42,6 +42,8 @@ pub enum Format {
     Tar,
     /// Something compressed.
     Compressed(Coding),
+    /// A disk in a container of virtual machines.
+    Container(container::Format),
     /// The outputs of a build.
     Outputs,
     /// Anything else.
@@ -50,7 +52,8 @@ pub enum Format {
 
 /// What can be looked into, for people.
 pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, erofs, RAUC bundles (plain \
-                               and verity), boot scripts and environments of U-Boot, tar archives, and all of these compressed with zstd, xz, gzip or bzip2";
+                               and verity), boot scripts and environments of U-Boot, tar archives, and all of these in qcow2, VHD, VHDX, \
+                               VDI or VMDK, or compressed with zstd, xz, gzip or bzip2";
 
 /// As many bytes from the start are looked at: a btrfs has its superblock at 64 KiB.
 const HEAD: u64 = 68 << 10;
@@ -76,6 +79,7 @@ impl Format {
             Format::Environment => "environment",
             Format::Tar => "tar",
             Format::Compressed(coding) => coding.name(),
+            Format::Container(container) => container.name(),
             Format::Outputs => "outputs",
             Format::Unknown => "unknown",
         }
@@ -103,6 +107,9 @@ impl Format {
         let head = head(content, HEAD)?;
         if let Some(coding) = Coding::of_magic(&head) {
             return Ok(Format::Compressed(coding));
+        }
+        if let Some(format) = container::read::recognise(content, content.len()).map_err(Error::Read)? {
+            return Ok(Format::Container(format));
         }
         if let Some(format) = by_mark(&head) {
             return Ok(match format {
@@ -249,14 +256,10 @@ pub fn begins_with(content: &Content) -> Result<String> {
 
 /// What is known, and not read.
 fn guess(head: &[u8]) -> Option<&'static str> {
-    let marks: [(usize, &[u8], &str); 20] = [
+    let marks: [(usize, &[u8], &str); 16] = [
         (0, b"\x7fELF", "an ELF program"),
         (1024, &[0xe2, 0xe1, 0xf5, 0xe0], "an erofs"),
         (32769, b"CD001", "an ISO 9660"),
-        (0, b"QFI\xfb", "a qcow2 container"),
-        (0, b"KDMV", "a VMDK container"),
-        (0, b"conectix", "a VHD container"),
-        (0, b"vhdxfile", "a VHDX container"),
         (3, b"NTFS    ", "an NTFS"),
         (3, b"EXFAT   ", "an exFAT"),
         (0, b"XFSB", "an XFS"),

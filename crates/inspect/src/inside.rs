@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use disk::read::Disk;
 use image::{Content, Keep, Node, NodeId, Spool, Tree};
-use transport::Coding;
 
 use crate::bundles::{self, Bundle};
 use crate::compressed;
@@ -42,8 +41,8 @@ pub enum What {
     Bundle(Arc<Bundle>),
     /// An archive, or something else whose files are all known: a boot script has one, its text.
     Tree(Format, Arc<Tree>),
-    /// Something compressed: what is in it.
-    Compressed(Coding, Box<Inside>),
+    /// Something compressed, or a disk in a container: what it is, and what is in it.
+    Compressed(Format, Box<Inside>),
     /// What a build makes, or has made.
     Outputs(Arc<[Output]>),
     /// What has no files in it.
@@ -93,7 +92,22 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
                 });
             }
             let plain = compressed::plain(&content, coding, work)?;
-            What::Compressed(coding, Box::new(open_within(plain, work, depth + 1)?))
+            What::Compressed(format, Box::new(open_within(plain, work, depth + 1)?))
+        }
+        Format::Container(container) => {
+            if depth >= COMPRESSED_MAX {
+                return Err(Error::TooDeep {
+                    limit: COMPRESSED_MAX,
+                });
+            }
+            let disk = container::read::open(container, source(), size)?;
+            let len = disk.size();
+            let plain = Content::Span {
+                source: Arc::new(disk),
+                start: 0,
+                len,
+            };
+            What::Compressed(format, Box::new(open_within(plain, work, depth + 1)?))
         }
         Format::Swap
         | Format::HashTree
@@ -171,8 +185,7 @@ impl Inside {
             What::Disk(_) => Format::Disk,
             What::FileSystem(file_system) => file_system.format(),
             What::Bundle(_) => Format::Bundle,
-            What::Tree(format, _) | What::Opaque(format) => *format,
-            What::Compressed(coding, _) => Format::Compressed(*coding),
+            What::Tree(format, _) | What::Opaque(format) | What::Compressed(format, _) => *format,
             What::Outputs(_) => Format::Outputs,
         }
     }

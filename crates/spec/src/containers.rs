@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use container::{Format, Options};
+use container::{Compression, Format, Machine, Options};
 use image::{Image, Spool};
 
 use crate::Spec;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gather::Gathered;
 use crate::outputs::{self, Transport};
 use crate::parts::{Planner, Squashing};
-use crate::schema::{Disk, Output};
+use crate::schema::{Compressor, Disk, Output};
 
 /// The part that all containers are.
 pub(crate) const PART: &str = "disk.output";
@@ -35,13 +35,84 @@ fn place(file: &str) -> String {
     format!("{PART} {file:?}")
 }
 
-fn options<'a>(disk: &Disk, output: &Output, file: &'a str, gathered: &Gathered) -> Options<'a> {
-    Options {
-        format: output.format.format(),
-        sector_size: disk.sector_size.unwrap_or(512).into(),
-        seed: gathered.seed.part("disk"),
-        file,
+fn failed(file: &str) -> impl FnOnce(container::Error) -> Error {
+    let place = place(file);
+    |source| Error::Container { place, source }
+}
+
+fn options<'a>(disk: &Disk, output: &Output, file: &'a str, gathered: &Gathered) -> Result<Options<'a>> {
+    let sector_size = disk.sector_size.unwrap_or(512).into();
+    let bad = |key: &str, problem: String| Error::BadValue {
+        place: format!("{}.{key}", place(file)),
+        problem,
+    };
+    let compression = match output.compression {
+        None => None,
+        Some(Compressor::None) => Some(Compression::None),
+        Some(Compressor::Zstd) => Some(Compression::Zstd),
+        Some(Compressor::Zlib) => Some(Compression::Zlib),
+        Some(other) => {
+            let other = other.name();
+            let problem = format!("{other:?}: is for file systems; containers have \"zstd\" and \"zlib\"");
+            return Err(bad("compression", problem));
+        }
+    };
+    let format = output.format.format();
+    Ok(Options {
+        sector_size,
+        compression,
+        level: output.level,
+        machine: machine(disk, output, sector_size, bad)?,
+        ..Options::new(format, file, gathered.seed.part("disk"))
+    })
+}
+
+/// The machine that an OVA describes.
+fn machine(
+    disk: &Disk,
+    output: &Output,
+    sector_size: u64,
+    bad: impl Fn(&str, String) -> Error,
+) -> Result<Machine> {
+    let format = output.format.format();
+    let of_machines = [
+        ("memory", output.memory.is_some()),
+        ("cpus", output.cpus.is_some()),
+    ];
+    for (key, given) in of_machines {
+        if given && format != Format::Ova {
+            return Err(bad(
+                key,
+                format!("is for \"ova\", and this is {:?}", format.name()),
+            ));
+        }
     }
+    let usual = Machine::default();
+    let machine = Machine {
+        memory: output
+            .memory
+            .map_or(usual.memory, |memory| memory.bytes(sector_size)),
+        cpus: output.cpus.unwrap_or(usual.cpus),
+        uefi: is_for_uefi(disk),
+    };
+    if machine.memory == 0 || !machine.memory.is_multiple_of(1 << 20) {
+        let problem = format!("{} bytes: must be a number of whole MiB", machine.memory);
+        return Err(bad("memory", problem));
+    }
+    if machine.cpus == 0 {
+        return Err(bad("cpus", "0: a machine has at least one".into()));
+    }
+    Ok(machine)
+}
+
+/// Whether only UEFI boots a disk: it has a system partition for that, and nothing for a BIOS.
+fn is_for_uefi(disk: &Disk) -> bool {
+    let has = |kind: &str| {
+        disk.region
+            .iter()
+            .any(|region| region.kind.as_deref() == Some(kind))
+    };
+    has("esp") && !has("bios-boot") && disk.boot_code.is_none()
 }
 
 /// What the size of a disk that fits is a multiple of: what its containers need, and its alignment as far as that goes with it.
@@ -67,26 +138,19 @@ pub(crate) fn check(spec: &Spec, disk: &Disk, gathered: &Gathered) -> Result<()>
         }
         for (key, given) in [("compress", disk.compress.is_some()), ("bmap", disk.bmap)] {
             if given {
-                return Err(bad(
-                    key,
-                    "means nothing with only-outputs: the disk itself is no output",
-                ));
+                let problem = "means nothing with only-outputs: the disk itself is no output";
+                return Err(bad(key, problem));
             }
         }
     }
     for output in &disk.output {
         let file = outputs::contained(disk, output, gathered);
-        let failed = |source| Error::Container {
-            place: place(&file),
-            source,
-        };
-        let options = options(disk, output, &file, gathered);
-        options.check().map_err(failed)?;
+        let options = options(disk, output, &file, gathered)?;
+        options.check().map_err(failed(&file))?;
         outputs::contained_transport(spec, output, &place(&file))?;
         if let Some(size) = disk.size {
-            options
-                .check_size(size.bytes(options.sector_size))
-                .map_err(failed)?;
+            let size = size.bytes(options.sector_size);
+            options.check_size(size).map_err(failed(&file))?;
         }
     }
     Ok(())
@@ -97,24 +161,30 @@ pub(crate) fn plan(disk: &Disk, image: &Image, planner: &Planner) -> Result<Vec<
     let plan = |output: &Output| {
         let file = outputs::contained(disk, output, planner.gathered);
         let transport = outputs::contained_transport(planner.spec, output, &place(&file))?;
-        let options = options(disk, output, &file, planner.gathered);
-        let image = match planner.work.squashing {
+        let options = options(disk, output, &file, planner.gathered)?;
+        let format = options.format;
+        let planned = match planner.work.squashing {
             Squashing::Estimate => None,
-            Squashing::Spool(_) => {
-                let failed = |source| Error::Container {
-                    place: place(&file),
-                    source,
+            Squashing::Spool(folder) => {
+                let work = container::Work {
+                    folder,
+                    threads: planner.work.threads,
+                    progress: planner.work.progress,
                 };
-                Some(Arc::new(container::plan(image, &options).map_err(failed)?))
+                let planned = container::plan(image, &options, &work);
+                Some(planned.map_err(failed(&file))?)
             }
         };
-        let format = options.format;
+        let (image, spool) = match planned {
+            Some(planned) => (Some(Arc::new(planned.image)), planned.spool),
+            None => (None, None),
+        };
         Ok(Contained {
             file,
             format,
             transport,
             image,
-            spool: None,
+            spool,
         })
     };
     disk.output.iter().map(plan).collect()

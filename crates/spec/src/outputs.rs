@@ -9,7 +9,8 @@ use transport::{Method, Options};
 use crate::containers::PART;
 use crate::error::{Error, Result};
 use crate::schema::{
-    Bundle, Compress, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity, VeritySignature,
+    Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
+    VeritySignature,
 };
 use crate::{Gathered, Spec, beside, devices};
 
@@ -203,12 +204,27 @@ pub(crate) fn contained(disk: &Disk, output: &Output, gathered: &Gathered) -> St
             format.ending()
         )
     });
-    compressed(file, output.compress)
+    compressed(file, contained_compress(output))
+}
+
+/// How the file of a container is compressed as a whole. Google's is a tar that is, whatever else is said.
+fn contained_compress(output: &Output) -> Option<Compress> {
+    match output.format {
+        Container::Gce => output.compress.or(Some(Compress::Gzip)),
+        _ => output.compress,
+    }
 }
 
 /// How the file of a container travels; `place` is what errors call it.
 pub(crate) fn contained_transport(spec: &Spec, output: &Output, place: &str) -> Result<Transport> {
-    let transport = Transport::new(place, output.compress, output.compress_level, false)?;
+    let compress = contained_compress(output);
+    if output.format == Container::Gce && compress != Some(Compress::Gzip) {
+        return Err(Error::BadValue {
+            place: format!("{place}.compress"),
+            problem: "\"gce\" is compressed with gzip: Google takes nothing else".into(),
+        });
+    }
+    let transport = Transport::new(place, compress, output.compress_level, false)?;
     Ok(transport.summed(spec, true))
 }
 

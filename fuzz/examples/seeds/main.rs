@@ -1,10 +1,12 @@
 //! Writes `corpus/TARGET/seed-N`: small valid inputs that fuzzing starts from.
 
+mod containers;
 mod file_systems;
 
 use std::error::Error;
 use std::path::Path;
 
+use containers::containers;
 use file_systems::{btrfs_images, erofs_images, ext4_images, fat_images, squashfs_images};
 use fuzz::sparse::Sparse;
 use fuzz::trees::noise;
@@ -20,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("btrfs_read", btrfs_images()?),
         ("erofs_read", erofs_images()?),
         ("disk_read", disks()?),
+        ("container_read", containers()?),
         ("uboot_script", scripts()?),
         ("bundle_read", bundles()?),
         ("signature_verify", SIGNED.map(Vec::from).to_vec()),

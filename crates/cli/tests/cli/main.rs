@@ -11,6 +11,7 @@ mod btrfs_segments;
 mod bundles;
 mod cache;
 mod changes;
+mod containers;
 mod described;
 mod diff;
 mod digests;

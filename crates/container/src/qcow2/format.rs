@@ -47,6 +47,7 @@ pub(crate) const SECTOR: u64 = 512;
 /// The first bytes of a file. Those of version 2 end before `incompatible_features`.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the format's own names")]
 pub(crate) struct Header {
     pub(crate) magic: [u8; 4],
     pub(crate) version: U32,

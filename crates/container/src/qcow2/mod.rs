@@ -8,9 +8,11 @@
 //! An L2 table is there when one of its clusters is. What is behind the disk's bytes counts all clusters of the file, so that its
 //! place follows from the length of the data: those begin where they will lie before the first cluster was compressed.
 
+mod compressed;
 pub(crate) mod format;
 mod plan;
 
+pub(crate) use compressed::compressed;
 pub(crate) use plan::plain;
 
 /// The largest disk: L1 tables of 32 MiB are the largest that QEMU reads.

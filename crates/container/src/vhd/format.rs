@@ -65,6 +65,7 @@ const _: () = assert!(size_of::<Footer>() == 512);
 /// The header of a dynamic disk.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the format's own names")]
 pub(crate) struct Header {
     pub(crate) cookie: [u8; 8],
     pub(crate) data_offset: U64,

@@ -36,7 +36,7 @@ pub(crate) fn dynamic(image: &Image, seed: &Seed) -> Result<Image> {
     let mut table = vec![ABSENT; usize::try_from(table_len).map_err(too_large)?];
     let mut layout = Layout::new();
     let mut place = TABLE_OFFSET + table_len;
-    let bitmap: Arc<[u8]> = Arc::new([0xff; SECTOR as usize]);
+    let bitmap: Arc<[u8]> = Arc::new([0xff; 512]);
     for block in present.blocks() {
         let sector = u32::try_from(place / SECTOR).map_err(too_large)?;
         let entry = usize::try_from(block * 4).map_err(too_large)?;

@@ -1,10 +1,11 @@
 //! Disks that tests put into containers.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use container::{Format, Options};
+use container::{Error, Format, Options, Planned, Work};
 use image::{Content, Image, Layout, Seed, Silent};
 
 pub(crate) const KIB: u64 = 1 << 10;
@@ -100,15 +101,39 @@ pub(crate) fn kinds(dir: &Path) -> Image {
 }
 
 pub(crate) fn options(format: Format, file: &str) -> Options<'_> {
-    Options {
-        format,
-        sector_size: 512,
-        seed: Seed::new(b"containers"),
-        file,
-    }
+    Options::new(format, file, Seed::new(b"containers"))
 }
 
-/// Puts an image into a file.
+/// Puts a disk into a container; what is compressed goes into the folder.
+pub(crate) fn contained(
+    disk: &Image,
+    options: &Options,
+    folder: &Path,
+    threads: usize,
+) -> Result<Planned, Error> {
+    let work = Work {
+        folder,
+        threads,
+        progress: &Silent,
+    };
+    container::plan(disk, options, &work)
+}
+
+/// Puts an image into a file: its extents, without looking at what lies between them.
 pub(crate) fn store(image: &Image, path: &Path) {
-    image::write(path, image, &Silent).unwrap().keep().unwrap();
+    let file = File::create(path).unwrap();
+    file.set_len(image.size()).unwrap();
+    put(image, 0, &file);
+}
+
+fn put(image: &Image, base: u64, file: &File) {
+    for extent in image.extents() {
+        let place = base + extent.start;
+        match &extent.content {
+            Content::Image(inner) => put(inner, place, file),
+            Content::Zeros(_) => {}
+            content if content.len() > GIB => {}
+            content => file.write_all_at(&content.to_vec().unwrap(), place).unwrap(),
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! Containers, and what others say of them.
-#![expect(clippy::unwrap_used, reason = "functions of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "functions of tests")]
 
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
@@ -7,3 +7,5 @@ mod oracle;
 mod bad;
 mod disks;
 mod oracles;
+mod read;
+mod same;

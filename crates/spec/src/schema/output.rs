@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Compress, Compressor};
+use crate::amount::Amount;
 
 /// The disk as a virtual machine or a cloud wants it.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,6 +13,14 @@ pub struct Output {
     pub format: Container,
     /// The output's name; the disk's and the container's usual ending when not given.
     pub file: Option<String>,
+    /// qcow2: how clusters are compressed; `none` when not given.
+    pub compression: Option<Compressor>,
+    /// qcow2, vmdk-stream, ova: the level of that.
+    pub level: Option<u32>,
+    /// ova: the machine's memory; 1536 MiB when not given.
+    pub memory: Option<Amount>,
+    /// ova: the machine's processors; 1 when not given.
+    pub cpus: Option<u32>,
     /// How the output's file is compressed; not at all when not given.
     pub compress: Option<Compress>,
     /// The level of that.
@@ -30,6 +39,20 @@ pub enum Container {
     Vhd,
     /// A VHD with all bytes, as Azure takes it.
     VhdFixed,
+    /// A VHDX of blocks.
+    Vhdx,
+    /// VirtualBox' own.
+    Vdi,
+    /// A VMDK that can grow.
+    Vmdk,
+    /// A VMDK that is compressed for the way.
+    VmdkStream,
+    /// A machine with such a VMDK.
+    Ova,
+    /// A tar with the disk, as Google's Compute Engine takes it.
+    Gce,
+    /// Android's sparse image.
+    AndroidSparse,
 }
 
 impl Container {
@@ -40,6 +63,13 @@ impl Container {
             Container::Qcow2 => container::Format::Qcow2,
             Container::Vhd => container::Format::Vhd,
             Container::VhdFixed => container::Format::VhdFixed,
+            Container::Vhdx => container::Format::Vhdx,
+            Container::Vdi => container::Format::Vdi,
+            Container::Vmdk => container::Format::Vmdk,
+            Container::VmdkStream => container::Format::VmdkStream,
+            Container::Ova => container::Format::Ova,
+            Container::Gce => container::Format::Gce,
+            Container::AndroidSparse => container::Format::AndroidSparse,
         }
     }
 }
