@@ -20,6 +20,7 @@ mod erofs;
 mod erofs_reads;
 mod ext4;
 mod forged;
+mod guide_inside;
 mod guide_lines;
 mod instructions;
 mod layouts;

@@ -136,6 +136,9 @@ pub enum Error {
     /// A tree or its contents.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// Somebody is trusted, and nothing is signed.
+    #[error("nothing in it is signed by anybody; a bundle whose end is damaged is like that, too")]
+    NotSigned,
     /// A file that is not what the manifest beside it says.
     #[error("the manifest says {said}, and the file has {found}")]
     NotAsManifest {
@@ -162,6 +165,12 @@ impl Error {
     /// Whose fault the error is.
     #[must_use]
     pub fn fault(&self) -> Fault {
+        // An image says so of its own bytes.
+        if let Error::Read(source) = self
+            && source.kind() == io::ErrorKind::InvalidData
+        {
+            return Fault::Damaged;
+        }
         match self {
             Error::Read(_)
             | Error::Missing { .. }
@@ -173,6 +182,7 @@ impl Error {
             | Error::Encrypted(_)
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
+            Error::NotSigned => Fault::Untrusted,
             Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
             Error::Disk(error) => of_reading(error.fault()),

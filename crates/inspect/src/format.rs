@@ -132,6 +132,11 @@ impl Format {
     }
 }
 
+/// How something is compressed, if it is.
+pub(crate) fn coding(content: &Content) -> Result<Option<Coding>> {
+    Ok(Coding::of_magic(&head(content, 16)?))
+}
+
 /// A content as something that readers take.
 pub(crate) fn source(content: &Content) -> std::sync::Arc<dyn ReadAt> {
     match content {

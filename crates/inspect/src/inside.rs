@@ -7,14 +7,12 @@ use image::{Content, Keep, Node, NodeId, Spool, Tree};
 use transport::Coding;
 
 use crate::bundles::{self, Bundle};
-use crate::compressed;
+use crate::compressed::{self, COMPRESSED_MAX};
+use crate::disks;
 use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::{self, Format};
 use crate::{Error, Result, Work};
-
-/// As many compressed images in each other are opened. Each takes memory of its own.
-const COMPRESSED_MAX: usize = 3;
 
 /// Bytes, and what was made of them.
 #[derive(Clone, Debug)]
@@ -73,7 +71,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
     let format = Format::of(&content)?;
     let (source, size) = (|| format::source(&content), content.len());
     let what = match format {
-        Format::Disk => What::Disk(Disk::open(&content, size)?.into()),
+        Format::Disk => What::Disk(disks::open(&content)?.into()),
         Format::Squashfs => What::FileSystem(FileSystem::Squashfs(squashfs::read::Archive::open(
             source(),
             size,

@@ -51,6 +51,7 @@ use image::Progress;
 
 pub use bundles::Bundle;
 pub use check::{Check, Manifest, Outcome, check_manifest};
+pub use compressed::innermost as plain;
 pub use disks::{content as partition_content, names as partition_names, one as partition};
 pub use error::Error;
 pub use file_system::{FileSystem, Reach};

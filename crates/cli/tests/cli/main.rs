@@ -32,6 +32,7 @@ mod properties;
 mod readings;
 mod requests;
 mod results;
+mod reused;
 mod run;
 mod segments;
 mod serve;
