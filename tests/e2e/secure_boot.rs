@@ -210,9 +210,9 @@ fn firmware_starts_what_we_signed_and_nothing_else() {
     told[place] = b'R';
     let foreign = fs::read(folder.join("foreign/main.efi")).unwrap();
     let refused = [
-        disk(folder, "flipped", &flipped),
-        disk(folder, "cmdline", &told),
-        disk(folder, "foreign", &foreign),
+        disk(folder, "flipped.disk", &flipped),
+        disk(folder, "cmdline.disk", &told),
+        disk(folder, "foreign.disk", &foreign),
     ];
     let image = folder.join("out/appliance.img");
     fs::copy(VARIABLES, folder.join("variables")).unwrap();

@@ -12,7 +12,7 @@ use crate::file_system::FileSystem;
 use crate::format::Format;
 use crate::hash_trees;
 use crate::inside::{Inside, What, open};
-use crate::{Error, Result, Work, disks, root_signatures};
+use crate::{Error, Result, Work, disks, programs, root_signatures};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -203,6 +203,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 what,
                 (vec!["the checksums of header and data"], Vec::new(), Ok(())),
             ),
+            What::Tree(Format::Efi, _) => self.tell(path, what, programs::check(&inside.content)),
             What::Tree(Format::Environment, _) => self.tell(path, what, environments::check(&inside.content)),
             What::Tree(..) => {
                 let unchecked = vec!["contents of files: the format has no checksums of them"];

@@ -133,6 +133,9 @@ pub enum Error {
     /// An archive.
     #[error(transparent)]
     Archive(#[from] archive::Error),
+    /// A program that firmware starts.
+    #[error(transparent)]
+    Program(#[from] uki::Error),
     /// A boot script.
     #[error("boot script: {0}")]
     Script(#[from] uboot::Error),
@@ -206,6 +209,7 @@ impl Error {
             Error::RootSignature(error) => error.fault(),
             Error::Swap(error) => of_reading(error.fault()),
             Error::Archive(error) => of_reading(error.fault()),
+            Error::Program(error) => of_reading(error.fault()),
             Error::Script(error) => of_reading(error.fault()),
             Error::Environment(error) => of_reading(error.fault()),
             Error::Image(error) => error.fault(),

@@ -11,7 +11,7 @@ use crate::disks;
 use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::{self, Format};
-use crate::{Error, Result, Work};
+use crate::{Error, Result, Work, programs};
 
 /// Bytes, and what was made of them.
 #[derive(Clone, Debug)]
@@ -82,6 +82,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         Format::Bundle => What::Bundle(bundles::open(&content)?.into()),
         Format::Tar => What::Tree(format, tar(&content, work)?.into()),
         Format::Script => What::Tree(format, script(&content)?.into()),
+        Format::Efi => What::Tree(format, programs::tree(&content)?.into()),
         Format::Environment => What::Tree(format, environments::tree(&content)?.into()),
         Format::Compressed(coding) => {
             if depth >= COMPRESSED_MAX {
