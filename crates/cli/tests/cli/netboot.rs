@@ -109,6 +109,9 @@ fn what_is_refused() {
     "#);
     assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nat = \"store\""), @r#"error: netboot: "store": must be a path from /, without . and .., of less than 4096 bytes"#);
     assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"a b\""), @r#"error: netboot.kernel-file: "a b": must be a name of letters, digits and ._-+"#);
-    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"initrd\""), @"error: initrd: netboot.kernel and netboot.initrd both make a file of this name");
+    assert_snapshot!(refused(store, "store = \"fs.rootfs\"\nkernel-file = \"initrd\""), @r"
+    error: initrd: netboot.kernel and netboot.initrd both make a file of this name
+    hint: give one of them another name with the key `file`
+    ");
     assert_snapshot!(refused("quiet", "quiet\\nx"), @"error: netboot.cmdline: has more than one line");
 }
