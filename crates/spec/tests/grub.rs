@@ -96,6 +96,7 @@ fn planned(world: &Path, text: &str) -> spec::Result<Plan> {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)
