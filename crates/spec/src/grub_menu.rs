@@ -143,15 +143,15 @@ impl Making<'_> {
         let system = nix::system(&self.around.gathered.tree, path)?;
         Ok(Entry {
             title,
-            kernel: self.reach(system.kernel)?,
-            initrd: self.reach(system.initrd)?,
+            kernel: self.reach(&system.kernel)?,
+            initrd: self.reach(&system.initrd)?,
             kernel_params: system.kernel_params,
             system: system.path,
         })
     }
 
     /// The path under which GRUB reads a file of the store.
-    fn reach(&mut self, file: nix::BootFile) -> Result<String> {
+    fn reach(&mut self, file: &nix::BootFile) -> Result<String> {
         let inside = file.path.strip_prefix(nix::STORE_DIR).unwrap_or(&file.path);
         if let Some(store) = &self.store {
             return Ok(format!("{store}{inside}"));
