@@ -58,7 +58,7 @@ fn told(world: &World, args: &[&str]) -> String {
                 let end = rest.find('/').unwrap();
                 format!(
                     "{}TMP{}",
-                    &before[..before.rfind(['=', '"']).unwrap() + 1],
+                    &before[..=before.rfind(['=', '"']).unwrap()],
                     &rest[end..]
                 )
             }
