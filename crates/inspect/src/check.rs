@@ -169,7 +169,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 error @ (Error::Unknown(_)
                 | Error::Encrypted(_)
                 | Error::NoFiles(_)
-                | Error::NotSigned
+                | Error::UnsignedRoot
                 | Error::Verity(verity::Error::Unsupported(_))
                 | Error::Container(container::Error::Unsupported { .. })),
             ) => Outcome::Unknown(error),

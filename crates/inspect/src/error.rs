@@ -120,7 +120,7 @@ pub enum Error {
     RootSignature(#[from] signature::Error),
     /// A signature partition without a signature.
     #[error("nothing is signed in it yet: it holds zeros")]
-    NotSigned,
+    UnsignedRoot,
     /// A root hash that is signed, and is that of nothing here.
     #[error("the root hash that is signed, {signed}, is that of no hash tree on the disk")]
     OtherRoot {
@@ -189,6 +189,7 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::Unknown(_)
             | Error::Encrypted(_)
+            | Error::UnsignedRoot
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
             Error::NotSigned => Fault::Untrusted,

@@ -101,7 +101,7 @@ fn check(
 pub fn read(content: &Content) -> Result<(RootSignature, Bare)> {
     let bytes = format::head(content, SIGNATURE_SIZE_MAX + 1)?;
     if bytes.iter().all(|byte| *byte == 0) && !bytes.is_empty() {
-        return Err(Error::NotSigned);
+        return Err(Error::UnsignedRoot);
     }
     let signature = RootSignature::read(&bytes)?;
     let bare = Bare::read(&signature.signature)?;

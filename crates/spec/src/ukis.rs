@@ -160,7 +160,7 @@ impl Planner<'_> {
                 machine: planned.machine.to_string(),
                 stub: planned.stub,
                 profiles: planned.profiles,
-                signed: signed.is_signed,
+                signed: signed.is_done,
                 estimate: is_estimate && (uki.sign.is_some() || uki.measure.is_some()),
             },
             spool: None,
@@ -173,7 +173,7 @@ impl Planner<'_> {
         let content = self.source(&efi.source, &format!("{name}.source"))?;
         let signed = self.signed(&name, content, Some(&efi.sign))?;
         let (file, unsigned) = outputs::efi(key, efi.file.as_ref());
-        let is_signed = signed.is_signed == Some(true);
+        let is_signed = signed.is_done == Some(true);
         Ok(Part {
             files: vec![(signed.name(file, unsigned), signed.content.clone())],
             name,
@@ -191,7 +191,7 @@ impl Planner<'_> {
         if sign.is_none() {
             return Ok(Signed {
                 content,
-                is_signed: None,
+                is_done: None,
                 is_left: false,
             });
         }
@@ -204,7 +204,7 @@ impl Planner<'_> {
             let is_estimate = matches!(self.work.squashing, Squashing::Estimate);
             return Ok(Signed {
                 content: if is_estimate { Content::Zeros(len) } else { content },
-                is_signed: Some(false),
+                is_done: Some(false),
                 is_left: false,
             });
         };
@@ -213,12 +213,12 @@ impl Planner<'_> {
         match signature.map_err(|error| failed(error.into()))? {
             Some(der) => Ok(Signed {
                 content: program.attach(&der).map_err(failed)?.into(),
-                is_signed: Some(true),
+                is_done: Some(true),
                 is_left: false,
             }),
             None => Ok(Signed {
                 content,
-                is_signed: Some(false),
+                is_done: Some(false),
                 is_left: true,
             }),
         }
@@ -331,7 +331,7 @@ fn is_measured_later(uki: &Uki) -> bool {
 /// A program, and whether it has the signature that it shall have.
 struct Signed {
     content: Content,
-    is_signed: Option<bool>,
+    is_done: Option<bool>,
     /// Whether somebody has to sign it elsewhere.
     is_left: bool,
 }
