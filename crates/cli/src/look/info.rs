@@ -210,7 +210,7 @@ fn of_program(inside: &Inside, tree: &image::Tree) -> inspect::Result<Value> {
     let sections = tree
         .walk()
         .skip(1)
-        .map(|entry| show(entry.name))
+        .map(|entry| show(&entry.path))
         .collect::<Vec<_>>();
     Ok(json!({ "machine": machine, "signed_by": signers, "sections": sections.join(" ") }))
 }
