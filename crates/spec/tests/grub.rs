@@ -96,6 +96,7 @@ fn planned(world: &Path, text: &str) -> spec::Result<Plan> {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)
@@ -376,6 +377,8 @@ fn kernels_are_read_where_the_store_is_and_copied_elsewhere() {
     assert_eq!(entries(&copied)[1], format!("($drive1)/boot/kernels/{name}"));
     assert_eq!(text(&both, &format!("/boot/kernels/{name}")), "Image");
     assert!(copied.contains("  set default=1\n  set timeout=-1\n"));
+    let (_, relative) = menu("format = 'fat'\ngrub = { at = 'a/' }", "/a/grub/grub.cfg");
+    assert_eq!(entries(&relative)[1], format!("($drive1)/a/kernels/{name}"));
     let (_, elsewhere) = menu(
         "format = 'ext4'\nclosure = true\nclosure-at = '/'\ngrub = {}",
         "/boot/grub/grub.cfg",
