@@ -67,6 +67,7 @@ fn plan(text: &str) -> Result<(Plan, tempfile::TempDir), String> {
         progress: &Silent,
         segments: None,
         roots: None,
+        efi: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work).map_err(told)?;
