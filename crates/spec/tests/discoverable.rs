@@ -78,6 +78,7 @@ fn plan(text: &str) -> Result<Plan, String> {
         progress: &Silent,
         segments: None,
         roots: Some(&Later),
+        efi: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work).map_err(told)

@@ -266,6 +266,29 @@ fn store_paths_lie_where_the_file_system_is_mounted() {
 }
 
 #[test]
+fn the_database_lies_beside_its_store() {
+    let world = world();
+    let all = "closure = true\ndatabase = true";
+    for (keys, folder) in [
+        ("", "/nix/var/nix/db"),
+        ("closure-at = '/store'", "/var/nix/db"),
+        ("closure-at = '/@/nix/store'", "/@/nix/var/nix/db"),
+        ("closure-at = '/@nix/store'", "/@nix/var/nix/db"),
+        ("closure-at = '/'", "/nix/var/nix/db"),
+        ("closure-at = '/paths'", "/nix/var/nix/db"),
+    ] {
+        let tree = made_ext4(world.path(), &format!("{all}\n{keys}")).unwrap();
+        let file = |folder: &str| tree.lookup(format!("{folder}/db.sqlite").as_bytes());
+        assert!(file(folder).is_some(), "{keys}");
+        assert_eq!(
+            file("/nix/var/nix/db").is_some(),
+            folder == "/nix/var/nix/db",
+            "{keys}"
+        );
+    }
+}
+
+#[test]
 fn a_squashfs_of_store_paths_in_its_root() {
     let world = world();
     let text = format!("{HEAD}format = 'squashfs'\nclosure = true\nclosure-at = '/'\nlevel = 1");

@@ -266,7 +266,7 @@ fn damaged_headers_are_errors() {
             Format::Vmdk,
             20,
             3,
-            "the vmdk is damaged: blocks of 67072 bytes; they have 512 to 4194304, a power of two",
+            "the vmdk is damaged: blocks of 1536 bytes; they have 512 to 4194304, a power of two",
         ),
         (
             Format::Vmdk,
