@@ -60,6 +60,7 @@
         # another one than the image is for: kiln.lib.for { inherit pkgs; buildPkgs = nixpkgs.legacyPackages.x86_64-linux; }.
         for = functions;
         # The same with the package set as the first argument: kiln.lib.mkDiskImage pkgs { … }.
+        fromDisko = pkgs: (functions pkgs).fromDisko;
         fromRepart = pkgs: (functions pkgs).fromRepart;
         mkBootScript = pkgs: (functions pkgs).mkBootScript;
         mkBtrfs = pkgs: (functions pkgs).mkBtrfs;
@@ -72,6 +73,13 @@
         mkSegments = pkgs: (functions pkgs).mkSegments;
         mkSquashfs = pkgs: (functions pkgs).mkSquashfs;
         mkTree = pkgs: (functions pkgs).mkTree;
+        # A guest by its name, as a module for image.modules: image.modules.mine.imports = [ (kiln.lib.guest "amazon") ].
+        guest = name: {
+          imports = [
+            (import ./nix/modules/guest.nix name)
+            own
+          ];
+        };
         # In place of files of the same names: pkgs.callPackage kiln.lib.dropIns.make-ext4-fs { … }.
         dropIns = import ./nix/drop-ins;
       };

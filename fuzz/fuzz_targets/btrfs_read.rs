@@ -24,6 +24,14 @@ fuzz_target!(|data: &[u8]| {
     let Ok(contents) = contents else { return };
     let read = fuzz::read_files(&contents.tree);
     assert!(!is_right || read.is_ok(), "{read:?}");
+    if let Ok(structures) = file_system.structures() {
+        let count = contents.tree.len();
+        assert!(
+            structures
+                .iter()
+                .all(|place| place.node.is_none_or(|node| node.index() < count))
+        );
+    }
     let listed = file_system.list(b"/").expect("a good tree has a good root");
     let listed = listed.expect("the root is a directory");
     let names = listed.iter().map(|entry| &*entry.name);

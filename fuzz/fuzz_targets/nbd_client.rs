@@ -72,7 +72,11 @@ fuzz_target!(|data: &[u8]| {
     let Some((first, rest)) = data.split_first() else {
         return;
     };
-    let said = if first & 1 == 1 { rest.to_vec() } else { guided(rest) };
+    let said = if first & 1 == 1 {
+        rest.to_vec()
+    } else {
+        guided(rest)
+    };
     let (export, mut replies) = (export(), Replies::default());
     let mut input = &said[..];
     if let Ok(Some(agreed)) = negotiate(&mut input, &mut replies, &export) {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use signature::{Certificate, Crl, Key, Trust, verify};
+use signature::{Bare, Certificate, Crl, Key, Trust, verify};
 
 fuzz_target!(|data: &[u8]| {
     let anchors = Certificate::read_pem_or_der(data, "input").unwrap_or_default();
@@ -12,6 +12,9 @@ fuzz_target!(|data: &[u8]| {
         Ok(contents) => vec![contents.signer],
         Err(_) => anchors,
     };
+    if let Ok(bare) = Bare::read(data) {
+        _ = bare.check(b"root hash");
+    }
     let trust = Trust {
         anchors,
         crls,

@@ -103,9 +103,11 @@ in
 + "\n"
 + section "`nixosModules.image` and `nixosModules.sd-image`" "What is on a disk beside its layout." ../modules/options.nix
 + "\n"
-+ section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`: `nixosModules.variants` has `kiln-sd`, `kiln-efi` and `kiln-sd-image` ready." ../modules/image.nix
++ section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`: `nixosModules.variants` has `kiln-sd`, `kiln-efi` and `kiln-sd-image` ready, and those [of virtual machines and clouds](guide-vm.md#variants-of-a-nixos-configuration)." ../modules/image.nix
 + "\n"
 + section "`nixosModules.sd-image`" "nixpkgs' `sdImage`, and the image in `system.build.sdImage`. Kiln's specification of it is under `specification` there, and its parts are under `parts`." ../modules/sd-image.nix
++ "\n"
++ section "`nixosModules.disko`" "An image of the disk that `disko.devices` says, beside disko's own module." ../modules/disko.nix
 + "\n"
 + section "`nixosModules.repart`" "The options `image.repart.*` are nixpkgs' own; one is beside them." ../modules/repart.nix
 + "\n"

@@ -7,6 +7,7 @@
     squashfs = ./squashfs.nix;
   };
   make-btrfs-fs = ./make-btrfs-fs.nix;
+  make-disk-image = ./make-disk-image.nix;
   make-ext4-fs = ./make-ext4-fs.nix;
   make-squashfs = ./make-squashfs.nix;
 }

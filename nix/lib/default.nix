@@ -370,9 +370,12 @@ let
     inherit mkFileSystem;
     targetPkgs = pkgs;
   };
+  # What disko makes of a disk, as arguments of mkDiskImage.
+  fromDisko = import ./disko.nix { targetPkgs = pkgs; };
 in
 {
   inherit
+    fromDisko
     fromRepart
     kiln
     mkBootScript

@@ -55,7 +55,7 @@ let
   };
   bad = option: problem: throw "image.repart.${option}: ${problem}";
   store =
-    if verityStore == null then null else import ./repart/verity-store.nix { inherit pkgs values; } verityStore;
+    if verityStore == null then null else import ./repart/verity-store.nix { inherit lib values; } verityStore;
   definitions = if store == null then finalPartitions else store.partitions finalPartitions;
   bytes = number: "${toString number}B";
 

@@ -1,6 +1,7 @@
 # The modules by their names. They are paths, so that one that is imported twice is there once.
 rec {
   default = image;
+  disko = ./disko.nix;
   image = ./image.nix;
   repart = ./repart.nix;
   sane-image = ./sane-image.nix;

@@ -6,12 +6,16 @@
     "device"
     "digests"
     "disk"
+    "efi"
     "fs"
     "name"
+    "netboot"
     "profile"
     "schema"
     "script"
+    "secure-boot"
     "seed"
+    "uki"
     "verity"
   ];
   fs = [

@@ -47,7 +47,7 @@ fn fsck_unpacks_store_paths_of_every_compressor_and_cluster() {
     let dir = tempfile::tempdir_in(target()).unwrap();
     let [list, image, unpacked] = ["list", "image", "unpacked"].map(|name| dir.path().join(name));
     let (paths, root) = some_paths();
-    fs::write(&list, paths.join("\n")).unwrap();
+    fs::write(&list, paths.join("\n") + "\n").unwrap();
     let clusters = ["8KiB", "128KiB", "1MiB"];
     let compressed = ["lz4", "lz4hc", "deflate", "zstd"];
     let all = compressed
@@ -61,13 +61,11 @@ fn fsck_unpacks_store_paths_of_every_compressor_and_cluster() {
             make.args(["--cluster-size", cluster]);
         }
         run(&mut make);
-        // Debian 12's knows no packed file.
-        let fsck = if kind == "none" {
-            "fsck.erofs"
-        } else {
-            "fsck.erofs-newer"
-        };
-        let mut extract = tool(fsck);
+        // Debian 12's knows no packed file, and unpacks holes wrongly, those of mkfs.erofs, too.
+        if kind == "none" {
+            run(tool("fsck.erofs").arg(&image));
+        }
+        let mut extract = tool("fsck.erofs-newer");
         extract.arg(format!("--extract={}", unpacked.display()));
         let said = run(extract.args(["--force", "--overwrite"]).arg(&image));
         assert!(!said.contains("rror:"), "{kind} {cluster:?}: {said}");
@@ -121,7 +119,8 @@ fn hard_links_of_the_host_s_store_change_no_byte_and_no_root_hash() {
         copy.args(["-a", "--no-preserve=links", "--"]);
         copy.args(paths.iter().map(|path| root.join(&path[1..])));
         run(copy.arg(&store));
-        fs::write(dir.path().join(host).join("list"), paths.join("\n")).unwrap();
+        let list = dir.path().join(host).join("list");
+        fs::write(list, paths.join("\n") + "\n").unwrap();
     }
     let linked = optimise(&dir.path().join("linked/root/nix/store"));
     assert!(linked > 20, "{linked}");

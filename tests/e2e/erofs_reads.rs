@@ -1,5 +1,6 @@
 //! How long a guest takes to read a little here and there out of each format: the figures in docs/guide-parts.md.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -161,7 +162,7 @@ fn a_little_is_read_here_and_there() {
     // Names of the odd ones have spaces and line breaks.
     let mut paths = store_paths();
     paths.retain(|path| !path.contains("-linux-6") && !path.contains("edge-cases"));
-    fs::write(dir.join("list"), paths.join("\n")).unwrap();
+    fs::write(dir.join("list"), paths.join("\n") + "\n").unwrap();
     let mut found = Vec::new();
     for path in &paths {
         let path = root.join(&path[1..]);
@@ -182,9 +183,9 @@ fn a_little_is_read_here_and_there() {
             .arg("--store-root")
             .arg(&root);
         run(make.arg("--out").arg(&image));
-        disks += &format!("vd{letter} {kind} {name}\n");
+        writeln!(disks, "vd{letter} {kind} {name}").unwrap();
         let size = fs::metadata(&image).unwrap().len();
-        eprintln!("{name}: {:.1} MiB", size as f64 / f64::from(1 << 20));
+        eprintln!("{name}: {} KiB", size >> 10);
         drives.push("-drive".to_string());
         drives.push(format!(
             "if=virtio,format=raw,readonly=on,file={}",

@@ -17,7 +17,7 @@ const FREE_INODES: u64 = 4096;
 /// The demo's stores: for arm64 and amd64.
 const STORES: [&str; 2] = ["store", "store-amd64"];
 
-fn is_made_for_all() -> bool {
+pub(crate) fn is_made_for_all() -> bool {
     let made = |store: &&str| {
         let stamp = demo().join("out").join(store).join("stamp");
         given(

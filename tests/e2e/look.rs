@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::demo::{is_made, kiln};
+use crate::demo::{is_made, kiln, store_paths};
+use crate::guide_inside;
 use crate::listing::{assert_same, list};
 use crate::rock64::Rock64;
 use crate::tools::{given, installed, is_root, output, run, tool};
@@ -92,6 +93,37 @@ fn a_rock64_is_what_outside_tools_say() {
         .arg("::/")
         .arg(&theirs));
     run(tool("diff").arg("-r").arg(&files).arg(&theirs));
+}
+
+#[test]
+fn each_part_of_a_device_with_slots_is_looked_into() {
+    if !is_made() {
+        return;
+    }
+    let rock64 = Rock64::build();
+    let dir = tempfile::tempdir().unwrap();
+    let result = rock64.path("");
+    let printed = guide_inside::run_section(
+        "Each part of a device with slots",
+        dir.path(),
+        &[("result", &result)],
+    );
+    assert!(printed.len() >= 11, "{printed:?}");
+    let said = |start: &str| guide_inside::of(&printed, &format!("kiln {start}"));
+    let script = fs::read_to_string(rock64.path("boot.cmd")).unwrap();
+    for command in [
+        "cat result/atomicnix-25.11.img /boot-a/boot.scr",
+        "cat result/boot.scr",
+        "cat result/rock64.raucb /boot/boot.scr",
+    ] {
+        assert_eq!(said(command), script, "{command}");
+    }
+    assert_eq!(said("cat result/atomicnix-25.11.uboot.env"), "A B");
+    let store: Vec<&str> = said("ls result/atomicnix-25.11.img /rootfs-a").lines().collect();
+    let mut paths = store_paths();
+    paths.sort();
+    assert_eq!(store.len(), paths.len());
+    assert!(store.iter().zip(&paths).all(|(name, path)| path.ends_with(name)));
 }
 
 /// Twenty thousand files in folders of a hundred.

@@ -10,6 +10,7 @@
 
 mod ab_update;
 mod bench;
+mod bios;
 mod boots;
 mod btrfs;
 mod btrfs_closures;
@@ -21,6 +22,7 @@ mod erofs;
 mod erofs_reads;
 mod ext4;
 mod forged;
+mod guide_inside;
 mod guide_lines;
 mod instructions;
 mod layouts;
@@ -28,6 +30,8 @@ mod listing;
 mod look;
 mod nix_btrfs;
 mod nix_builders;
+mod nix_disk_image;
+mod nix_disko;
 mod nix_distributed;
 mod nix_drop_ins;
 mod nix_image_boots;
@@ -42,16 +46,19 @@ mod nix_segments;
 mod nix_sizes;
 mod nix_stub;
 mod nix_trees;
+mod nix_variants;
 mod nix_world;
 mod performance;
 mod private_caches;
 mod reproducible;
 mod rock64;
+mod secure_boot;
 mod served;
 mod servers;
 mod shared;
 mod shared_caches;
 mod tools;
+mod verity_boot;
 #[expect(dead_code, reason = "the zoo is wanted, and what makes an image of it")]
 #[path = "../../crates/squashfs/tests/support/mod.rs"]
 mod zoo;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::guide_inside;
 use crate::nix_world::{Partition, gpt, names, world};
 use crate::tools::{installed, output, run, said, tool};
 
@@ -128,6 +129,71 @@ fn parts_of_a_host_are_built_alone() {
         let bytes = fs::read(&part).unwrap();
         assert!(disk[first * 512..].starts_with(&bytes), "{}", part.display());
     }
+}
+
+/// The guide's commands, over builds that other tests ask for, too. What they say is what mtools and debugfs say.
+#[test]
+fn each_part_of_a_host_is_looked_into() {
+    if !installed(&["mdir", "debugfs", "cmp"]) {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let attributes = ["", ".bootFsImg", ".passthru.nixFsImg"].map(|part| format!("sane.moby-old{part}"));
+    let attributes = attributes.each_ref().map(String::as_str);
+    let (places, _) = world.built_with_log(&attributes, &[]);
+    let dir = tempfile::tempdir().unwrap();
+    let links: Vec<(&str, &Path)> = ["result", "boot", "store"]
+        .into_iter()
+        .zip(places.iter().map(std::path::PathBuf::as_path))
+        .collect();
+    let printed = guide_inside::run_section("Each part of a host with `sane.image`", dir.path(), &links);
+    assert!(printed.len() >= 12, "{printed:?}");
+    let said = |start: &str| guide_inside::of(&printed, &format!("kiln {start}"));
+
+    let table = said("ls -l result/nixos.img ");
+    assert!(table.contains("EFI System  (fat, partition 1 at byte"), "{table}");
+    assert!(
+        table.contains("Linux filesystem  (ext4, partition 2 at byte"),
+        "{table}"
+    );
+    let boot = places[1].join("boot.vfat");
+    let mut names: Vec<String> = run(tool("mdir").args(["-/", "-b", "-i"]).arg(&boot).arg("::"))
+        .lines()
+        .map(|line| line.trim_start_matches("::").trim_end_matches('/').to_string())
+        .collect();
+    names.push("/".into());
+    names.sort();
+    let listed: Vec<&str> = said("ls -R boot/boot.vfat").lines().collect();
+    assert_eq!(listed, names);
+    let menu = said("cat result/nixos.img \"/EFI System/extlinux");
+    let theirs = tool("mtype")
+        .arg("-i")
+        .arg(&boot)
+        .arg("::/extlinux/extlinux.conf")
+        .output();
+    assert_eq!(menu.as_bytes(), theirs.unwrap().stdout);
+    let store = places[2].join("nix.ext4");
+    let theirs = run(tool("debugfs").args(["-R", "ls -p /nix/store"]).arg(&store));
+    let ours = said("ls store/nix.ext4 /nix/store");
+    assert!(ours.lines().count() > 3, "{ours}");
+    for name in ours.lines() {
+        assert!(theirs.contains(&format!("/{name}/")), "{name}");
+    }
+    assert_eq!(ours, said("ls result/nixos.img \"/Linux filesystem/nix/store"));
+    let registration = said("cat result/nixos.img \"/Linux filesystem/nix-path");
+    assert!(registration.starts_with("/nix/store/"), "{registration}");
+    // A partition may end behind its file system.
+    let len = fs::metadata(&store).unwrap().len().to_string();
+    run(tool("cmp")
+        .args(["-n", &len])
+        .arg(dir.path().join("nix.ext4"))
+        .arg(&store));
+    assert!(dir.path().join("esp/extlinux/extlinux.conf").is_file());
+    assert!(
+        !said("check result").contains("damaged"),
+        "{}",
+        said("check result")
+    );
 }
 
 #[test]

@@ -279,4 +279,24 @@ rec {
         '';
       }
     ]).system.build.image;
+
+  # Variants for virtual machines, on nixpkgs' guests: one for UEFI, and one for a BIOS.
+  variant =
+    name: settings:
+    (evaluate "x86_64-linux" "" [
+      modules.variants
+      {
+        # For its name, which evaluate says of all.
+        imports = [ ./stub-nixpkgs/nixos/modules/image/file-options.nix ];
+        boot.loader.timeout = lib.mkDefault 1;
+        image.modules.${name} = settings;
+      }
+    ]).system.build.images.${name};
+  variant-efi = variant "kiln-qemu-efi" {
+    systemd.package = here.runCommand "systemd" { } ''
+      mkdir -p "$out/lib/systemd/boot/efi"
+      cp ${builtins.path { path = inputs.systemd-boot; name = "systemd-bootx64.efi"; }} "$out/lib/systemd/boot/efi/systemd-bootx64.efi"
+    '';
+  };
+  variant-bios = variant "kiln-kubevirt" { boot.loader.grub.enable = lib.mkForce true; };
 }

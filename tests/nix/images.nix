@@ -344,6 +344,10 @@ in
       ;
   };
 
+  variants = import ./variants.nix { inherit pkgs; };
+  disk-image = import ./disk-image.nix { inherit pkgs; };
+  disko = import ./disko.nix { inherit pkgs; };
+
   nixpkgs = rec {
     # As sdImage calls its rootFilesystemCreator.
     creator =

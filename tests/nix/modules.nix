@@ -309,5 +309,5 @@ in
       inherit (image.passthru) filePath;
       root = image.passthru.config.fileSystems."/".device;
       loader = image.passthru.config.system.boot.loader.id;
-    }) (removeAttrs images [ "raw" ]);
+    }) { inherit (images) kiln-efi kiln-sd kiln-sd-image; };
 }

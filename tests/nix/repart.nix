@@ -87,10 +87,15 @@ let
     kiln.repart.keys."20-store".level = 3;
   };
   configured = more: (system { imports = [ appliance more ]; }).config;
+  stub = "${builtins.path {
+    path = /usr/lib/systemd/boot/efi + "/linux${pkgs.stdenv.hostPlatform.efiArch}.efi.stub";
+  }}";
   verityStore =
     more:
     (system {
       imports = [ more ];
+      # Debian 12's stub has no room for more lines.
+      kiln.repart.uki.sbat = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
       boot.loader.grub.enable = false;
       boot.kernelParams = [ "quiet" "{loglevel}" ];
       fileSystems."/" = {
@@ -99,9 +104,8 @@ let
       };
       stub.toplevel = pkgs.demo.coreutils;
       boot.uki.settings.UKI = {
-        # The only program of all these that is what it says.
-        Stub = "${builtins.path { path = /usr/lib/systemd/boot/efi + "/linux${pkgs.stdenv.hostPlatform.efiArch}.efi.stub"; }}";
-        Linux = "${folder}/loader.conf";
+        Stub = stub;
+        Linux = "${pkgs.demo.toplevel}/kernel";
         Initrd = "${folder}/sub/file ${other}/other";
         OSRelease = "@${folder}/loader.conf";
         Uname = "6.12.0";

@@ -138,8 +138,20 @@ pub(crate) fn key(path: &Path, passphrase: Option<&Path>) -> Result<Key, Failure
     Key::read(&text, line).map_err(|error| at(path, error))
 }
 
+/// A signer's certificate and what follows it in a file.
+pub(crate) fn identity(certificates: Vec<Certificate>, path: &Path) -> Result<Identity, Failure> {
+    let mut certificates = certificates.into_iter();
+    let Some(certificate) = certificates.next() else {
+        return Err(Failure::usage(format!("{}: has no certificate", path.display())));
+    };
+    Ok(Identity {
+        certificate,
+        intermediates: certificates.collect(),
+    })
+}
+
 /// All certificates in a file.
-fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
     let bytes = read(path)?;
     Certificate::read_pem_or_der(&bytes, &path.to_string_lossy()).map_err(Failure::from)
 }
@@ -232,7 +244,7 @@ fn time(place: &str, text: &str) -> Result<Time, Failure> {
     seconds_time(place, text.parse().map_err(|_| bad())?)
 }
 
-fn seconds_time(place: &str, seconds: u64) -> Result<Time, Failure> {
+pub(crate) fn seconds_time(place: &str, seconds: u64) -> Result<Time, Failure> {
     let late = || Failure::usage(format!("{place}: {seconds}: is later than any certificate"));
     Time::from_seconds(seconds).ok_or_else(late)
 }

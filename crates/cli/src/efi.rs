@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
-use signature::{Authenticode, Identity, Key, PublicKey, Signer};
-use spec::{Detail, EfiSign, EfiSigner, Measurer, Plan, Spec};
+use signature::{Authenticode, Certificate, Identity, Key, PublicKey, Signer, Time};
+use spec::{Detail, EfiSign, EfiSigner, Measurer, Plan, SecureBoot, SecureBootKey, Spec};
+use uki::Variable;
+use uuid::Uuid;
 
 use crate::args;
 use crate::args::build::Build;
@@ -14,8 +16,20 @@ use crate::credentials;
 use crate::failure::Failure;
 use crate::ui::{Ui, hex};
 
-/// What signs the programs of a build, by the names of their parts.
-pub(crate) struct Programs(BTreeMap<String, Program>);
+/// What signs the programs of a build.
+pub(crate) struct Programs {
+    /// By the names of their parts.
+    programs: BTreeMap<String, Program>,
+    firmware: Option<Firmware>,
+}
+
+/// Whose programs firmware is to start.
+struct Firmware {
+    pk: (Identity, Key),
+    kek: (Identity, Key),
+    db: Vec<Certificate>,
+    time: Option<Time>,
+}
 
 /// How a program gets its signatures.
 #[derive(Default)]
@@ -59,7 +73,52 @@ impl Programs {
             };
             programs.insert(part, program);
         }
-        Ok(Programs(programs))
+        let said = spec
+            .secure_boot
+            .as_ref()
+            .filter(|_| !args.making.signing.unsigned);
+        let firmware = said.map(|said| Firmware::read(said, folder, ui)).transpose()?;
+        Ok(Programs { programs, firmware })
+    }
+}
+
+impl Firmware {
+    fn read(said: &SecureBoot, folder: &Path, ui: &Ui) -> Result<Firmware, Failure> {
+        let owner = |said: &SecureBootKey| -> Result<(Identity, Key), Failure> {
+            let (path, certificate) = (folder.join(&said.key), folder.join(&said.certificate));
+            let key = credentials::key(&path, None)?;
+            credentials::warn_of_mode(&path, ["this private key", "a key's"], ui);
+            let certificates = credentials::certificates(&certificate)?;
+            let identity = credentials::identity(certificates, &certificate)?;
+            // A key that is not its certificate's is told before the work.
+            signature::sign_bare(b"rehearsal", &identity, &key)?;
+            Ok((identity, key))
+        };
+        let mut db = Vec::new();
+        for path in &said.db {
+            db.extend(credentials::certificates(&folder.join(path))?);
+        }
+        let time = said
+            .time
+            .map(|seconds| credentials::seconds_time("secure-boot.time", seconds));
+        Ok(Firmware {
+            pk: owner(&said.pk)?,
+            kek: owner(&said.kek)?,
+            db,
+            time: time.transpose()?,
+        })
+    }
+
+    fn update(&self, variable: Variable, owner: Uuid) -> Result<Vec<u8>, uki::Error> {
+        let certificate = |(identity, _): &(Identity, Key)| vec![identity.certificate.clone()];
+        let (certificates, (identity, key)) = match variable {
+            Variable::Pk => (certificate(&self.pk), &self.pk),
+            Variable::Kek => (certificate(&self.kek), &self.pk),
+            Variable::Db => (self.db.clone(), &self.kek),
+        };
+        let lists = uki::certificates_list(&certificates, owner)?;
+        let time = self.time.unwrap_or_else(|| identity.certificate.not_before());
+        uki::variable_update(variable, &lists, time, identity, key)
     }
 }
 
@@ -130,7 +189,11 @@ fn warn_of_key(part: &str, identity: &Identity, ui: &Ui) {
 
 impl EfiSigner for Programs {
     fn sign(&self, part: &str, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, signature::Error> {
-        match self.0.get(part).and_then(|program| program.signed.as_ref()) {
+        match self
+            .programs
+            .get(part)
+            .and_then(|program| program.signed.as_ref())
+        {
             Some(Signed::Here(identity, signer)) => {
                 signature::sign_authenticode(digest, identity, &**signer).map(Some)
             }
@@ -140,12 +203,20 @@ impl EfiSigner for Programs {
     }
 
     fn measurer(&self, part: &str) -> Option<Measurer<'_>> {
-        let (public, pem, key) = self.0.get(part)?.measurer.as_ref()?;
+        let (public, pem, key) = self.programs.get(part)?.measurer.as_ref()?;
         Some(Measurer {
             key: public.clone(),
             pem: pem.clone(),
             signer: key,
         })
+    }
+
+    fn enroll(&self, variable: Variable, owner: Uuid) -> Result<Option<Vec<u8>>, uki::Error> {
+        let update = self
+            .firmware
+            .as_ref()
+            .map(|firmware| firmware.update(variable, owner));
+        update.transpose()
     }
 }
 

@@ -5,6 +5,7 @@ mod args;
 mod beside;
 mod build;
 mod bundle;
+mod bundle_map;
 mod cache;
 mod contained;
 mod credentials;

@@ -215,13 +215,16 @@ fn segments(spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<Se
     entries
 }
 
-/// Where a part is in outputs that are not compressed.
+/// Where a part is; in compressed outputs last, because they take longer to read.
 fn places(part: &str, spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry]) -> Vec<Place> {
-    let mut places = Vec::new();
+    let (mut places, mut compressed) = (Vec::new(), Vec::new());
     let mut put = |of: &str, start: u64, image: Option<&str>| {
-        let output = files.iter().find(|entry| entry.part == of);
-        if let Some(output) = output.filter(|output| output.uncompressed.is_none()) {
+        if let Some(output) = files.iter().find(|entry| entry.part == of) {
             let (file, image) = (output.file.clone(), image.map(ToString::to_string));
+            let places = match output.uncompressed {
+                None => &mut places,
+                Some(_) => &mut compressed,
+            };
             places.push(Place { file, image, start });
         }
     };
@@ -241,6 +244,7 @@ fn places(part: &str, spec: &spec::Spec, plan: &spec::Plan, files: &[FileEntry])
             put("bundle", 0, Some(file));
         }
     }
+    places.append(&mut compressed);
     places
 }
 

@@ -10,6 +10,7 @@ use squashfs::UnitUsage;
 
 use crate::access::access;
 use crate::args::build::Plan;
+use crate::bundle_map::BundleEntry;
 use crate::contained::ContainedEntry;
 use crate::disk_map::{BOUND, describe_disk};
 use crate::efi::UkiEntry;
@@ -108,64 +109,6 @@ struct Report<'a> {
     contained: Vec<ContainedEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<BundleEntry<'a>>,
-}
-
-/// The bundle, for people and machines.
-#[derive(Serialize)]
-struct BundleEntry<'a> {
-    output: &'a str,
-    compatible: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'a str>,
-    /// Without the signature.
-    size: u64,
-    estimate: bool,
-    images: Vec<BundleImageEntry<'a>>,
-}
-
-#[derive(Serialize)]
-struct BundleImageEntry<'a> {
-    slot: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-    size: u64,
-}
-
-impl<'a> BundleEntry<'a> {
-    fn new(bundle: &'a spec::PlannedBundle) -> BundleEntry<'a> {
-        let image = |(slot, file): &'a (String, Option<(String, u64)>)| BundleImageEntry {
-            slot,
-            file: file.as_ref().map(|(name, _)| name.as_str()),
-            size: file.as_ref().map_or(0, |(_, size)| *size),
-        };
-        BundleEntry {
-            output: &bundle.file,
-            compatible: &bundle.compatible,
-            version: bundle.version.as_deref(),
-            size: bundle.size,
-            estimate: bundle.unsigned.is_none(),
-            images: bundle.images.iter().map(image).collect(),
-        }
-    }
-
-    fn describe(&self, text: &mut String) {
-        let most = if self.estimate { "at most " } else { "" };
-        let version = self.version.map(|version| format!(", version {version}"));
-        let _ = writeln!(
-            text,
-            "bundle → {}: {most}{} and a signature; for {}{}",
-            self.output,
-            size(self.size),
-            self.compatible,
-            version.unwrap_or_default()
-        );
-        for image in &self.images {
-            let _ = match image.file {
-                Some(file) => writeln!(text, "  {:>12}  {file} → slot {}", size(image.size), image.slot),
-                None => writeln!(text, "  {:>12}  no file → slot {}", "", image.slot),
-            };
-        }
-    }
 }
 
 /// A part, for people and machines.
@@ -385,6 +328,33 @@ impl PartEntry {
         }
     }
 
+    /// What nobody writes, and may be compressed.
+    fn describe_packed(
+        &self,
+        bytes: &str,
+        files: &str,
+        (content_len, entries): (u64, u64),
+        largest: &[Large],
+        text: &mut String,
+    ) -> std::fmt::Result {
+        let format = match self.detail {
+            DetailEntry::Erofs { .. } => "erofs",
+            _ => "squashfs",
+        };
+        let content = size(content_len);
+        let bytes = if self.estimate {
+            format!("at most {bytes} (before compression)")
+        } else {
+            bytes.to_string()
+        };
+        writeln!(
+            text,
+            "{} → {files}: {format}, {bytes}; {entries} entries, {content}",
+            self.part
+        )?;
+        self.describe_largest(largest, text)
+    }
+
     fn describe(&self, text: &mut String) {
         let (bytes, files) = (size(self.size), self.outputs.join(", "));
         let _ = match &self.detail {
@@ -398,24 +368,7 @@ impl PartEntry {
                 entries,
                 largest,
                 ..
-            } => {
-                let format = match self.detail {
-                    DetailEntry::Erofs { .. } => "erofs",
-                    _ => "squashfs",
-                };
-                let content = size(*content_len);
-                let bytes = if self.estimate {
-                    format!("at most {bytes} (before compression)")
-                } else {
-                    bytes
-                };
-                let _ = writeln!(
-                    text,
-                    "{} → {files}: {format}, {bytes}; {entries} entries, {content}",
-                    self.part
-                );
-                self.describe_largest(largest, text)
-            }
+            } => self.describe_packed(&bytes, &files, (*content_len, *entries), largest, text),
             DetailEntry::Fat {
                 variant,
                 cluster_size,

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cache::{Earlier, Key, Record};
-use image::{Kind, ReadAt, Tree};
+use image::{Content, Fault};
+use inspect::{Last, Reach, Work};
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 use crate::folder;
+use crate::look;
 use crate::ui::Ui;
 
 /// A longer description is none.
@@ -111,6 +113,8 @@ impl SegmentEntry {
 /// The segments of an earlier output, or of those that a description lies beside. A bundle that is damaged has none, and
 /// the user is told.
 pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
+    let spool = std::env::temp_dir();
+    let work = look::work(&spool, 1, ui);
     let path = &folder::followed(path);
     let (mut earlier, mut found) = (Vec::new(), false);
     for (said, description) in descriptions(path)? {
@@ -122,7 +126,7 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
             });
             if let Some((place, file)) = place {
                 found = true;
-                match place.open(&file, entry)? {
+                match place.open(&file, entry, &work)? {
                     Ok(opened) => earlier.push(opened),
                     Err(problem) => {
                         ui.warn(&format!("{}: nothing of it is reused: {problem}", file.display()));
@@ -143,44 +147,42 @@ pub(crate) fn open(path: &Path, ui: &Ui) -> Result<Vec<Earlier>, Failure> {
     let shown = path.display();
     Err(Failure::input(format!("{shown}: nothing beside it says which segments are in it")).hint(format!(
         "beside it, there has to be the manifest of its build, NAME{MANIFEST_ENDING}, or {shown}{ENDING}, which `kiln \
-         squashfs`, `kiln btrfs` and `kiln erofs` write with --segments; compressed outputs cannot be reused"
+         squashfs`, `kiln btrfs` and `kiln erofs` write with --segments"
     )))
 }
 
 impl Place {
     /// Opens the file; the inner error says what is wrong with what it holds.
-    fn open(&self, path: &Path, entry: &SegmentsEntry) -> Result<Result<Earlier, String>, Failure> {
-        let unreadable = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
-        let (file, meta) =
-            image::open_regular(path).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
-        let size = meta.len();
+    fn open(
+        &self,
+        path: &Path,
+        entry: &SegmentsEntry,
+        work: &Work,
+    ) -> Result<Result<Earlier, String>, Failure> {
         let records = entry
             .segments
             .iter()
             .filter_map(|segment| segment.record(self.start))
             .collect();
-        let source: Arc<dyn ReadAt> = match &self.image {
-            None => Arc::new(file),
-            Some(image) => {
-                let archive = squashfs::read::Archive::open(Arc::new(file), size);
-                let tree = match archive.and_then(|archive| archive.tree()) {
-                    Ok(tree) => tree,
-                    Err(error) => return Ok(Err(error.to_string())),
-                };
-                match content(&tree, image) {
-                    Some(content) => Arc::new(content),
-                    None => return Ok(Err(format!("there is no {image} in it"))),
-                }
-            }
-        };
-        Ok(Ok(Earlier::new(path, source, records)))
+        let unreadable = |error| Failure::input(format!("{}: cannot be read: {error}", path.display()));
+        let (file, meta) = image::open_regular(path).map_err(unreadable)?;
+        match self.bytes(look::span(file, meta.len()), work) {
+            Ok(bytes) => Ok(Ok(Earlier::new(path, Arc::new(bytes), records))),
+            Err(error) if error.fault() == Fault::Cancelled => Err(error.into()),
+            Err(error) => Ok(Err(error.to_string())),
+        }
     }
-}
 
-fn content(tree: &Tree, name: &str) -> Option<image::Content> {
-    match &tree.node(tree.lookup(name.as_bytes())?).kind {
-        Kind::File(content) => Some(content.clone()),
-        _ => None,
+    /// What places are counted in: an image of a bundle, or all of a file, decompressed.
+    fn bytes(&self, content: Content, work: &Work) -> inspect::Result<Content> {
+        let Some(image) = &self.image else {
+            return inspect::plain(content, work);
+        };
+        let bundle = inspect::open(content, work)?;
+        let found = bundle.find(image.as_bytes(), Last::Kept, Reach::Entries, work)?;
+        found
+            .content()
+            .ok_or(inspect::Error::NoFiles("something that is no file"))
     }
 }
 

@@ -194,7 +194,8 @@ fn replaced(text: &str, by: impl Fn(char) -> String) -> Cow<'_, str> {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         character => character.is_control(),
     };
-    if !text.contains(bad) {
+    let is_plain = |byte: &u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+    if text.as_bytes().iter().all(is_plain) || !text.contains(bad) {
         return text.into();
     }
     let mut clean = String::with_capacity(text.len() + 8);

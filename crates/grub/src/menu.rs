@@ -223,8 +223,9 @@ fn is_special(one: char) -> bool {
     ";|&<>{}$#".contains(one)
 }
 
-/// A path as one word.
-fn word(text: &str) -> String {
+/// A path as one word of GRUB's scripts.
+#[must_use]
+pub fn word(text: &str) -> String {
     let escaped = |one: char| {
         if is_special(one) || "'\"\\ \t".contains(one) {
             vec!['\\', one]

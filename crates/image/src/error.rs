@@ -151,6 +151,8 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Exists { .. } | Error::NotADirectory { .. } | Error::Overlap { .. } => Fault::Request,
+            // An image says so of its own bytes.
+            Error::ReadSource { source, .. } if source.kind() == io::ErrorKind::InvalidData => Fault::Damaged,
             Error::BadName { .. }
             | Error::NameTooLong { .. }
             | Error::Read { .. }

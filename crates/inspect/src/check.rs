@@ -12,7 +12,7 @@ use crate::file_system::FileSystem;
 use crate::format::Format;
 use crate::hash_trees;
 use crate::inside::{Inside, What, open};
-use crate::{Error, Result, Work, disks, root_signatures};
+use crate::{Error, Result, Work, disks, programs, root_signatures};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -119,7 +119,8 @@ fn each(content: &Content, work: &Work, take: &mut dyn FnMut(&[u8])) -> Result<(
 }
 
 impl Inside {
-    /// Checks all that is in it, part by part, as strictly as can be: who signed a bundle only where somebody is trusted.
+    /// Checks all that is in it, part by part, as strictly as can be: who signed a bundle only where somebody is trusted. Then
+    /// there has to be a bundle.
     ///
     /// # Errors
     /// What `tell` says, and when work is stopped.
@@ -129,8 +130,19 @@ impl Inside {
         work: &Work,
         tell: &mut dyn FnMut(Check) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut checks = Checks { trust, work, tell };
-        checks.inside(self, &[])
+        let mut checks = Checks {
+            trust,
+            work,
+            tell,
+            bundles: 0,
+        };
+        checks.inside(self, &[])?;
+        if trust.is_some() && checks.bundles == 0 {
+            // Without its last bytes, a bundle is a squashfs with something behind it.
+            let seen = (Vec::new(), vec!["who signed it"], Err(Error::NotSigned));
+            checks.tell(&[], Format::Bundle.name(), seen)?;
+        }
+        Ok(())
     }
 }
 
@@ -139,6 +151,8 @@ struct Checks<'a, E> {
     trust: Option<&'a Trust>,
     work: &'a Work<'a>,
     tell: &'a mut dyn FnMut(Check) -> Result<(), E>,
+    /// How many were checked.
+    bundles: usize,
 }
 
 /// What was looked at, what was not, and how that went.
@@ -155,6 +169,8 @@ impl<E: From<Error>> Checks<'_, E> {
                 error @ (Error::Unknown(_)
                 | Error::Encrypted(_)
                 | Error::NoFiles(_)
+                | Error::NotSigned
+                | Error::Verity(verity::Error::Unsupported(_))
                 | Error::Container(container::Error::Unsupported { .. })),
             ) => Outcome::Unknown(error),
             Err(error) => Outcome::Damaged(error),
@@ -177,6 +193,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 self.tell(path, what, seen)
             }
             What::Bundle(bundle) => {
+                self.bundles += 1;
                 let seen = bundle_seen(bundle, self.trust, self.work);
                 self.tell(path, what, seen)?;
                 self.members(inside, path)
@@ -186,6 +203,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 what,
                 (vec!["the checksums of header and data"], Vec::new(), Ok(())),
             ),
+            What::Tree(Format::Efi, _) => self.tell(path, what, programs::check(&inside.content)),
             What::Tree(Format::Environment, _) => self.tell(path, what, environments::check(&inside.content)),
             What::Tree(..) => {
                 let unchecked = vec!["contents of files: the format has no checksums of them"];
@@ -301,13 +319,24 @@ fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
     [path, b"/", name].concat()
 }
 
+/// Reads all that is there of a content: holes may be larger than anybody can wait for.
+fn read_data(content: &Content, work: &Work) -> Result<()> {
+    match content {
+        Content::Image(image) => {
+            let mut extents = image.extents().iter();
+            extents.try_for_each(|extent| read_data(&extent.content, work))
+        }
+        Content::Zeros(_) => Ok(()),
+        other => each(other, work, &mut |_| {}),
+    }
+}
+
 /// Reads every file.
 fn read_files(tree: &Tree, work: &Work) -> Result<()> {
     work.progress.begin("reading files", tree.content_len());
     for (id, node) in tree.nodes() {
         if let Kind::File(content) = &node.kind {
-            let read = each(content, work, &mut |_| {});
-            read.map_err(|error| match tree.walk().find(|entry| entry.id == id) {
+            read_data(content, work).map_err(|error| match tree.walk().find(|entry| entry.id == id) {
                 Some(entry) => error.at(&entry.path),
                 None => error,
             })?;
@@ -420,7 +449,10 @@ fn bundle_seen(bundle: &Bundle, trust: Option<&Trust>, work: &Work) -> Seen {
             );
             bundle::check_plain(plain, &bundle_work).map(drop)
         }
-        (bundle::Bundle::Unsigned(unsigned), _) => {
+        (bundle::Bundle::Unsigned(_), Some(_)) => {
+            return (Vec::new(), vec!["all of it"], Err(Error::NotSigned));
+        }
+        (bundle::Bundle::Unsigned(unsigned), None) => {
             unchecked.push("the signature: there is none");
             bundle::check(unsigned, &bundle_work).map(drop)
         }

@@ -5,7 +5,10 @@ use std::io::{self, Read};
 use image::{Content, Spool};
 use transport::Coding;
 
-use crate::{Error, Result, Work};
+use crate::{Error, Result, Work, format};
+
+/// As many compressed images in each other are opened. Each takes memory of its own.
+pub(crate) const COMPRESSED_MAX: usize = 3;
 
 /// Bytes that are decompressed at once.
 const CHUNK: usize = 1 << 20;
@@ -19,6 +22,23 @@ pub(crate) fn plain(content: &Content, coding: Coding, work: &Work) -> Result<Co
         return Ok(plain);
     }
     spooled(content, coding, work)
+}
+
+/// What is inside of all that is compressed, without opening it as an image.
+///
+/// # Errors
+/// When it is damaged, or too much is in each other.
+pub fn innermost(content: Content, work: &Work) -> Result<Content> {
+    let mut content = content;
+    for _ in 0..=COMPRESSED_MAX {
+        let Some(coding) = format::coding(&content)? else {
+            return Ok(content);
+        };
+        content = plain(&content, coding, work)?;
+    }
+    Err(Error::TooDeep {
+        limit: COMPRESSED_MAX,
+    })
 }
 
 /// Decompresses everything. Zeros become holes.

@@ -3,11 +3,42 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use disk::read::{Disk, Partition};
+use disk::SectorSize;
+use disk::read::{Disk, Partition, Table};
 use image::{Content, NAME_MAX};
 
-use crate::format::source;
+use crate::format::{Format, source};
 use crate::{Error, Result};
+
+/// As many partitions are looked at to find out how large an MBR's sectors are.
+const LOOKED_AT: usize = 8;
+
+/// Opens a disk. An MBR does not say how large its sectors are: they have 512 bytes, unless more of what is known lies where
+/// its entries lead with sectors of 4096.
+pub(crate) fn open(content: &Content) -> Result<Disk> {
+    let is_mbr = |disk: &Disk| matches!(disk.table, Table::Mbr(_));
+    let usual = Disk::open(content, content.len());
+    let known_by_512 = match &usual {
+        Ok(disk) if is_mbr(disk) && !disk.partitions.is_empty() => known(content, disk),
+        // Entries that lead nowhere may do so with these sectors alone.
+        Err(disk::Error::PartitionDamaged { .. } | disk::Error::ExtendedDamaged { .. }) => 0,
+        Ok(_) | Err(_) => return Ok(usual?),
+    };
+    let large = Disk::open_with_sectors(content, content.len(), SectorSize::B4096);
+    match large {
+        Ok(large) if is_mbr(&large) && known(content, &large) > known_by_512 => Ok(large),
+        _ => Ok(usual?),
+    }
+}
+
+/// In how many partitions something is known, as far as one looks.
+fn known(disk: &Content, table: &Disk) -> usize {
+    let partitions = table.partitions.iter().take(LOOKED_AT);
+    let formats = partitions.map(|partition| Format::of(&content(disk, partition)));
+    formats
+        .filter(|format| format.as_ref().is_ok_and(|format| *format != Format::Unknown))
+        .count()
+}
 
 /// The name that each partition has in the namespace: its own, or its number where it has none, shares it with another,
 /// or has one that cannot be a file's.

@@ -118,6 +118,9 @@ pub enum Error {
     /// The signature of a root hash.
     #[error("signature of a root hash: {0}")]
     RootSignature(#[from] signature::Error),
+    /// A signature partition without a signature.
+    #[error("nothing is signed in it yet: it holds zeros")]
+    NotSigned,
     /// A root hash that is signed, and is that of nothing here.
     #[error("the root hash that is signed, {signed}, is that of no hash tree on the disk")]
     OtherRoot {
@@ -130,6 +133,9 @@ pub enum Error {
     /// An archive.
     #[error(transparent)]
     Archive(#[from] archive::Error),
+    /// A program that firmware starts.
+    #[error(transparent)]
+    Program(#[from] uki::Error),
     /// A boot script.
     #[error("boot script: {0}")]
     Script(#[from] uboot::Error),
@@ -139,6 +145,9 @@ pub enum Error {
     /// A tree or its contents.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// Somebody is trusted, and nothing is signed.
+    #[error("nothing in it is signed by anybody; a bundle whose end is damaged is like that, too")]
+    NotSigned,
     /// A file that is not what the manifest beside it says.
     #[error("the manifest says {said}, and the file has {found}")]
     NotAsManifest {
@@ -165,6 +174,12 @@ impl Error {
     /// Whose fault the error is.
     #[must_use]
     pub fn fault(&self) -> Fault {
+        // An image says so of its own bytes.
+        if let Error::Read(source) = self
+            && source.kind() == io::ErrorKind::InvalidData
+        {
+            return Fault::Damaged;
+        }
         match self {
             Error::Read(_)
             | Error::Missing { .. }
@@ -176,7 +191,11 @@ impl Error {
             | Error::Encrypted(_)
             | Error::NoFiles(_) => Fault::Input,
             Error::SeveralPartitions { .. } => Fault::Request,
-            Error::Decode { .. } | Error::NotAsManifest { .. } | Error::Table(_) => Fault::Damaged,
+            Error::NotSigned => Fault::Untrusted,
+            Error::Decode { .. }
+            | Error::NotAsManifest { .. }
+            | Error::Table(_)
+            | Error::OtherRoot { .. } => Fault::Damaged,
             Error::At { error, .. } => error.fault(),
             Error::Disk(error) => of_reading(error.fault()),
             Error::Container(error) => of_reading(error.fault()),
@@ -188,9 +207,9 @@ impl Error {
             Error::Bundle(error) => error.fault_of_reading(),
             Error::Verity(error) => of_reading(error.fault()),
             Error::RootSignature(error) => error.fault(),
-            Error::OtherRoot { .. } => Fault::Damaged,
             Error::Swap(error) => of_reading(error.fault()),
             Error::Archive(error) => of_reading(error.fault()),
+            Error::Program(error) => of_reading(error.fault()),
             Error::Script(error) => of_reading(error.fault()),
             Error::Environment(error) => of_reading(error.fault()),
             Error::Image(error) => error.fault(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use image::{Content, ReadAt};
 use transport::Coding;
 
-use crate::{Error, Result, environments};
+use crate::{Error, Result, environments, programs};
 
 /// What bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Format {
     Script,
     /// An environment of U-Boot.
     Environment,
+    /// A program that firmware starts, such as a unified kernel image.
+    Efi,
     /// A tar archive.
     Tar,
     /// Something compressed.
@@ -52,7 +54,7 @@ pub enum Format {
 
 /// What can be looked into, for people.
 pub(crate) const READ: &str = "disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, erofs, RAUC bundles (plain \
-                               and verity), boot scripts and environments of U-Boot, tar archives, and all of these in qcow2, VHD, VHDX, \
+                               and verity), boot scripts and environments of U-Boot, programs that UEFI starts, tar archives, and all of these in qcow2, VHD, VHDX, \
                                VDI or VMDK, or compressed with zstd, xz, gzip or bzip2";
 
 /// As many bytes from the start are looked at: a btrfs has its superblock at 64 KiB.
@@ -77,6 +79,7 @@ impl Format {
             Format::Luks => "luks",
             Format::Script => "script",
             Format::Environment => "environment",
+            Format::Efi => "efi",
             Format::Tar => "tar",
             Format::Compressed(coding) => coding.name(),
             Format::Container(container) => container.name(),
@@ -117,6 +120,9 @@ impl Format {
                 other => other,
             });
         }
+        if programs::is_program(&head, content) {
+            return Ok(Format::Efi);
+        }
         if looks_like_fat(&head) && fat::read::FileSystem::open(source(content), content.len()).is_ok() {
             return Ok(Format::Fat);
         }
@@ -137,6 +143,11 @@ impl Format {
         }
         Ok(Format::Unknown)
     }
+}
+
+/// How something is compressed, if it is.
+pub(crate) fn coding(content: &Content) -> Result<Option<Coding>> {
+    Ok(Coding::of_magic(&head(content, 16)?))
 }
 
 /// A content as something that readers take.

@@ -6,14 +6,12 @@ use disk::read::Disk;
 use image::{Content, Keep, Node, NodeId, Spool, Tree};
 
 use crate::bundles::{self, Bundle};
-use crate::compressed;
+use crate::compressed::{self, COMPRESSED_MAX};
+use crate::disks;
 use crate::environments;
 use crate::file_system::FileSystem;
 use crate::format::{self, Format};
-use crate::{Error, Result, Work};
-
-/// As many compressed images in each other are opened. Each takes memory of its own.
-const COMPRESSED_MAX: usize = 3;
+use crate::{Error, Result, Work, programs};
 
 /// Bytes, and what was made of them.
 #[derive(Clone, Debug)]
@@ -72,7 +70,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
     let format = Format::of(&content)?;
     let (source, size) = (|| format::source(&content), content.len());
     let what = match format {
-        Format::Disk => What::Disk(Disk::open(&content, size)?.into()),
+        Format::Disk => What::Disk(disks::open(&content)?.into()),
         Format::Squashfs => What::FileSystem(FileSystem::Squashfs(squashfs::read::Archive::open(
             source(),
             size,
@@ -84,6 +82,7 @@ fn open_within(content: Content, work: &Work, depth: usize) -> Result<Inside> {
         Format::Bundle => What::Bundle(bundles::open(&content)?.into()),
         Format::Tar => What::Tree(format, tar(&content, work)?.into()),
         Format::Script => What::Tree(format, script(&content)?.into()),
+        Format::Efi => What::Tree(format, programs::tree(&content)?.into()),
         Format::Environment => What::Tree(format, environments::tree(&content)?.into()),
         Format::Compressed(coding) => {
             if depth >= COMPRESSED_MAX {

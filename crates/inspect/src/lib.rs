@@ -42,6 +42,7 @@ mod format;
 mod hash_trees;
 mod inside;
 mod list;
+mod programs;
 mod root_signatures;
 mod structures;
 
@@ -51,6 +52,7 @@ use image::Progress;
 
 pub use bundles::Bundle;
 pub use check::{Check, Manifest, Outcome, check_manifest};
+pub use compressed::innermost as plain;
 pub use disks::{content as partition_content, names as partition_names, one as partition};
 pub use error::Error;
 pub use file_system::{FileSystem, Reach};
@@ -58,6 +60,7 @@ pub use find::{Found, Last, Spot};
 pub use format::{Format, begins_with, head};
 pub use inside::{Inside, Output, What, open};
 pub use list::{Item, Part};
+pub use programs::signed_by;
 pub use root_signatures::read as read_root_signature;
 pub use structures::{Place, Structures};
 

@@ -278,16 +278,16 @@ fn list_tree_at<E: From<Error>>(
     if !deep {
         return tell(item(tree, id, path, &links));
     }
-    let mut whole = Vec::new();
-    for entry in tree.walk_from(id) {
-        whole.clear();
-        whole.extend_from_slice(path);
-        if entry.path != b"/" {
-            whole.extend_from_slice(&entry.path);
+    let mut whole = path.to_vec();
+    let mut walk = tree.walk_from(id);
+    while let Some((below, id)) = walk.advance() {
+        whole.truncate(path.len());
+        if below != b"/" {
+            whole.extend_from_slice(below);
         } else if path.is_empty() {
             whole.push(b'/');
         }
-        tell(item(tree, entry.id, &whole, &links))?;
+        tell(item(tree, id, &whole, &links))?;
     }
     Ok(())
 }

@@ -101,9 +101,7 @@ fn check(
 pub fn read(content: &Content) -> Result<(RootSignature, Bare)> {
     let bytes = format::head(content, SIGNATURE_SIZE_MAX + 1)?;
     if bytes.iter().all(|byte| *byte == 0) && !bytes.is_empty() {
-        return Err(Error::NoFiles(
-            "a signature partition in which nothing is signed yet",
-        ));
+        return Err(Error::NotSigned);
     }
     let signature = RootSignature::read(&bytes)?;
     let bare = Bare::read(&signature.signature)?;

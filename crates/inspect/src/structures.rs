@@ -53,7 +53,7 @@ impl Structures {
             What::FileSystem(FileSystem::Ext4(ext4)) => ext4.structures()?,
             What::FileSystem(FileSystem::Fat(fat)) => fat.structures()?,
             What::FileSystem(FileSystem::Squashfs(archive)) => archive.structures()?,
-            What::FileSystem(FileSystem::Btrfs(btrfs)) => btrfs.structures(),
+            What::FileSystem(FileSystem::Btrfs(btrfs)) => btrfs.structures()?,
             What::FileSystem(FileSystem::Erofs(erofs)) => erofs.structures()?,
             What::Bundle(bundle) => of_bundle(bundle, plain.content.len())?,
             What::Opaque(Format::Swap) => vec![Structure::new(0, swap::PAGE_SIZE, "header")],

@@ -165,3 +165,56 @@ fn compressed_disks_are_read_in_place() {
     let gzip = Content::from(std::fs::read(dir.path().join("disk.img.gz")).unwrap());
     assert!(open(gzip, &work(&nowhere)).is_err());
 }
+
+/// An MBR does not say how large its sectors are. fdisk has made one in sectors of 4096 bytes, with logical partitions.
+#[test]
+fn what_lies_there_tells_the_sectors_of_an_mbr() {
+    if !installed("fdisk") || !installed("mke2fs") || !installed("mkfs.vfat") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let work = work(dir.path());
+    std::fs::write(
+        dir.path().join("keys"),
+        "o\nn\np\n1\n\n+16M\nn\ne\n2\n\n\nn\n\n+8M\nn\n\n+4M\nw\n",
+    )
+    .unwrap();
+    run(dir.path(), "truncate -s 64M disk.img");
+    run(dir.path(), "sh -c fdisk\t-b\t4096\tdisk.img<keys>log");
+    std::fs::create_dir(dir.path().join("files")).unwrap();
+    std::fs::write(dir.path().join("files/name"), "text").unwrap();
+    let ls = |path: &str| -> Vec<String> {
+        let content = Content::from(std::fs::read(dir.path().join("disk.img")).unwrap());
+        let inside = open(content, &work).unwrap();
+        let found = inside.find(path.as_bytes(), Last::Followed, Reach::Entries, &work);
+        let mut names = Vec::new();
+        let tell = &mut |item: inspect::Item| -> Result<(), inspect::Error> {
+            let part = item.part.map(|part| (part.format.name(), part.size >> 20));
+            names.push(format!("{} {part:?}", image::show(item.path)));
+            Ok(())
+        };
+        found.unwrap().list(false, &work, tell).unwrap();
+        names
+    };
+    // Nothing lies anywhere yet: sectors are the usual ones.
+    assert!(ls("/")[0].starts_with("/1 Some((\"unknown\", 2"), "{:?}", ls("/"));
+    run(dir.path(), "mkfs.vfat -F 16 -C x.vfat 16384");
+    run(dir.path(), "mke2fs -q -t ext4 -d files x.ext4 4M");
+    // Its own places: 256 sectors in front of each partition.
+    run(
+        dir.path(),
+        "dd if=x.vfat of=disk.img bs=4096 seek=256 conv=notrunc",
+    );
+    let ext4 = 256 + 4096 + 256 + 2048 + 256;
+    run(
+        dir.path(),
+        &format!("dd if=x.ext4 of=disk.img bs=4096 seek={ext4} conv=notrunc"),
+    );
+    let wanted = [
+        "/1 Some((\"fat\", 16))",
+        "/5 Some((\"unknown\", 8))",
+        "/6 Some((\"ext4\", 4))",
+    ];
+    assert_eq!(ls("/"), wanted);
+    assert!(ls("/6").contains(&"/6/name None".to_string()), "{:?}", ls("/6"));
+}

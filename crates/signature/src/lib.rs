@@ -91,7 +91,7 @@ pub use detached::{Detached, Hasher};
 pub use error::{Error, Result};
 pub use key::Key;
 pub use read::{Contents, Form, content, form, read};
-pub use sign::{Identity, Signer, sign, sign_bare};
+pub use sign::{Identity, Signer, sign, sign_bare, signed_data};
 pub use time::Time;
 pub use trust::{At, ChainEnd, CrlCheck, Purpose, SigningTime, Trust, Verified, verify};
 

@@ -74,6 +74,14 @@ pub fn sign_bare(content: &[u8], identity: &Identity, signer: &dyn Signer) -> Re
     Ok(der)
 }
 
+/// What is inside of a `ContentInfo` that [`sign_bare`] has made: the `SignedData`, which is all that firmware wants.
+#[must_use]
+pub fn signed_data(der: &[u8]) -> Option<&[u8]> {
+    let mut info = tlv::only(der, SEQUENCE, "content info").ok()?;
+    info.one(OID, "content type").ok()?;
+    Some(info.one(CONTEXT_0, "signed data").ok()?.value)
+}
+
 /// How the key of a certificate signs, if the signer has that key.
 fn algorithm(identity: &Identity, signer: &dyn Signer) -> Result<Algorithm> {
     let certificate = &identity.certificate;

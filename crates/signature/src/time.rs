@@ -32,6 +32,22 @@ impl Time {
         self.0
     }
 
+    /// Year, month, day, hour, minute and second in UTC.
+    #[must_use]
+    pub fn calendar(self) -> (u16, [u8; 5]) {
+        let time = DateTime::from_unix_duration(Duration::from_secs(self.0));
+        time.map_or((1970, [1, 1, 0, 0, 0]), |time| {
+            let fields = [
+                time.month(),
+                time.day(),
+                time.hour(),
+                time.minutes(),
+                time.seconds(),
+            ];
+            (time.year(), fields)
+        })
+    }
+
     /// Reads the DER of an ASN.1 `UTCTime` or `GeneralizedTime`, each only for the years that belong to it.
     pub(crate) fn from_der(der: &[u8]) -> Parsed<Time> {
         let (time, long) = match der.first() {

@@ -225,7 +225,7 @@ fn core_image(keys: &Grub, tables: &[&str], planner: &Planner) -> Result<grub::C
     let (key, fs) = root(keys, planner)?;
     let part = format!("fs.{key}");
     let prefix = match (&keys.prefix, &fs.grub) {
-        (Some(prefix), _) => prefix.trim_end_matches('/').to_string(),
+        (Some(prefix), _) => grub_menu::absolute(prefix),
         (None, menu) => grub_menu::folder(menu.as_ref()),
     };
     let mut modules: Vec<String> = MODULES.iter().chain(tables).map(ToString::to_string).collect();
@@ -233,8 +233,9 @@ fn core_image(keys: &Grub, tables: &[&str], planner: &Planner) -> Result<grub::C
     modules.extend(keys.modules.iter().cloned());
     let search = grub_menu::search(&part, fs, &prefix, planner)?;
     let mut config = format!(
-        "{}\nset prefix=($root){prefix}\n{}",
+        "{}\nset prefix=($root){}\n{}",
         search.embedded("root"),
+        grub::menu::word(&prefix),
         keys.config
     );
     if !config.ends_with('\n') {

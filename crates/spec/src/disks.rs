@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures};
+use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures, ukis};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -388,6 +388,7 @@ pub(crate) fn check_part(place: &str, name: &str, spec: &Spec) -> Result<()> {
         Some(("verity", key)) => spec.verity.contains_key(key),
         Some(("uki", key)) => spec.uki.contains_key(key),
         Some(("efi", key)) => spec.efi.contains_key(key),
+        Some(("secure-boot", _)) => ukis::variables(spec).any(|known| known == name),
         Some(("device", _)) => devices::names(spec).any(|known| known == name),
         _ => false,
     };
@@ -409,9 +410,13 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     }
     known.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
     known.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
+    known.extend(ukis::variables(spec));
     known.extend(devices::names(spec).map(str::to_owned));
     if spec.disk.is_some() && place == "--only" {
         known.push("disk".into());
+    }
+    if spec.netboot.is_some() && place == "--only" {
+        known.push("netboot".into());
     }
     if spec.bundle.is_some() && place == "--only" {
         known.push("bundle".into());

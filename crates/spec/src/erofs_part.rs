@@ -132,12 +132,7 @@ impl Planner<'_> {
                 progress: self.work.progress,
             };
             let outlook = erofs::outlook(tree, &options, &looking).map_err(failed)?;
-            let largest = if outlook.is_bound {
-                largest(unit_usage(tree))
-            } else {
-                Vec::new()
-            };
-            let detail = detail(largest, Vec::new(), outlook.is_bound);
+            let detail = detail(largest(unit_usage(tree)), Vec::new(), outlook.is_bound);
             return Ok((Content::Zeros(outlook.size), detail));
         };
         let spool = &*kept.insert(Spool::create(folder)?);
@@ -161,7 +156,13 @@ impl Planner<'_> {
             return Err(error);
         }
         let planned = planned.map_err(failed)?;
-        let detail = detail(largest(planned.units), planned.segments, false);
+        // Where nothing is compressed, store paths take what they have.
+        let units = if options.compression == Compression::None {
+            unit_usage(tree)
+        } else {
+            planned.units
+        };
+        let detail = detail(largest(units), planned.segments, false);
         Ok((Content::Image(Arc::new(planned.image)), detail))
     }
 }

@@ -269,6 +269,12 @@ pub enum Error {
         /// What is wrong.
         source: uki::Error,
     },
+    /// An initrd with a store in it.
+    #[error("netboot: {source}")]
+    Netboot {
+        /// What is wrong.
+        source: cpio::Error,
+    },
     /// The device.
     #[error("device: {source}")]
     Device {
@@ -353,6 +359,7 @@ impl Error {
             Error::Verity { source, .. } => source.fault(),
             Error::RootSignature { source, .. } => source.fault(),
             Error::Uki { source, .. } => source.fault(),
+            Error::Netboot { source } => source.fault(),
             Error::Container { source, .. } => source.fault(),
             Error::Disk(error) => error.fault(),
         }
@@ -363,8 +370,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Text { hint, .. } | Error::Unknown { hint, .. } => hint.clone(),
-            Error::Misfit { hint, .. } => Some(hint.clone()),
-            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::FileTwice { .. } => Some("give one of them another name with the key `file`".into()),
             Error::Nix(nix::Error::AmbiguousToplevel { .. }) => {
                 Some("say which one it is with the key `toplevel` of [closure]".into())
@@ -424,52 +429,54 @@ impl Error {
             } if what.contains("link") => Some(
                 "leave it out with `exclude`; `follow-links` puts what links lead to in their place".into(),
             ),
+            _ if self.can_be_left_out() => Some("leave it out with `exclude`".into()),
+            _ => self.other_hint(),
+        }
+    }
+
+    /// Whether it is about a file that a format cannot hold.
+    fn can_be_left_out(&self) -> bool {
+        matches!(
+            self,
             Error::Squashfs {
                 source: squashfs::Error::DeviceNumber { .. } | squashfs::Error::TargetTooLong { .. },
                 ..
-            }
-            | Error::Ext4 {
-                source:
-                    ext4::Error::DeviceNumber { .. }
+            } | Error::Ext4 {
+                source: ext4::Error::DeviceNumber { .. }
                     | ext4::Error::TargetTooLong { .. }
                     | ext4::Error::TargetEmpty { .. }
                     | ext4::Error::TooManyLinks { .. }
                     | ext4::Error::FileTooLarge { .. },
                 ..
-            }
-            | Error::Btrfs {
-                source:
-                    btrfs::Error::DeviceNumber { .. }
+            } | Error::Btrfs {
+                source: btrfs::Error::DeviceNumber { .. }
                     | btrfs::Error::TargetTooLong { .. }
                     | btrfs::Error::TargetEmpty { .. }
                     | btrfs::Error::TooManyLinks { .. }
                     | btrfs::Error::TooManyCollisions { .. }
                     | btrfs::Error::FileTooLarge { .. },
                 ..
-            }
-            | Error::Erofs {
-                source:
-                    erofs::Error::DeviceNumber { .. }
+            } | Error::Erofs {
+                source: erofs::Error::DeviceNumber { .. }
                     | erofs::Error::TargetTooLong { .. }
                     | erofs::Error::TargetEmpty { .. }
                     | erofs::Error::FileTooLarge { .. },
                 ..
-            }
-            | Error::Fat {
-                source:
-                    fat::Error::Unsupported { .. }
+            } | Error::Fat {
+                source: fat::Error::Unsupported { .. }
                     | fat::Error::BadName { .. }
                     | fat::Error::CaseClash { .. }
                     | fat::Error::FileTooLarge { .. },
                 ..
-            } => Some("leave it out with `exclude`".into()),
-            _ => self.hint_of_size(),
-        }
+            }
+        )
     }
 
-    /// What to do about what does not fit.
-    fn hint_of_size(&self) -> Option<String> {
+    /// What to do about what does not fit, or does not belong together.
+    fn other_hint(&self) -> Option<String> {
         match self {
+            Error::Misfit { hint, .. } => Some(hint.clone()),
+            Error::RootSignature { root, source, .. } => hint_of_signature(root, source),
             Error::TooLarge { limit_place, .. } => {
                 Some(format!("take something out of it, or raise {limit_place}"))
             }

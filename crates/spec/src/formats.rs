@@ -79,14 +79,14 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
     match (fs.format, *name) {
         (Fat, "layout") => problem.push_str(", which has no links"),
         (Squashfs | Erofs, "size") => {
-            problem.push_str(", whose size follows from its content: max-size limits it")
+            problem.push_str(", whose size follows from its content: max-size limits it");
         }
         (Fat, "uuid") => problem.push_str(", whose id is eight hexadecimal digits: id"),
         (Ext4 | Btrfs | Erofs | Swap, "id") => problem.push_str(", whose id is a UUID: uuid"),
         (Btrfs, "free-inodes") => problem.push_str(", which has as many as it has room for"),
         (Erofs, "block-size") => problem.push_str(", which compresses clusters of cluster-size"),
         (Erofs, "free" | "free-inodes" | "journal" | "grow-to") => {
-            problem.push_str(", which nobody writes to")
+            problem.push_str(", which nobody writes to");
         }
         (Btrfs, "grow-to") => problem.push_str(", which grows without limits"),
         (Swap, name) if content_key(fs) == Some(name) => problem.push_str(", which holds no files"),

@@ -21,9 +21,17 @@ pub(crate) fn folder(menu: Option<&GrubMenu>) -> String {
     format!("{}/grub", trimmed(at))
 }
 
-/// The folder that has the menu's, without a slash at its end.
-fn trimmed(at: Option<&str>) -> &str {
-    at.unwrap_or(boot_tree::USUAL_FOLDER).trim_end_matches('/')
+/// The folder that has the menu's.
+fn trimmed(at: Option<&str>) -> String {
+    absolute(at.unwrap_or(boot_tree::USUAL_FOLDER))
+}
+
+/// A path from the root, without a slash at its end.
+pub(crate) fn absolute(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => String::new(),
+        path => format!("/{path}"),
+    }
 }
 
 /// How GRUB finds the file system that its folder is in: by its id, or where it has none, by the menu.
@@ -99,17 +107,12 @@ pub(crate) fn tree(options: &GrubMenu, around: &Surroundings, values: &mut dyn V
 }
 
 /// Where the store is in the file system; none when kernels are copied. The problem is a text.
-fn store<'a>(options: &GrubMenu, fs: &'a FileSystem) -> Result<Option<&'a str>, String> {
+fn store(options: &GrubMenu, fs: &FileSystem) -> Result<Option<String>, String> {
     let has_store = fs.closure || layouts::keeps_store(fs);
     match (options.copy_kernels, has_store) {
         (Some(true), _) | (None, false) => Ok(None),
         (Some(false), false) => Err("copy-kernels = false needs a store in the same file system".into()),
-        (_, true) => Ok(Some(
-            fs.closure_at
-                .as_deref()
-                .unwrap_or(nix::STORE_DIR)
-                .trim_end_matches('/'),
-        )),
+        (_, true) => Ok(Some(absolute(fs.closure_at.as_deref().unwrap_or(nix::STORE_DIR)))),
     }
 }
 
@@ -117,9 +120,9 @@ fn store<'a>(options: &GrubMenu, fs: &'a FileSystem) -> Result<Option<&'a str>, 
 struct Making<'a> {
     around: &'a Surroundings<'a>,
     /// Where the store is in the file system; none when kernels are copied.
-    store: Option<&'a str>,
+    store: Option<String>,
     /// The folder that has the tree.
-    at: &'a str,
+    at: String,
     /// What was copied.
     tree: Tree,
 }
@@ -140,17 +143,17 @@ impl Making<'_> {
         let system = nix::system(&self.around.gathered.tree, path)?;
         Ok(Entry {
             title,
-            kernel: self.reach(system.kernel)?,
-            initrd: self.reach(system.initrd)?,
+            kernel: self.reach(&system.kernel)?,
+            initrd: self.reach(&system.initrd)?,
             kernel_params: system.kernel_params,
             system: system.path,
         })
     }
 
     /// The path under which GRUB reads a file of the store.
-    fn reach(&mut self, file: nix::BootFile) -> Result<String> {
+    fn reach(&mut self, file: &nix::BootFile) -> Result<String> {
         let inside = file.path.strip_prefix(nix::STORE_DIR).unwrap_or(&file.path);
-        if let Some(store) = self.store {
+        if let Some(store) = &self.store {
             return Ok(format!("{store}{inside}"));
         }
         let name = inside.trim_start_matches('/').replace('/', "-");

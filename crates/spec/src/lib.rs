@@ -19,6 +19,7 @@ mod boot_tree;
 mod bundles;
 mod capabilities;
 mod containers;
+mod detail;
 mod devices;
 mod discoverable;
 mod disks;
@@ -34,6 +35,7 @@ mod hash_trees;
 mod host;
 mod id;
 mod layouts;
+mod netboot;
 mod outputs;
 mod parts;
 mod root_signatures;
@@ -58,9 +60,9 @@ pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
-    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Output, PartitionsBy, Profile, Region, Script,
-    Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity,
-    VeritySignature,
+    GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
+    Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure,
+    UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -12,7 +12,7 @@ use crate::schema::{
     Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
     VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices};
+use crate::{Gathered, Spec, beside, devices, netboot, ukis};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -287,6 +287,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         let (file, unsigned) = efi(key, file.as_ref());
         files.extend([(file, part.clone()), (unsigned, part)]);
     }
+    for part in ukis::variables(spec) {
+        let file = part.trim_start_matches("secure-boot.");
+        files.push((format!("{file}.auth"), part));
+    }
     for part in devices::names(spec) {
         let file = devices::output(part, &gathered.name);
         files.extend(file.map(|file| (file, part.to_string())));
@@ -305,6 +309,23 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         }
         let list = part.partition_list.clone();
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
+    }
+    if let Some(part) = &spec.netboot {
+        let netboot::Files {
+            kernel,
+            initrd,
+            parameters,
+            ipxe,
+            kexec,
+        } = netboot::files(part);
+        let named = [
+            (kernel, "kernel"),
+            (initrd, "initrd"),
+            (parameters, "kernel-params"),
+            (ipxe, "ipxe"),
+            (kexec, "kexec"),
+        ];
+        files.extend(named.map(|(file, name)| (file, format!("{}.{name}", netboot::PART))));
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);

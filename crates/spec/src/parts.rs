@@ -6,18 +6,18 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use image::{Content, Progress, Spool};
-use squashfs::UnitUsage;
 
 use crate::bundles::PlannedBundle;
 use crate::containers::{self, Contained};
+pub use crate::detail::Detail;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, outputs,
-    root_signatures,
+    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
+    root_signatures, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -60,7 +60,7 @@ pub struct Plan {
     pub disk_is_bound: bool,
     /// Whether the disk itself is an output.
     pub disk_is_output: bool,
-    /// What else comes with the disk.
+    /// What else comes: with the disk, and for a network.
     pub beside: Vec<Beside>,
     /// The disk in containers, which [`contain`](crate::contain) fills.
     pub contained: Vec<Contained>,
@@ -68,10 +68,10 @@ pub struct Plan {
     pub bundle: Option<PlannedBundle>,
 }
 
-/// An output that comes with the disk.
+/// An output that comes with the disk, or for a network.
 #[derive(Clone, Debug)]
 pub struct Beside {
-    /// What is in it: `region.NAME`, or `disk.partition-list`.
+    /// What is in it: `region.NAME`, `disk.partition-list`, or `netboot.NAME`.
     pub part: String,
     /// Its name.
     pub file: String,
@@ -94,118 +94,6 @@ pub struct Part {
     pub spool: Option<Spool>,
 }
 
-/// What a part is like.
-#[derive(Clone, Debug)]
-pub enum Detail {
-    /// A squashfs.
-    Squashfs {
-        /// The bytes of its files.
-        content_len: u64,
-        /// Files, directories and links.
-        entries: u64,
-        /// What the store paths take, largest first; uncompressed when it is an estimate.
-        largest: Vec<UnitUsage>,
-        /// Where its segments are, as far as they have names.
-        segments: Vec<cache::Record>,
-        /// Whether it was not compressed, and its size is the most it can take.
-        estimate: bool,
-    },
-    /// A FAT.
-    Fat {
-        /// How full it is.
-        usage: fat::Usage,
-        /// Its volume's id.
-        volume_id: u32,
-    },
-    /// An ext4.
-    Ext4 {
-        /// How full it is.
-        usage: ext4::Usage,
-        /// Its id.
-        uuid: uuid::Uuid,
-        /// Whether files were not read for their holes, and what is free is the least.
-        is_bound: bool,
-        /// Whether its size is the most it can take, too.
-        estimate: bool,
-    },
-    /// A btrfs.
-    Btrfs {
-        /// How full it is; unknown when it is an estimate.
-        usage: Option<btrfs::Usage>,
-        /// Its id.
-        uuid: uuid::Uuid,
-        /// Where its segments are, as far as they have names.
-        segments: Vec<cache::Record>,
-        /// Whether it was not made, and its size is the most that it can take.
-        estimate: bool,
-    },
-    /// An erofs.
-    Erofs {
-        /// The bytes of its files.
-        content_len: u64,
-        /// Files, directories and links.
-        entries: u64,
-        /// What the store paths take, as of a squashfs, where files are compressed.
-        largest: Vec<UnitUsage>,
-        /// Its id.
-        uuid: uuid::Uuid,
-        /// Where its segments are, as far as they have names.
-        segments: Vec<cache::Record>,
-        /// Whether it was not compressed, and its size is the most it can take.
-        estimate: bool,
-    },
-    /// A swap area.
-    Swap {
-        /// Its id.
-        uuid: uuid::Uuid,
-    },
-    /// A hash tree of another part.
-    Verity {
-        /// The other part.
-        data: String,
-        /// The root hash; unknown in a plan that makes no file systems.
-        root: Option<[u8; 32]>,
-        /// Whether the other part's size is the most that it can take, and so is this one's.
-        estimate: bool,
-    },
-    /// The signature of the root hash of a hash tree.
-    RootSignature {
-        /// The tree: `verity.NAME`.
-        tree: String,
-        /// The root hash; unknown in a plan that makes no file systems.
-        root: Option<[u8; 32]>,
-        /// Whether it is signed; its bytes are zeros when it is not.
-        signed: bool,
-    },
-    /// A unified kernel image.
-    Uki {
-        /// What it is for, as UEFI names it.
-        machine: String,
-        /// What its stub calls itself.
-        stub: Option<String>,
-        /// Its profiles, and what PCR 11 will be for each; unknown where a value is unknown that is in it.
-        profiles: Vec<uki::Profile>,
-        /// Whether it is signed; none when nobody shall sign it.
-        signed: Option<bool>,
-        /// Whether its size is the most that it can take.
-        estimate: bool,
-    },
-    /// Another program that firmware starts.
-    Efi {
-        /// Whether it is signed.
-        signed: bool,
-        /// Whether its size is the most that it can take.
-        estimate: bool,
-    },
-    /// A text or an environment for a device.
-    Device,
-    /// A boot script.
-    Script {
-        /// Its architecture.
-        arch: &'static str,
-    },
-}
-
 /// Finds what is wrong without reading a file's bytes: options, places on the disk, and FATs that do not fit, unless
 /// they hold parts whose size is not known yet.
 pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<()> {
@@ -226,6 +114,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
+    if let Some(netboot) = &spec.netboot {
+        netboot::check(spec, netboot)?;
+    }
     if let Some(bundle) = &spec.bundle {
         bundles::check(bundle, &mut planner)?;
     }
@@ -234,7 +125,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| {
-            ["{fs.", "{verity.", "{uki.", "{efi."]
+            ["{fs.", "{verity.", "{uki.", "{efi.", "{secure-boot."]
                 .iter()
                 .any(|part| text.contains(part))
         })
@@ -276,6 +167,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     }
     names.extend(spec.uki.keys().map(|name| format!("uki.{name}")));
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
+    names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
@@ -290,7 +182,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         _ => None,
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
-    let beside = match (&spec.disk, &disk) {
+    let mut beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
         _ => Vec::new(),
     };
@@ -298,6 +190,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         (Some(disk), Some(_)) => containers::named(spec, disk, gathered)?,
         _ => Vec::new(),
     };
+    if let Some(netboot) = &spec.netboot
+        && asked(netboot::PART)
+    {
+        beside.extend(netboot::plan(netboot, &mut planner)?);
+    }
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
@@ -392,6 +289,10 @@ impl<'a> Planner<'a> {
             Some(("verity", key)) if spec.verity.contains_key(key) => self.hash_tree(key, &spec.verity[key]),
             Some(("uki", key)) if spec.uki.contains_key(key) => self.uki(key, &spec.uki[key]),
             Some(("efi", key)) if spec.efi.contains_key(key) => self.efi(key, &spec.efi[key]),
+            Some(("secure-boot", _)) => match (ukis::variable(name), &spec.secure_boot) {
+                (Some(variable), Some(secure_boot)) => self.enroll(variable, secure_boot),
+                _ => Err(disks::no_part("this specification", name, spec)),
+            },
             Some(("device", _)) => match &spec.device {
                 Some(device) => self.device_part(name, device),
                 None => Err(disks::no_part("this specification", name, spec)),
@@ -507,7 +408,7 @@ impl Values for Planner<'_> {
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
         let is_part = match key.split_once('.') {
             Some(("fs" | "verity" | "uki" | "efi", name)) => !name.contains('.'),
-            Some(("script" | "device", _)) => true,
+            Some(("script" | "device" | "secure-boot", _)) => true,
             _ => false,
         };
         let is_part = is_part || root_signatures::of(self.spec, key).is_some();
@@ -528,6 +429,7 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
     for name in only {
         match name.as_str() {
             "disk" if spec.disk.is_some() => {}
+            netboot::PART if spec.netboot.is_some() => {}
             "bundle" if spec.bundle.is_some() => {}
             name => disks::check_part("--only", name, spec)?,
         }

@@ -92,15 +92,12 @@ impl Planner<'_> {
                     root: text.clone(),
                     source: Box::new(source),
                 };
-                match roots.sign(key, text.as_bytes()).map_err(failed)? {
-                    Some(der) => {
-                        let content = partition(&name, root, der)?;
-                        (content.clone(), (file, content), true)
-                    }
-                    None => {
-                        let text = Content::from(text.into_bytes());
-                        (nothing, (unsigned_file, text), false)
-                    }
+                if let Some(der) = roots.sign(key, text.as_bytes()).map_err(failed)? {
+                    let content = partition(&name, root, der)?;
+                    (content.clone(), (file, content), true)
+                } else {
+                    let text = Content::from(text.into_bytes());
+                    (nothing, (unsigned_file, text), false)
                 }
             }
             _ => (nothing.clone(), (file, nothing), false),

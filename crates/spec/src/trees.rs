@@ -129,7 +129,7 @@ pub(crate) fn tree(
             return Err(Error::BadValue { place: part, problem });
         }
         let database = nix::database_folder(&gathered.closure, &gathered.tree, time.into())?;
-        fill(&mut tree, nix::DATABASE_DIR, &database, NodeId::ROOT).map_err(failed)?;
+        fill(&mut tree, &database_at(fs), &database, NodeId::ROOT).map_err(failed)?;
     }
     if let Some(options) = &fs.extlinux {
         let boot = boot_tree::tree(&part, options, time, gathered, values)?;
@@ -151,6 +151,15 @@ pub(crate) fn tree(
     attributes::add_nodes(&mut tree, &part, fs)?;
     attributes::apply(&mut tree, &part, fs)?;
     Ok(tree)
+}
+
+/// Where the database lies: beside a store that has a folder of its own, as in a file system that is mounted at `/nix`.
+fn database_at(fs: &FileSystem) -> String {
+    let beside = fs.closure_at.as_deref().and_then(|at| at.strip_suffix("/store"));
+    match (beside, nix::DATABASE_DIR.strip_prefix("/nix")) {
+        (Some(folder), Some(rest)) => format!("{folder}{rest}"),
+        _ => nix::DATABASE_DIR.into(),
+    }
 }
 
 /// The store paths in another folder.

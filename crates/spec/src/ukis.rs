@@ -2,19 +2,20 @@
 
 use image::Content;
 use signature::{PublicKey, Signer};
-use uki::{Options, PHASES, Parts, Policy, Unsigned};
+use uki::{Options, PHASES, Parts, Policy, Unsigned, Variable};
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
-use crate::outputs;
 use crate::parts::{Detail, Part, Planner, Squashing};
-use crate::schema::{Efi, EfiSign, Uki, UkiProfile};
+use crate::schema::{Efi, EfiSign, SecureBoot, Uki, UkiProfile};
 use crate::trees::{Values, in_closure};
+use crate::{Spec, outputs};
 
 /// The most bytes that a signature adds: what a plan without keys shows.
 const SIGNATURE_MOST: u64 = 16 << 10;
 /// What the kernel is told when nothing else is said.
-const USUAL_CMDLINE: &str = "init={toplevel}/init {kernel-params}";
+pub(crate) const USUAL_CMDLINE: &str = "init={toplevel}/init {kernel-params}";
 /// The most bytes of a text.
 const TEXT_MAX: u64 = 64 << 10;
 
@@ -29,6 +30,12 @@ pub trait EfiSigner: Sync {
 
     /// What says what PCR 11 will be, for a part that is measured.
     fn measurer(&self, part: &str) -> Option<Measurer<'_>>;
+
+    /// The update of a variable, whose lists belong to `owner`; none where no key is at hand.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    fn enroll(&self, variable: Variable, owner: Uuid) -> Result<Option<Vec<u8>>, uki::Error>;
 }
 
 /// A key that says what PCR 11 will be.
@@ -47,7 +54,64 @@ pub(crate) fn needs_toplevel(uki: &Uki) -> bool {
         && (uki.linux.is_none() || uki.initrd.is_none() || uki.cmdline.is_none() || uki.os_release.is_none())
 }
 
+/// The variables of firmware that get updates, by the names of their parts: `secure-boot.PK`.
+pub(crate) const VARIABLES: [Variable; 3] = [Variable::Pk, Variable::Kek, Variable::Db];
+
+/// The parts that are updates of variables.
+pub(crate) fn variables(spec: &Spec) -> impl Iterator<Item = String> {
+    let all = spec.secure_boot.iter().flat_map(|_| VARIABLES);
+    all.map(|variable| format!("secure-boot.{}", variable.name()))
+}
+
+/// The variable that a part is for.
+pub(crate) fn variable(part: &str) -> Option<Variable> {
+    let name = part.strip_prefix("secure-boot.")?;
+    VARIABLES.into_iter().find(|variable| variable.name() == name)
+}
+
 impl Planner<'_> {
+    /// Makes the update of a variable.
+    pub(crate) fn enroll(&mut self, variable: Variable, secure_boot: &SecureBoot) -> Result<Part> {
+        let name = format!("secure-boot.{}", variable.name());
+        let owner = match &secure_boot.owner {
+            None => self.gathered.seed.part("secure-boot").uuid("owner"),
+            Some(text) => text.parse().map_err(|_| Error::BadValue {
+                place: "secure-boot.owner".into(),
+                problem: format!("{text:?} is no GUID"),
+            })?,
+        };
+        let failed = |source| Error::Uki {
+            part: name.clone(),
+            source,
+        };
+        let update = match self.work.efi {
+            Some(efi) => efi.enroll(variable, owner).map_err(failed)?,
+            None => None,
+        };
+        let estimate = matches!(self.work.squashing, Squashing::Estimate);
+        let content = match update {
+            Some(update) => Content::from(update),
+            None if estimate => Content::Zeros(SIGNATURE_MOST),
+            None => {
+                return Err(Error::Misfit {
+                    place: name,
+                    problem: "needs its key, and the build has none".into(),
+                    hint: "an update that was made elsewhere is a file: name it in `files` in place of this part".into(),
+                });
+            }
+        };
+        Ok(Part {
+            files: vec![(format!("{}.auth", variable.name()), content.clone())],
+            name,
+            content,
+            detail: Detail::Efi {
+                signed: !estimate,
+                estimate,
+            },
+            spool: None,
+        })
+    }
+
     /// Makes a unified kernel image.
     pub(crate) fn uki(&mut self, key: &str, uki: &Uki) -> Result<Part> {
         let name = format!("uki.{key}");
@@ -229,12 +293,12 @@ impl Planner<'_> {
         source.map(|source| self.source(source, place)).transpose()
     }
 
-    fn sources(&mut self, sources: &[String], place: &str) -> Result<Vec<Content>> {
+    pub(crate) fn sources(&mut self, sources: &[String], place: &str) -> Result<Vec<Content>> {
         sources.iter().map(|source| self.source(source, place)).collect()
     }
 
     /// The bytes of a source: another part, a file in the closure, or one of the host.
-    fn source(&mut self, source: &str, place: &str) -> Result<Content> {
+    pub(crate) fn source(&mut self, source: &str, place: &str) -> Result<Content> {
         if let Some(key) = whole(source)
             && let Some(content) = Values::part(self, key, place)?
         {

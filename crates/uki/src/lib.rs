@@ -19,11 +19,12 @@
 //! [`after_phases`]); so it is known before the first boot, and a [`Policy`] signs it.
 //!
 //! [`Unsigned`] computes the digest that firmware computes, signs it, or takes a signature made elsewhere;
-//! [`signatures`] reads them back. PE files are hostile input: every offset is checked, sections do not overlap, and
+//! [`signatures`] reads them back. [`variable_update`] makes what tells firmware whose programs to start. PE files are hostile input: every offset is checked, sections do not overlap, and
 //! bytes that no digest would cover are refused.
 
 mod append;
 mod authenticode;
+mod enroll;
 mod error;
 mod format;
 mod machine;
@@ -31,18 +32,21 @@ mod measure;
 mod pe;
 mod plan;
 mod policy;
+mod read;
 mod sbat;
 mod sections;
 mod stub;
 mod uname;
 
 pub use authenticode::{Unsigned, signatures};
+pub use enroll::{Variable, certificates_list, variable_update};
 pub use error::{Error, Result};
 pub use machine::Machine;
 pub use measure::{PHASES, after_phases};
 pub use pe::Pe;
 pub use plan::{Options, Planned, Profile, plan};
 pub use policy::{Policy, policy_digest};
+pub use read::Program;
 pub use sections::{Parts, Section};
 pub use stub::Stub;
 pub use uname::uname;

@@ -21,6 +21,9 @@ use crate::{DIGEST, Error};
 /// Bytes of a signature partition, as systemd-repart has it.
 pub const SIGNATURE_SIZE: u64 = 16 << 10;
 
+/// The same in memory.
+const SIZE: usize = 16 << 10;
+
 /// The largest signature partition that systemd reads.
 pub const SIGNATURE_SIZE_MAX: u64 = 4 << 20;
 
@@ -66,14 +69,13 @@ impl RootSignature {
             BASE64.encode(&self.signature)
         );
         let mut bytes = text.into_bytes();
-        let size = SIGNATURE_SIZE as usize;
-        if bytes.len() > size {
+        if bytes.len() > SIZE {
             return Err(Error::SignatureTooLong {
                 len: self.signature.len(),
                 size: bytes.len(),
             });
         }
-        bytes.resize(size, 0);
+        bytes.resize(SIZE, 0);
         Ok(bytes)
     }
 

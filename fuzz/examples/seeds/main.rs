@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("btrfs_read", btrfs_images()?),
         ("erofs_read", erofs_images()?),
         ("disk_read", disks()?),
+        ("inspect", anything()?),
         ("container_read", containers()?),
         ("uboot_script", scripts()?),
         ("bundle_read", bundles()?),
@@ -233,6 +234,26 @@ fn scripts() -> Seeds {
     Ok([0, 1]
         .map(|flags| [vec![flags], script.clone()].concat())
         .to_vec())
+}
+
+/// One of everything: file systems and disks as sparse pages, the others as they are.
+fn anything() -> Seeds {
+    let mut seeds = Vec::new();
+    for sparse in [fat_images()?, ext4_images()?, btrfs_images()?] {
+        seeds.extend(sparse.iter().map(|seed| [&[1][..], seed].concat()));
+    }
+    // The first byte of these is about something else.
+    seeds.extend(disks()?.iter().map(|seed| [&[1][..], &seed[1..]].concat()));
+    for whole in [
+        squashfs_images()?,
+        bundles()?,
+        archives()?,
+        compressed()?,
+        environments()?,
+    ] {
+        seeds.extend(whole.iter().map(|seed| [&[0][..], seed].concat()));
+    }
+    Ok(seeds)
 }
 
 /// A NAR with everything that there is, and a narinfo.

@@ -1,16 +1,15 @@
 # A store that a kernel image vouches for (image.repart.verityStore): the root hash of the store's partition is in the command
 # line of a UKI, which lies in the ESP of the same disk. Planning knows the root hash, so that one run makes all of it.
-{ pkgs, values }:
+{ lib, values }:
 let
-  inherit (pkgs) lib;
   inherit (builtins) attrNames;
   # The UKI's name in a specification.
   uki = "store";
-  words = value: lib.filter (word: word != "") (lib.splitString " " (toString value));
+  inherit (values) words;
   # What ukify reads out of a file when there is an @ before its name.
   fileOf =
     name: value:
-    if lib.hasPrefix "@" value then lib.removePrefix "@" value else "${pkgs.writeText name value}";
+    if lib.hasPrefix "@" value then lib.removePrefix "@" value else builtins.toFile name value;
   # Settings of ukify as keys of [uki.NAME].
   known = {
     DeviceTree = dtb: { inherit dtb; };

@@ -44,14 +44,14 @@ fn hashes_and_their_relatives_have_their_effects() {
             "usual": {
                 "format": "erofs",
                 "compression": "none",
-                "uuid": "fb7dbd8d-98b5-4a55-87e8-1b1d0e1ed5b6",
+                "uuid": "525dc770-6d1d-4630-8c89-6de20b907469",
             },
             "compressed": {
                 "format": "erofs",
                 "compression": "lz4hc",
                 "level": 9,
                 "max-size": "1073741824B",
-                "uuid": "fb7dbd8d-98b5-4a55-87e8-1b1d0e1ed5b6",
+                "uuid": "525dc770-6d1d-4630-8c89-6de20b907469",
             },
             "options": {
                 "format": "erofs",
@@ -59,7 +59,7 @@ fn hashes_and_their_relatives_have_their_effects() {
                 "level": 12,
                 "cluster-size": "65536B",
                 "label": "store",
-                "uuid": "fb7dbd8d-98b5-4a55-87e8-1b1d0e1ed5b6",
+                "uuid": "525dc770-6d1d-4630-8c89-6de20b907469",
             },
         },
         "swap": "swap",

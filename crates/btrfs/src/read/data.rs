@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::ReadAt;
+use image::{Fault, ReadAt};
 
 use super::decompress::decompress;
 use super::superblock::Root;
@@ -148,7 +148,7 @@ impl ReadAt for Plain {
         let within = usize::try_from(start - first).map_err(io::Error::other)?;
         let len = (within + buffer.len()).next_multiple_of(SECTOR_LEN);
         let bytes = self.data.read(self.address + first, len, self.trust);
-        let bytes = bytes.map_err(io::Error::other)?;
+        let bytes = bytes.map_err(to_io)?;
         buffer.copy_from_slice(&bytes[within..within + buffer.len()]);
         Ok(())
     }
@@ -156,6 +156,15 @@ impl ReadAt for Plain {
     fn name(&self) -> String {
         "a file in a btrfs".into()
     }
+}
+
+/// What readers of contents are told: bytes that are damaged are no fault of the medium.
+fn to_io(error: crate::Error) -> io::Error {
+    let kind = match error.fault() {
+        Fault::Damaged => io::ErrorKind::InvalidData,
+        _ => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
 }
 
 /// An extent that is compressed.
@@ -190,7 +199,7 @@ impl Compressed {
 
 impl ReadAt for Compressed {
     fn read_exact_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
-        let bytes = self.bytes().map_err(io::Error::other)?;
+        let bytes = self.bytes().map_err(to_io)?;
         let start = usize::try_from(start).map_err(io::Error::other)?;
         let end = start.checked_add(buffer.len()).filter(|end| *end <= bytes.len());
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;

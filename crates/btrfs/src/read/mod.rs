@@ -162,7 +162,7 @@ impl FileSystem {
     /// # Errors
     /// When reading fails or the file system contradicts itself.
     pub fn contents(&self) -> Result<Contents> {
-        walk::walk(self, &mut |_, _, _| Ok(()))
+        walk::walk(self, &mut |_| Ok(()))
     }
 
     /// All files and directories, from the root of the file system, whatever subvolume is mounted usually.

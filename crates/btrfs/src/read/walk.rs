@@ -13,7 +13,15 @@ use crate::Result;
 use crate::format::{Key, kind, object};
 
 /// Looks at every inode.
-pub(super) type Look<'a> = &'a mut dyn FnMut(u64, &Inode, &Arc<Data>) -> Result<()>;
+pub(super) type Look<'a> = &'a mut dyn FnMut(Seen) -> Result<()>;
+
+/// What is looked at: each inode twice.
+pub(super) enum Seen<'a> {
+    /// Its number and itself, and the data of all.
+    Inode(u64, &'a Inode, &'a Arc<Data>),
+    /// What became of it.
+    Node(NodeId),
+}
 
 /// Reads all that can be reached.
 pub(super) fn walk(system: &FileSystem, look: Look) -> Result<Contents> {
@@ -102,6 +110,7 @@ impl Subvolume<'_> {
             ));
         }
         self.tree.node_mut(root).meta = node.meta;
+        (self.look)(Seen::Node(root))?;
         let mut stack = vec![(object::FIRST_FREE, root, inode.entries)];
         while let Some((directory, place, entries)) = stack.pop() {
             for entry in entries {
@@ -154,6 +163,7 @@ impl Subvolume<'_> {
         }
         let is_directory = matches!(node.kind, Kind::Directory(_));
         let id = self.tree.add(place, &entry.name, node)?;
+        (self.look)(Seen::Node(id))?;
         if is_directory {
             return Ok(Some((number, id, inode.entries)));
         }
@@ -167,7 +177,7 @@ impl Subvolume<'_> {
         if inode.is_directory() {
             inode.check_entries(number)?;
         }
-        (self.look)(number, &inode, self.data)?;
+        (self.look)(Seen::Inode(number, &inode, self.data))?;
         Ok(inode)
     }
 

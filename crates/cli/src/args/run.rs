@@ -17,7 +17,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) arch: Option<Arch>,
     /// What boots the disk: uefi, u-boot, bios, or a file; what the disk says when not given. Files are looked for in the
-    /// folders of $KILN_FIRMWARE, and where QEMU, Debian and NixOS have them
+    /// folders of `$KILN_FIRMWARE`, and where QEMU, Debian and NixOS have them
     #[arg(long, value_name = "FIRMWARE")]
     pub(crate) firmware: Option<PathBuf>,
     /// How the processor is made: kvm where it can be when not given

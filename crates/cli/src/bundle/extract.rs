@@ -1,17 +1,19 @@
-//! `kiln bundle extract`: everything is checked, then the files are unpacked, and have to be what was checked. They get
-//! their names together, when all are there.
+//! `kiln bundle extract`: everything is checked, and only then is the bundle looked into as a folder. Its files are unpacked,
+//! and have to be what was checked. They get their names together, when all are there.
 
 use std::path::Path;
 
-use image::{Kind, NodeId, Progress as _, Sums, Target, Written, show};
+use image::{Content, Kind, NodeId, Progress as _, Sums, Target, Tree, Written, show};
+use inspect::{Last, Reach};
 use serde::Serialize;
 use spec::Transport;
 
-use super::open::{verified, warn_of_unnamed};
+use super::open::{bytes, verified, warn_of_unnamed, work};
 use crate::args::bundle::Extract;
 use crate::credentials;
 use crate::failure::Failure;
 use crate::folder;
+use crate::look;
 use crate::manifest::DigestsEntry;
 use crate::outputs::{alone, write};
 use crate::ui::{Ui, size};
@@ -29,12 +31,14 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
     let trust = credentials::trust_now(&args.trust)?;
     let out = folder::claim(&args.out)?;
     refuse_full(out.path())?;
-    let (_, checked) = verified(&args.bundle, &trust, threads, ui)?;
+    let bytes = bytes(&args.bundle)?;
+    let (_, checked) = verified(&args.bundle, &bytes, &trust, &work(threads, ui))?;
     warn_of_unnamed(&checked, ui);
+    let tree = files(&args.bundle, bytes, ui)?;
     let mut written: Vec<Written> = Vec::new();
     let mut files = Vec::new();
-    for (name, id) in checked.tree.children(NodeId::ROOT) {
-        let Kind::File(content) = &checked.tree.node(id).kind else {
+    for (name, id) in tree.children(NodeId::ROOT) {
+        let Kind::File(content) = &tree.node(id).kind else {
             ui.warn(&format!("{}: is no file, and is left out", show(name)));
             continue;
         };
@@ -46,7 +50,7 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
         let image = alone(content)?;
         ui.begin(&format!("unpacking {}", show(name)), content.len());
         let mut target = Target::claim(&path)?;
-        if checked.tree.node(id).meta.mode & 0o111 != 0 {
+        if tree.node(id).meta.mode & 0o111 != 0 {
             target = target.executable()?;
         }
         let transport = Transport {
@@ -77,6 +81,17 @@ pub(super) fn run(args: &Extract, threads: usize, ui: &Ui) -> Result<(), Failure
         .iter()
         .map(|file| format!("{}  {}  {}\n", file.file, size(file.size), file.digests.shown()));
     ui.print(&lines.collect::<String>())
+}
+
+/// What is in a bundle. It was checked before, and each file is compared with that.
+fn files(path: &Path, bytes: Content, ui: &Ui) -> Result<Tree, Failure> {
+    let spool = std::env::temp_dir();
+    let work = look::work(&spool, 1, ui);
+    let find = || {
+        let found = inspect::open(bytes, &work)?.find(b"", Last::Kept, Reach::All, &work)?;
+        found.tree(false, &work)
+    };
+    find().map_err(|error| Failure::from(error).at(path))
 }
 
 /// What lies in the folder must not be mistaken for what was unpacked.

@@ -6,15 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::bundle::{Bundle, Checked, Signed, Unsigned, Work};
-use image::Fault;
+use image::{Content, Fault};
 use rustix::fs::OFlags;
 use signature::{Trust, Verified};
 
 use crate::failure::Failure;
+use crate::look;
 use crate::ui::Ui;
 
 /// Opens a file as a bundle, signed or not.
 pub(super) fn open(path: &Path) -> Result<Bundle, Failure> {
+    open_bytes(path, &bytes(path)?)
+}
+
+/// The bytes of a file that may be a bundle.
+pub(super) fn bytes(path: &Path) -> Result<Content, Failure> {
     let failed = |error: std::io::Error| {
         let problem = format!("{}: cannot be read: {error}", path.display());
         Failure::input(problem)
@@ -33,7 +39,12 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Failure> {
             path.display()
         )));
     }
-    ::bundle::open(Arc::new(file), meta.len()).map_err(|error| read_failure(path, &error))
+    Ok(look::span(file, meta.len()))
+}
+
+fn open_bytes(path: &Path, bytes: &Content) -> Result<Bundle, Failure> {
+    let source = Arc::new(bytes.clone());
+    ::bundle::open(source, bytes.len()).map_err(|error| read_failure(path, &error))
 }
 
 /// Opens a bundle that has to be signed, and can be signed anew.
@@ -45,17 +56,16 @@ pub(super) fn signed(path: &Path) -> Result<Signed, Failure> {
     }
 }
 
-/// Opens a bundle that has to be signed, and checks everything.
+/// Checks everything of a bundle that has to be signed.
 pub(super) fn verified(
     path: &Path,
+    bytes: &Content,
     trust: &Trust,
-    threads: usize,
-    ui: &Ui,
+    work: &Work,
 ) -> Result<(Verified, Checked), Failure> {
-    let work = work(threads, ui);
-    let verified = match open(path)? {
-        Bundle::Signed(signed) => ::bundle::verify(&signed, trust, &work),
-        Bundle::Plain(plain) => ::bundle::verify_plain(&plain, trust, &work),
+    let verified = match open_bytes(path, bytes)? {
+        Bundle::Signed(signed) => ::bundle::verify(&signed, trust, work),
+        Bundle::Plain(plain) => ::bundle::verify_plain(&plain, trust, work),
         Bundle::Unsigned(_) => return Err(not_signed(path)),
     };
     verified.map_err(|error| read_failure(path, &error))

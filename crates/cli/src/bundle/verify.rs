@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::info::{CertificateEntry, ManifestEntry, chain, signer};
-use super::open::{verified, warn_of_unnamed};
+use super::open::{bytes, verified, warn_of_unnamed, work};
 use crate::args::bundle::Verify;
 use crate::credentials;
 use crate::failure::Failure;
@@ -28,7 +28,7 @@ struct Report<'a> {
 
 pub(super) fn run(args: &Verify, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let trust = credentials::trust_now(&args.trust)?;
-    let (verified, checked) = verified(&args.bundle, &trust, threads, ui)?;
+    let (verified, checked) = verified(&args.bundle, &bytes(&args.bundle)?, &trust, &work(threads, ui))?;
     warn_of_unnamed(&checked, ui);
     if ui.json() {
         return ui.print_json(&Report {

@@ -50,6 +50,7 @@ pub(crate) fn about(inside: &Inside, work: &Work, parts: bool) -> inspect::Resul
         What::Disk(disk) => of_disk(inside, disk, work, parts),
         What::FileSystem(file_system) => of_file_system(file_system)?,
         What::Bundle(bundle) => of_bundle(bundle, work, parts),
+        What::Tree(Format::Efi, tree) => of_program(inside, tree)?,
         What::Tree(_, tree) => json!({ "entries": tree.walk().count() - 1, "content": tree.content_len() }),
         What::Compressed(_, inner) => json!({ "inside": self::about(inner, work, parts)? }),
         What::Outputs(outputs) => {
@@ -165,7 +166,7 @@ fn of_file_system(file_system: &FileSystem) -> inspect::Result<Value> {
                 "used_size": info.size,
                 "block_size": info.block_size,
                 "inodes": info.inodes,
-                "compressors": info.compressors,
+                "compressors": Some(info.compressors.join(" ")).filter(|names| !names.is_empty()),
             })
         }
     })
@@ -194,6 +195,24 @@ fn of_bundle(bundle: &inspect::Bundle, work: &Work, parts: bool) -> Value {
         "build": manifest.build,
         "images": images,
     })
+}
+
+/// What a program is for, what is in it, and whose certificates have signed it.
+fn of_program(inside: &Inside, tree: &image::Tree) -> inspect::Result<Value> {
+    let (machine, signers) = inspect::signed_by(&inside.content)?;
+    let signers: Vec<Value> = signers
+        .iter()
+        .map(|signed| {
+            let certificate = &signed.signer;
+            json!({ "subject": certificate.subject(), "certificate": hex(&certificate.fingerprint()) })
+        })
+        .collect();
+    let sections = tree
+        .walk()
+        .skip(1)
+        .map(|entry| show(entry.path()))
+        .collect::<Vec<_>>();
+    Ok(json!({ "machine": machine, "signed_by": signers, "sections": sections.join(" ") }))
 }
 
 fn of_opaque(inside: &Inside, format: Format) -> inspect::Result<Value> {

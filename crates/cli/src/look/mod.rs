@@ -7,7 +7,6 @@ mod info;
 mod open;
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
 use image::{Fault, Progress as _, show};
@@ -19,7 +18,7 @@ use crate::ui::Ui;
 pub(crate) use check::run as check;
 pub(crate) use extract::run as extract;
 pub(crate) use info::{about, run as info};
-pub(crate) use open::{content, open};
+pub(crate) use open::{content, open, span};
 
 use entry::Entry;
 
@@ -52,6 +51,21 @@ pub(crate) fn failure(args: &Image, error: inspect::Error) -> Failure {
     }
 }
 
+/// A listing of an image can be much longer than the image.
+const PRINTED_AT_ONCE: usize = 1 << 20;
+
+/// Why a listing ends before its end.
+enum Stop {
+    Reading(inspect::Error),
+    Printing(Failure),
+}
+
+impl From<inspect::Error> for Stop {
+    fn from(error: inspect::Error) -> Stop {
+        Stop::Reading(error)
+    }
+}
+
 /// `kiln ls`.
 pub(crate) fn ls(args: &Ls, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let spool = std::env::temp_dir();
@@ -68,7 +82,8 @@ pub(crate) fn ls(args: &Ls, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let mut problems = Vec::new();
     let at = |error: inspect::Error| failure(&args.image, error);
     let listed = found.list(args.recursive, &work, &mut |mut item| {
-        ui.advance(0).map_err(image::Error::from)?;
+        ui.advance(0)
+            .map_err(|stop| inspect::Error::from(image::Error::from(stop)))?;
         let problem = item.part.as_mut().and_then(|part| part.problem.take());
         if let Some(problem) = problem {
             problems.push(problem);
@@ -78,11 +93,19 @@ pub(crate) fn ls(args: &Ls, threads: usize, ui: &Ui) -> Result<(), Failure> {
         } else if args.long {
             entry::long(&item, args.recursive, &mut text);
         } else {
-            let _ = writeln!(text, "{}", entry::name(&item, args.recursive));
+            text.push_str(&entry::name(&item, args.recursive));
+            text.push('\n');
         }
-        Ok::<(), inspect::Error>(())
+        if text.len() >= PRINTED_AT_ONCE {
+            ui.print(&text).map_err(Stop::Printing)?;
+            text.clear();
+        }
+        Ok::<(), Stop>(())
     });
-    listed.map_err(at)?;
+    listed.map_err(|stop| match stop {
+        Stop::Reading(error) => at(error),
+        Stop::Printing(failure) => failure,
+    })?;
     let mut problems = problems.into_iter().map(at);
     match problems.next() {
         None if ui.json() => ui.print_json(&entries),

@@ -65,7 +65,8 @@ pub(crate) fn content(path: &Path) -> Result<Content, Failure> {
     Ok(span(file, len))
 }
 
-fn span(file: File, len: u64) -> Content {
+/// The first bytes of an open file.
+pub(crate) fn span(file: File, len: u64) -> Content {
     Content::Span {
         source: Arc::new(file),
         start: 0,

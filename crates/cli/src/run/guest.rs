@@ -1,7 +1,5 @@
 //! What machine a disk is for, and what boots it: its partitions tell.
 
-use std::path::Path;
-
 use disk::TypeId;
 use disk::read::{Disk, Partition};
 use image::{Content, Kind, NodeId, ReadAt as _, Tree};
@@ -54,17 +52,20 @@ const MENUS: [&[u8]; 4] = [
 /// As many bytes of the first sector are boot code.
 const BOOT_CODE: usize = 440;
 
+/// What the command line says of it.
+pub(super) fn said(args: &Run) -> Option<Boots> {
+    match args.firmware.as_deref()?.to_str() {
+        Some("uefi") => Some(Boots::Uefi),
+        Some("u-boot") => Some(Boots::UBoot),
+        // A file is what it is: nothing depends on its kind.
+        _ => Some(Boots::Bios),
+    }
+}
+
 /// What the disk says, as far as the command line does not.
 pub(super) fn of(content: &Content, args: &Run, threads: usize, ui: &Ui) -> Result<Guest, Failure> {
     let file = &*args.source.image;
-    let said = match args.firmware.as_deref() {
-        None => None,
-        Some(name) if name == Path::new("uefi") => Some(Boots::Uefi),
-        Some(name) if name == Path::new("u-boot") => Some(Boots::UBoot),
-        Some(name) if name == Path::new("bios") => Some(Boots::Bios),
-        // A file is what it is: nothing depends on its kind.
-        Some(_) => Some(Boots::Bios),
-    };
+    let said = said(args);
     let told = if args.arch.is_some() && said.is_some() {
         Told::default()
     } else {

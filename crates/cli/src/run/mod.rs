@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::serve::{open, own_socket, run_command, start};
 use crate::ui::Ui;
 use firmware::Firmware;
+use guest::Guest;
 use overlay::Overlay;
 use qemu::Machine;
 
@@ -23,7 +24,11 @@ pub(crate) fn run(args: &Run, threads: usize, ui: &Ui) -> Result<ExitCode, Failu
     // What can be known before the work is.
     check_port(args)?;
     if let Some(arch) = args.arch {
-        qemu::program(args, arch)?;
+        let program = qemu::program(args, arch)?;
+        qemu::accel(args.accel, arch)?;
+        if let Some(boots) = guest::said(args) {
+            firmware::find(Guest { arch, boots }, args.firmware.as_deref(), &program)?;
+        }
     }
     let opened = open(&args.source, None, threads, ui)?;
     let guest = guest::of(&opened.content, args, threads, ui)?;

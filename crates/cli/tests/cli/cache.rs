@@ -446,7 +446,7 @@ fn segments_are_lifted_out_of_earlier_outputs() {
     );
     assert_snapshot!(refused, @r"
     error: bare/rootfs.squashfs: nothing beside it says which segments are in it
-    hint: beside it, there has to be the manifest of its build, NAME.manifest.json, or bare/rootfs.squashfs.segments.json, which `kiln squashfs` and `kiln btrfs` write with --segments; compressed outputs cannot be reused
+    hint: beside it, there has to be the manifest of its build, NAME.manifest.json, or bare/rootfs.squashfs.segments.json, which `kiln squashfs`, `kiln btrfs` and `kiln erofs` write with --segments
     ");
 }
 

@@ -24,6 +24,7 @@ mod layouts;
 mod limits;
 mod look;
 mod names;
+mod netboot;
 mod old_manifests;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
@@ -33,6 +34,8 @@ mod properties;
 mod readings;
 mod requests;
 mod results;
+mod reused;
+mod root_signatures;
 mod run;
 mod segments;
 mod serve;

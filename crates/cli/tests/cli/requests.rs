@@ -51,7 +51,7 @@ fn no_name() {
 fn an_unknown_key() {
     let world = World::with("closure = true", "closures = true");
     assert_snapshot!(world.build_refused(2), @r"
-    error: spec.toml:11:1: unknown field `closures`, expected one of `format`, `file`, `compress`, `compress-level`, `bmap`, `closure`, `closure-at`, `layout`, `env`, `merge-usr`, `registration`, `database`, `extlinux`, `tree`, `exclude`, `follow-links`, `keep`, `files`, `text`, `symlinks`, `directories`, `nodes`, `xattrs`, `attributes`, `max-size`, `time`, `compression`, `level`, `block-size`, `label`, `id`, `bits`, `size`, `free`, `sector-size`, `cluster-size`, `profile`, `uuid`, `free-inodes`, `journal`, `grow-to`, `metadata`, `deduplicate`, `subvolumes`
+    error: spec.toml:11:1: unknown field `closures`, expected one of `format`, `file`, `compress`, `compress-level`, `bmap`, `closure`, `closure-at`, `layout`, `env`, `merge-usr`, `registration`, `database`, `extlinux`, `grub`, `tree`, `exclude`, `follow-links`, `keep`, `files`, `text`, `symlinks`, `directories`, `nodes`, `xattrs`, `attributes`, `max-size`, `time`, `compression`, `level`, `block-size`, `label`, `id`, `bits`, `size`, `free`, `sector-size`, `cluster-size`, `profile`, `uuid`, `free-inodes`, `journal`, `grow-to`, `metadata`, `deduplicate`, `subvolumes`
        |
     11 | closures = true
        | ^

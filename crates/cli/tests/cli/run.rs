@@ -58,7 +58,7 @@ fn told(world: &World, args: &[&str]) -> String {
                 let end = rest.find('/').unwrap();
                 format!(
                     "{}TMP{}",
-                    &before[..before.rfind(['=', '"']).unwrap() + 1],
+                    &before[..=before.rfind(['=', '"']).unwrap()],
                     &rest[end..]
                 )
             }
@@ -204,11 +204,14 @@ fn what_is_written_is_kept_for_one_image() {
     world.edit("spec.toml", "label = \"BOOT\"", "label = \"BOOT2\"");
     let before = world.files();
     let said = run(&world, &args);
-    assert_snapshot!(world.check_refusal(3, &before, said), @"");
+    assert_snapshot!(world.check_refusal(3, &before, said), @r"
+    error: kept.qcow2: holds what a machine with another image has written
+    hint: give another file, or remove this one: what is in it fits no other image
+    ");
     world.write("other", &[7; 4096]);
     let before = world.files();
     let said = run(&world, &["spec.toml", "--no-cache", "--persist", "other", "--"]);
-    assert_snapshot!(world.check_refusal(3, &before, said), @"");
+    assert_snapshot!(world.check_refusal(3, &before, said), @"error: other: is no qcow2 of `kiln run`");
 }
 
 #[test]
@@ -225,11 +228,26 @@ fn what_is_missing_is_named() {
     error: qemu-system-aarch64: is not on the PATH
     hint: install qemu-system-arm (Debian) or qemu (Nix), or name the program with --qemu
     ");
-    assert_snapshot!(refused(3, "/nowhere", "", &["--arch", "amd64"]), @"");
-    assert_snapshot!(refused(3, &bin, "", &["--qemu", "./boot.cmd"]), @"");
-    assert_snapshot!(refused(3, &bin, "", &["--firmware", "nothing.fd"]), @"");
-    assert_snapshot!(refused(2, &bin, "", &["--firmware", "u-boot", "--arch", "amd64"]), @"");
-    assert_snapshot!(refused(2, &bin, "", &["--firmware", "bios", "--arch", "arm64"]), @"");
+    assert_snapshot!(refused(3, "/nowhere", "", &["--arch", "amd64"]), @r"
+    error: qemu-system-x86_64: is not on the PATH
+    hint: install qemu-system-x86 (Debian) or qemu (Nix), or name the program with --qemu
+    ");
+    assert_snapshot!(refused(3, &bin, "", &["--qemu", "./boot.cmd"]), @r"
+    error: ./boot.cmd: is no program
+    hint: install qemu-system-arm (Debian) or qemu (Nix), or name the program with --qemu
+    ");
+    assert_snapshot!(refused(3, &bin, "", &["--firmware", "nothing.fd"]), @r"
+    error: nothing.fd: is no file
+    hint: --firmware takes uefi, u-boot, bios, or a file
+    ");
+    assert_snapshot!(refused(2, &bin, "", &["--firmware", "u-boot", "--arch", "amd64"]), @r"
+    error: there is no U-Boot for an amd64 machine of QEMU
+    hint: say --firmware uefi, --firmware bios, or name a file
+    ");
+    assert_snapshot!(refused(2, &bin, "", &["--firmware", "bios", "--arch", "arm64"]), @r"
+    error: an arm64 machine has no BIOS
+    hint: say --firmware uefi or --firmware u-boot
+    ");
     let other = if std::env::consts::ARCH == "aarch64" {
         "amd64"
     } else {
@@ -246,9 +264,15 @@ fn what_is_missing_is_named() {
     );
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    assert_snapshot!(refused(5, &bin, "", &["--ssh", &port]).replace(&port, "PORT"), @"");
+    assert_snapshot!(refused(5, &bin, "", &["--ssh", &port]).replace(&port, "PORT"), @r"
+    error: --ssh PORT: cannot be listened on: Address already in use (os error 98)
+    hint: choose another port, such as 2222
+    ");
     world.edit("spec.toml", "\"/boot.scr\" = \"{script.boot}\"", "");
     let said = run(&world, &["spec.toml", "--no-cache", "--"]);
     assert_eq!(said.code, Some(3));
-    assert_snapshot!(said.stderr[said.stderr.find("error:").unwrap()..], @"");
+    assert_snapshot!(said.stderr[said.stderr.find("error:").unwrap()..], @r"
+    error: spec.toml: nothing on it boots: there is no EFI/BOOT/BOOTX64.EFI or BOOTAA64.EFI on a FAT, no boot.scr and no extlinux.conf, and no boot code
+    hint: say it with --firmware, and the machine with --arch
+    ");
 }

@@ -114,6 +114,10 @@ fn help() {
       check        Check all that can be checked of an image, part by part
       diff         Compare two images, outputs or specifications: options, files, store paths, and what
                    an update costs
+      serve        Serve what a specification describes, or an image, to programs that speak NBD, and
+                   write nothing
+      run          Boot what a specification describes, or an image, in QEMU, from the bytes that would
+                   be written
       cache        Look into the cache of compressed segments, and keep it small and sound
       segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
@@ -157,8 +161,8 @@ fn help_of_a_build() {
               there
 
           --only <PART>
-              Make only this part (fs.NAME, script.NAME, disk or bundle), and no manifest, of which an
-              older one goes; can be repeated
+              Make only this part (fs.NAME, script.NAME, verity.NAME, verity.NAME.signature, disk or
+              bundle), and no manifest, of which an older one goes; can be repeated
 
           --seed <SEED>
               What all ids derive from, in place of the specification's seed
@@ -224,9 +228,6 @@ fn help_of_a_build() {
           --signer-cmd <COMMAND>
               A command that signs what it reads from standard input, for keys that live elsewhere
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --signer-timeout <SECONDS>
               After how many seconds that command is stopped
 
@@ -235,15 +236,18 @@ fn help_of_a_build() {
           --certificate <FILE>
               The signer's certificate, in PEM or DER; more in it are its intermediates
 
-          --json
-              Print results and errors as JSON
-
           --intermediate <FILE>
               A certificate between it and the devices' own; can be repeated
+
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
 
           --signing-time <TIME>
               The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH`, or when the
               certificate becomes valid, when not given
+
+          --json
+              Print results and errors as JSON
 
           --keyring <FILE>
               The certificates that devices trust, in PEM, which is all that devices read

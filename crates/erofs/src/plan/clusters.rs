@@ -363,6 +363,14 @@ impl Clusters {
     }
 }
 
+/// How many bytes are compressed: of small files, the zeros behind them count.
+fn input_len(job: &Job) -> u32 {
+    match job {
+        Job::Block { len, .. } => *len,
+        Job::Fragment { len, .. } => len.next_multiple_of(4096),
+    }
+}
+
 /// How many bytes a cluster with this word takes.
 fn stored_len(word: u32) -> u64 {
     Stored::of_word(word).map_or(0, |stored| stored.stored_len().into())
@@ -389,14 +397,6 @@ struct Maker {
 impl Blocks<'_> {
     fn job(&self, block: usize) -> &Job {
         &self.cut.jobs[block]
-    }
-
-    /// How many bytes are compressed: of small files, the zeros behind them count.
-    fn input_len(&self, job: &Job) -> u32 {
-        match job {
-            Job::Block { len, .. } => *len,
-            Job::Fragment { len, .. } => len.next_multiple_of(4096),
-        }
     }
 
     /// Whether it can be one of the clusters of zeros, which all are as long.
@@ -428,7 +428,7 @@ impl cache::Blocks for Blocks<'_> {
 
     fn stored_len(&self, block: usize, word: u32) -> Option<u32> {
         let (job, stored) = (self.job(block), Stored::of_word(word)?);
-        let is_possible = stored.len == self.input_len(job)
+        let is_possible = stored.len == input_len(job)
             && stored.algorithm.is_none_or(|number| number == self.number)
             && (stored.blocks > 0 || self.can_be_zeros(job));
         is_possible.then_some(stored.stored_len())
@@ -439,7 +439,7 @@ impl cache::Blocks for Blocks<'_> {
         let job = self.job(block);
         self.cut.read(self.tree, job, input)?;
         progress.advance(u64::from(cache::Blocks::len(self, block)))?;
-        input.resize(self.input_len(job) as usize, 0);
+        input.resize(input_len(job) as usize, 0);
         let (algorithm, bytes) = if self.can_be_zeros(job) && is_zero(input) {
             (Some(self.number), Vec::new())
         } else if let Some(bytes) = compressor.compress(input)? {
@@ -449,7 +449,7 @@ impl cache::Blocks for Blocks<'_> {
             (None, std::mem::take(input))
         };
         let stored = Stored {
-            len: self.input_len(job),
+            len: input_len(job),
             algorithm,
             blocks: blocks(bytes.len() as u64),
         };
@@ -473,7 +473,7 @@ impl cache::Blocks for Blocks<'_> {
         let Some(is_word) = Stored::of_word(word) else {
             return Ok(Err(format!("it has a cluster of a kind {word:x}")));
         };
-        let mut bytes = vec![0; self.input_len(job) as usize];
+        let mut bytes = vec![0; input_len(job) as usize];
         if is_word.algorithm.is_none() {
             bytes = stored.to_vec();
         } else if depth != Depth::Outside

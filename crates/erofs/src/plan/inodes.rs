@@ -72,11 +72,6 @@ impl Known<'_> {
         }
     }
 
-    /// The same for the packed file, if it has so many bytes.
-    pub(super) fn packed_most(&self, size: u64) -> u64 {
-        index::most(size, size_of::<ExtendedInode>() as u64)
-    }
-
     /// Decides where the bytes of an inode are.
     fn choose(&self, record: &mut Record, kind: &Kind) {
         if let Kind::File(_) = kind {
@@ -239,6 +234,11 @@ impl Record {
         };
         inode.as_bytes().to_vec()
     }
+}
+
+/// The most bytes that the inode of a packed file of this length takes with its index.
+pub(super) fn packed_most(size: u64) -> u64 {
+    index::most(size, size_of::<ExtendedInode>() as u64)
 }
 
 /// The file without a name that small files lie in.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::{Content, Layout, ReadAt};
+use image::{Content, Fault, Layout, ReadAt};
 
 use super::inodes::{self, Inode};
 use super::map::{self, Extent, Map, Place};
@@ -166,7 +166,14 @@ impl ReadAt for Clustered {
         if end.is_none_or(|end| end > self.inode.size) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.fill(buffer, start).map_err(io::Error::other)
+        self.fill(buffer, start).map_err(|error| {
+            // Bytes that are damaged are no fault of the medium.
+            let kind = match error.fault() {
+                Fault::Damaged => io::ErrorKind::InvalidData,
+                _ => io::ErrorKind::Other,
+            };
+            io::Error::new(kind, error)
+        })
     }
 
     fn name(&self) -> String {

@@ -1,5 +1,7 @@
 //! Reads inodes and what their fields say.
 
+use std::ops::Range;
+
 use zerocopy::FromBytes;
 
 use super::{FileSystem, damaged};
@@ -43,21 +45,20 @@ const MTIME_EXTRA_END: usize = 140;
 impl FileSystem {
     /// Reads an inode that is in use.
     pub(super) fn inode(&self, number: u32) -> Result<Inode> {
-        let place = format!("inode {number}");
         let bytes = self.inode_bytes(number)?;
         let inode = self.decode(number, bytes)?;
         if inode.fields.links_count.get() == 0 {
-            return Err(damaged(place, "has a name and is not in use"));
+            return Err(damaged(inode.place(), "has a name and is not in use"));
         }
         if inode.fields.dtime.get() != 0 {
-            return Err(damaged(place, "has a name and a time of removal"));
+            return Err(damaged(inode.place(), "has a name and a time of removal"));
         }
         Ok(inode)
     }
 
     /// The bytes of an inode that may be in use.
     pub(super) fn inode_bytes(&self, number: u32) -> Result<Vec<u8>> {
-        let place = format!("inode {number}");
+        let place = format_args!("inode {number}");
         let geometry = &self.geometry;
         let Some(index) = number.checked_sub(1).filter(|_| number <= geometry.inodes) else {
             let problem = format!("there are inodes 1 to {}", geometry.inodes);
@@ -82,11 +83,10 @@ impl FileSystem {
         let broken = |problem: String| damaged(format!("inode {number}"), problem);
         let mut fields = [0; size_of::<Fields>()];
         let copy = |fields: &mut [u8], len: usize| {
-            let bytes = bytes.iter().take(len);
-            fields
-                .iter_mut()
-                .zip(bytes)
-                .for_each(|(target, byte)| *target = *byte);
+            let len = len.min(fields.len()).min(bytes.len());
+            if let (Some(fields), Some(bytes)) = (fields.get_mut(..len), bytes.get(..len)) {
+                fields.copy_from_slice(bytes);
+            }
         };
         let parse = |fields: &[u8]| {
             Fields::read_from_bytes(fields).map_err(|_| damaged(format!("inode {number}"), "is cut off"))
@@ -130,17 +130,17 @@ impl Inode {
             return Ok(());
         };
         let has_high = self.fields_len >= CHECKSUM_HI_END;
-        let mut bytes = self.bytes.clone();
-        let mut clear = |range: std::ops::Range<usize>| {
-            if let Some(bytes) = bytes.get_mut(range) {
-                bytes.fill(0);
-            }
+        // The checksum itself counts as zeros.
+        let part = |range: Range<usize>| self.bytes.get(range).unwrap_or_default();
+        let crc = crc32c(seed, part(0..INODE_CHECKSUM_LO.start));
+        let crc = crc32c(crc, &[0; 2]);
+        let mut wanted = if has_high {
+            let crc = crc32c(crc, part(INODE_CHECKSUM_LO.end..INODE_CHECKSUM_HI.start));
+            let crc = crc32c(crc, &[0; 2]);
+            crc32c(crc, part(INODE_CHECKSUM_HI.end..self.bytes.len()))
+        } else {
+            crc32c(crc, part(INODE_CHECKSUM_LO.end..self.bytes.len()))
         };
-        clear(INODE_CHECKSUM_LO);
-        if has_high {
-            clear(INODE_CHECKSUM_HI);
-        }
-        let mut wanted = crc32c(seed, &bytes);
         let mut found = u32::from(self.fields.checksum_lo.get());
         if has_high {
             found |= u32::from(self.fields.checksum_hi.get()) << 16;

@@ -118,7 +118,9 @@ impl Source {
         }
         let mut near = self.near.lock().unwrap_or_else(PoisonError::into_inner);
         if near.0 != first || near.1.is_empty() {
-            let mut bytes = vec![0; usize::try_from(WINDOW.min(self.size - first)).ok()?];
+            // Whatever comes of reading, what was read before is gone.
+            let mut bytes = std::mem::take(&mut near.1);
+            bytes.resize(usize::try_from(WINDOW.min(self.size - first)).ok()?, 0);
             self.bytes.read_exact_at(&mut bytes, first).ok()?;
             *near = (first, bytes);
         }

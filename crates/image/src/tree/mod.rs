@@ -6,6 +6,7 @@ mod remove;
 mod walk;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map;
 
 use crate::error::{Error, Result};
 use names::check;
@@ -134,11 +135,13 @@ impl Tree {
         let Kind::Directory(directory) = &mut self.nodes[parent.index()].kind else {
             return Err(Error::NotADirectory { path: show(name) });
         };
-        if directory.entries.contains_key(name) {
-            return Err(Error::Exists { path: show(name) });
+        match directory.entries.entry(name.into()) {
+            btree_map::Entry::Occupied(_) => Err(Error::Exists { path: show(name) }),
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(id);
+                Ok(())
+            }
         }
-        directory.entries.insert(name.into(), id);
-        Ok(())
     }
 
     /// Adds a node at a path, with directories of mode 0755 on the way where there are none.

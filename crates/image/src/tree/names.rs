@@ -10,6 +10,10 @@ pub const NAME_MAX: usize = 255;
 /// A path or name for people: bytes that are not printable UTF-8 are escaped.
 #[must_use]
 pub fn show(path: &[u8]) -> String {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\';
+    if path.iter().all(is_plain) {
+        return String::from_utf8_lossy(path).into_owned();
+    }
     let mut text = String::new();
     for chunk in path.utf8_chunks() {
         for character in chunk.valid().chars() {

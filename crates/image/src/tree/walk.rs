@@ -1,6 +1,8 @@
 //! Every entry of a tree, in order.
 
-use super::{NodeId, Tree};
+use std::collections::btree_map;
+
+use super::{Kind, NodeId, Tree};
 
 /// One step of a [walk](Tree::walk) over a tree.
 #[derive(Clone, Debug)]
@@ -11,39 +13,63 @@ pub struct Entry {
     pub id: NodeId,
 }
 
-/// The iterator behind [`Tree::walk`].
+/// The iterator behind [`Tree::walk`]. Its memory grows with the depth of the tree alone.
 pub struct Walk<'a> {
     tree: &'a Tree,
-    stack: Vec<Entry>,
+    /// Where it begins, until it has begun.
+    root: Option<NodeId>,
+    /// The path of the last entry.
+    path: Vec<u8>,
+    /// The directories on the way: what is left of each, and how long its path is.
+    open: Vec<(Entries<'a>, usize)>,
+}
+
+type Entries<'a> = btree_map::Iter<'a, Box<[u8]>, NodeId>;
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(tree: &'a Tree, id: NodeId) -> Walk<'a> {
+        Walk {
+            tree,
+            root: Some(id),
+            path: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+
+    /// The next entry, whose path is not copied.
+    pub fn advance(&mut self) -> Option<(&[u8], NodeId)> {
+        if let Some(id) = self.root.take() {
+            self.enter(id, 0);
+            return Some((b"/", id));
+        }
+        while let Some((entries, len)) = self.open.last_mut() {
+            let Some((name, id)) = entries.next() else {
+                self.open.pop();
+                continue;
+            };
+            self.path.truncate(*len);
+            self.path.push(b'/');
+            self.path.extend_from_slice(name);
+            self.enter(*id, self.path.len());
+            return Some((&self.path, *id));
+        }
+        None
+    }
+
+    fn enter(&mut self, id: NodeId, len: usize) {
+        if let Kind::Directory(directory) = &self.tree.node(id).kind {
+            self.open.push((directory.entries.iter(), len));
+        }
+    }
 }
 
 impl Iterator for Walk<'_> {
     type Item = Entry;
 
     fn next(&mut self) -> Option<Entry> {
-        let entry = self.stack.pop()?;
-        let first = self.stack.len();
-        for (name, id) in self.tree.children(entry.id) {
-            let mut path = entry.path.clone();
-            if path.last() != Some(&b'/') {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name);
-            self.stack.push(Entry { path, id });
-        }
-        self.stack[first..].reverse();
-        Some(entry)
-    }
-}
-
-impl<'a> Walk<'a> {
-    pub(super) fn new(tree: &'a Tree, id: NodeId) -> Walk<'a> {
-        Walk {
-            tree,
-            stack: vec![Entry {
-                path: b"/".to_vec(),
-                id,
-            }],
-        }
+        self.advance().map(|(path, id)| Entry {
+            path: path.to_vec(),
+            id,
+        })
     }
 }

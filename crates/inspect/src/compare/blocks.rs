@@ -69,6 +69,10 @@ fn cause(place: Place) -> String {
     match place.path {
         Some(path) if place.what != "directory" => store_name(&path).unwrap_or_else(|| show(&path)),
         Some(_) => "directories".into(),
+        None if place.what.starts_with("node of ") => {
+            let tree = place.what.split(", level ").next().unwrap_or_default();
+            tree.replacen("node", "nodes", 1)
+        }
         None => match place.what.split_once(" of group ") {
             Some((what, _)) if what.ends_with('s') => what.into(),
             Some((what, _)) => format!("{what}s"),

@@ -6,6 +6,7 @@ mod closure;
 mod device;
 mod disk;
 mod grub;
+mod netboot;
 mod output;
 mod tree;
 mod uki;
@@ -20,9 +21,10 @@ pub use device::{
 };
 pub use disk::{Disk, Region, Table};
 pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
+pub use netboot::Netboot;
 pub use output::{Container, Output};
 pub use tree::{Attributes, Sources};
-pub use uki::{Efi, EfiSign, Uki, UkiMeasure, UkiName, UkiProfile};
+pub use uki::{Efi, EfiSign, SecureBoot, SecureBootKey, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
 
 use std::collections::BTreeMap;
@@ -64,12 +66,16 @@ pub struct Spec {
     /// Other programs that firmware starts, to be signed, by name.
     #[serde(default)]
     pub efi: BTreeMap<String, Efi>,
+    /// Whose programs firmware is to start.
+    pub secure_boot: Option<SecureBoot>,
     /// The disk.
     pub disk: Option<Disk>,
     /// The update bundle.
     pub bundle: Option<Bundle>,
     /// What a device has to know of its slots.
     pub device: Option<Device>,
+    /// What boots over a network.
+    pub netboot: Option<Netboot>,
 }
 
 /// How hard file systems are compressed.

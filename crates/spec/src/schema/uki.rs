@@ -132,3 +132,29 @@ impl EfiSign {
         }
     }
 }
+
+/// Whose programs firmware is to start: updates of its variables, for systemd-boot to hand on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecureBoot {
+    /// Whom lists say that they belong to, a GUID; derived when not given.
+    pub owner: Option<String>,
+    /// The platform's owner.
+    pub pk: SecureBootKey,
+    /// Who may change which programs start.
+    pub kek: SecureBootKey,
+    /// The certificates whose programs start.
+    pub db: Vec<PathBuf>,
+    /// The time of the updates, in seconds since 1970; when the signer's certificate becomes valid, when not given.
+    pub time: Option<u64>,
+}
+
+/// A key that firmware gets.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SecureBootKey {
+    /// The key, a file in PEM. It is read when it is used, and nowhere else.
+    pub key: PathBuf,
+    /// Its certificate.
+    pub certificate: PathBuf,
+}

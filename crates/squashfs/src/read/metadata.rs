@@ -13,6 +13,9 @@ use crate::format::{METADATA_RAW, METADATA_SIZE};
 /// How many unpacked blocks are kept.
 const CACHED: usize = 64;
 
+/// No structure of the format is longer.
+const STRUCTURE_MAX: usize = 64;
+
 /// A table of metadata blocks.
 pub(super) struct Metadata {
     source: Source,
@@ -20,9 +23,11 @@ pub(super) struct Metadata {
     start: u64,
     end: u64,
     cache: BTreeMap<u64, Unpacked>,
+    /// The block that was used last, and its place in the table.
+    near: (u64, Unpacked),
 }
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Unpacked {
     bytes: Arc<Vec<u8>>,
     next: u64,
@@ -54,13 +59,23 @@ impl Metadata {
             start,
             end,
             cache: BTreeMap::new(),
+            // No block lies there.
+            near: (u64::MAX, Unpacked::default()),
         })
     }
 
-    fn block(&mut self, block: u64) -> Result<Unpacked, Error> {
-        if let Some(unpacked) = self.cache.get(&block) {
-            return Ok(unpacked.clone());
+    fn block(&mut self, block: u64) -> Result<&Unpacked, Error> {
+        if self.near.0 != block {
+            let unpacked = match self.cache.get(&block) {
+                Some(unpacked) => unpacked.clone(),
+                None => self.unpack(block)?,
+            };
+            self.near = (block, unpacked);
         }
+        Ok(&self.near.1)
+    }
+
+    fn unpack(&mut self, block: u64) -> Result<Unpacked, Error> {
         let beyond = || {
             Error::Damaged(format!(
                 "a metadata block at byte {block} of its table lies behind its end"
@@ -95,10 +110,15 @@ impl Metadata {
         Ok(unpacked)
     }
 
-    /// Reads bytes, from one block on into the next, and moves the position behind them.
-    pub(super) fn read(&mut self, position: &mut Position, len: usize) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        while bytes.len() < len {
+    /// Hands over bytes, from one block on into the next, and moves the position behind them.
+    fn pieces(
+        &mut self,
+        position: &mut Position,
+        len: usize,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Error> {
+        let mut left = len;
+        while left > 0 {
             let unpacked = self.block(position.block)?;
             let rest = unpacked.bytes.get(position.offset..).unwrap_or_default();
             if rest.is_empty() {
@@ -112,17 +132,33 @@ impl Metadata {
                 };
                 continue;
             }
-            let now = rest.len().min(len - bytes.len());
-            bytes.extend_from_slice(&rest[..now]);
+            let now = rest.len().min(left);
+            take(&rest[..now]);
+            left -= now;
             position.offset += now;
         }
+        Ok(())
+    }
+
+    /// Reads bytes. What they take grows with what is there, not with what is asked for.
+    pub(super) fn read(&mut self, position: &mut Position, len: usize) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.pieces(position, len, &mut |piece| bytes.extend_from_slice(piece))?;
         Ok(bytes)
     }
 
     /// Reads a structure of the format.
     pub(super) fn get<T: FromBytes>(&mut self, position: &mut Position) -> Result<T, Error> {
-        let bytes = self.read(position, size_of::<T>())?;
-        T::read_from_bytes(&bytes).map_err(|_| Error::Damaged("a structure is too short".into()))
+        let mut buffer = [0; STRUCTURE_MAX];
+        let mut filled = 0;
+        self.pieces(position, size_of::<T>(), &mut |piece| {
+            if let Some(rest) = buffer.get_mut(filled..filled + piece.len()) {
+                rest.copy_from_slice(piece);
+            }
+            filled += piece.len();
+        })?;
+        let bytes = buffer.get(..size_of::<T>()).unwrap_or_default();
+        T::read_from_bytes(bytes).map_err(|_| Error::Damaged("a structure is too short".into()))
     }
 }
 

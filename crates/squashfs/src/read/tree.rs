@@ -1,6 +1,6 @@
 //! Inodes and directories.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use image::{Content, Device, Directory, Kind, Meta, Node, NodeId, Tree, Xattr, show};
@@ -42,12 +42,9 @@ pub(super) fn read_with(archive: &Archive, tell: &mut dyn FnMut(NodeId, &FileDat
     let Some(listing) = directory else {
         return Err(Error::Damaged("its root is no directory".into()));
     };
-    let mut numbers = Numbers::default();
-    numbers.claim(number, root)?;
+    let mut met = Met::default();
+    *met.slot(number, root)? = Some(NodeId::ROOT);
     let mut tree = Tree::new(node);
-    // Directories were seen when they are entered, other inodes when they get their first name.
-    let mut directories = BTreeSet::from([root]);
-    let mut others: BTreeMap<Position, NodeId> = BTreeMap::new();
     let mut open = vec![(NodeId::ROOT, listing, 0)];
     let damaged = |error: image::Error| Error::Damaged(error.to_string());
     while let Some((parent, listing, depth)) = open.pop() {
@@ -56,9 +53,13 @@ pub(super) fn read_with(archive: &Archive, tell: &mut dyn FnMut(NodeId, &FileDat
         }
         for entry in reader.listing(&listing)? {
             let Entry { name, position, .. } = entry;
-            numbers.claim(entry.number, position)?;
-            if let Some(id) = others.get(&position) {
-                tree.link(parent, &name, *id).map_err(damaged)?;
+            let wrong = |problem: &str| Error::Damaged(format!("{}: {problem}", show(&name)));
+            let slot = met.slot(entry.number, position)?;
+            if let Some(id) = *slot {
+                if matches!(tree.node(id).kind, Kind::Directory(_)) {
+                    return Err(wrong("a directory with two names"));
+                }
+                tree.link(parent, &name, id).map_err(damaged)?;
                 continue;
             }
             let Inode {
@@ -69,30 +70,18 @@ pub(super) fn read_with(archive: &Archive, tell: &mut dyn FnMut(NodeId, &FileDat
                 data,
             } = reader.inode(position)?;
             if number != entry.number {
-                return Err(Error::Damaged(format!(
-                    "{}: the entry's inode number is not the inode's",
-                    show(&name)
-                )));
+                return Err(wrong("the entry's inode number is not the inode's"));
             }
             if basic_type != entry.basic_type {
-                return Err(Error::Damaged(format!(
-                    "{}: the entry's type is not the inode's",
-                    show(&name)
-                )));
+                return Err(wrong("the entry's type is not the inode's"));
             }
             let id = tree.add(parent, &name, node).map_err(damaged)?;
+            *slot = Some(id);
             if let Some(data) = data {
                 tell(id, &data);
             }
-            match directory {
-                Some(listing) if directories.insert(position) => open.push((id, listing, depth + 1)),
-                Some(_) => {
-                    return Err(Error::Damaged(format!(
-                        "{}: a directory with two names",
-                        show(&name)
-                    )));
-                }
-                None => drop(others.insert(position, id)),
+            if let Some(listing) = directory {
+                open.push((id, listing, depth + 1));
             }
         }
     }
@@ -109,20 +98,38 @@ fn check_mode(mode: u16, basic_type: u16) -> Result<(), Error> {
     )))
 }
 
-/// Which inode has which number. Linux knows inodes by their numbers, so of two with the same number it would take the one
-/// for the other.
+/// Which inode has which number, and what became of it. Linux knows inodes by their numbers, so of two with the same number it
+/// would take the one for the other.
 #[derive(Default)]
-struct Numbers(BTreeMap<u32, Position>);
+struct Met {
+    /// Those with small numbers, by these.
+    few: Vec<Option<(Position, Option<NodeId>)>>,
+    others: BTreeMap<u32, (Position, Option<NodeId>)>,
+}
 
-impl Numbers {
-    fn claim(&mut self, number: u32, position: Position) -> Result<(), Error> {
-        match self.0.insert(number, position) {
-            Some(other) if other != position => {
-                Err(Error::Damaged(format!("two inodes with the number {number}")))
-            }
-            _ if number == 0 => Err(Error::Damaged("an inode with the number 0".into())),
-            _ => Ok(()),
+/// Numbers below are small.
+const FEW: usize = 1 << 20;
+
+impl Met {
+    /// What became of an inode, if anything did yet.
+    fn slot(&mut self, number: u32, position: Position) -> Result<&mut Option<NodeId>, Error> {
+        if number == 0 {
+            return Err(Error::Damaged("an inode with the number 0".into()));
         }
+        let index = number as usize;
+        let new = || (position, None);
+        let (other, id) = if index < FEW {
+            if self.few.len() <= index {
+                self.few.resize(index + 1, None);
+            }
+            self.few[index].get_or_insert_with(new)
+        } else {
+            self.others.entry(number).or_insert_with(new)
+        };
+        if *other != position {
+            return Err(Error::Damaged(format!("two inodes with the number {number}")));
+        }
+        Ok(id)
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use image::Content;
-use signature::{Certificate, Identity, Key};
-use uki::{Unsigned, signatures};
+use signature::{Certificate, Identity, Key, Time};
+use uki::{Unsigned, Variable, signatures, variable_update};
 
 use crate::oracle::installed;
 use crate::world::{bytes, file, newer, parts, plan, run};
@@ -144,6 +144,70 @@ fn digests_equal_those_of_pesign() {
         let ours = data_encoding::HEXLOWER.encode(Unsigned::read(content, "image").unwrap().digest());
         assert!(said.contains(&ours), "{said} {ours}");
     }
+}
+
+/// Lists equal those of efitools, and so does all of an update.
+#[test]
+fn updates_of_variables_equal_those_of_efitools() {
+    let tools = ["cert-to-efi-sig-list", "sign-efi-sig-list"];
+    if !tools.iter().all(|tool| installed(tool)) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let owner = owner(folder.path(), "owner", &["rsa:2048"]);
+    let guid = uuid::uuid!("11112222-3333-4444-5555-666677778888");
+    let path = |name: &str| folder.path().join(name);
+    let mut list = Command::new("cert-to-efi-sig-list");
+    run(list
+        .args(["-g", &guid.to_string()])
+        .arg(&owner.certificate)
+        .arg(path("list")));
+    let theirs = std::fs::read(path("list")).unwrap();
+    let ours = uki::certificates_list(&[owner.identity.certificate.clone()], guid).unwrap();
+    assert_eq!(ours, theirs);
+    let mut sign = Command::new("sign-efi-sig-list");
+    sign.env("TZ", "UTC").args(["-t", "2026-01-02 03:04:05"]);
+    sign.arg("-k")
+        .arg(path("owner.key"))
+        .arg("-c")
+        .arg(&owner.certificate);
+    run(sign.args(["PK"]).arg(path("list")).arg(path("update")));
+    let theirs = std::fs::read(path("update")).unwrap();
+    let time = Time::from_seconds(1_767_323_045).unwrap();
+    let ours = variable_update(Variable::Pk, &ours, time, &owner.identity, &owner.key).unwrap();
+    assert_eq!(ours, theirs);
+}
+
+/// A signature that was made elsewhere is taken in, and only for the file that it is about.
+#[test]
+fn signatures_made_elsewhere_are_attached() {
+    if !installed("sbsign") || !installed("sbverify") || !installed("ukify-newer") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let owner = owner(folder.path(), "other", &["rsa:2048"]);
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("image.efi"), image().to_vec().unwrap()).unwrap();
+    let mut sign = Command::new("sbsign");
+    sign.arg("--detached").arg("--key").arg(path("other.key"));
+    sign.arg("--cert")
+        .arg(&owner.certificate)
+        .arg("--output")
+        .arg(path("signature"));
+    run(sign.arg(path("image.efi")));
+    let der = std::fs::read(path("signature")).unwrap();
+    let signed = Unsigned::read(image(), "image").unwrap().attach(&der).unwrap();
+    std::fs::write(path("signed.efi"), bytes(&signed)).unwrap();
+    assert!(accepts("sbverify", &owner.certificate, &path("signed.efi")));
+    let other = file(&newer().join("addonx64.efi.stub"));
+    let error = Unsigned::read(other, "addon.efi")
+        .unwrap()
+        .attach(&der)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "addon.efi: cannot be signed: the signature is about another file"
+    );
 }
 
 /// What sbsign and osslsigncode sign is read, with the times that they put in.

@@ -4,5 +4,6 @@
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod oracles;
+mod signatures;
 mod support;
 mod trees;

@@ -67,6 +67,15 @@ rec {
     zipAttrsWith
     ;
 
+  # Without what version control leaves.
+  cleanSource =
+    path:
+    builtins.path {
+      inherit path;
+      name = "source";
+      filter = name: _: builtins.baseNameOf name != ".git";
+    };
+
   # Functions.
   id = value: value;
   const = value: _: value;

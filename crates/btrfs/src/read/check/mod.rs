@@ -12,9 +12,10 @@ mod references;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::data::{Data, Sums, Trust};
-use super::files::{Inode, compressed};
+use super::data::{Sums, Trust};
+use super::files::compressed;
 use super::roots::Roots;
+use super::walk::Seen;
 use super::{FileSystem, damaged, walk};
 use crate::Result;
 use crate::format::{SECTOR, compression, group, object};
@@ -81,7 +82,10 @@ pub(super) fn check(system: &FileSystem) -> Result<()> {
 /// All files can be reached, have their checksums, and what is compressed can be decompressed.
 fn check_files(system: &FileSystem, sums: &Sums) -> Result<()> {
     let mut done = BTreeSet::new();
-    let mut look = |number: u64, inode: &Inode, data: &Arc<Data>| {
+    let mut look = |seen: Seen| {
+        let Seen::Inode(number, inode, data) = seen else {
+            return Ok(());
+        };
         for (head, tail) in inode.extents() {
             let wrong = |problem: String| damaged(format!("inode {number}"), problem);
             let (address, disk_len) = (tail.disk_bytenr.get(), tail.disk_num_bytes.get());

@@ -1,6 +1,7 @@
 //! `kiln diff`: what it finds, what it costs, and where the first byte lies that differs.
 
 mod costs;
+mod help;
 mod structures;
 
 use std::fs;

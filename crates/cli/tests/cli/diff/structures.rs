@@ -145,3 +145,46 @@ fn places_in_squashfs_have_names() {
     assert!(said.contains("  time: "), "{said}");
     assert!(word(64) < word(72));
 }
+
+/// Nodes say themselves which trees they are of: the file system's id, their address, their tree and their level are in their
+/// headers, as the format has them.
+#[test]
+fn places_in_btrfs_have_names() {
+    let world = World::new();
+    tree(&world);
+    world.done(&[
+        "btrfs",
+        "--tree",
+        "tree",
+        "--size",
+        "128MiB",
+        "--out",
+        "root.btrfs",
+    ]);
+    let bytes = fs::read(world.path("root.btrfs")).unwrap();
+    assert_eq!(name_of(&world, "root.btrfs", (64 << 10) + 200), "superblock 1");
+    // Noise lies there as it is.
+    let wanted = &noise(300_000)[150_000..150_032];
+    let place = bytes.windows(32).position(|window| window == wanted).unwrap();
+    assert_eq!(name_of(&world, "root.btrfs", place), "extent of /boot/Image");
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let id = &bytes[(64 << 10) + 32..][..16];
+    let mut trees = std::collections::BTreeSet::new();
+    for start in (0..bytes.len()).step_by(16 << 10) {
+        let header = &bytes[start..start + 101];
+        // The superblock has the id at the same place, and a mark behind it.
+        if &header[32..48] != id || &header[64..72] == b"_BHRfS_M" {
+            continue;
+        }
+        let (owner, level) = (word(start + 88), header[100]);
+        if trees.insert(owner) {
+            let name = name_of(&world, "root.btrfs", start + 5000);
+            assert!(
+                name.starts_with(&format!("node of tree {}", owner.cast_signed())),
+                "{name}"
+            );
+            assert!(name.ends_with(&format!(", level {level}")), "{name}");
+        }
+    }
+    assert!(trees.is_superset(&[1, 2, 3, 4, 5, 7].into()), "{trees:?}");
+}

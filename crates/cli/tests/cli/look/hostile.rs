@@ -9,7 +9,7 @@ use crate::oracle::installed;
 use crate::world::World;
 
 /// Extracts, and looks whether anything is anywhere else: what was refused has left nothing, either.
-fn extracts(world: &World, image: &str) -> Option<i32> {
+pub(super) fn extracts(world: &World, image: &str) -> Option<i32> {
     shell(
         world,
         "rm -rf jail; mkdir -p jail/outer; echo before >jail/evil; echo before >evil",
@@ -31,7 +31,7 @@ fn extracts(world: &World, image: &str) -> Option<i32> {
 }
 
 /// Replaces bytes in a file, wherever they are, by as many.
-fn replace(world: &World, file: &str, from: &[u8], to: &[u8]) {
+pub(super) fn replace(world: &World, file: &str, from: &[u8], to: &[u8]) {
     assert_eq!(from.len(), to.len());
     let mut bytes = fs::read(world.path(file)).unwrap();
     let mut count = 0;
@@ -45,7 +45,7 @@ fn replace(world: &World, file: &str, from: &[u8], to: &[u8]) {
     fs::write(world.path(file), bytes).unwrap();
 }
 
-const NAMES: [&[u8]; 6] = [
+pub(super) const NAMES: [&[u8]; 6] = [
     b"../evil",
     b"/evil/x",
     b"..\0xxxx",

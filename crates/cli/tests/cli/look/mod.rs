@@ -1,6 +1,7 @@
 //! `kiln ls`, `cat`, `extract`, `info` and `check`: what they say is what outside tools say, of Kiln's images and of others'.
 
 mod bad;
+mod elsewhere;
 mod guide;
 mod hostile;
 mod peers;

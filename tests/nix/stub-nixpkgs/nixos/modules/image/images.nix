@@ -1,4 +1,6 @@
-# Images of a configuration, each with a module of its own on top.
+# Images of a configuration, each with a module of its own on top: image.modules and system.build.images as
+# nixos/modules/image/images.nix of nixpkgs has them. A configuration is extended by each module; the image is what that calls
+# system.build.image, with passthru.config and passthru.filePath, and an error of these words where it calls nothing so.
 {
   config,
   extendModules,

@@ -16,6 +16,7 @@ in
     nixos = {
       release = text lib.trivial.release;
       version = text "${cfg.release}.20261121.abc";
+      versionSuffix = text ".20261121.abc";
       codeName = text "Xantusia";
       distroId = text "nixos";
       distroName = text "NixOS";

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bundles;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 use disk::{PartitionType, Region};
 use image::{Content, FsVerity, Image, Kind, Node, ReadAt, Seed, Silent, Spool, Tree};
 use inspect::{Check, Error, Inside, Item, Last, Manifest, Outcome, Reach, Work};
+use sha2::{Digest, Sha256};
+use signature::Trust;
 
 /// As many changes that can be seen are made in each format.
 const FLIPS: usize = 200;
@@ -138,7 +142,10 @@ fn view(image: &Flipped, contents: bool) -> Result<Vec<String>, Error> {
         if let Some(node) = item.node {
             write!(line, " {:?}", node.meta).unwrap();
             match &node.kind {
-                Kind::File(content) if contents => write!(line, " {:?}", content.to_vec()?).unwrap(),
+                Kind::File(content) if contents => {
+                    let digest = Sha256::digest(content.to_vec()?);
+                    write!(line, " {} {digest:?}", content.len()).unwrap();
+                }
                 Kind::File(content) => write!(line, " {}", content.len()).unwrap(),
                 Kind::Directory(_) => {}
                 other => write!(line, " {other:?}").unwrap(),
@@ -157,10 +164,10 @@ fn view(image: &Flipped, contents: bool) -> Result<Vec<String>, Error> {
 }
 
 /// Whether a check finds something.
-fn is_found(image: &Flipped) -> bool {
+fn is_found(image: &Flipped, trust: Option<&Trust>) -> bool {
     let Ok(inside) = open(image) else { return true };
     let mut damaged = false;
-    let checked = inside.check(None, &work(), &mut |check: Check| -> Result<(), Error> {
+    let checked = inside.check(trust, &work(), &mut |check: Check| -> Result<(), Error> {
         // What nobody knows any more was known before.
         damaged |= match check.outcome {
             Outcome::Sound => false,
@@ -186,10 +193,15 @@ enum Seen {
 /// Changes bytes at random until enough changes count, in these parts of an image. Answers those that no check has found,
 /// and how many counted.
 fn missed(sound: &[u8], parts: &[Range<u64>], seen: Seen) -> (Vec<u64>, usize) {
+    missed_by(sound, parts, seen, None)
+}
+
+/// The same, where somebody is trusted.
+fn missed_by(sound: &[u8], parts: &[Range<u64>], seen: Seen, trust: Option<&Trust>) -> (Vec<u64>, usize) {
     let whole = Flipped::new(&sound.into());
     let contents = seen == Seen::Anything;
     let wanted = view(&whole, contents).unwrap();
-    assert!(!is_found(&whole), "a sound image is damaged");
+    assert!(!is_found(&whole, trust), "a sound image is damaged");
     let len: u64 = parts.iter().map(|part| part.end - part.start).sum();
     let (mut numbers, mut missed, mut count) = (Numbers(7), Vec::new(), 0);
     for _ in 0..FLIPS * 40 {
@@ -209,7 +221,7 @@ fn missed(sound: &[u8], parts: &[Range<u64>], seen: Seen) -> (Vec<u64>, usize) {
             continue;
         }
         count += 1;
-        if !is_found(&flipped) {
+        if !is_found(&flipped, trust) {
             missed.push(flipped.place);
         }
         if count == FLIPS {
@@ -350,7 +362,7 @@ fn anything_by_its_manifest() {
             let mut flipped = sound.clone();
             flipped[place] ^= 1 << numbers.below(8);
             // Whatever a reader makes of it, it ends.
-            let _ = is_found(&Flipped::new(&flipped.clone().into()));
+            let _ = is_found(&Flipped::new(&flipped.clone().into()), None);
             assert!(matches!(outcome(flipped), Outcome::Damaged(_)), "{place}");
         }
     }

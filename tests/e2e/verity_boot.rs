@@ -1,0 +1,412 @@
+//! A root, a `/usr`, a store and more, each of another format and each under dm-verity, found by halves of the root hashes that
+//! a boot entry has; and what the kernel says of a flipped byte, and of signatures.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::boots::console_lines;
+use crate::demo::{demo, is_made, kiln, target, workspace};
+use crate::tools::{files, given, installed, run, tool};
+
+const SPEC: &str = r#"schema = 1
+name = "verity"
+seed = "verity"
+
+[fs.root]
+format = "erofs"
+tree = "root"
+keep = ["modes"]
+
+[fs.usr]
+format = "ext4"
+profile = "readonly"
+tree = "usr"
+
+[fs.store]
+format = "btrfs"
+compression = "zstd"
+level = 1
+tree = "store"
+
+[fs.srv]
+format = "squashfs"
+level = 1
+tree = "srv"
+
+[fs.esp]
+format = "fat"
+
+[fs.esp.text]
+"/loader/entries/verity.conf" = """
+options roothash={fs.root.roothash} usrhash={fs.usr.roothash} storehash={verity.store.roothash} srvhash={fs.srv.roothash}
+"""
+
+[verity.root]
+data = "fs.root"
+
+[verity.root.signature]
+certificate = "KEYS/rsa2048.pem"
+key = "KEYS/rsa2048.key"
+
+[verity.usr]
+data = "fs.usr"
+
+[verity.store]
+data = "fs.store"
+
+[verity.srv]
+data = "fs.srv"
+
+[disk]
+
+[[disk.region]]
+name = "esp"
+type = "esp"
+content = "fs.esp"
+
+[[disk.region]]
+name = "root"
+type = "root-x86-64"
+content = "fs.root"
+
+[[disk.region]]
+name = "root-verity"
+type = "root-x86-64-verity"
+content = "verity.root"
+
+[[disk.region]]
+name = "root-verity-sig"
+type = "root-x86-64-verity-sig"
+content = "verity.root.signature"
+
+[[disk.region]]
+name = "usr"
+type = "usr-x86-64"
+content = "fs.usr"
+
+[[disk.region]]
+name = "usr-verity"
+type = "usr-x86-64-verity"
+content = "verity.usr"
+
+[[disk.region]]
+name = "store"
+type = "linux"
+content = "fs.store"
+
+[[disk.region]]
+name = "store-verity"
+type = "linux"
+content = "verity.store"
+
+[[disk.region]]
+name = "srv"
+type = "srv"
+content = "fs.srv"
+
+[[disk.region]]
+name = "srv-verity"
+type = "linux"
+content = "verity.srv"
+"#;
+
+/// The first RAM disk: opens what the command line names, as systemd's generators do, from the first disk; then tries what
+/// has to fail on the second, which has a flipped byte in its root.
+const INITRD: &str = r#"#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+for module in /modules/*; do insmod "$module"; done
+tool() { local name=$1; shift; /tools/loader --library-path /tools "/tools/$name" "$@"; }
+hash() { sed "s/.*$1=\([0-9a-f]*\).*/\1/" /proc/cmdline; }
+# partition DISK DIGITS: the one of that GUID.
+partition() {
+  local guid=$(echo "$2" | sed 's/\(.\{8\}\)\(.\{4\}\)\(.\{4\}\)\(.\{4\}\)/\1-\2-\3-\4-/')
+  for device in /dev/$1?*; do
+    [ "$(tool blkid -p -s PART_ENTRY_UUID -o value "$device")" != "$guid" ] || echo "$device"
+  done
+}
+# open DISK NAME KEY [OPTION]: what KEY= says, by the halves of the root hash.
+open() {
+  local root=$(hash "$3")
+  local data=$(partition "$1" "$(echo "$root" | cut -c1-32)") tree=$(partition "$1" "$(echo "$root" | cut -c33-64)")
+  tool veritysetup open $4 "$data" "$2" "$tree" "$root"
+  echo "VERITY open $1 $2 $?"
+}
+while [ ! -b /dev/vdb ]; do sleep 0.1; done
+open vda root roothash
+mount -t erofs -o ro /dev/mapper/root /mnt
+open vda usr usrhash
+mount -t ext4 -o ro /dev/mapper/usr /mnt/usr
+open vda store storehash
+mount -t btrfs -o ro /dev/mapper/store /mnt/nix/store
+open vda srv srvhash
+mount -t squashfs -o ro /dev/mapper/srv /mnt/srv
+open vdb damaged roothash
+mount -t erofs -o ro /dev/mapper/damaged /damaged
+cmp /damaged/bin/busybox /mnt/bin/busybox && echo "VERITY the rest can be read"
+cat /damaged/noise > /noise
+echo "VERITY cat $?"
+umount /damaged
+tool veritysetup close damaged
+open vdb signed roothash --root-hash-signature=/signed
+open vdb forged roothash --root-hash-signature=/forged
+umount /dev /sys /proc
+exec switch_root /mnt /init
+"#;
+
+/// What the root starts.
+const INIT: &str = r#"#!/bin/busybox sh
+busybox() { /bin/busybox "$@"; }
+busybox mount -t proc proc /proc
+for folder in / /usr /nix/store /srv; do
+  busybox awk -v "folder=$folder" '$2 == folder { from = $1 " " $3 } END { print "VERITY", folder, from }' /proc/mounts
+done
+for folder in /files /usr /nix/store /srv; do
+  cd $folder
+  echo "VERITY sum $folder $(busybox find . -type f | busybox sort | busybox xargs /bin/busybox sha256sum |
+    busybox sha256sum)"
+done
+echo VERITY-DONE
+busybox poweroff -f
+"#;
+
+/// The modules of the first RAM disk, with those that they need, in the order in which they are loaded.
+const MODULES: [&str; 6] = [
+    "virtio_pci",
+    "virtio_blk",
+    "dm-verity",
+    "squashfs",
+    "btrfs",
+    "erofs",
+];
+
+fn store() -> PathBuf {
+    demo().join("out/store-amd64")
+}
+
+/// Where a path of the store's file system lies on this machine. Links of it lead into the store.
+fn place(path: &Path) -> PathBuf {
+    let root = store().join("root");
+    let place = root.join(path.strip_prefix("/").unwrap());
+    match fs::read_link(&place) {
+        Ok(link) => root.join(link.strip_prefix("/").unwrap()),
+        Err(_) => place,
+    }
+}
+
+fn program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Bytes that no compressor makes smaller.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// The trees of the three file systems.
+fn trees(dir: &Path, busybox: &Path) {
+    for folder in ["bin", "proc", "usr", "nix/store", "srv", "files"] {
+        fs::create_dir_all(dir.join("root").join(folder)).unwrap();
+    }
+    fs::copy(busybox, dir.join("root/bin/busybox")).unwrap();
+    program(&dir.join("root/init"), INIT);
+    fs::write(dir.join("root/noise"), noise(1_000_000)).unwrap();
+    let text: String = (0..50_000).map(|number| format!("{number}\n")).collect();
+    for (folder, name) in [
+        ("root/files", "text"),
+        ("usr/share", "text"),
+        ("store/one", "text"),
+        ("srv/one", "text"),
+    ] {
+        let folder = dir.join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), format!("{}\n{text}", folder.display())).unwrap();
+        fs::write(folder.join("noise"), noise(200_000)).unwrap();
+    }
+}
+
+/// The line that the guest prints of a folder.
+fn sum(folder: &Path) -> String {
+    let script = "find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum";
+    run(tool("sh").args(["-c", script]).current_dir(folder))
+        .trim()
+        .to_string()
+}
+
+/// The first RAM disk, with this machine's tools and their libraries, and the signature of what was built.
+fn initrd(dir: &Path, busybox: &Path, toplevel: &Path) -> PathBuf {
+    let root = dir.join("initrd.d");
+    for folder in ["bin", "tools", "modules", "proc", "sys", "dev", "mnt", "damaged"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::copy(busybox, root.join("bin/busybox")).unwrap();
+    program(&root.join("init"), INITRD);
+    for name in ["veritysetup", "blkid"] {
+        let path = run(tool("sh").args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {name}")]));
+        fs::copy(path.trim(), root.join("tools").join(name)).unwrap();
+        let libraries = run(tool("ldd").arg(path.trim()));
+        for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+            let name = library.rsplit('/').next().unwrap();
+            let name = if name.starts_with("ld-") { "loader" } else { name };
+            fs::copy(library, root.join("tools").join(name)).unwrap();
+        }
+    }
+    let listed = files(&place(&toplevel.join("kernel-modules")).join("lib/modules")).remove(0);
+    let dependencies = fs::read_to_string(listed.join("modules.dep")).unwrap();
+    let linux = place(&toplevel.join("kernel"));
+    let linux = linux.parent().unwrap().parent().unwrap();
+    let mut wanted: Vec<&str> = Vec::new();
+    for module in MODULES {
+        let ending = format!("/{module}.ko:");
+        let line = dependencies.lines().find(|line| line.contains(&ending)).unwrap();
+        let words = line.split([':', ' ']).filter(|word| !word.is_empty());
+        // What others need comes last in a line.
+        wanted.extend(words.collect::<Vec<_>>().into_iter().rev());
+    }
+    for (number, module) in (100..).zip(wanted) {
+        let name = module.rsplit('/').next().unwrap();
+        let has = files(&root.join("modules"))
+            .iter()
+            .any(|file| file.to_string_lossy().ends_with(&format!("-{name}")));
+        if !has {
+            let file = linux
+                .join("lib/modules")
+                .join(listed.file_name().unwrap())
+                .join(module);
+            fs::copy(file, root.join(format!("modules/{number}-{name}"))).unwrap();
+        }
+    }
+    put_signatures(dir);
+    let pack = "find . | busybox cpio -o -H newc > ../initrd";
+    run(tool("sh").args(["-c", pack]).current_dir(&root));
+    dir.join("initrd")
+}
+
+/// Puts what Kiln has signed into the first RAM disk, as it is, and with a bit flipped.
+fn put_signatures(dir: &Path) {
+    let partition = fs::read(dir.join("out/root.verity-sig")).unwrap();
+    let end = partition.iter().position(|byte| *byte == 0).unwrap();
+    let said: Value = serde_json::from_slice(&partition[..end]).unwrap();
+    fs::write(dir.join("signature.base64"), said["signature"].as_str().unwrap()).unwrap();
+    let signature = dir.join("initrd.d/signed");
+    run(tool("sh")
+        .args(["-c", "base64 -d < signature.base64 > initrd.d/signed"])
+        .current_dir(dir));
+    let mut forged = fs::read(&signature).unwrap();
+    forged[20] ^= 1;
+    fs::write(dir.join("initrd.d/forged"), forged).unwrap();
+}
+
+#[test]
+fn linux_reads_a_root_a_usr_and_a_store_and_refuses_a_flipped_byte() {
+    let tools = ["qemu-system-x86_64", "busybox", "veritysetup", "blkid", "ldd"];
+    let stamp = store().join("stamp");
+    let condition = format!("{} is there (tests/run store makes it)", stamp.display());
+    if !is_made() || !installed(&tools) || !given(stamp.exists(), &condition) {
+        return;
+    }
+    let dir = tempfile::tempdir_in(target()).unwrap();
+    let dir = dir.path();
+    let busybox = run(tool("sh").args(["-c", "command -v busybox"]));
+    let busybox = Path::new(busybox.trim());
+    let toplevel = fs::read_to_string(store().join("toplevel")).unwrap();
+    let toplevel = Path::new(toplevel.trim());
+    trees(dir, busybox);
+    let keys = workspace().join("crates/signature/tests/data");
+    fs::write(
+        dir.join("spec.toml"),
+        SPEC.replace("KEYS", keys.to_str().unwrap()),
+    )
+    .unwrap();
+    run(kiln()
+        .arg("build")
+        .arg(dir.join("spec.toml"))
+        .arg("--out")
+        .arg(dir.join("out")));
+    let image = dir.join("out/verity.img");
+    let mut damaged = fs::read(&image).unwrap();
+    let sought = &noise(1_000_000)[500_000..500_064];
+    let at = damaged.windows(64).position(|window| window == sought).unwrap();
+    damaged[at] ^= 1;
+    fs::write(dir.join("damaged.img"), damaged).unwrap();
+
+    let initrd = initrd(dir, busybox, toplevel);
+    let entry = run(kiln()
+        .arg("cat")
+        .arg(&image)
+        .arg("/esp/loader/entries/verity.conf"));
+    let options = entry.trim().strip_prefix("options ").unwrap();
+    let log = dir.join("console.log");
+    let mut machine = tool("timeout");
+    machine.args(["600", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
+    machine.args(["-accel", "tcg", "-smp", "1", "-m", "512", "-nic", "none"]);
+    machine.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
+    machine.arg("-serial").arg(format!("file:{}", log.display()));
+    machine.arg("-kernel").arg(place(&toplevel.join("kernel")));
+    machine.arg("-initrd").arg(initrd);
+    let append = format!("console=ttyS0 loglevel=5 panic=-1 no_timer_check {options}");
+    machine.args(["-append", &append]);
+    for disk in [&image, &dir.join("damaged.img")] {
+        let drive = format!("if=virtio,format=raw,snapshot=on,file={}", disk.display());
+        machine.args(["-drive", &drive]);
+    }
+    run(&mut machine);
+    check(&console_lines(&log), dir);
+}
+
+/// What has to be on the console.
+fn check(console: &[String], dir: &Path) {
+    let text = console.join("\n");
+    let sums = [
+        ("/files", "root/files"),
+        ("/usr", "usr"),
+        ("/nix/store", "store"),
+        ("/srv", "srv"),
+    ]
+    .map(|(folder, tree)| format!("VERITY sum {folder} {}", sum(&dir.join(tree))));
+    let wanted = [
+        "VERITY open vda root 0",
+        "VERITY open vda usr 0",
+        "VERITY open vda store 0",
+        "VERITY open vda srv 0",
+        "VERITY / /dev/mapper/root erofs",
+        "VERITY /usr /dev/mapper/usr ext4",
+        "VERITY /nix/store /dev/mapper/store btrfs",
+        "VERITY /srv /dev/mapper/srv squashfs",
+        // Only the block with the flipped byte is refused.
+        "VERITY open vdb damaged 0",
+        "VERITY the rest can be read",
+        "VERITY cat 1",
+        // The kernel reads the signature: nobody whom it knows has made it. One with a flipped bit is none.
+        "VERITY open vdb signed 4",
+        "VERITY open vdb forged 4",
+        "VERITY-DONE",
+    ];
+    for wanted in wanted.iter().copied().chain(sums.iter().map(String::as_str)) {
+        let said = console.iter().any(|line| line == wanted);
+        assert!(said, "the console does not say {wanted:?}:\n{text}");
+    }
+    let kernel_says = |parts: &[&str]| {
+        let said = console
+            .iter()
+            .any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(said, "the kernel does not say {parts:?}:\n{text}");
+    };
+    kernel_says(&["device-mapper: verity: ", ": data block ", " is corrupted"]);
+    kernel_says(&["Root hash verification failed (-ENOKEY)"]);
+    kernel_says(&["Root hash verification failed (-EBADMSG)"]);
+}

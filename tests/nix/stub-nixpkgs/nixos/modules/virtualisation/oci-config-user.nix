@@ -1,0 +1,5 @@
+# What a guest finds in /etc/nixos.
+{ modulesPath, ... }:
+{
+  imports = [ "${modulesPath}/virtualisation/oci-common.nix" ];
+}
