@@ -281,6 +281,10 @@ fn damaged_headers_are_errors() {
         let error = open(format, Arc::new(image::Content::from(bytes)), len).unwrap_err();
         assert!(error.to_string().starts_with(wanted), "{error}");
     }
+}
+
+#[test]
+fn what_is_too_far_away_is_an_error() {
     // Blocks before each of which there is more than a file can have.
     let mut bytes = small(Format::Vdi, None);
     bytes[380..384].fill(0xff);
