@@ -56,7 +56,7 @@ fn what_is_none_is_refused() {
         text.replace(&hash, &format!("{hash}ab")),
         text.replace(&hash, &hash.replace("ab", "gh")),
         text.replace("MDAw", "MDA*"),
-        text.replace("MDAw\"", "MDAw=\""),
+        text.replace("MA==\"", "MA=\""),
         format!("{text}{text}"),
         "[".repeat(100_000),
     ] {
