@@ -150,7 +150,7 @@ impl Machine {
                 return said;
             }
             let ended = self.child.try_wait().unwrap();
-            let late = start.elapsed() > Duration::from_secs(600);
+            let late = start.elapsed() > Duration::from_mins(10);
             assert!(
                 !late && ended.is_none(),
                 "the console does not say {text:?}: {said}"
@@ -220,7 +220,7 @@ fn firmware_starts_what_we_signed_and_nothing_else() {
     machine.wait_for("Custom Secure Boot keys successfully enrolled");
     let disks: Vec<&Path> = refused
         .iter()
-        .map(|path| path.as_path())
+        .map(std::path::PathBuf::as_path)
         .chain([image.as_path()])
         .collect();
     let said = Machine::start(folder, "boots.log", &disks).wait_for("STAGE2 /nix/store/");

@@ -1,6 +1,7 @@
 //! A root, a `/usr`, a store and more, each of another format and each under dm-verity, found by halves of the root hashes that
 //! a boot entry has; and what the kernel says of a flipped byte, and of signatures.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -225,7 +226,10 @@ fn trees(dir: &Path, busybox: &Path) {
     fs::copy(busybox, dir.join("root/bin/busybox")).unwrap();
     program(&dir.join("root/init"), INIT);
     fs::write(dir.join("root/noise"), noise(1_000_000)).unwrap();
-    let text: String = (0..50_000).map(|number| format!("{number}\n")).collect();
+    let text = (0..50_000).fold(String::new(), |mut text, number| {
+        writeln!(text, "{number}").unwrap();
+        text
+    });
     for (folder, name) in [
         ("root/files", "text"),
         ("usr/share", "text"),

@@ -163,7 +163,7 @@ fn updates_of_variables_equal_those_of_efitools() {
         .arg(&owner.certificate)
         .arg(path("list")));
     let theirs = std::fs::read(path("list")).unwrap();
-    let ours = uki::certificates_list(&[owner.identity.certificate.clone()], guid).unwrap();
+    let ours = uki::certificates_list(std::slice::from_ref(&owner.identity.certificate), guid).unwrap();
     assert_eq!(ours, theirs);
     let mut sign = Command::new("sign-efi-sig-list");
     sign.env("TZ", "UTC").args(["-t", "2026-01-02 03:04:05"]);
