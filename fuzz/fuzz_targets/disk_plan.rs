@@ -181,6 +181,7 @@ fn region(u: &mut Unstructured, table: &Table, tidy: bool) -> Result<Region> {
 
 fn partition(u: &mut Unstructured) -> Result<Partition> {
     Ok(Partition {
+        label: None,
         kind: kind(u)?,
         guid: guid(u)?,
         attributes: Attributes(u.arbitrary()?),

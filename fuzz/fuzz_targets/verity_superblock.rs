@@ -10,7 +10,10 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(signature) = verity::RootSignature::read(data) {
         // What systemd reads and Kiln would not write is longer, or spelt otherwise.
         if let Ok(written) = signature.to_bytes() {
-            assert_eq!(verity::RootSignature::read(&written).expect("what was written"), signature);
+            assert_eq!(
+                verity::RootSignature::read(&written).expect("what was written"),
+                signature
+            );
         }
     }
 });
