@@ -319,6 +319,6 @@ fn definitions_of_image_repart_make_a_disk() {
     assert!(
         world
             .failure("repart-unknown")
-            .contains("image.repart.partitions.20-store: Verity: not supported")
+            .contains("image.repart.partitions.20-store: Encrypt: ")
     );
 }

@@ -524,7 +524,7 @@ in
       finalPartitions."20-store".repartConfig = {
         Type = "root";
         Format = "ext4";
-        Verity = "data";
+        Encrypt = "tpm2";
       };
     }
   );

@@ -41,6 +41,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use args::later::Later;
 use args::{Args, Command};
 use failure::Failure;
 use ui::Ui;
@@ -70,24 +71,24 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
     pool.map_err(|error| Failure::usage(format!("--jobs {jobs}: {error}")))?;
     let done = match &args.command {
-        Command::Diff(command) => return diff::run(command, jobs, ui),
-        Command::Run(command) => return run::run(command, jobs, ui),
-        Command::Serve(command) => return serve::run(command, jobs, ui),
-        Command::Build(command) => build::run(command, jobs, ui),
-        Command::Plan(command) => plan::run(command, jobs, ui),
-        Command::Tree(command) => tree::run(command, jobs, ui),
-        Command::Squashfs(command) => one::squashfs(command, jobs, ui),
-        Command::Ext4(command) => one::ext4(command, jobs, ui),
-        Command::Btrfs(command) => one::btrfs(command, jobs, ui),
-        Command::Erofs(command) => one::erofs(command, jobs, ui),
-        Command::Fat(command) => one::fat(command, jobs, ui),
-        Command::Script(command) => one::script(command, jobs, ui),
+        Command::Diff(Later(command)) => return diff::run(command, jobs, ui),
+        Command::Run(Later(command)) => return run::run(command, jobs, ui),
+        Command::Serve(Later(command)) => return serve::run(command, jobs, ui),
+        Command::Build(Later(command)) => build::run(command, jobs, ui),
+        Command::Plan(Later(command)) => plan::run(command, jobs, ui),
+        Command::Tree(Later(command)) => tree::run(command, jobs, ui),
+        Command::Squashfs(Later(command)) => one::squashfs(command, jobs, ui),
+        Command::Ext4(Later(command)) => one::ext4(command, jobs, ui),
+        Command::Btrfs(Later(command)) => one::btrfs(command, jobs, ui),
+        Command::Erofs(Later(command)) => one::erofs(command, jobs, ui),
+        Command::Fat(Later(command)) => one::fat(command, jobs, ui),
+        Command::Script(Later(command)) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
-        Command::Ls(command) => look::ls(command, jobs, ui),
-        Command::Cat(command) => look::cat(command, jobs, ui),
-        Command::Extract(command) => look::extract(command, jobs, ui),
-        Command::Info(command) => look::info(command, jobs, ui),
-        Command::Check(command) => look::check(command, jobs, ui),
+        Command::Ls(Later(command)) => look::ls(command, jobs, ui),
+        Command::Cat(Later(command)) => look::cat(command, jobs, ui),
+        Command::Extract(Later(command)) => look::extract(command, jobs, ui),
+        Command::Info(Later(command)) => look::info(command, jobs, ui),
+        Command::Check(Later(command)) => look::check(command, jobs, ui),
         Command::Cache { command } => cache::run(command, ui),
         Command::Segments { command } => segments::run(command, jobs, ui),
         Command::Completions { shell } => {

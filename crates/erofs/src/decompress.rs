@@ -48,6 +48,7 @@ impl Decompressor {
                 .deflate_decompress(input, output)
                 .map_err(|error| error.to_string())?,
             algorithm::ZSTD => self.zstd(input, output)?,
+            algorithm::LZMA => lzma(input, output, Size::Whole)?,
             other => return Err(format!("compressor {other} is not known")),
         };
         if len == wanted {
@@ -73,6 +74,7 @@ impl Decompressor {
                 lzzzz::lz4::decompress_partial(input, output, wanted).map_err(|error| error.to_string())?
             }
             algorithm::ZSTD => self.zstd_part(input, output)?,
+            algorithm::LZMA => lzma(input, output, Size::Part)?,
             _ => return Err("parts of deflate clusters are not read".to_string()),
         };
         if len == wanted {
@@ -144,4 +146,59 @@ fn without_zeros(blocks: &[u8]) -> Result<&[u8], String> {
         return Err("a cluster begins with a block of zeros".to_string());
     }
     Ok(&blocks[start..])
+}
+
+/// How much of a cluster is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Whole,
+    Part,
+}
+
+/// The least dictionary of LZMA. A cluster refers to nothing but itself, so no more than its length is needed.
+const DICTIONARY_LEAST: usize = 4096;
+/// Bytes that a decoder of LZMA may take: its tables, and a cluster's dictionary.
+const LZMA_MEMORY: u64 = 64 << 20;
+
+/// `MicroLZMA`: LZMA without its header, whose first byte, always zero, has the properties in its place, inverted. With a
+/// header in front it is the older format of LZMA, which every decoder reads.
+fn lzma(input: &[u8], output: &mut [u8], size: Size) -> Result<usize, String> {
+    let failed = |error: liblzma::stream::Error| error.to_string();
+    let (properties, rest) = input.split_first().ok_or("a cluster is empty")?;
+    let dictionary = u32::try_from(output.len().max(DICTIONARY_LEAST)).map_err(|error| error.to_string())?;
+    let len = match size {
+        Size::Whole => output.len() as u64,
+        Size::Part => u64::MAX,
+    };
+    let mut bytes = vec![!properties];
+    bytes.extend(dictionary.to_le_bytes());
+    bytes.extend(len.to_le_bytes());
+    bytes.push(0);
+    bytes.extend(rest);
+    let mut stream = liblzma::stream::Stream::new_lzma_decoder(LZMA_MEMORY).map_err(failed)?;
+    let place = |total: u64| usize::try_from(total).unwrap_or(usize::MAX);
+    let (mut read, mut made) = (0, 0);
+    loop {
+        let left = bytes.get(read..).unwrap_or_default();
+        let action = liblzma::stream::Action::Run;
+        stream
+            .process(left, &mut output[made..], action)
+            .map_err(failed)?;
+        let before = (read, made);
+        (read, made) = (place(stream.total_in()), place(stream.total_out()));
+        let is_done = match size {
+            Size::Whole => read == bytes.len(),
+            Size::Part => made == output.len(),
+        };
+        if is_done || before == (read, made) {
+            break;
+        }
+    }
+    if size == Size::Whole && read != bytes.len() {
+        let left = bytes.len().saturating_sub(read);
+        return Err(format!(
+            "a cluster of LZMA ends {left} bytes before its blocks do"
+        ));
+    }
+    Ok(made)
 }

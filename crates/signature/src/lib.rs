@@ -76,6 +76,7 @@ mod names;
 mod path;
 mod pem;
 mod read;
+mod rsa;
 mod sign;
 mod time;
 mod tlv;

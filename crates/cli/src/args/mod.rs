@@ -10,6 +10,7 @@ pub(crate) mod caching;
 pub(crate) mod diff;
 pub(crate) mod erofs;
 pub(crate) mod files;
+pub(crate) mod later;
 pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
@@ -31,6 +32,7 @@ use build::{Build, Plan};
 use bundle::Bundle;
 use diff::Diff;
 use erofs::Erofs;
+use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use run::Run;
@@ -45,11 +47,11 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 
     /// How many threads work; all cores when not given. Never changes a byte
-    #[arg(long, short, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, short, global = true, display_order = 900, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
 
     /// Print results and errors as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     pub(crate) json: bool,
 }
 
@@ -75,41 +77,41 @@ impl Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make everything that a specification describes
-    Build(Build),
+    Build(Later<Build>),
     /// Show what a build would make, and write nothing
-    Plan(Plan),
+    Plan(Later<Plan>),
     /// Make a folder of what a file system of a specification holds
-    Tree(Tree),
+    Tree(Later<Tree>),
     /// Make a squashfs of a closure or a folder, without a specification
-    Squashfs(Squashfs),
+    Squashfs(Later<Squashfs>),
     /// Make an ext4 of a closure or a folder, without a specification
-    Ext4(Ext4),
+    Ext4(Later<Ext4>),
     /// Make a btrfs of a closure or a folder, without a specification
-    Btrfs(Btrfs),
+    Btrfs(Later<Btrfs>),
     /// Make an erofs of a closure or a folder, without a specification
-    Erofs(Erofs),
+    Erofs(Later<Erofs>),
     /// Make a FAT of a folder or files, without a specification
-    Fat(Fat),
+    Fat(Later<Fat>),
     /// Make a boot script for U-Boot, without a specification
-    Script(Script),
+    Script(Later<Script>),
     /// Build, sign, verify and look into update bundles
     Bundle(Bundle),
     /// List what is in an image, a bundle, an archive, a device, or what a specification would make
-    Ls(Ls),
+    Ls(Later<Ls>),
     /// Print a file that is in an image
-    Cat(Cat),
+    Cat(Later<Cat>),
     /// Make a folder or a file of what is in an image, and nothing outside of it
-    Extract(Extract),
+    Extract(Later<Extract>),
     /// Show what an image is
-    Info(Info),
+    Info(Later<Info>),
     /// Check all that can be checked of an image, part by part
-    Check(Check),
+    Check(Later<Check>),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
-    Diff(Diff),
+    Diff(Later<Diff>),
     /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
-    Serve(Serve),
+    Serve(Later<Serve>),
     /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
-    Run(Run),
+    Run(Later<Run>),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

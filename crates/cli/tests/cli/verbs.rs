@@ -239,15 +239,9 @@ fn help_of_a_build() {
           --intermediate <FILE>
               A certificate between it and the devices' own; can be repeated
 
-      -j, --jobs <N>
-              How many threads work; all cores when not given. Never changes a byte
-
           --signing-time <TIME>
               The time of signing, in seconds since 1970, or `now`; `$SOURCE_DATE_EPOCH`, or when the
               certificate becomes valid, when not given
-
-          --json
-              Print results and errors as JSON
 
           --keyring <FILE>
               The certificates that devices trust, in PEM, which is all that devices read
@@ -277,6 +271,12 @@ fn help_of_a_build() {
           --sha256
               Say the SHA-256 of every output too, not only of what is compressed or a bundle; holes
               cost as much as bytes
+
+      -j, --jobs <N>
+              How many threads work; all cores when not given. Never changes a byte
+
+          --json
+              Print results and errors as JSON
 
       -h, --help
               Print help (see a summary with '-h')

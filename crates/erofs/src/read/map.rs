@@ -4,8 +4,8 @@ use zerocopy::FromBytes;
 
 use super::inodes::Inode;
 use super::{Inner, damaged, packs};
+use crate::Result;
 use crate::format::{FullIndex, MapHeader, advise, algorithm, cluster, layout};
-use crate::{Error, Result};
 
 /// The most blocks of a cluster, in bytes.
 const STORED_MAX: u64 = 1 << 20;
@@ -260,12 +260,6 @@ impl Mapper<'_> {
                     "compressor {algorithm} is not among those of the superblock"
                 ))
             }
-            Place::Cluster {
-                algorithm: algorithm::LZMA,
-                ..
-            } => Err(Error::Unsupported {
-                feature: "MicroLZMA".to_string(),
-            }),
             Place::Cluster { len, .. } if len == 0 || len > STORED_MAX => {
                 bad(format!("a cluster of {len} bytes"))
             }
