@@ -134,10 +134,10 @@ impl Inside {
             trust,
             work,
             tell,
-            bundles: 0,
+            signed: 0,
         };
         checks.inside(self, &[])?;
-        if trust.is_some() && checks.bundles == 0 {
+        if trust.is_some() && checks.signed == 0 {
             // Without its last bytes, a bundle is a squashfs with something behind it.
             let seen = (Vec::new(), vec!["who signed it"], Err(Error::NotSigned));
             checks.tell(&[], Format::Bundle.name(), seen)?;
@@ -152,7 +152,7 @@ struct Checks<'a, E> {
     work: &'a Work<'a>,
     tell: &'a mut dyn FnMut(Check) -> Result<(), E>,
     /// How many were checked.
-    bundles: usize,
+    signed: usize,
 }
 
 /// What was looked at, what was not, and how that went.
@@ -193,7 +193,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 self.tell(path, what, seen)
             }
             What::Bundle(bundle) => {
-                self.bundles += 1;
+                self.signed += 1;
                 let seen = bundle_seen(bundle, self.trust, self.work);
                 self.tell(path, what, seen)?;
                 self.members(inside, path)
@@ -241,6 +241,7 @@ impl<E: From<Error>> Checks<'_, E> {
                 self.tell(path, what, (vec!["the header"], vec!["what was swapped"], read))
             }
             What::Opaque(Format::RootSignature) => {
+                self.signed += 1;
                 let seen = root_signatures::check_alone(&inside.content, self.trust);
                 self.tell(path, what, seen)
             }
@@ -297,6 +298,7 @@ impl<E: From<Error>> Checks<'_, E> {
             let content = disks::content(&inside.content, partition);
             let path = join(path, name.as_bytes());
             if root_signatures::is_for_signature(partition) {
+                self.signed += 1;
                 let seen = root_signatures::check_partition(&inside.content, disk, partition, self.trust);
                 self.tell(&path, Format::RootSignature.name(), seen)?;
             } else if Format::of(&content).is_ok_and(|format| format == Format::HashTree) {

@@ -76,7 +76,7 @@ fn what_nobody_knows() {
     world.write("zeros", &[0; 9000]);
     assert_snapshot!(world.refused(3, &["ls", "program"]), @r"
     error: program: is nothing that can be looked into: it begins with 7f 45 4c 46 02 01 01 00 20 61 6e 64 20 73 6f 20, as an ELF program does
-    hint: what can be looked into: disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, erofs, RAUC bundles (plain and verity), boot scripts and environments of U-Boot, tar archives, and all of these in qcow2, VHD, VHDX, VDI or VMDK, or compressed with zstd, xz, gzip or bzip2
+    hint: what can be looked into: disks with GPT or MBR, squashfs, ext2 to ext4, FAT16, FAT32, btrfs, erofs, RAUC bundles (plain and verity), boot scripts and environments of U-Boot, programs that UEFI starts, tar archives, and all of these in qcow2, VHD, VHDX, VDI or VMDK, or compressed with zstd, xz, gzip or bzip2
     ");
     let first = |text: String| text.lines().next().unwrap().to_string();
     assert_snapshot!(first(world.refused(3, &["info", "empty"])), @"error: empty: is nothing that can be looked into: it is empty");
