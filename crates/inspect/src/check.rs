@@ -151,7 +151,7 @@ struct Checks<'a, E> {
     trust: Option<&'a Trust>,
     work: &'a Work<'a>,
     tell: &'a mut dyn FnMut(Check) -> Result<(), E>,
-    /// How many were checked.
+    /// How many bundles and root hashes were checked, which somebody may have signed.
     signed: usize,
 }
 

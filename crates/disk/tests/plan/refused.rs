@@ -184,7 +184,9 @@ fn partitions_keep_to_the_table() {
     Request: root: the type is all zeros, which means that there is none
     Request: root: the GUID is all zeros, which means that there is none
     Request: root and other: both have the GUID bdf0d96e-3310-5d38-bd3d-fd8fa6af767b
+    hint: give one of them another `guid`, or none: then it derives from the seed and the name
     Request: the disk and root: both have the GUID bc2c1ae5-04e8-5bd4-921e-bc0e3adff938
+    hint: give one of them another `guid`, or none: then it derives from the seed and the name
     ");
     let planned = plan(&options(), &[partition("root", Some(MIB + 512), MIB)]).unwrap();
     assert_snapshot!(planned.warnings[0].to_string(), @"root: the partition starts at 1049088 bytes (0x100200), which is no multiple of 4 KiB");
