@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use crate::demo::{demo, is_made, kiln, toplevel};
-use crate::tools::{installed, output, run, said, sha256};
+use crate::tools::{installed, output, run, said, sha256, tool};
 
 /// What four programs that others wrote say of an export, in one session.
 const ASK: &str = r#"
