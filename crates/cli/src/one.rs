@@ -11,6 +11,7 @@ use spec::{Closure, Detail, FatBits, FileSystem, Format, Rehash, Sources, Spec, 
 use crate::access::access;
 use crate::args::blocks::Effort;
 use crate::args::btrfs::Btrfs;
+use crate::args::caching::Caching;
 use crate::args::erofs::Erofs;
 use crate::args::one::{Ext4, Fat, Script, Squashfs};
 use crate::args::source::{self, Fetch, Source};
@@ -24,6 +25,37 @@ use crate::reuse::{Description, Place, SegmentEntry, SegmentsEntry};
 use crate::steps::{gather, plan};
 use crate::ui::Ui;
 
+/// What verbs of formats with segments have in common.
+struct Segmented<'a> {
+    source: &'a Source,
+    out: &'a Path,
+    /// Where the description of the segments goes.
+    segments: Option<&'a Path>,
+    caching: &'a Caching,
+}
+
+impl Segmented<'_> {
+    /// Makes the part, with what caches have of it.
+    fn make(&self, spec: &Spec, threads: usize, ui: &Ui) -> Result<(), Failure> {
+        let caching = places::written(self.caching);
+        inputs::check(spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
+        let gathering = &self.source.gathering;
+        let places = Places::open(self.caching, &gathering.fetch.logins, ui)?;
+        let one = One {
+            spec,
+            part: "fs.image",
+            out: self.out,
+            rehash: gathering.rehash(),
+            segments: self.segments,
+            places: Some(&places),
+            fetch: Some(&gathering.fetch),
+        };
+        let made = make(&one, threads, ui);
+        places.close(ui);
+        made
+    }
+}
+
 pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let fs = FileSystem {
         format: Format::Squashfs,
@@ -36,21 +68,13 @@ pub(crate) fn squashfs(args: &Squashfs, threads: usize, ui: &Ui) -> Result<(), F
     let mut spec = args.source.spec(fs, None);
     spec.profile = args.blocks.profile.map(Effort::lower);
     args.sums.apply(&mut spec);
-    let caching = places::written(&args.caching);
-    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
-    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
-    let one = One {
-        spec: &spec,
-        part: "fs.image",
+    let segmented = Segmented {
+        source: &args.source,
         out: &args.out,
-        rehash: args.source.gathering.rehash(),
         segments: args.segments.as_deref(),
-        places: Some(&places),
-        fetch: Some(&args.source.gathering.fetch),
+        caching: &args.caching,
     };
-    let made = make(&one, threads, ui);
-    places.close(ui);
-    made
+    segmented.make(&spec, threads, ui)
 }
 
 pub(crate) fn ext4(args: &Ext4, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -113,21 +137,13 @@ pub(crate) fn btrfs(args: &Btrfs, threads: usize, ui: &Ui) -> Result<(), Failure
     };
     let mut spec = args.source.spec(fs, args.label.as_deref());
     args.output.sums.apply(&mut spec);
-    let caching = places::written(&args.caching);
-    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
-    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
-    let one = One {
-        spec: &spec,
-        part: "fs.image",
+    let segmented = Segmented {
+        source: &args.source,
         out: &args.output.out,
-        rehash: args.source.gathering.rehash(),
         segments: args.segments.as_deref(),
-        places: Some(&places),
-        fetch: Some(&args.source.gathering.fetch),
+        caching: &args.caching,
     };
-    let made = make(&one, threads, ui);
-    places.close(ui);
-    made
+    segmented.make(&spec, threads, ui)
 }
 
 pub(crate) fn erofs(args: &Erofs, threads: usize, ui: &Ui) -> Result<(), Failure> {
@@ -148,21 +164,13 @@ pub(crate) fn erofs(args: &Erofs, threads: usize, ui: &Ui) -> Result<(), Failure
     let mut spec = args.source.spec(fs, args.label.as_deref());
     spec.profile = args.profile.map(Effort::lower);
     args.output.sums.apply(&mut spec);
-    let caching = places::written(&args.caching);
-    inputs::check(&spec, Path::new(""), caching.iter().map(PathBuf::as_path))?;
-    let places = Places::open(&args.caching, &args.source.gathering.fetch.logins, ui)?;
-    let one = One {
-        spec: &spec,
-        part: "fs.image",
+    let segmented = Segmented {
+        source: &args.source,
         out: &args.output.out,
-        rehash: args.source.gathering.rehash(),
         segments: args.segments.as_deref(),
-        places: Some(&places),
-        fetch: Some(&args.source.gathering.fetch),
+        caching: &args.caching,
     };
-    let made = make(&one, threads, ui);
-    places.close(ui);
-    made
+    segmented.make(&spec, threads, ui)
 }
 
 pub(crate) fn fat(args: &Fat, threads: usize, ui: &Ui) -> Result<(), Failure> {
