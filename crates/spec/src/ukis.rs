@@ -144,7 +144,8 @@ impl Planner<'_> {
             .map(|measurer| Content::from(measurer.pem.clone()));
         let mut planned = uki::plan(&stub, &options, policy.as_ref()).map_err(failed)?;
         let is_estimate = matches!(self.work.squashing, Squashing::Estimate);
-        if is_estimate && is_measured_later(uki) {
+        let lacks_key = uki.measure.is_some() && measurer.is_none();
+        if lacks_key || is_estimate && has_estimates(uki) {
             for profile in &mut planned.profiles {
                 profile.pcr11.clear();
             }
@@ -320,12 +321,29 @@ impl Planner<'_> {
 }
 
 /// Whether something in an image is known only when file systems are made.
-fn is_measured_later(uki: &Uki) -> bool {
-    let profiles = uki.profiles.iter().filter_map(|profile| profile.cmdline.as_ref());
-    let mut texts = uki.cmdline.iter().chain(profiles);
-    let mentions = |text: &String| text.contains("{fs.") || text.contains("{verity.");
-    // The key is in it, too.
-    texts.any(mentions) || uki.measure.is_some()
+fn has_estimates(uki: &Uki) -> bool {
+    let one = [
+        &uki.linux,
+        &uki.cmdline,
+        &uki.os_release,
+        &uki.uname,
+        &uki.dtb,
+        &uki.hwids,
+        &uki.splash,
+        &uki.microcode,
+    ];
+    let initrds = uki.initrd.iter().flat_map(|initrds| &initrds.0);
+    let profiles = uki.profiles.iter().flat_map(|profile| {
+        let texts = [&profile.cmdline, &profile.dtb, &profile.os_release];
+        let initrds = profile.initrd.iter().flat_map(|initrds| &initrds.0);
+        texts.into_iter().flatten().chain(initrds)
+    });
+    let all = std::iter::once(&uki.stub)
+        .chain(one.into_iter().flatten())
+        .chain(initrds)
+        .chain(profiles);
+    let mut all = all.chain(&uki.dtbauto).chain(uki.sections.values());
+    all.any(|text| ["{fs.", "{verity."].iter().any(|part| text.contains(part)))
 }
 
 /// A program, and whether it has the signature that it shall have.

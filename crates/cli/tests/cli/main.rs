@@ -47,6 +47,7 @@ mod texts;
 mod transports;
 mod trees;
 mod trust;
+mod ukis;
 mod verbs;
 mod verity;
 mod waits;

@@ -18,7 +18,7 @@ use crate::oracle::installed;
 use crate::world::World;
 
 /// Runs a script in the world's folder. Answers what it prints.
-fn shell(world: &World, script: &str) -> String {
+pub(crate) fn shell(world: &World, script: &str) -> String {
     let mut command = Command::new("sh");
     let command = command.args(["-euc", script]).current_dir(world.path("."));
     let output = command.output().unwrap();
