@@ -341,7 +341,20 @@ fn anything_by_its_manifest() {
         .unwrap()
         .image;
     let fat = fat::plan(&tree(), &fat::Options::default()).unwrap().image;
-    for image in [squashfs, fat] {
+    let spool = self::spool();
+    let compressing = erofs::Work {
+        spool: &spool,
+        threads: 2,
+        digests: &[],
+        progress: &Silent,
+        reuse: None,
+    };
+    let options = erofs::Options {
+        compression: erofs::Compression::Zstd { level: 3 },
+        ..erofs::Options::new(uuid::Uuid::nil())
+    };
+    let erofs = erofs::plan(&rich_tree(), &options, &compressing).unwrap().image;
+    for image in [squashfs, fat, erofs] {
         let sound = bytes(&image);
         let mut digest = FsVerity::default();
         digest.update(&sound, None);
