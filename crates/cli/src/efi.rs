@@ -10,8 +10,7 @@ use spec::{Detail, EfiSign, EfiSigner, Measurer, Plan, SecureBoot, SecureBootKey
 use uki::Variable;
 use uuid::Uuid;
 
-use crate::args;
-use crate::args::build::Build;
+use crate::args::signing::{Credentials, Signing};
 use crate::credentials;
 use crate::failure::Failure;
 use crate::ui::{Ui, hex};
@@ -49,7 +48,13 @@ enum Signed {
 
 impl Programs {
     /// Reads keys, certificates and signatures, and tries the keys out, for those programs that a build signs.
-    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Programs, Failure> {
+    pub(crate) fn read(
+        spec: &Spec,
+        options: &Signing,
+        only: &[String],
+        folder: &Path,
+        ui: &Ui,
+    ) -> Result<Programs, Failure> {
         let mut programs = BTreeMap::new();
         let ukis = spec.uki.iter().map(|(key, uki)| {
             let measure = uki.measure.as_ref().and_then(|measure| measure.key.as_ref());
@@ -60,12 +65,12 @@ impl Programs {
             .iter()
             .map(|(key, efi)| (format!("efi.{key}"), Some(&efi.sign), None));
         for (part, sign, measure) in ukis.chain(others) {
-            if !is_asked(&part, &args.only) {
+            if !is_asked(&part, only) {
                 continue;
             }
             let program = Program {
                 signed: sign
-                    .map(|sign| Signed::read(&part, sign, args, folder, ui))
+                    .map(|sign| Signed::read(&part, sign, options, folder, ui))
                     .transpose()?,
                 measurer: measure
                     .map(|key| measurer(&part, &folder.join(key), ui))
@@ -73,10 +78,7 @@ impl Programs {
             };
             programs.insert(part, program);
         }
-        let said = spec
-            .secure_boot
-            .as_ref()
-            .filter(|_| !args.making.signing.unsigned);
+        let said = spec.secure_boot.as_ref().filter(|_| !options.unsigned);
         let firmware = said.map(|said| Firmware::read(said, folder, ui)).transpose()?;
         Ok(Programs { programs, firmware })
     }
@@ -144,8 +146,13 @@ fn measurer(part: &str, path: &Path, ui: &Ui) -> Result<(PublicKey, Vec<u8>, Key
 }
 
 impl Signed {
-    fn read(part: &str, said: &EfiSign, args: &Build, folder: &Path, ui: &Ui) -> Result<Signed, Failure> {
-        let options = &args.making.signing;
+    fn read(
+        part: &str,
+        said: &EfiSign,
+        options: &Signing,
+        folder: &Path,
+        ui: &Ui,
+    ) -> Result<Signed, Failure> {
         if let Some(file) = &said.attach {
             let path = folder.join(file);
             if options.unsigned && !path.exists() {
@@ -160,7 +167,7 @@ impl Signed {
         }
         // The keys of the options are bundles' first of all: they sign what has no key of its own.
         let own = if said.key.is_some() {
-            args::signing::Credentials::default()
+            Credentials::default()
         } else {
             options.signature.credentials.clone()
         };

@@ -6,8 +6,7 @@ use std::path::Path;
 use signature::{At, Bare, Certificate, Identity, Signer, Trust};
 use spec::{Plan, RootSigner, Spec, VeritySignature};
 
-use crate::args::build::Build;
-use crate::args::signing;
+use crate::args::signing::{Signature, Signing};
 use crate::credentials;
 use crate::failure::Failure;
 use crate::ui::Ui;
@@ -33,15 +32,21 @@ enum Signed {
 
 impl Roots {
     /// Reads keys, certificates and signatures, and tries the keys out, for those root hashes that a build signs.
-    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Roots, Failure> {
+    pub(crate) fn read(
+        spec: &Spec,
+        options: &Signing,
+        only: &[String],
+        folder: &Path,
+        ui: &Ui,
+    ) -> Result<Roots, Failure> {
         let mut roots = BTreeMap::new();
         for (tree, verity) in &spec.verity {
             let Some(said) = &verity.signature else {
                 continue;
             };
-            if is_asked(spec, tree, &args.only) {
+            if is_asked(spec, tree, only) {
                 let place = format!("verity.{tree}.signature");
-                let root = Root::read(&place, said, &args.making.signing, folder, ui)?;
+                let root = Root::read(&place, said, options, folder, ui)?;
                 roots.insert(tree.clone(), root);
             }
         }
@@ -53,7 +58,7 @@ impl Root {
     fn read(
         place: &str,
         said: &VeritySignature,
-        args: &signing::Signing,
+        args: &Signing,
         folder: &Path,
         ui: &Ui,
     ) -> Result<Root, Failure> {
@@ -133,7 +138,7 @@ impl RootSigner for Roots {
 fn trust(
     place: &str,
     said: &VeritySignature,
-    args: &signing::Signature,
+    args: &Signature,
     [signer]: [&Certificate; 1],
     others: &[Certificate],
     folder: &Path,

@@ -7,6 +7,7 @@ use nbd::Address;
 
 use super::build::Overrides;
 use super::caching::Caching;
+use super::signing::Signing;
 use super::source::Gathering;
 
 #[derive(Debug, clap::Args)]
@@ -51,4 +52,6 @@ pub(crate) struct Planning {
     pub(crate) gathering: Gathering,
     #[command(flatten)]
     pub(crate) caching: Caching,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
 }

@@ -9,11 +9,13 @@ use spec::{Plan, Spec, Squashing, Work};
 use crate::access::access;
 use crate::args::look::{self as args, Planning};
 use crate::args::serve::Source;
+use crate::efi::{self, Programs};
 use crate::failure::Failure;
 use crate::inputs;
 use crate::logins::warn_of_passwords;
 use crate::look;
 use crate::places::{self, Places};
+use crate::roots::{self, Roots};
 use crate::steps::{gather, plan};
 use crate::ui::Ui;
 
@@ -56,11 +58,14 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
     planning.overrides.apply(&mut spec);
     check_part(&spec, file, name)?;
     warn_of_passwords(&spec, ui);
-    warn_of_signatures(&spec, ui);
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut written = places::written(&planning.caching);
     written.extend(planning.gathering.fetch.download_dir.clone());
     inputs::check(&spec, folder, written.iter().map(PathBuf::as_path))?;
+    // Whoever cannot sign learns it before the work.
+    let only = [name.to_string()];
+    let roots = Roots::read(&spec, &planning.signing, &only, folder, ui)?;
+    let programs = Programs::read(&spec, &planning.signing, &only, folder, ui)?;
     // What has to be made first lies where the system has temporary files.
     let spool = std::env::temp_dir();
     let places = Places::open(&planning.caching, &planning.gathering.fetch.logins, ui)?;
@@ -77,14 +82,17 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
             near: &near,
             shared: places.shared(),
         }),
-        roots: None,
-        efi: None,
-        only: &[name.to_string()],
+        roots: Some(&roots),
+        efi: Some(&programs),
+        only: &only,
     };
     let plan = plan(&spec, &gathered, &work, ui);
     drop(near);
     places.close(ui);
-    part(plan?, name).ok_or_else(|| no_part(&spec, file, name))
+    let plan = plan?;
+    roots::warn(&plan, ui);
+    efi::warn(&plan, ui);
+    part(plan, name).ok_or_else(|| no_part(&spec, file, name))
 }
 
 fn part(plan: Plan, name: &str) -> Option<Content> {
@@ -105,24 +113,6 @@ fn parts(spec: &Spec) -> Vec<String> {
     parts.extend(spec.uki.keys().map(|key| format!("uki.{key}")));
     parts.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
     parts
-}
-
-/// Keys are for builds.
-fn warn_of_signatures(spec: &Spec, ui: &Ui) {
-    let mut signed: Vec<String> = Vec::new();
-    let trees = spec.verity.iter().filter(|(_, tree)| tree.signature.is_some());
-    signed.extend(trees.map(|(key, _)| format!("verity.{key}.signature")));
-    let has_key =
-        |uki: &spec::Uki| uki.sign.is_some() || uki.measure.as_ref().is_some_and(|said| said.key.is_some());
-    let images = spec.uki.iter().filter(|(_, uki)| has_key(uki));
-    signed.extend(images.map(|(key, _)| format!("uki.{key}")));
-    signed.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
-    if !signed.is_empty() {
-        ui.warn(&format!(
-            "{}: signed by builds, not here: build it and serve its outputs for the very bytes",
-            signed.join(", ")
-        ));
-    }
 }
 
 fn check_part(spec: &Spec, file: &Path, name: &str) -> Result<(), Failure> {

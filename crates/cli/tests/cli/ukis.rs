@@ -1,5 +1,7 @@
 //! What a plan and a build say of unified kernel images.
 
+use std::fs;
+
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -65,4 +67,85 @@ fn what_does_not_start_is_refused() {
     assert_snapshot!(world.refused(3, &["build", "spec.toml", "--out", "out"]), @"error: uki.main: the stub is for x64, the kernel for aa64");
     world.edit("spec.toml", "systemd-bootaa64.efi", "initrd");
     assert_snapshot!(world.refused(3, &["build", "spec.toml", "--out", "out"]), @"error: uki.main: the kernel: is no sound PE file: it does not begin with MZ; firmware starts only kernels that are PE files and not compressed (vmlinuz, Image)");
+}
+
+/// A disk with all that is signed.
+const SIGNED: &str = r#"measure = { key = "key.pem" }
+sign = { key = "key.pem", certificate = "certificate.pem" }
+
+[efi.boot]
+source = "systemd-bootx64.efi"
+sign = { key = "key.pem", certificate = "certificate.pem" }
+
+[fs.esp]
+format = "fat"
+size = "8MiB"
+
+[fs.esp.files]
+"/EFI/BOOT/BOOTX64.EFI" = "{efi.boot}"
+"/EFI/Linux/x.efi" = "{uki.main}"
+
+[fs.root]
+format = "erofs"
+tree = "tree"
+
+[verity.root]
+data = "fs.root"
+
+[verity.root.signature]
+key = "key.pem"
+certificate = "certificate.pem"
+
+[disk]
+
+[[disk.region]]
+name = "esp"
+type = "esp"
+content = "fs.esp"
+
+[[disk.region]]
+name = "root"
+type = "root-x86-64"
+content = "fs.root"
+
+[[disk.region]]
+name = "root-verity"
+type = "root-x86-64-verity"
+content = "verity.root"
+
+[[disk.region]]
+name = "root-verity-sig"
+type = "root-x86-64-verity-sig"
+content = "verity.root.signature"
+"#;
+
+#[test]
+fn what_is_served_is_signed_as_builds_sign_it() {
+    let Some(world) = world(SIGNED).filter(|_| installed("nbdcopy")) else {
+        return;
+    };
+    shell(
+        &world,
+        "openssl req -x509 -new -key key.pem -subj /CN=x -days 1000 -out certificate.pem && mkdir tree && cp initrd tree",
+    );
+    let disk = |folder: &str, options: &[&str]| {
+        let build = ["build", "spec.toml", "--no-cache", "--out", folder];
+        world.done(&[&build, options].concat());
+        let serve = ["serve", "spec.toml", "--no-cache"];
+        let copy = ["--", "sh", "-c", "exec nbdcopy $0 copy", "{uri}"];
+        world.done(&[&serve[..], options, &copy].concat());
+        let served = fs::read(world.path("copy")).unwrap();
+        fs::remove_file(world.path("copy")).unwrap();
+        let written = fs::read(world.path(folder).join("x.img")).unwrap();
+        assert!(served == written, "{options:?}");
+        written
+    };
+    assert!(disk("signed", &[]) != disk("unsigned", &["--unsigned"]));
+    // A key that is not the certificate's is told before anything is served.
+    shell(&world, "openssl genrsa -out key.pem 2048 2> /dev/null");
+    let said = world.refused(2, &["serve", "spec.toml", "--listen", "0"]);
+    assert_snapshot!(said, @r"
+    error: the private key does not belong to the certificate of CN = x
+    hint: --key and --certificate have to belong together
+    ");
 }
