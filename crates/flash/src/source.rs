@@ -9,7 +9,7 @@ pub enum Source {
     /// Bytes that can be read at any place: a file, a container, something compressed that has an index.
     Content(Content),
     /// Bytes that come one after the other, from the first on, as often as they are asked for.
-    Stream(Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Sync>),
+    Stream(Box<dyn Fn() -> io::Result<Box<dyn Read>> + Sync>),
 }
 
 /// As many bytes of a stream are skipped at once.
@@ -24,6 +24,14 @@ impl Source {
                 position: 0,
             },
         })
+    }
+
+    /// How many bytes there are, found out by reading all of them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn measure(&self) -> io::Result<u64> {
+        self.open()?.finish(u64::MAX)
     }
 
     /// The first bytes, at most so many.
@@ -49,7 +57,7 @@ impl Source {
 pub(crate) enum Reading<'a> {
     Content(&'a Content),
     Stream {
-        stream: Box<dyn Read + Send>,
+        stream: Box<dyn Read>,
         position: u64,
     },
 }
