@@ -33,10 +33,10 @@ pub struct Device {
     /// The disk that it is a partition of.
     pub partition_of: Option<String>,
     /// Whether a flash of it was begun and not ended, as far as this user may read it.
-    #[serde(rename = "partly-written")]
+    #[serde(rename = "partly_written")]
     pub is_partly_written: bool,
     /// Whether it refuses to be written to.
-    #[serde(rename = "read-only")]
+    #[serde(rename = "read_only")]
     pub is_read_only: bool,
     /// What speaks against writing to it.
     #[serde(rename = "refused")]

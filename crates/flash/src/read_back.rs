@@ -37,8 +37,8 @@ impl Found {
     }
 }
 
-/// Reads back all that was written, and answers how many bytes that were.
-pub(crate) fn compare(target: &Target, all: &[Written], progress: &dyn Progress) -> Result<u64> {
+/// Reads back all that was written.
+pub(crate) fn compare(target: &Target, all: &[Written], progress: &dyn Progress) -> Result<()> {
     let mut found = Found::default();
     let mut compared = 0;
     for written in all {
@@ -55,7 +55,7 @@ pub(crate) fn compare(target: &Target, all: &[Written], progress: &dyn Progress)
             .map_err(|_| cancelled(target, true))?;
     }
     if found.differing == 0 {
-        return Ok(compared);
+        return Ok(());
     }
     Err(Error::Differs {
         path: target.path().to_path_buf(),

@@ -39,7 +39,6 @@ pub struct Job<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// The image's bytes.
-    #[serde(rename = "image-size")]
     pub image_size: u64,
     /// How many of them were written.
     pub written: u64,
@@ -93,20 +92,20 @@ pub fn flash(job: &Job, target: &Target, progress: &dyn Progress) -> Result<Repo
     if job.discard {
         report.discarded = discard(target, &ranges)?;
     }
-    let (mut all, first) = write_all(job, target, &ranges, holds_first, progress)?;
+    let (all, first) = write_all(job, target, &ranges, holds_first, progress)?;
     target.sync(job.image_size)?;
     if job.read_back {
         progress.begin(&format!("reading back {shown}"), total);
-        report.compared = compare(target, &all, progress)?;
+        compare(target, &all, progress)?;
     }
     if let Some(first) = first {
         target.write(first.buffer.get(), 0)?;
         target.sync(job.image_size)?;
-        all = vec![first.written];
         if job.read_back {
-            report.compared += compare(target, &all, progress)?;
+            compare(target, &[first.written], progress)?;
         }
     }
+    report.compared = if job.read_back { total } else { 0 };
     Ok(report)
 }
 

@@ -50,7 +50,7 @@ impl World {
                 bmap.hear(&Piece::Hole(extent.start - position));
             }
             let content = extent.content.to_vec().unwrap();
-            bmap.hear(&Piece::Data(&content));
+            bmap.hear(&Piece::Bytes(content.clone().into()));
             let start = usize::try_from(extent.start).unwrap();
             bytes[start..start + content.len()].copy_from_slice(&content);
             position = extent.end();
