@@ -213,7 +213,10 @@ fn read_map(path: &Path) -> Result<BlockMap, Failure> {
 impl Opened {
     /// How many plain bytes there are: as its block map says, as it says itself, or as unpacking it shows.
     pub(super) fn size(&self, ui: &Ui) -> Result<u64, Failure> {
-        let failed = |source| Failure::from(flash::Error::Image { at: 0, source }).at(&self.path);
+        let failed = |source: io::Error| {
+            let problem = format!("{}: cannot be unpacked: {source}", self.path.display());
+            Failure::new(flash::Error::Image { at: 0, source }.fault(), problem)
+        };
         match (self.len, &self.map) {
             (Some(len), Some(map)) if len != map.image_size => Err(Failure::from(flash::Error::OtherSize {
                 found: len,

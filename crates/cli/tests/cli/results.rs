@@ -124,7 +124,7 @@ fn a_build_for_machines() {
       ],
       "room": [
         {
-          "free": 16717824,
+          "free": 16715776,
           "part": "fs.boot",
           "promised": 1048576,
           "size": 16777216
@@ -163,7 +163,24 @@ fn what_changed_since_the_last_build() {
     world.register(&registration);
     world.edit("spec.toml", "level = 3", "level = 3\nmax-size = \"64KiB\"");
     world.edit("spec.toml", "[script.boot]", "[fs.data]\nformat = \"ext4\"\nfree = \"1MiB\"\ndirectories = [\"/log\"]\n\n[script.boot]");
-    assert_snapshot!(ending(&world.done(&BUILD)), @"");
+    assert_snapshot!(ending(&world.done(&BUILD)), @r"
+    fs.boot         16 MiB  15.9 MiB free, 1 MiB promised
+    fs.data        7.7 MiB  1.2 MiB free, 1 MiB promised
+    fs.rootfs       28 KiB  43 % of 64 KiB (max-size)
+
+    since the last build in this folder:
+      boot.vfat        other bytes, as many
+      data.ext4        new, 7.7 MiB
+      rootfs.squashfs  +16 KiB (12 KiB before)
+      boot.scr         other bytes, as many
+      boot.cmd         other bytes, as many
+      demo-25.11.img   other bytes, as many
+      + bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.1  19.9 KiB
+      - bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.0  14.1 KiB
+
+    next:
+      sudo kiln flash out/demo-25.11.img /dev/DEVICE    # `kiln flash` lists devices
+    ");
     let json = world.done(&[&BUILD[..], &["--json", "--only", "script.boot"]].concat());
     let printed: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(printed["build"]["changes"]["files"].is_array(), "{json}");
