@@ -95,7 +95,6 @@ try() {
 }
 image=result/sensor-1.0.img.zst
 try list kiln flash
-try json kiln flash --json
 try unasked kiln flash $image /dev/vdb
 try root kiln flash $image /dev/vda --yes
 try root-partition kiln flash $image /dev/vda1 --yes
@@ -120,8 +119,8 @@ wait
 try killed kiln flash
 # Stopped in the middle.
 kiln flash $image /dev/vde --yes > /tmp/stopped 2>&1 &
-sleep 2
-kill -INT $!
+sleep 1
+kill -TERM $!
 wait $!
 echo "CODE stopped $?"
 sed 's/^/SAID stopped: /' /tmp/stopped
@@ -206,7 +205,12 @@ fn build(dir: &Path, spec: &str, name: &str, out: &str) {
 fn prepare(dir: &Path) {
     // Nothing that a file system or a compressor makes smaller.
     let noise: Vec<u8> = (0..10 * MIB as u32 / 4)
-        .flat_map(|number| number.wrapping_mul(2_654_435_761).rotate_left(number % 31).to_le_bytes())
+        .flat_map(|number| {
+            number
+                .wrapping_mul(2_654_435_761)
+                .rotate_left(number % 31)
+                .to_le_bytes()
+        })
         .collect();
     fs::write(dir.join("noise"), noise).unwrap();
     build(dir, SPEC, "sensor.toml", "out");
@@ -221,7 +225,14 @@ fn prepare(dir: &Path) {
         .replace("BUSYBOX", busybox().to_str().unwrap())
         .replace("PROGS", &progs());
     build(dir, &root, "guest.toml", "guest");
-    for (name, size) in [("b", DISK), ("c", 8 * MIB), ("d", DISK), ("e", DISK), ("f", DISK), ("g", DISK)] {
+    for (name, size) in [
+        ("b", DISK),
+        ("c", 8 * MIB),
+        ("d", DISK),
+        ("e", DISK),
+        ("f", DISK),
+        ("g", DISK),
+    ] {
         old_disk(&dir.join(name), size);
     }
 }
@@ -270,7 +281,11 @@ fn boot(dir: &Path) -> Vec<String> {
 /// The disk is the image wherever the block map says so, and nothing of the older one is left where a loader is looked for.
 fn assert_flashed(dir: &Path, disk: &str) {
     let image = dir.join("image");
-    run(tool("zstd").args(["-q", "-d"]).arg(dir.join("out/sensor-1.0.img.zst")).arg("-o").arg(&image));
+    run(tool("zstd")
+        .args(["-q", "-d"])
+        .arg(dir.join("out/sensor-1.0.img.zst"))
+        .arg("-o")
+        .arg(&image));
     let (image, flashed) = (fs::read(image).unwrap(), fs::read(dir.join(disk)).unwrap());
     let map = fs::read_to_string(dir.join("out/sensor-1.0.img.bmap")).unwrap();
     let mut count = 0;
@@ -295,7 +310,10 @@ fn assert_flashed(dir: &Path, disk: &str) {
     let table = run(tool("sfdisk").arg("--json").arg(dir.join(disk)));
     let table: serde_json::Value = serde_json::from_str(&table).unwrap();
     let starts = table["partitiontable"]["partitions"].as_array().unwrap();
-    let starts: Vec<_> = starts.iter().map(|partition| partition["start"].as_u64().unwrap()).collect();
+    let starts: Vec<_> = starts
+        .iter()
+        .map(|partition| partition["start"].as_u64().unwrap())
+        .collect();
     assert_eq!(starts, [8192, 90_112]);
 }
 
@@ -312,12 +330,17 @@ fn disks_are_flashed_refused_and_told_of() {
     prepare(dir);
     let console = boot(dir);
     let text = console.join("\n");
-    let has = |wanted: &str| assert!(text.contains(wanted), "the console does not say {wanted:?}:\n{text}");
+    let has = |wanted: &str| {
+        assert!(
+            text.contains(wanted),
+            "the console does not say {wanted:?}:\n{text}"
+        )
+    };
     for wanted in [
         "SAID list: /dev/vdb  96 MiB, virtio, no model, serial KILN-b",
         "SAID list:   the running system is on it: vda1 is mounted at /",
         "CODE list 0",
-        "\"serial\": \"KILN-c\"",
+        "\"serial\": \"KILN-c\",",
         "SAID unasked: error: /dev/vdb: nobody can be asked, because there is no terminal",
         "CODE unasked 2",
         "SAID root: error: /dev/vda: the running system is on it: vda1 is mounted at /",
@@ -326,7 +349,7 @@ fn disks_are_flashed_refused_and_told_of() {
         "CODE root-partition 5",
         "SAID small: error: /dev/vdc: has 8388608 bytes, and the image 67108864: 58720256 bytes too few",
         "CODE small 4",
-        "SAID fails: error: /dev/vdd: cannot be written: I/O error",
+        "SAID fails: error: /dev/vdd: cannot be written: Input/output error (os error 5), at byte 8388608 of 100663296",
         "SAID fails: warning: /dev/vdd: is partly written; its first block says so, and it boots nothing until it is flashed again",
         "CODE fails 5",
         "SAID read-only: error: /dev/vdg: it is write-protected",
@@ -353,13 +376,19 @@ fn disks_are_flashed_refused_and_told_of() {
         has(wanted);
     }
     for (number, command) in (1..).zip(guide()) {
-        assert!(text.contains(&format!("CODE guide-{number} 0")), "{command}:\n{text}");
+        assert!(
+            text.contains(&format!("CODE guide-{number} 0")),
+            "{command}:\n{text}"
+        );
     }
     assert_flashed(dir, "b");
     for (disk, is_old) in [("c", true), ("d", false), ("e", false), ("g", true)] {
         let start = &fs::read(dir.join(disk)).unwrap()[..4096];
         let wanted: &[u8] = if is_old { OLD } else { flash::MARK };
-        assert!(start.starts_with(wanted) && start[510..512] != [0x55, 0xaa], "{disk}");
+        assert!(
+            start.starts_with(wanted) && start[510..512] != [0x55, 0xaa],
+            "{disk}"
+        );
     }
 }
 
@@ -377,16 +406,31 @@ fn who_has_a_terminal_is_asked() {
         let (kiln, image, disk) = (kiln_program(), path("image"), path("disk"));
         let command = format!("{} flash {} {}", kiln.display(), image.display(), disk.display());
         let mut script = tool("sh");
-        script.args(["-c", "{ sleep 0.3; echo \"$1\"; sleep 0.3; } | script -qec \"$2\" /dev/null"]);
+        script.args([
+            "-c",
+            "{ sleep 0.3; echo \"$1\"; sleep 0.3; } | script -qec \"$2\" /dev/null",
+        ]);
         script.args(["ask", answer, &command]);
         let output = script.output().unwrap();
         (output.status.code(), said(&output))
     };
     let (code, text) = answered("n");
-    assert!(text.contains("is lost. Flash it? [y/N]") && text.contains("disk: not flashed"), "{text}");
-    assert_eq!((code, fs::read(path("disk")).unwrap()), (Some(130), vec![1; 8192]));
+    assert!(
+        text.contains("is lost. Flash it? [y/N]") && text.contains("disk: not flashed"),
+        "{text}"
+    );
+    assert_eq!(
+        (code, fs::read(path("disk")).unwrap()),
+        (Some(130), vec![1; 8192])
+    );
     let (code, text) = answered("y");
-    assert!(text.contains("4.8 KiB of 4.8 KiB written, read back, and equal"), "{text}");
+    assert!(
+        text.contains("4.8 KiB of 4.8 KiB written, read back, and equal"),
+        "{text}"
+    );
     let disk = fs::read(path("disk")).unwrap();
-    assert!(code == Some(0) && disk[..5000] == [7; 5000] && disk[8191] == 0, "{text}");
+    assert!(
+        code == Some(0) && disk[..5000] == [7; 5000] && disk[8191] == 0,
+        "{text}"
+    );
 }

@@ -116,7 +116,9 @@ impl Ui {
         let heard = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
         heard.map_err(|error| Failure::input(format!("the terminal: cannot be read: {error}")))?;
         let answer = answer.trim();
-        Ok(Some(["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes))))
+        Ok(Some(
+            ["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)),
+        ))
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {

@@ -74,7 +74,9 @@ impl Device {
             model,
             serial: serial(disk),
             bus,
-            removable: matches!(bus, Some("usb")) || of_disk("removable").is_some_and(|text| is_one(&text)) || is_card(disk),
+            removable: matches!(bus, Some("usb"))
+                || of_disk("removable").is_some_and(|text| is_one(&text))
+                || is_card(disk),
             partitions: nodes
                 .iter()
                 .filter(is_parent)
@@ -112,7 +114,10 @@ fn bus(disk: &Path, name: &str) -> Option<&'static str> {
         ("ata", "sata"),
         ("virtio", "virtio"),
     ];
-    known.into_iter().find(|(start, _)| has(start)).map(|(_, bus)| bus)
+    known
+        .into_iter()
+        .find(|(start, _)| has(start))
+        .map(|(_, bus)| bus)
 }
 
 /// Whether a disk on an MMC bus is a card, and not soldered to the board.

@@ -181,15 +181,21 @@ impl Error {
         let hint = match self {
             Error::Refused { obstacle, .. } => return obstacle.hint(),
             Error::Open { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied => "disks can be written by root: put `sudo` before the command",
+                io::ErrorKind::PermissionDenied => {
+                    "disks can be written by root: put `sudo` before the command"
+                }
                 io::ErrorKind::ResourceBusy => {
                     "the kernel uses it, or a part of it: a file system, swap, RAID, LVM, or another program that has it for itself"
                 }
-                io::ErrorKind::NotFound => "`kiln flash` lists what there is; a file has to be there already, as large as the disk",
+                io::ErrorKind::NotFound => {
+                    "`kiln flash` lists what there is; a file has to be there already, as large as the disk"
+                }
                 _ => return None,
             },
             Error::NoDisk { .. } => "`kiln flash` lists what can be flashed",
-            Error::TooSmall { .. } => "take a larger one, or make a smaller image: `kiln plan` shows what takes the space",
+            Error::TooSmall { .. } => {
+                "take a larger one, or make a smaller image: `kiln plan` shows what takes the space"
+            }
             Error::OtherSize { .. } | Error::OtherBytes { .. } => {
                 "the block map belongs to another image, or the image is damaged; --no-bmap writes everything"
             }
@@ -197,7 +203,9 @@ impl Error {
             Error::Write { .. } | Error::ReadBack { .. } | Error::Differs { .. } => {
                 "flash it again; when it happens again, the device, its reader or its cable is broken, or it is smaller than it says"
             }
-            Error::Cancelled { partly: Some(_) } => "it has no partition table and boots nothing until it is flashed again",
+            Error::Cancelled { partly: Some(_) } => {
+                "it has no partition table and boots nothing until it is flashed again"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
@@ -207,7 +215,10 @@ impl Error {
     #[must_use]
     pub fn is_late(&self) -> bool {
         match self {
-            Error::Write { .. } | Error::ReadBack { .. } | Error::Differs { .. } | Error::OtherBytes { .. } => true,
+            Error::Write { .. }
+            | Error::ReadBack { .. }
+            | Error::Differs { .. }
+            | Error::OtherBytes { .. } => true,
             Error::Cancelled { partly } => partly.is_some(),
             _ => false,
         }

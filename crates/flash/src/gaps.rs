@@ -109,7 +109,10 @@ mod tests {
 
     #[test]
     fn all_before_the_first_partition_is_written() {
-        let found = gaps(&map(&[(0, 20480), (32768, 65536), (1 << 20, 2 << 20)]), Some(1 << 20));
+        let found = gaps(
+            &map(&[(0, 20480), (32768, 65536), (1 << 20, 2 << 20)]),
+            Some(1 << 20),
+        );
         assert_eq!(found[..2], [(20480, 32768), (65536, 1 << 20)]);
         // Where the ROM of an i.MX 8M Plus looks for its second copy.
         assert!(found.contains(&(4 << 20, (4 << 20) + BLOCK)));

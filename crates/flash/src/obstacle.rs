@@ -53,12 +53,17 @@ impl fmt::Display for Obstacle {
             Obstacle::RunsSystem { on } => write!(text, "the running system is on it: {on} is mounted at /"),
             Obstacle::Mounted { what, at, more: 0 } => write!(text, "{what} is mounted at {at}"),
             Obstacle::Mounted { what, at, more } => {
-                write!(text, "{what} is mounted at {at}, and something of it at {more} more places")
+                write!(
+                    text,
+                    "{what} is mounted at {at}, and something of it at {more} more places"
+                )
             }
             Obstacle::Swap { what } => write!(text, "{what} is swap that is in use"),
             Obstacle::Held { what, by } => write!(text, "{what} is part of {by}"),
             Obstacle::ReadOnly => write!(text, "it is write-protected"),
-            Obstacle::Partition { of } => write!(text, "it is a partition of {of}, and the image is a whole disk"),
+            Obstacle::Partition { of } => {
+                write!(text, "it is a partition of {of}, and the image is a whole disk")
+            }
             Obstacle::Source => write!(text, "the image is read from it"),
         }
     }
@@ -101,9 +106,7 @@ pub(crate) fn find(node: &Node, nodes: &[Node], mounts: &[Mount], swaps: &[Strin
         }
     }
     if let Some((member, _)) = mounted.iter().find(|(_, mount)| mount.at == "/") {
-        return Some(Obstacle::RunsSystem {
-            on: named(member),
-        });
+        return Some(Obstacle::RunsSystem { on: named(member) });
     }
     if let [(member, mount), rest @ ..] = &mounted[..] {
         return Some(Obstacle::Mounted {
@@ -114,9 +117,7 @@ pub(crate) fn find(node: &Node, nodes: &[Node], mounts: &[Mount], swaps: &[Strin
     }
     let is_swap = |member: &&&Node| swaps.iter().any(|path| is_path_of(path, member));
     if let Some(member) = all.iter().find(is_swap) {
-        return Some(Obstacle::Swap {
-            what: named(member),
-        });
+        return Some(Obstacle::Swap { what: named(member) });
     }
     let held = members.iter().find(|member| !member.holders.is_empty())?;
     let by = held.holders.iter().map(|name| {
@@ -134,9 +135,8 @@ fn with_holders<'a>(members: &[&'a Node], nodes: &'a [Node]) -> Vec<&'a Node> {
     let mut all = members.to_vec();
     let mut next = 0;
     while let Some(node) = all.get(next) {
-        let is_of = |other: &&Node| {
-            node.holders.contains(&other.name) || other.parent.as_deref() == Some(&node.name)
-        };
+        let is_of =
+            |other: &&Node| node.holders.contains(&other.name) || other.parent.as_deref() == Some(&node.name);
         let new: Vec<&Node> = nodes.iter().filter(is_of).collect();
         for node in new {
             if !all.iter().any(|other| other.name == node.name) {

@@ -73,10 +73,7 @@ fn unreadable(target: &Target, written: &Written, error: io::Error) -> Result<Ve
     let mut start = written.start;
     while start < end {
         let next = (start + BLOCK).min(end);
-        if target
-            .read(Buffer::zeros(next - start).get_mut(), start)
-            .is_err()
-        {
+        if target.read(Buffer::zeros(next - start).get_mut(), start).is_err() {
             bad.push((start, next));
         }
         start = next;

@@ -56,10 +56,7 @@ impl Source {
 /// An image that is read from its start to its end.
 pub(crate) enum Reading<'a> {
     Content(&'a Content),
-    Stream {
-        stream: Box<dyn Read>,
-        position: u64,
-    },
+    Stream { stream: Box<dyn Read>, position: u64 },
 }
 
 impl Reading<'_> {

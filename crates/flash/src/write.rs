@@ -145,7 +145,9 @@ fn write_all(
         let written = write_pieces(target, &receiver, progress);
         // A reader that still has something to say learns that nobody listens.
         drop(receiver);
-        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let read = reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let (all, first) = written?;
         read?;
         Ok((all, first))

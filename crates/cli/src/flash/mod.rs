@@ -1,6 +1,5 @@
 //! `kiln flash`: an image onto a disk, and what disks there are.
 
-
 mod list;
 mod opened;
 
@@ -105,12 +104,19 @@ fn ask(
         size(image_size)
     );
     if let Some(map) = &opened.map {
-        let _ = write!(text, ", of which {} matter by {}", size(map.mapped_len()), opened.shown_map());
+        let _ = write!(
+            text,
+            ", of which {} matter by {}",
+            size(map.mapped_len()),
+            opened.shown_map()
+        );
     }
     let question = format!("Everything on {path} is lost. Flash it? [y/N] ");
     match ui.ask(&format!("{text}\n"), &question)? {
-        None => Err(Failure::usage(format!("{path}: nobody can be asked, because there is no terminal"))
-            .hint("say --yes if it is the right one")),
+        None => Err(Failure::usage(format!(
+            "{path}: nobody can be asked, because there is no terminal"
+        ))
+        .hint("say --yes if it is the right one")),
         Some(true) => Ok(()),
         Some(false) => Err(Failure::stopped_because(format!("{path}: not flashed"))),
     }
@@ -197,7 +203,10 @@ fn say(
     ui: &Ui,
 ) -> Result<(), Failure> {
     if args.discard && report.discarded.is_none() {
-        ui.warn(&format!("{}: cannot discard, so the rest is as it was", path.display()));
+        ui.warn(&format!(
+            "{}: cannot discard, so the rest is as it was",
+            path.display()
+        ));
     }
     if ui.json() {
         return ui.print_json(&Flashed {
@@ -214,10 +223,16 @@ fn say(
         "not read back"
     };
     let (written, image_size) = (size(report.written), size(report.image_size));
-    let mut text = format!("{}: {written} of {image_size} written, {compared}\n", path.display());
+    let mut text = format!(
+        "{}: {written} of {image_size} written, {compared}\n",
+        path.display()
+    );
     if report.gaps > 0 {
         let gaps = size(report.gaps);
-        let _ = writeln!(text, "  {gaps} of these are gaps of the block map in which an older loader could be found");
+        let _ = writeln!(
+            text,
+            "  {gaps} of these are gaps of the block map in which an older loader could be found"
+        );
     }
     if let Some(discarded) = report.discarded {
         let _ = writeln!(text, "  {} discarded", size(discarded));

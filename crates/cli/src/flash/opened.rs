@@ -81,7 +81,11 @@ fn disk_of(path: &Path) -> Result<PathBuf, Failure> {
             Ok(path.join(name))
         }
         (first, _) => {
-            let found = if first.is_some() { "several disks" } else { "no disk" };
+            let found = if first.is_some() {
+                "several disks"
+            } else {
+                "no disk"
+            };
             Err(Failure::usage(format!(
                 "{}: is a folder with {found}, as its manifests say",
                 path.display()
@@ -110,7 +114,9 @@ fn plain(
                 return Ok((Source::Content(plain), format, Some(len)));
             }
             let source = stream(path.to_path_buf(), coding, None);
-            let head = source.head(HEAD).map_err(|source| at(flash::Error::Image { at: 0, source }.into()))?;
+            let head = source
+                .head(HEAD)
+                .map_err(|source| at(flash::Error::Image { at: 0, source }.into()))?;
             // Of some formats, the first bytes are not enough to be sure.
             let format = Format::of(&Content::from(head)).unwrap_or(Format::Unknown);
             Ok((source, format, None))
@@ -171,8 +177,10 @@ fn check(path: &Path, source: &Source, format: Format) -> Result<(), Failure> {
             if head != SPARSE {
                 return Ok(());
             }
-            return Err(Failure::usage(format!("{}: is an Android sparse image", path.display()))
-                .hint("`fastboot flash` writes it, or `simg2img` unpacks it first"));
+            return Err(
+                Failure::usage(format!("{}: is an Android sparse image", path.display()))
+                    .hint("`fastboot flash` writes it, or `simg2img` unpacks it first"),
+            );
         }
     };
     let name = format.name();

@@ -89,7 +89,12 @@ impl Changes {
             return;
         }
         text.push_str("since the last build in this folder:\n");
-        let width = self.files.iter().map(|change| change.file.len()).max().unwrap_or(0);
+        let width = self
+            .files
+            .iter()
+            .map(|change| change.file.len())
+            .max()
+            .unwrap_or(0);
         for change in &self.files {
             let file = &change.file;
             let said = match (change.before, change.now) {

@@ -36,12 +36,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// What can be done with the outputs in a folder.
-    pub(crate) fn new(
-        manifest: &Manifest,
-        room: Vec<Room>,
-        earlier: Option<Earlier>,
-        out: &Path,
-    ) -> Outcome {
+    pub(crate) fn new(manifest: &Manifest, room: Vec<Room>, earlier: Option<Earlier>, out: &Path) -> Outcome {
         Outcome {
             room,
             changes: earlier.map(|earlier| Changes::new(&earlier, manifest)),

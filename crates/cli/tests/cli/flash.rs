@@ -27,7 +27,12 @@ fn flash(world: &World, args: &[&str]) -> Said {
 /// What was said, when the exit code is this one.
 fn refused(world: &World, code: i32, args: &[&str]) -> String {
     let said = flash(world, args);
-    assert_eq!((said.code, said.stdout.as_str()), (Some(code), ""), "{}", said.stderr);
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (Some(code), ""),
+        "{}",
+        said.stderr
+    );
     said.stderr
 }
 
@@ -45,7 +50,11 @@ fn a_compressed_disk_by_its_block_map() {
     // The loader, and nothing of an older one before the first partition; behind the image all is as it was.
     let loader = fs::read(world.path("idbloader.img")).unwrap();
     assert!(disk[32 << 10..].starts_with(&loader));
-    assert!(disk[(32 << 10) + loader.len()..16 << 20].iter().all(|byte| *byte == 0));
+    assert!(
+        disk[(32 << 10) + loader.len()..16 << 20]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
     assert!(disk[40 << 20..].iter().all(|byte| *byte == 0xee));
     let listed = world.run(&["ls", "disk"]);
     assert_eq!(listed.stdout, "boot\nrootfs\n", "{}", listed.stderr);
@@ -70,7 +79,11 @@ fn for_machines_and_out_of_a_folder() {
     }
     "#);
     let list = world.run(&["flash", "--json"]);
-    assert!(list.code == Some(0) && list.stdout.starts_with('['), "{}", list.stderr);
+    assert!(
+        list.code == Some(0) && list.stdout.starts_with('['),
+        "{}",
+        list.stderr
+    );
 }
 
 /// gzip and bzip2 are unpacked from their start to their end, xz and zstd where they lie, and containers are opened.
@@ -78,7 +91,13 @@ fn for_machines_and_out_of_a_folder() {
 fn what_is_unpacked_on_the_way() {
     let world = world("");
     let image = fs::read(world.path("out/demo-25.11.img")).unwrap();
-    for (program, ending) in [("gzip", "gz"), ("bzip2", "bz2"), ("xz", "xz"), ("zstd", "zst"), ("qemu-img", "qcow2")] {
+    for (program, ending) in [
+        ("gzip", "gz"),
+        ("bzip2", "bz2"),
+        ("xz", "xz"),
+        ("zstd", "zst"),
+        ("qemu-img", "qcow2"),
+    ] {
         if !installed(program) {
             return;
         }
@@ -94,7 +113,10 @@ fn what_is_unpacked_on_the_way() {
         let said = flash(&world, &[&file, "disk", "--yes"]);
         assert_eq!(said.code, Some(0), "{program}: {}", said.stderr);
         let disk = fs::read(world.path("disk")).unwrap();
-        assert!(disk[..image.len()] == image && disk[image.len()..].iter().all(|byte| *byte == 0xee), "{program}");
+        assert!(
+            disk[..image.len()] == image && disk[image.len()..].iter().all(|byte| *byte == 0xee),
+            "{program}"
+        );
         if program == "gzip" {
             old(&world, image.len() as u64 - 512);
             insta::assert_snapshot!(refused(&world, 4, &[&file, "disk", "--yes"]), @r"
@@ -102,7 +124,12 @@ fn what_is_unpacked_on_the_way() {
     error: disk: has 41942528 bytes, and the image 41943040: 512 bytes too few
     hint: take a larger one, or make a smaller image: `kiln plan` shows what takes the space
     ");
-            assert!(fs::read(world.path("disk")).unwrap().iter().all(|byte| *byte == 0xee));
+            assert!(
+                fs::read(world.path("disk"))
+                    .unwrap()
+                    .iter()
+                    .all(|byte| *byte == 0xee)
+            );
             // A download that ended early.
             let packed = File::options().write(true).open(world.path(&file)).unwrap();
             packed.set_len(packed.metadata().unwrap().len() - 30).unwrap();
@@ -111,7 +138,12 @@ fn what_is_unpacked_on_the_way() {
     measuring image.gz: 194.4 KiB
     error: image.gz: cannot be unpacked: incomplete deflate stream
     ");
-            assert!(fs::read(world.path("disk")).unwrap().iter().all(|byte| *byte == 0xee));
+            assert!(
+                fs::read(world.path("disk"))
+                    .unwrap()
+                    .iter()
+                    .all(|byte| *byte == 0xee)
+            );
         }
     }
 }
@@ -121,7 +153,10 @@ fn what_is_refused() {
     let world = world("bmap = true");
     let image = "out/demo-25.11.img";
     fs::create_dir(world.path("empty")).unwrap();
-    world.write("sparse.img", &[&[0x3a, 0xff, 0x26, 0xed][..], &[0; 5000]].concat());
+    world.write(
+        "sparse.img",
+        &[&[0x3a, 0xff, 0x26, 0xed][..], &[0; 5000]].concat(),
+    );
     let mut text = String::new();
     for (code, args) in [
         (2, &[image][..]),
@@ -135,7 +170,16 @@ fn what_is_refused() {
         (2, &[image, "disk", "--yes", "--keep-gaps", "--discard"]),
         (3, &["missing", "disk", "--yes"]),
         (3, &[image, "disk", "--yes", "--bmap", "spec.toml"]),
-        (3, &["out/boot.vfat", "disk", "--yes", "--bmap", "out/demo-25.11.img.bmap"]),
+        (
+            3,
+            &[
+                "out/boot.vfat",
+                "disk",
+                "--yes",
+                "--bmap",
+                "out/demo-25.11.img.bmap",
+            ],
+        ),
         (5, &[image, "missing", "--yes"]),
         (5, &[image, image, "--yes"]),
     ] {
@@ -176,7 +220,12 @@ fn what_is_refused() {
     hint: `kiln flash` lists what there is; a file has to be there already, as large as the disk
     error: out/demo-25.11.img: the image is read from it
     ");
-    assert!(fs::read(world.path("disk")).unwrap().iter().all(|byte| *byte == 0xee));
+    assert!(
+        fs::read(world.path("disk"))
+            .unwrap()
+            .iter()
+            .all(|byte| *byte == 0xee)
+    );
 }
 
 #[test]
@@ -191,8 +240,26 @@ fn an_image_that_is_another_than_its_block_map_says() {
     error: out/demo-25.11.img: the image's bytes 32768 to 36864 have another checksum than the block map says
     hint: the block map belongs to another image, or the image is damaged; --no-bmap writes everything
     ");
-    assert!(fs::read(world.path("disk")).unwrap().starts_with(b"kiln flash: this device is partly written"));
-    let said = flash(&world, &["out/demo-25.11.img", "disk", "--yes", "--no-bmap", "--no-read-back"]);
-    assert!(said.stdout.ends_with("written, not read back\n"), "{}{}", said.stdout, said.stderr);
+    assert!(
+        fs::read(world.path("disk"))
+            .unwrap()
+            .starts_with(b"kiln flash: this device is partly written")
+    );
+    let said = flash(
+        &world,
+        &[
+            "out/demo-25.11.img",
+            "disk",
+            "--yes",
+            "--no-bmap",
+            "--no-read-back",
+        ],
+    );
+    assert!(
+        said.stdout.ends_with("written, not read back\n"),
+        "{}{}",
+        said.stdout,
+        said.stderr
+    );
     assert!(fs::read(world.path("disk")).unwrap().starts_with(&image));
 }

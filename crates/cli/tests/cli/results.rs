@@ -116,7 +116,10 @@ fn a_build_for_machines() {
     let manifest = fs::read_to_string(world.path("out/demo-25.11.manifest.json")).unwrap();
     let mut printed: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     let build = printed.as_object_mut().unwrap().remove("build").unwrap();
-    assert_eq!(printed, serde_json::from_str::<serde_json::Value>(&manifest).unwrap());
+    assert_eq!(
+        printed,
+        serde_json::from_str::<serde_json::Value>(&manifest).unwrap()
+    );
     assert_snapshot!(serde_json::to_string_pretty(&build).unwrap(), @r#"
     {
       "next": [
@@ -162,7 +165,11 @@ fn what_changed_since_the_last_build() {
     fs::rename(world.store(LIB), world.store(&newer)).unwrap();
     world.register(&registration);
     world.edit("spec.toml", "level = 3", "level = 3\nmax-size = \"64KiB\"");
-    world.edit("spec.toml", "[script.boot]", "[fs.data]\nformat = \"ext4\"\nfree = \"1MiB\"\ndirectories = [\"/log\"]\n\n[script.boot]");
+    world.edit(
+        "spec.toml",
+        "[script.boot]",
+        "[fs.data]\nformat = \"ext4\"\nfree = \"1MiB\"\ndirectories = [\"/log\"]\n\n[script.boot]",
+    );
     assert_snapshot!(ending(&world.done(&BUILD)), @r"
     fs.boot         16 MiB  15.9 MiB free, 1 MiB promised
     fs.data        7.7 MiB  1.2 MiB free, 1 MiB promised

@@ -67,49 +67,84 @@ const CARD: &str = "platform/fe320000.mmc/mmc_host/mmc1/mmc1:aaaa/block/mmcblk1"
 /// A laptop: a disk with the system in an encrypted volume group, a stick, and a card.
 fn laptop() -> System {
     let system = System::new();
-    system.node(NVME, "259:0", &[
-        ("size", "1000215216"),
-        ("device/model", "Samsung SSD 980 "),
-        ("device/serial", "S64D"),
-        ("removable", "0"),
-        ("ro", "0"),
-    ]);
-    system.node(&format!("{NVME}/nvme0n1p1"), "259:1", &[("partition", "1"), ("size", "2048")]);
-    system.node(&format!("{NVME}/nvme0n1p2"), "259:2", &[("partition", "2"), ("size", "900000")]);
-    system.node("virtual/block/dm-0", "254:0", &[
-        ("size", "900000"),
-        ("dm/name", "cryptroot"),
-        ("dm/uuid", "CRYPT-LUKS2-1"),
-    ]);
-    system.node("virtual/block/dm-1", "254:1", &[
-        ("size", "900000"),
-        ("dm/name", "vg-root"),
-        ("dm/uuid", "LVM-1"),
-    ]);
+    system.node(
+        NVME,
+        "259:0",
+        &[
+            ("size", "1000215216"),
+            ("device/model", "Samsung SSD 980 "),
+            ("device/serial", "S64D"),
+            ("removable", "0"),
+            ("ro", "0"),
+        ],
+    );
+    system.node(
+        &format!("{NVME}/nvme0n1p1"),
+        "259:1",
+        &[("partition", "1"), ("size", "2048")],
+    );
+    system.node(
+        &format!("{NVME}/nvme0n1p2"),
+        "259:2",
+        &[("partition", "2"), ("size", "900000")],
+    );
+    system.node(
+        "virtual/block/dm-0",
+        "254:0",
+        &[
+            ("size", "900000"),
+            ("dm/name", "cryptroot"),
+            ("dm/uuid", "CRYPT-LUKS2-1"),
+        ],
+    );
+    system.node(
+        "virtual/block/dm-1",
+        "254:1",
+        &[("size", "900000"), ("dm/name", "vg-root"), ("dm/uuid", "LVM-1")],
+    );
     system.hold(&format!("{NVME}/nvme0n1p2"), "dm-0");
     system.hold("virtual/block/dm-0", "dm-1");
-    system.node(USB, "8:16", &[
-        ("size", "61079552"),
-        ("removable", "1"),
-        ("ro", "0"),
-        ("device/vendor", "SanDisk "),
-        ("device/model", "Ultra Fit       "),
-    ]);
-    system.write("sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/serial", "4C530001\n");
+    system.node(
+        USB,
+        "8:16",
+        &[
+            ("size", "61079552"),
+            ("removable", "1"),
+            ("ro", "0"),
+            ("device/vendor", "SanDisk "),
+            ("device/model", "Ultra Fit       "),
+        ],
+    );
+    system.write(
+        "sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/serial",
+        "4C530001\n",
+    );
     system.write("sys/devices/pci0000:00/0000:00:14.0/usb1/1-2/idVendor", "0781\n");
-    system.node(&format!("{USB}/sdb1"), "8:17", &[("partition", "1"), ("size", "2048")]);
-    system.node(CARD, "179:0", &[
-        ("size", "62333952"),
-        ("removable", "0"),
-        ("ro", "0"),
-        ("device/name", "SD32G"),
-        ("device/serial", "0x1234abcd"),
-        ("device/type", "SD"),
-    ]);
+    system.node(
+        &format!("{USB}/sdb1"),
+        "8:17",
+        &[("partition", "1"), ("size", "2048")],
+    );
+    system.node(
+        CARD,
+        "179:0",
+        &[
+            ("size", "62333952"),
+            ("removable", "0"),
+            ("ro", "0"),
+            ("device/name", "SD32G"),
+            ("device/serial", "0x1234abcd"),
+            ("device/type", "SD"),
+        ],
+    );
     // Of these, nobody flashes any, or they have no bytes.
     system.node("virtual/block/loop0", "7:0", &[("size", "0")]);
     system.node("virtual/block/zram0", "252:0", &[("size", "1000")]);
-    system.node("virtual/block/md0", "9:0", &[("size", "1000"), ("md/level", "raid1")]);
+    system.node(
+        "virtual/block/md0",
+        "9:0",
+        &[("size", "1000"), ("md/level", "raid1")],
+    );
     system.mount(&[
         "22 1 0:20 / /proc rw - proc proc rw",
         "24 1 254:1 / / rw,relatime shared:1 - ext4 /dev/mapper/vg-root rw",
@@ -127,14 +162,20 @@ fn disks_are_described() {
         .map(|device| {
             let (path, bus) = (device.path.display(), device.bus.unwrap_or("-"));
             let (size, removable, partitions) = (device.size, device.removable, device.partitions.join(" "));
-            format!("{path} {size} {bus} {removable} {} [{partitions}]", device.title())
+            format!(
+                "{path} {size} {bus} {removable} {} [{partitions}]",
+                device.title()
+            )
         })
         .collect();
-    assert_eq!(said, [
-        "/dev/mmcblk1 31914983424 mmc true SD32G, serial 0x1234abcd []",
-        "/dev/nvme0n1 512110190592 nvme false Samsung SSD 980, serial S64D [nvme0n1p1 nvme0n1p2]",
-        "/dev/sdb 31272730624 usb true SanDisk Ultra Fit, serial 4C530001 [sdb1]",
-    ]);
+    assert_eq!(
+        said,
+        [
+            "/dev/mmcblk1 31914983424 mmc true SD32G, serial 0x1234abcd []",
+            "/dev/nvme0n1 512110190592 nvme false Samsung SSD 980, serial S64D [nvme0n1p1 nvme0n1p2]",
+            "/dev/sdb 31272730624 usb true SanDisk Ultra Fit, serial 4C530001 [sdb1]",
+        ]
+    );
 }
 
 #[test]
@@ -158,7 +199,10 @@ fn what_is_in_use_is_refused() {
         system.refused("/dev/sdb").unwrap(),
         "sdb1 is mounted at /media/my stick, and something of it at 1 more places"
     );
-    assert_eq!(system.refused("/dev/mmcblk1").unwrap(), "mmcblk1 is mounted at /mnt");
+    assert_eq!(
+        system.refused("/dev/mmcblk1").unwrap(),
+        "mmcblk1 is mounted at /mnt"
+    );
     assert_eq!(
         system.refused("/dev/nvme0n1").unwrap(),
         "nvme0n1p2 is part of cryptroot (encryption)"

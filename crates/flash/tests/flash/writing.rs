@@ -108,8 +108,16 @@ fn what_the_map_says_is_written_and_gaps_for_loaders_are_zeros() {
     // Before the first partition nothing of the older image is left.
     assert!(disk[part(BLOCK, 1 << 20)].iter().all(|byte| *byte == 0));
     // Where the ROM of an i.MX 8M Plus looks for its second copy, too; and the rest is what it was.
-    assert!(disk[part(4 << 20, (4 << 20) + BLOCK)].iter().all(|byte| *byte == 0));
-    assert!(disk[part((4 << 20) + BLOCK, 6 << 20)].iter().all(|byte| *byte == OLD));
+    assert!(
+        disk[part(4 << 20, (4 << 20) + BLOCK)]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+    assert!(
+        disk[part((4 << 20) + BLOCK, 6 << 20)]
+            .iter()
+            .all(|byte| *byte == OLD)
+    );
     assert!(disk[part(IMAGE, DISK)].iter().all(|byte| *byte == OLD));
     // Two of them are where the ROM of a Rockchip looks.
     assert_eq!(report.gaps, (1 << 20) - BLOCK + 3 * BLOCK);
@@ -168,10 +176,15 @@ fn what_does_not_fit_or_is_another_image_is_refused() {
     let error = refused(&|_| {});
     assert_eq!(error.fault(), Fault::Limit);
     assert!(
-        error.to_string().ends_with("has 20967424 bytes, and the image 20971520: 4096 bytes too few"),
+        error
+            .to_string()
+            .ends_with("has 20967424 bytes, and the image 20971520: 4096 bytes too few"),
         "{error}"
     );
-    assert!(fs::read(world.disk()).unwrap().iter().all(|byte| *byte == OLD), "nothing was written");
+    assert!(
+        fs::read(world.disk()).unwrap().iter().all(|byte| *byte == OLD),
+        "nothing was written"
+    );
 
     let mut world = World::new();
     world.bytes[7 << 20] ^= 1;
@@ -184,7 +197,10 @@ fn what_does_not_fit_or_is_another_image_is_refused() {
     assert!(fs::read(world.disk()).unwrap().starts_with(MARK));
 
     // A stream that is shorter, and one that is longer.
-    for (len, wanted) in [(IMAGE - 1, "cannot be read at byte"), (IMAGE + 1, "20971521 bytes, and its block map is one of 20971520")] {
+    for (len, wanted) in [
+        (IMAGE - 1, "cannot be read at byte"),
+        (IMAGE + 1, "20971521 bytes, and its block map is one of 20971520"),
+    ] {
         let world = World::new();
         let mut bytes = world.bytes.clone();
         bytes.resize(usize::try_from(len).unwrap(), 0);
@@ -261,23 +277,40 @@ fn blocks_that_differ_are_named() {
         },
     };
     let error = world.flash(|_| {}, &progress).unwrap_err();
-    let Error::Differs { differing, ranges, more, .. } = &error else {
+    let Error::Differs {
+        differing,
+        ranges,
+        more,
+        ..
+    } = &error
+    else {
         panic!("{error}");
     };
     let first = (6 << 20) + PIECE + 3 * BLOCK;
     assert_eq!(ranges[..], [(first, first + 2 * BLOCK), (IMAGE - BLOCK, IMAGE)]);
     assert_eq!((*differing, *more), (3 * BLOCK, 0));
     assert_eq!(error.fault(), Fault::Output);
-    assert!(fs::read(world.disk()).unwrap().starts_with(MARK), "it boots nothing");
+    assert!(
+        fs::read(world.disk()).unwrap().starts_with(MARK),
+        "it boots nothing"
+    );
 }
 
 #[test]
 fn what_is_no_disk_is_told() {
     let world = World::new();
     let missing = Target::open(&world.dir.path().join("missing")).unwrap_err();
-    assert!(missing.to_string().contains("cannot be opened for writing: No such file"), "{missing}");
+    assert!(
+        missing
+            .to_string()
+            .contains("cannot be opened for writing: No such file"),
+        "{missing}"
+    );
     let folder = Target::open(world.dir.path()).unwrap_err();
-    assert!(folder.to_string().ends_with("is neither a disk nor a file"), "{folder}");
+    assert!(
+        folder.to_string().ends_with("is neither a disk nor a file"),
+        "{folder}"
+    );
     let device = Target::open("/dev/null".as_ref()).unwrap_err();
     assert_eq!(device.to_string(), "/dev/null: is neither a disk nor a file");
     // A device that is full although it claims to be larger.
@@ -287,5 +320,8 @@ fn what_is_no_disk_is_told() {
         size: 8192,
         source: io::ErrorKind::StorageFull.into(),
     };
-    assert_eq!(full.to_string(), "/dev/sdb: is full, although it claims to be larger, at byte 4096 of 8192");
+    assert_eq!(
+        full.to_string(),
+        "/dev/sdb: is full, although it claims to be larger, at byte 4096 of 8192"
+    );
 }

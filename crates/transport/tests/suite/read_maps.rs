@@ -45,7 +45,11 @@ fn that_of_bmaptool_is_read() {
     let text = fs::read_to_string(&file).unwrap();
     let map = BlockMap::parse(text.as_bytes()).unwrap();
     assert_eq!((map.image_size, map.unknown_sum), (1 << 20, None));
-    let has = |at: u64| map.ranges.iter().any(|range| (range.start..range.end).contains(&at));
+    let has = |at: u64| {
+        map.ranges
+            .iter()
+            .any(|range| (range.start..range.end).contains(&at))
+    };
     assert!(has(300_000) && has(419_999) && has(900_000), "{text}");
     for range in &map.ranges {
         let part = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
@@ -70,7 +74,10 @@ fn older_ones_are_read_without_checksums() {
     assert_eq!(map.ranges[0].start..map.ranges[0].end, 4096..8191);
     assert_eq!((map.ranges[0].sha256, map.mapped_len()), (None, 4095));
     let sha1 = OLD.replace("<BlockMap>", "<ChecksumType> sha1 </ChecksumType><BlockMap>");
-    assert_eq!(BlockMap::parse(sha1.as_bytes()).unwrap().unknown_sum.unwrap(), "sha1");
+    assert_eq!(
+        BlockMap::parse(sha1.as_bytes()).unwrap().unknown_sum.unwrap(),
+        "sha1"
+    );
 }
 
 #[test]
@@ -78,11 +85,19 @@ fn what_is_none_is_told() {
     let refused = |text: &str| BlockMap::parse(text.as_bytes()).unwrap_err().to_string();
     for (from, to, wanted) in [
         ("<bmap", "<map", "has no element `bmap`"),
-        ("\"1.2\"", "\"3.0\"", "its version is \"3.0\", and 1 and 2 are known"),
+        (
+            "\"1.2\"",
+            "\"3.0\"",
+            "its version is \"3.0\", and 1 and 2 are known",
+        ),
         ("8191", "-1", "`ImageSize` is \"-1\", not a number"),
         (">4096<", ">4095<", "blocks have 4095 bytes, not a power of two"),
         (">2<", ">3<", "8191 bytes are not 3 blocks of 4096 bytes"),
-        (" 1 ", " 1-2 ", "the range 1-2 overlaps the one before it, or ends behind the image's 2 blocks"),
+        (
+            " 1 ",
+            " 1-2 ",
+            "the range 1-2 overlaps the one before it, or ends behind the image's 2 blocks",
+        ),
         (" 1 ", " one ", "a range is \"one\", not two numbers"),
         ("</bmap>", "</bmap", "a tag does not end"),
     ] {
