@@ -21,6 +21,7 @@ mod demo;
 mod erofs;
 mod erofs_reads;
 mod ext4;
+mod flash_guest;
 mod forged;
 mod guide_inside;
 mod guide_lines;

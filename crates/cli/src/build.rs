@@ -1,12 +1,10 @@
 //! `kiln build`: from a specification to the files that a factory needs.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::{Content, Folder, Image, Progress, Spool, Target, Written};
 use spec::{Detail, Plan, Spec, Squashing, Transport, Transports, Work};
-use transport::Method;
 
 use crate::access::access;
 use crate::args::build::{Build, Paths};
@@ -22,7 +20,8 @@ use crate::places::{self, Places};
 use crate::roots::{self, Roots};
 use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
-use crate::ui::{Ui, hex, size};
+use crate::summary::{self, Earlier, Outcome, Room, Summary};
+use crate::ui::{Ui, hex};
 
 pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let Paths { spec: file, out } = &args.paths;
@@ -133,15 +132,19 @@ impl Job<'_> {
             (None, Some(manifest_path))
         };
         let shown = out.to_path_buf();
+        // The last moment in which what was there before can be read.
+        let earlier = Earlier::read(out, &manifest_file);
+        let room = Room::all(spec, &plan);
         self.out.keep(written, seal, stale.as_slice())?;
+        let summary = Summary {
+            build: Outcome::new(&manifest, room, earlier, &shown),
+            manifest: &manifest,
+        };
         if ui.json() {
-            return ui.print_json(&manifest);
+            return ui.print_json(&summary);
         }
-        let mut summary = summary(&manifest, self.args.only.is_empty().then_some(&*manifest_file));
-        if let Some(disk) = outputs.iter().find(|output| output.part == "disk") {
-            summary.push_str(&how_to_flash(disk, &shown));
-        }
-        ui.print(&summary)
+        let file = self.args.only.is_empty().then_some(&*manifest_file);
+        ui.print(&summary::text(&summary, file))
     }
 }
 
@@ -320,40 +323,4 @@ fn write_one(
         files.push((done, entry));
     }
     Ok(files)
-}
-
-/// What was made.
-fn summary(manifest: &Manifest, manifest_file: Option<&str>) -> String {
-    let mut text = String::new();
-    let width = manifest
-        .files
-        .iter()
-        .map(|entry| entry.file.len())
-        .max()
-        .unwrap_or(0);
-    for entry in &manifest.files {
-        let (file, size, digest) = (&entry.file, size(entry.size), entry.digests.shown());
-        let _ = writeln!(text, "{file:width$}  {size:>11}  {digest}");
-    }
-    if let Some(file) = manifest_file {
-        let _ = writeln!(text, "{file}");
-    }
-    text
-}
-
-/// What to do with a disk.
-fn how_to_flash(disk: &Output, out: &Path) -> String {
-    let file = out.join(disk.file);
-    let file = file.display();
-    let to = "of=/dev/DEVICE bs=4M conv=fsync status=progress";
-    let command = match disk.transport.compress.map(|options| options.method) {
-        _ if disk.transport.bmap => format!("sudo bmaptool copy {file} /dev/DEVICE"),
-        None => format!("sudo dd if={file} {to}"),
-        Some(Method::Zstd) => format!("zstd -dc {file} | sudo dd {to}"),
-        Some(Method::Xz) => format!("xz -dc {file} | sudo dd {to}"),
-        Some(Method::Gzip) => format!("gzip -dc {file} | sudo dd {to}"),
-    };
-    format!(
-        "\nTo flash it, with the device's name for DEVICE (everything on the device is lost):\n  {command}\n"
-    )
 }

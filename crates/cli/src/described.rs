@@ -23,6 +23,15 @@ pub(crate) struct Described {
     pub(crate) files: Vec<File>,
     #[serde(default)]
     disk: Option<Disk>,
+    #[serde(default)]
+    pub(crate) closure: Vec<StorePath>,
+}
+
+/// A store path.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StorePath {
+    pub(crate) path: String,
+    pub(crate) nar_size: Option<u64>,
 }
 
 /// An output.
@@ -30,6 +39,9 @@ pub(crate) struct Described {
 pub(crate) struct File {
     pub(crate) part: String,
     pub(crate) file: String,
+    pub(crate) size: Option<u64>,
+    pub(crate) fsverity: Option<String>,
+    pub(crate) sha256: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +92,12 @@ impl Described {
             .map(|region| Structure::new(region.start, region.end - region.start, region.name.clone()))
             .collect()
     }
+}
+
+/// The manifest of a name, if there is one that makes sense.
+pub(crate) fn named(path: &Path) -> Option<Described> {
+    let content = Content::host_file(path).ok()?;
+    Described::read(path, &content).ok()
 }
 
 /// The manifests in a folder that make sense, by their names.

@@ -42,6 +42,16 @@ impl Failure {
         Failure::new(Fault::Cancelled, "stopped")
     }
 
+    /// The user has asked for it, and something is to be said of it.
+    pub(crate) fn stopped_because(message: impl Into<String>) -> Failure {
+        Failure::new(Fault::Cancelled, message)
+    }
+
+    /// Whether the user has asked for it.
+    pub(crate) fn is_stop(&self) -> bool {
+        self.fault == Fault::Cancelled
+    }
+
     pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Failure {
         Failure {
             message: message.into(),
@@ -186,6 +196,17 @@ impl From<inspect::Error> for Failure {
                 _ => error.to_string(),
             },
             hint: error.hint().or_else(|| no_room(&error)),
+            found: None,
+            fault: error.fault(),
+        }
+    }
+}
+
+impl From<flash::Error> for Failure {
+    fn from(error: flash::Error) -> Self {
+        Failure {
+            message: error.to_string(),
+            hint: error.hint(),
             found: None,
             fault: error.fault(),
         }

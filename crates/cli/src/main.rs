@@ -15,6 +15,7 @@ mod disk_map;
 mod efi;
 mod environment;
 mod failure;
+mod flash;
 mod folder;
 mod inputs;
 mod layouts;
@@ -33,6 +34,7 @@ mod serve;
 mod signing;
 mod steps;
 mod stop;
+mod summary;
 mod tree;
 mod ui;
 
@@ -54,7 +56,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             // What fails because a signal has reached others too is no failure.
-            let failure = if stop::is_asked() || has_terminal && stop::is_asked_soon() {
+            let failure = if failure.is_stop() {
+                failure
+            } else if stop::is_asked() || has_terminal && stop::is_asked_soon() {
                 Failure::stopped()
             } else {
                 failure
@@ -89,6 +93,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Extract(Later(command)) => look::extract(command, jobs, ui),
         Command::Info(Later(command)) => look::info(command, jobs, ui),
         Command::Check(Later(command)) => look::check(command, jobs, ui),
+        Command::Flash(Later(command)) => flash::run(command, jobs, ui),
         Command::Cache { command } => cache::run(command, ui),
         Command::Segments { command } => segments::run(command, jobs, ui),
         Command::Completions { shell } => {

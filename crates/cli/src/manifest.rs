@@ -70,6 +70,14 @@ impl DigestsEntry {
         }
     }
 
+    /// Whether these are the digests of the same bytes, by the better of those that both have.
+    pub(crate) fn is(&self, fsverity: Option<&str>, sha256: Option<&str>) -> bool {
+        match (fsverity, sha256) {
+            (Some(fsverity), _) => self.fsverity == fsverity,
+            (None, sha256) => self.sha256.is_some() && self.sha256.as_deref() == sha256,
+        }
+    }
+
     /// The one that most people can compare, for a line.
     pub(crate) fn shown(&self) -> String {
         match &self.sha256 {

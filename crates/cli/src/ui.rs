@@ -102,6 +102,25 @@ impl Ui {
         }
     }
 
+    /// Asks a question that is answered with yes or no; without a terminal on both ends, nobody answers. What leads to the
+    /// question stands before it.
+    pub(crate) fn ask(&self, text: &str, question: &str) -> Result<Option<bool>, Failure> {
+        self.clear();
+        let mut stderr = std::io::stderr().lock();
+        if self.json || !std::io::stdin().is_terminal() || !stderr.is_terminal() {
+            return Ok(None);
+        }
+        let asked = write!(stderr, "{}{}", escaped(text), escaped(question)).and_then(|()| stderr.flush());
+        drop(stderr);
+        let mut answer = String::new();
+        let heard = asked.and_then(|()| std::io::stdin().read_line(&mut answer));
+        heard.map_err(|error| Failure::input(format!("the terminal: cannot be read: {error}")))?;
+        let answer = answer.trim();
+        Ok(Some(
+            ["y", "yes"].iter().any(|yes| answer.eq_ignore_ascii_case(yes)),
+        ))
+    }
+
     pub(crate) fn failure(&self, failure: &Failure) {
         self.clear();
         say(&format!(

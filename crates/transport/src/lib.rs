@@ -25,11 +25,13 @@
 //!
 //! [`decode`] goes the other way, for what others compressed: archives out of caches, and tar files.
 //!
-//! [`Bmap`] hears an image while it is written, and makes a block map of it: which blocks a flasher has to write.
+//! [`Bmap`] hears an image while it is written, and makes a block map of it: which blocks a flasher has to write. [`BlockMap`] is one
+//! that was read.
 //!
 //! [seek table]: https://github.com/facebook/zstd/blob/dev/contrib/seekable_format/zstd_seekable_compression_format.md
 //! [stream's index]: https://tukaani.org/xz/xz-file-format.txt
 
+mod block_map;
 mod bmap;
 mod decode;
 mod encoder;
@@ -40,6 +42,7 @@ mod zstd;
 
 use image::Fault;
 
+pub use block_map::{BLOCK_MAP_MAX, BlockMap, BlockMapError, Mapped};
 pub use bmap::Bmap;
 pub use decode::{Coding, MAGIC_LEN, decode};
 pub use encoder::Encoder;

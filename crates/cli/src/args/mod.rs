@@ -10,6 +10,7 @@ pub(crate) mod caching;
 pub(crate) mod diff;
 pub(crate) mod erofs;
 pub(crate) mod files;
+pub(crate) mod flash;
 pub(crate) mod later;
 pub(crate) mod logins;
 pub(crate) mod look;
@@ -32,6 +33,7 @@ use build::{Build, Plan};
 use bundle::Bundle;
 use diff::Diff;
 use erofs::Erofs;
+use flash::Flash;
 use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
@@ -61,7 +63,7 @@ const EXIT_CODES: &str = "Exit codes:
     2  the command line or the specification makes no sense
     3  an input is missing, unreadable, or not what it claims to be
     4  something does not fit where it shall go
-    5  the output cannot be written
+    5  the output cannot be written, or a disk is in use or does not keep what it is given
     6  an image that was read is damaged
     7  a signature is not trusted
   130  stopped by the user";
@@ -112,6 +114,8 @@ pub(crate) enum Command {
     Serve(Later<Serve>),
     /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
     Run(Later<Run>),
+    /// Write an image to a disk, as its block map says, and read it back; without arguments, list the disks
+    Flash(Later<Flash>),
     /// Look into the cache of compressed segments, and keep it small and sound
     Cache {
         #[command(subcommand)]

@@ -17,6 +17,7 @@ mod diff;
 mod digests;
 mod erofs;
 mod ext4;
+mod flash;
 mod formats;
 mod inputs;
 mod kills;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use image::{Kind, ReadAt, Tree};
 use insta::assert_snapshot;
 
-use crate::world::{LIB, LINUX, SPEC, SYSTEM, World, without_digests};
+use crate::world::{LIB, LINUX, SPEC, SYSTEM, World, noise, without_digests};
 
 const BUILD: [&str; 4] = ["build", "spec.toml", "--out", "out"];
 
@@ -80,8 +80,11 @@ fn a_build() {
     demo-25.11.img        40 MiB  fsverity [digest]
     demo-25.11.manifest.json
 
-    To flash it, with the device's name for DEVICE (everything on the device is lost):
-      sudo dd if=out/demo-25.11.img of=/dev/DEVICE bs=4M conv=fsync status=progress
+    fs.boot         16 MiB  15.9 MiB free, 1 MiB promised
+    fs.rootfs       12 KiB  1 % of 1 MiB (region rootfs)
+
+    next:
+      sudo kiln flash out/demo-25.11.img /dev/DEVICE    # `kiln flash` lists devices
     ");
     // Plain lines, because stderr is no terminal.
     assert_snapshot!(said.stderr, @r"
@@ -111,7 +114,83 @@ fn a_build_for_machines() {
     let said = world.run(&[&BUILD[..], &["--json"]].concat());
     assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     let manifest = fs::read_to_string(world.path("out/demo-25.11.manifest.json")).unwrap();
-    assert_eq!(said.stdout.trim_end(), manifest.trim_end());
+    let mut printed: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let build = printed.as_object_mut().unwrap().remove("build").unwrap();
+    assert_eq!(
+        printed,
+        serde_json::from_str::<serde_json::Value>(&manifest).unwrap()
+    );
+    assert_snapshot!(serde_json::to_string_pretty(&build).unwrap(), @r#"
+    {
+      "next": [
+        "sudo kiln flash out/demo-25.11.img /dev/DEVICE    # `kiln flash` lists devices"
+      ],
+      "room": [
+        {
+          "free": 16715776,
+          "part": "fs.boot",
+          "promised": 1048576,
+          "size": 16777216
+        },
+        {
+          "limit": 1048576,
+          "limited_by": "region rootfs",
+          "part": "fs.rootfs",
+          "size": 12288
+        }
+      ]
+    }
+    "#);
+}
+
+/// What was said below the list of files.
+fn ending(stdout: &str) -> String {
+    let (_, ending) = stdout.split_once("manifest.json\n\n").unwrap();
+    ending.to_owned()
+}
+
+#[test]
+fn what_changed_since_the_last_build() {
+    let world = World::new();
+    world.done(&BUILD);
+    let said = ending(&world.done(&BUILD));
+    assert!(
+        said.contains("since the last build in this folder: nothing has changed\n"),
+        "{said}"
+    );
+    // The library is another one, a file system is new, and one has a limit that is nearer than its region.
+    let newer = LIB.replace("lib-1.0", "lib-1.1");
+    world.write_store(LIB, "lib/libc.so", &noise(20_000));
+    let registration = world.hashed().replace(LIB, &newer);
+    fs::rename(world.store(LIB), world.store(&newer)).unwrap();
+    world.register(&registration);
+    world.edit("spec.toml", "level = 3", "level = 3\nmax-size = \"64KiB\"");
+    world.edit(
+        "spec.toml",
+        "[script.boot]",
+        "[fs.data]\nformat = \"ext4\"\nfree = \"1MiB\"\ndirectories = [\"/log\"]\n\n[script.boot]",
+    );
+    assert_snapshot!(ending(&world.done(&BUILD)), @r"
+    fs.boot         16 MiB  15.9 MiB free, 1 MiB promised
+    fs.data        7.7 MiB  1.2 MiB free, 1 MiB promised
+    fs.rootfs       28 KiB  43 % of 64 KiB (max-size)
+
+    since the last build in this folder:
+      boot.vfat        other bytes, as many
+      data.ext4        new, 7.7 MiB
+      rootfs.squashfs  +16 KiB (12 KiB before)
+      boot.scr         other bytes, as many
+      boot.cmd         other bytes, as many
+      demo-25.11.img   other bytes, as many
+      + bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.1  19.9 KiB
+      - bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-lib-1.0  14.1 KiB
+
+    next:
+      sudo kiln flash out/demo-25.11.img /dev/DEVICE    # `kiln flash` lists devices
+    ");
+    let json = world.done(&[&BUILD[..], &["--json", "--only", "script.boot"]].concat());
+    let printed: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(printed["build"]["changes"]["files"].is_array(), "{json}");
 }
 
 #[test]

@@ -118,6 +118,8 @@ fn help() {
                    write nothing
       run          Boot what a specification describes, or an image, in QEMU, from the bytes that would
                    be written
+      flash        Write an image to a disk, as its block map says, and read it back; without arguments,
+                   list the disks
       cache        Look into the cache of compressed segments, and keep it small and sound
       segments     List the compressed segments that images of a closure have, and make them in advance
       completions  Print completions for a shell
@@ -136,7 +138,7 @@ fn help() {
         2  the command line or the specification makes no sense
         3  an input is missing, unreadable, or not what it claims to be
         4  something does not fit where it shall go
-        5  the output cannot be written
+        5  the output cannot be written, or a disk is in use or does not keep what it is given
         6  an image that was read is damaged
         7  a signature is not trusted
       130  stopped by the user

@@ -27,7 +27,7 @@ fn write(path: &Path, image: &Image) -> Vec<u8> {
     bmap.finish()
 }
 
-fn bmap(image: &Image) -> String {
+pub(crate) fn bmap(image: &Image) -> String {
     let dir = tempfile::tempdir().unwrap();
     String::from_utf8(write(&dir.path().join("image"), image)).unwrap()
 }

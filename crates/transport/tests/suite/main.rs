@@ -8,5 +8,6 @@ mod images;
 mod in_place;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
+mod read_maps;
 mod seek_tables;
 mod tools;
