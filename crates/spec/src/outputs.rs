@@ -12,7 +12,7 @@ use crate::schema::{
     Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
     VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices, netboot, ukis};
+use crate::{Gathered, Spec, beside, bills, devices, netboot, ukis};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -326,6 +326,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
             (kexec, "kexec"),
         ];
         files.extend(named.map(|(file, name)| (file, format!("{}.{name}", netboot::PART))));
+    }
+    if let Some(part) = &spec.sbom {
+        let named = bills::files(part, gathered).into_iter();
+        files.extend(named.map(|(format, file)| (file, bills::part(format))));
     }
     if let Some(part) = &spec.bundle {
         let file = bundle(part, gathered);

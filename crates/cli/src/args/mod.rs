@@ -16,6 +16,7 @@ pub(crate) mod look;
 pub(crate) mod one;
 mod output;
 pub(crate) mod run;
+pub(crate) mod sbom;
 pub(crate) mod segments;
 pub(crate) mod serve;
 pub(crate) mod signing;
@@ -36,6 +37,7 @@ use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use run::Run;
+use sbom::SbomArgs;
 use serve::Serve;
 use tree::Tree;
 
@@ -108,6 +110,8 @@ pub(crate) enum Command {
     Check(Later<Check>),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
     Diff(Later<Diff>),
+    /// Say what is in the images of a specification, or in a closure: an SBOM, CycloneDX or SPDX
+    Sbom(Later<SbomArgs>),
     /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
     Serve(Later<Serve>),
     /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
