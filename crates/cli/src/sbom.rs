@@ -59,6 +59,7 @@ pub(crate) fn run(args: &SbomArgs, threads: usize, ui: &Ui) -> Result<(), Failur
     }
     let written = image::write(out, &*alone(&Content::from(bytes))?, ui)?;
     let made = Made::new(out, &written);
+    written.keep()?;
     if ui.json() {
         return ui.print_json(&made);
     }

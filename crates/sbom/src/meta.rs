@@ -1,4 +1,5 @@
-//! What Nix knows of packages and no store does, as JSON: an object whose keys are store paths, or names of them.
+//! What Nix knows of packages and no store does, as JSON: an object whose keys are store paths, their names, or names without
+//! versions.
 //!
 //! ```json
 //! {
@@ -10,7 +11,8 @@
 //!     "cpe": "cpe:2.3:a:gnu:glibc:2.40:*:*:*:*:*:*:*",
 //!     "purls": ["pkg:generic/glibc@2.40"]
 //!   },
-//!   "bash-5.2p37": { "licenses": ["GPL-3.0-or-later"] }
+//!   "bash-5.2p37": { "cpe": "cpe:2.3:a:gnu:bash:5.2:p37:*:*:*:*:*:*" },
+//!   "bash": { "licenses": ["GPL-3.0-or-later"] }
 //! }
 //! ```
 
@@ -21,6 +23,7 @@ use serde::Deserialize;
 use crate::error::{Error, Result};
 use crate::identifiers::{is_address, is_cpe, is_purl};
 use crate::licences::{Licence, known};
+use crate::names::split_name;
 
 /// The most bytes: a hundred thousand packages have less.
 const LEN_MAX: usize = 256 << 20;
@@ -136,10 +139,11 @@ impl Meta {
         &self.notes
     }
 
-    /// What is known of a store path: under the whole of it, or else under its name.
+    /// What is known of a store path: under the whole of it, or else under its name, or under that without a version.
     #[must_use]
     pub fn of(&self, path: &str, name: &str) -> About {
-        let known = self.known.get(path).or_else(|| self.known.get(name));
+        let keys = [path, name, split_name(name).name];
+        let known = keys.iter().find_map(|key| self.known.get(*key));
         known.cloned().unwrap_or_default()
     }
 
@@ -209,7 +213,7 @@ mod tests {
     fn what_nix_knows_is_read() {
         let text = r#"{
             "/nix/store/x-a-1": { "pname": "a", "homepage": ["https://a.org", "nowhere"], "cpe": "cpe:/a:b" },
-            "b-2": { "licenses": ["mit", { "spdxId": "MIT" }, { "fullName": "Own", "url": "https://b.org/own" }, {}] }
+            "b": { "pname": "other" }, "b-2": { "licenses": ["mit", { "spdxId": "MIT" }, { "fullName": "Own", "url": "https://b.org/own" }, {}] }
         }"#;
         let meta = Meta::parse("meta.json", text.as_bytes()).unwrap();
         let a = meta.of("/nix/store/x-a-1", "a-1");
@@ -221,6 +225,8 @@ mod tests {
         };
         let b = meta.of("/nix/store/y-b-2", "b-2");
         assert_eq!(b.licences, [Licence::Known("MIT"), own]);
+        let other = meta.of("/nix/store/y-b-3", "b-3");
+        assert_eq!(other.name.as_deref(), Some("other"));
         assert_eq!(meta.of("/nix/store/y-c-3", "c-3"), About::default());
         assert_eq!(
             meta.notes(),

@@ -41,6 +41,12 @@ pub(crate) fn check(sbom: &Sbom, folder: &Path) -> Result<Meta> {
         place: format!("sbom.{key}"),
         problem,
     };
+    if sbom.formats.is_empty() {
+        return Err(bad(
+            "formats",
+            "is empty: \"cyclonedx\", \"spdx\", or both".into(),
+        ));
+    }
     for (number, format) in sbom.formats.iter().enumerate() {
         if sbom.formats[..number].contains(format) {
             return Err(bad("formats", format!("{:?} is there twice", format.name())));
@@ -146,16 +152,8 @@ pub fn bill_of_closure(spec: &Spec, access: &Access, format: SbomFormat) -> Resu
     let bill = Bill {
         version: sbom.version.clone(),
         seed: gather::seed_of(spec, &spec.name, &closure),
-        ..empty(&sbom, &spec.name)
-    };
-    let bill = Bill {
         packages: packages(&closure, &meta),
-        roots: spec
-            .closure
-            .iter()
-            .flat_map(|closure| closure.toplevel.clone())
-            .collect(),
-        ..bill
+        ..empty(&sbom, &spec.name)
     };
     let bill = bill.ordered(&meta).map_err(|error| failed(&error))?;
     WrittenBill::new(&bill, &meta, format)

@@ -131,6 +131,13 @@ const ROWS: [Row; 67] = [
     ("check", "a reader of errors", FullErrors, "signed.raucb"),
     ("diff", "a server", Usual, "spec.toml server.toml"),
     ("diff", "a reader", FullOutput, "signed.raucb plain.raucb"),
+    ("sbom", "a server", Usual, "server.toml --format spdx --out o"),
+    (
+        "sbom",
+        "a reader of errors",
+        FullErrors,
+        "spec.toml --format spdx --out o",
+    ),
     ("serve", "a server", Usual, "server.toml --listen 0"),
     ("serve", "clients", Usual, "spec.toml --socket socket1"),
     ("serve", "a reader", FullOutput, "spec.toml --socket socket2"),
