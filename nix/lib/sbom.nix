@@ -45,20 +45,26 @@ let
       ]
     else
       [ ];
-  parts =
-    drv:
-    listed (drv.buildInputs or [ ])
-    ++ listed (drv.propagatedBuildInputs or [ ])
-    ++ (if drv ? stdenv.cc.libc then [ drv.stdenv.cc.libc ] else [ ])
-    ++ (if drv ? stdenv.cc.cc then [ drv.stdenv.cc.cc ] else [ ]);
+  # Lists in lists are allowed there.
+  flat =
+    value:
+    let
+      tried = tryEval value;
+    in
+    if !tried.success then
+      [ ]
+    else if isList tried.value then
+      concatMap flat tried.value
+    else
+      [ tried.value ];
   partsOf =
     drv:
-    let
-      # Lists in lists are allowed there.
-      flat = value: if isList value then concatMap flat value else [ value ];
-      tried = tryEval (flat (parts drv));
-    in
-    if tried.success then tried.value else [ ];
+    concatMap flat [
+      (drv.buildInputs or [ ])
+      (drv.propagatedBuildInputs or [ ])
+      (drv.stdenv.cc.libc or [ ])
+      (drv.stdenv.cc.cc or [ ])
+    ];
   all = genericClosure {
     startSet = concatMap wrap (listed packages);
     operator = item: concatMap wrap (partsOf item.drv);
