@@ -1,5 +1,6 @@
 //! CycloneDX 1.6 as JSON ([ECMA-424](https://cyclonedx.org/docs/1.6/json/)).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use data_encoding::HEXLOWER;
@@ -129,13 +130,13 @@ struct Dependency<'a> {
     #[serde(rename = "ref")]
     reference: String,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    depends_on: BTreeSet<std::borrow::Cow<'a, str>>,
+    depends_on: BTreeSet<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
 struct Composition<'a> {
     aggregate: &'static str,
-    dependencies: Vec<std::borrow::Cow<'a, str>>,
+    dependencies: Vec<Cow<'a, str>>,
 }
 
 /// The bill as a document of CycloneDX. Its serial number derives from the seed and from all else that it says.

@@ -149,17 +149,20 @@ fn is_attribute(text: &str) -> bool {
     if text == "*" || text == "-" {
         return true;
     }
-    let wild = |text: &str, from_end: bool| -> usize {
-        let count = |wanted: char| match from_end {
-            true => text.chars().rev().take_while(|found| *found == wanted).count(),
-            false => text.chars().take_while(|found| *found == wanted).count(),
-        };
-        count('?').max(count('*').min(1))
+    // Any number of question marks, or one asterisk.
+    let wild = |characters: &mut dyn Iterator<Item = char>| match characters.next() {
+        Some('?') => 1 + characters.take_while(|next| *next == '?').count(),
+        Some('*') => 1,
+        _ => 0,
     };
-    let start = wild(text, false);
+    let start = wild(&mut text.chars());
     let rest = text.get(start..).unwrap_or_default();
     let escaped_end = rest.len() >= 2 && rest.as_bytes()[rest.len() - 2] == b'\\';
-    let end = if escaped_end { 0 } else { wild(rest, true) };
+    let end = if escaped_end {
+        0
+    } else {
+        wild(&mut rest.chars().rev())
+    };
     let middle = rest.get(..rest.len().saturating_sub(end)).unwrap_or_default();
     let mut characters = middle.chars();
     let mut count = 0;

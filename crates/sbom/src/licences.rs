@@ -27,11 +27,10 @@ impl Licence {
     pub(crate) fn reference(name: &str) -> String {
         let mut text = String::from("LicenseRef-");
         for character in name.chars() {
-            let plain = character.is_ascii_alphanumeric() || character == '.';
-            match plain {
-                true => text.push(character),
-                false if text.ends_with('-') => {}
-                false => text.push('-'),
+            if character.is_ascii_alphanumeric() || character == '.' {
+                text.push(character);
+            } else if !text.ends_with('-') {
+                text.push('-');
             }
         }
         text

@@ -2,11 +2,9 @@
 //!
 //! Nothing in one depends on an image that was made, so `kiln sbom` says without making any what a build says.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use image::Content;
-use nix::StorePath;
 use sbom::{Bill, Meta, Package};
 
 use crate::Spec;
@@ -260,6 +258,3 @@ fn failed(error: &sbom::Error) -> Error {
         problem: error.to_string(),
     }
 }
-
-/// Which files of the closure have the bytes of others: the first store path that has a file of this length and SHA-256.
-pub(crate) type Owners = BTreeMap<(u64, [u8; 32]), StorePath>;

@@ -11,7 +11,6 @@ use nix::{STORE_DIR, StorePath};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::bills::Owners;
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
@@ -32,6 +31,9 @@ struct Piece {
     content: Content,
     origin: Option<String>,
 }
+
+/// The first store path that has a file of this length and SHA-256.
+type Owners = BTreeMap<(u64, [u8; 32]), StorePath>;
 
 /// All files, with their digests.
 pub(crate) fn files(planner: &mut Planner) -> Result<Vec<sbom::File>> {
