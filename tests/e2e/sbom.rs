@@ -8,11 +8,10 @@ use std::path::Path;
 
 use crate::caches::{BUCKET, cache};
 use crate::demo::{demo, is_made, kiln, kiln_program, store_paths, toplevel, workspace};
-use crate::nix_world::{names, world};
 use crate::tools::{installed, path, run, tool};
 
 /// What the libraries say of documents: a line for each.
-fn judged(documents: &[&Path]) -> String {
+pub(crate) fn judged(documents: &[&Path]) -> String {
     let mut check = tool("sbom-python");
     check.arg(workspace().join("tests/sbom/check.py")).args(documents);
     run(&mut check)
@@ -153,36 +152,6 @@ fn hundreds_of_store_paths_are_good_documents() {
 #[ignore = "long: validators that take a minute and more"]
 fn five_thousand_store_paths_are_good_documents() {
     are_good(5000);
-}
-
-#[test]
-fn a_nixos_image_brings_what_evaluation_knows() {
-    if !installed(&["sbom-python"]) {
-        return;
-    }
-    let Some(world) = world() else { return };
-    let [made] = world.built(["modules.sbom"]);
-    assert_eq!(
-        names(&made),
-        ["board.cdx.json", "board.img", "board.spdx.json", "nix-support"]
-    );
-    let said = judged(&[&made.join("board.cdx.json"), &made.join("board.spdx.json")]);
-    assert_eq!(said.lines().count(), 2, "{said}");
-    let text = fs::read_to_string(made.join("board.cdx.json")).unwrap();
-    let bill: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(bill["metadata"]["supplier"]["name"], "Example GmbH");
-    let all = bill["components"].as_array().unwrap();
-    let component = |name: &str| all.iter().find(|one| one["name"] == name).unwrap();
-    // The loader's package is not in the closure, the kernel is what it is linked with.
-    let loader = component("uboot-board");
-    assert_eq!(loader["version"], "2024.10");
-    assert_eq!(loader["licenses"][0]["license"]["name"], "Own");
-    assert_eq!(component("linux")["licenses"][0]["license"]["id"], "GPL-2.0-only");
-    let dependencies = bill["dependencies"].as_array().unwrap();
-    let file = dependencies
-        .iter()
-        .find(|one| one["ref"] == "file:disk.region.loader");
-    assert_eq!(file.unwrap()["dependsOn"][0], loader["bom-ref"]);
 }
 
 /// The blocks of a language in the guide, in their order.
