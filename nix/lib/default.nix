@@ -19,6 +19,8 @@
 #   file        an output's name: $out is then this file, and no folder
 #   flags       more words for `kiln build`
 #   segments    compressed segments that mkSegments has made, or true for those of each squashfs, btrfs and erofs of the closure
+#   sbom        [sbom], and `packages` in it: those whose licences, homepages and CPEs are handed on, with all that they are
+#               linked with; those of `closure` when not given
 #   nativeBuildInputs, passthru, meta    as everywhere
 {
   pkgs,
@@ -96,6 +98,10 @@ let
         else
           null;
       keys = removeAttrs args ours;
+      # What evaluation knows of packages, as a file that Kiln reads.
+      knowledge = builtins.toFile "sbom-meta.json" (
+        sbomMeta (args.sbom.packages or (builtins.filter (root: root.type or "" == "derivation") roots))
+      );
       specification = {
         schema = 1;
         name = args.specificationName or name;
@@ -114,8 +120,15 @@ let
         else
           { inherit closure; }
       )
-      // keys;
-      only = args.only or [ ];
+      // keys
+      // lib.optionalAttrs (args ? sbom) {
+        sbom = removeAttrs args.sbom [ "packages" ] // {
+          meta = args.sbom.meta or [ ] ++ [ "${knowledge}" ];
+        };
+      };
+      # A folder of outputs has the bills of materials, too.
+      hasBills = args ? sbom && args.only or [ ] != [ ] && args.file or null == null;
+      only = args.only or [ ] ++ lib.optional (hasBills && !(builtins.elem "sbom" args.only)) "sbom";
       # Those of one file system that packs the store.
       segmentsOf =
         fs:
@@ -145,7 +158,7 @@ let
           [ ]
         else
           wanted;
-      alone = part: mkImages (removeAttrs args [ "asTree" "file" "finish" "hydra" "outputs" "passthru" ] // { only = [ part ]; });
+      alone = part: mkImages (removeAttrs args [ "asTree" "file" "finish" "hydra" "outputs" "passthru" "sbom" ] // { only = [ part ]; });
       named = kind: mapAttrs (key: _: alone "${kind}.${key}") (specification.${kind} or { });
     in
     import ./build.nix {
@@ -365,6 +378,9 @@ let
       }
     );
 
+  # What Nix knows of packages, as [sbom] takes it: a text.
+  sbomMeta = import ./sbom.nix { inherit lib; };
+
   # What nixpkgs' image.repart makes, as arguments of mkDiskImage.
   fromRepart = import ./repart.nix {
     inherit mkFileSystem;
@@ -385,6 +401,7 @@ in
     mkSegmentList
     mkSegments
     mkTree
+    sbomMeta
     ;
   mkBtrfs = mkFileSystem "btrfs";
   mkErofs = mkFileSystem "erofs";

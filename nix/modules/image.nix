@@ -33,6 +33,8 @@ let
     folder = "";
   };
 
+  bills = import ./sbom.nix { inherit config lib; };
+
   mount = part: media.mount { inherit specification part; };
   mountOfRoot = mount "root";
   # systemd-repart grows partitions itself, and NixOS refuses both at once.
@@ -116,7 +118,7 @@ in
             name = config.image.baseName;
             inherit (cfg) closure;
           }
-          // specification
+          // bills specification
           // {
             disk =
               removeAttrs disk [ "compress" ]

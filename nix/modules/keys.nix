@@ -11,6 +11,7 @@
     "name"
     "netboot"
     "profile"
+    "sbom"
     "schema"
     "script"
     "secure-boot"

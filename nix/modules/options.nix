@@ -1,5 +1,5 @@
 # The options that the modules of whole images share: what is on the disk beside a layout.
-{ lib, ... }:
+{ config, lib, ... }:
 let
   inherit (lib) literalExpression mkOption types;
 in
@@ -88,6 +88,38 @@ in
         ]
       '';
       description = "Regions of the disk before the image's partitions, such as boot loaders. They are checked against all others.";
+    };
+    sbom = {
+      formats = mkOption {
+        type = types.listOf (
+          types.enum [
+            "cyclonedx"
+            "spdx"
+          ]
+        );
+        default = [ ];
+        example = [ "cyclonedx" ];
+        description = ''
+          Bills of materials that come with the image, beside it: CycloneDX 1.6 and SPDX 2.3. What else `[sbom]` knows, such as
+          `supplier`, is said in `kiln.specification.sbom`.
+        '';
+      };
+      packages = mkOption {
+        type = types.listOf types.package;
+        default =
+          config.environment.systemPackages or [ ]
+          ++ lib.optional (config ? boot.kernelPackages.kernel) config.boot.kernelPackages.kernel
+          ++ lib.optional (config ? systemd.package) config.systemd.package
+          ++ lib.optional (config ? nix.package) config.nix.package;
+        defaultText = literalExpression ''
+          config.environment.systemPackages
+          ++ [ config.boot.kernelPackages.kernel config.systemd.package config.nix.package ]
+        '';
+        description = ''
+          The packages whose licences, homepages and CPEs are in them, with those of all that these are linked with: a store does
+          not know that. Boot loaders that are named in `kiln.loaders` and `kiln.firmware` belong here, too.
+        '';
+      };
     };
     specification = mkOption {
       type = types.attrsOf types.anything;

@@ -12,6 +12,7 @@ let
   cfg = config.sdImage;
   inherit (config.kiln) buildPkgs loaders firmware;
   images = config.kiln.lib;
+  bills = import ./sbom.nix { inherit config lib; };
   media = import ./media.nix { inherit lib; };
   extlinux = import ./extlinux.nix { inherit config lib; };
   commandsOf = import ./sd-image-commands.nix { inherit config lib; };
@@ -197,6 +198,9 @@ let
   finish = ''
     mkdir -p "$out/sd-image" "$out/nix-support"
     mv "$out"/${lib.escapeShellArg name.file}* "$out/sd-image/"
+    for bill in "$out"/*.cdx.json "$out"/*.spdx.json; do
+      if [ -e "$bill" ]; then mv "$bill" "$out/sd-image/"; fi
+    done
     echo "the image is now $out/"${lib.escapeShellArg config.image.filePath}
     echo "file sd-image $out/sd-image/"${lib.escapeShellArg config.image.fileName} > "$out/nix-support/hydra-build-products"
     echo ${buildPkgs.stdenv.hostPlatform.system} > "$out/nix-support/system"
@@ -206,7 +210,7 @@ let
   first =
     more: compress:
     images.mkDiskImage (
-      specification
+      bills specification
       // {
         name = config.image.baseName;
         closure = cfg.storePaths;

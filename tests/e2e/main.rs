@@ -53,6 +53,7 @@ mod performance;
 mod private_caches;
 mod reproducible;
 mod rock64;
+mod sbom;
 mod secure_boot;
 mod served;
 mod servers;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::demo::{digests, kiln, workspace};
 use crate::nix_world::{gpt, names, world};
+use crate::sbom::judged;
 use crate::tools::{installed, output, run, said, sha256, tool};
 
 #[test]
@@ -229,4 +230,34 @@ fn the_reference_of_options_is_up_to_date() {
         made.as_str().unwrap() == written,
         "docs/module-options.md: run nix/docs/generate"
     );
+}
+
+#[test]
+fn a_nixos_image_brings_what_evaluation_knows() {
+    if !installed(&["sbom-python"]) {
+        return;
+    }
+    let Some(world) = world() else { return };
+    let [made] = world.built(["modules.sbom"]);
+    assert_eq!(
+        names(&made),
+        ["board.cdx.json", "board.img", "board.spdx.json", "nix-support"]
+    );
+    let said = judged(&[&made.join("board.cdx.json"), &made.join("board.spdx.json")]);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    let text = fs::read_to_string(made.join("board.cdx.json")).unwrap();
+    let bill: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(bill["metadata"]["supplier"]["name"], "Example GmbH");
+    let all = bill["components"].as_array().unwrap();
+    let component = |name: &str| all.iter().find(|one| one["name"] == name).unwrap();
+    // The loader's package is not in the closure, the kernel is what it is linked with.
+    let loader = component("uboot-board");
+    assert_eq!(loader["version"], "2024.10");
+    assert_eq!(loader["licenses"][0]["license"]["name"], "Own");
+    assert_eq!(component("linux")["licenses"][0]["license"]["id"], "GPL-2.0-only");
+    let dependencies = bill["dependencies"].as_array().unwrap();
+    let file = dependencies
+        .iter()
+        .find(|one| one["ref"] == "file:disk.region.loader");
+    assert_eq!(file.unwrap()["dependsOn"][0], loader["bom-ref"]);
 }

@@ -396,6 +396,45 @@ in
       kiln.firmware."/config.txt" = "${builtins.toFile "config.txt" "arm_64bit=1\n"}";
       kiln.specification.fs.root.free = "16MiB";
     };
+    sbom =
+      let
+        # A boot loader that the closure has not, linked with something.
+        known = package: version: license: package // { inherit version; meta = { inherit license; }; };
+        library = known kernel "6.12" {
+          spdxId = "GPL-2.0-only";
+          fullName = "GNU General Public License v2.0 only";
+        };
+        u-boot =
+          known (pkgs.runCommand "uboot-board-2024.10" { } ''mkdir "$out"; printf 'loader' > "$out/loader.img"'') "2024.10" [
+            { fullName = "Own"; }
+          ]
+          // {
+            pname = "uboot-board";
+            buildInputs = [
+              library
+              (throw "is not looked at")
+            ];
+          };
+      in
+      image {
+        image.baseName = "board";
+        kiln.layout = "sd-card";
+        kiln.loaders = [
+          {
+            name = "loader";
+            raw = "${u-boot}/loader.img";
+            offset = "64KiB";
+          }
+        ];
+        kiln.sbom = {
+          formats = [
+            "cyclonedx"
+            "spdx"
+          ];
+          packages = [ u-boot ];
+        };
+        kiln.specification.sbom.supplier = "Example GmbH";
+      };
     path =
       (evaluate
         [ ../../nix/modules/image.nix ]

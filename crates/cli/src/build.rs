@@ -102,6 +102,9 @@ impl Job<'_> {
         let mut plan = plan(spec, &gathered, &work, ui)?;
         spec::contain(spec, &gathered, &work, &mut plan)?;
         roots::warn(&plan, ui);
+        for note in spec::bill_notes(spec, &gathered, self.folder)? {
+            ui.warn(&note);
+        }
         efi::warn(&plan, ui);
         // Sign: the bundle's manifest.
         let bundle = self.signing.sign(&plan)?;

@@ -29,6 +29,7 @@ mod plan;
 mod reuse;
 mod roots;
 mod run;
+mod sbom;
 mod segments;
 mod serve;
 mod signing;
@@ -87,6 +88,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Erofs(Later(command)) => one::erofs(command, jobs, ui),
         Command::Fat(Later(command)) => one::fat(command, jobs, ui),
         Command::Script(Later(command)) => one::script(command, jobs, ui),
+        Command::Sbom(Later(command)) => sbom::run(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
         Command::Ls(Later(command)) => look::ls(command, jobs, ui),
         Command::Cat(Later(command)) => look::cat(command, jobs, ui),

@@ -129,9 +129,12 @@ fn toplevel(closure: &nix::Closure, given: Option<&str>, spec: &Spec) -> Result<
 }
 
 /// Without a seed of its own, a specification derives its ids from its name and its store paths.
-fn seed(gathered: &Gathered) -> Seed {
-    let mut text = gathered.name.clone();
-    for info in gathered.closure.paths() {
+pub(crate) fn seed_of(spec: &Spec, name: &str, closure: &nix::Closure) -> Seed {
+    if let Some(seed) = &spec.seed {
+        return Seed::new(seed.as_bytes());
+    }
+    let mut text = name.to_string();
+    for info in closure.paths() {
         let _ = write!(text, "\n{}", info.path);
     }
     Seed::new(text.as_bytes())
@@ -187,9 +190,7 @@ impl Gathered {
             "version" | "series" => self.value(key, "name"),
             _ => Err(unknown("name", key, &["version", "series"])),
         })?;
-        if spec.seed.is_none() {
-            self.seed = seed(self);
-        }
+        self.seed = seed_of(spec, &self.name, &self.closure);
         crate::layouts::check(spec, self)?;
         crate::parts::check(spec, self, folder)
     }

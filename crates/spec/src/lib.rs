@@ -14,6 +14,7 @@
 mod amount;
 mod attributes;
 mod beside;
+mod bills;
 mod bios;
 mod boot_tree;
 mod bundles;
@@ -38,6 +39,7 @@ mod layouts;
 mod netboot;
 mod outputs;
 mod parts;
+mod pieces;
 mod root_signatures;
 mod schema;
 mod segments;
@@ -48,6 +50,7 @@ mod trees;
 mod ukis;
 
 pub use amount::Amount;
+pub use bills::{WrittenBill, bill, bill_notes, bill_of_closure};
 pub use bundles::PlannedBundle;
 pub use containers::{Contained, contain};
 pub use error::{Error, Result};
@@ -61,8 +64,8 @@ pub use schema::{
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
     GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
-    Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure,
-    UkiName, UkiProfile, Verity, VeritySignature,
+    Sbom, SbomFormat, Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki,
+    UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

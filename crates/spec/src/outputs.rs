@@ -12,7 +12,7 @@ use crate::schema::{
     Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
     VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices, netboot, ukis};
+use crate::{Gathered, Spec, beside, bills, devices, netboot, ukis};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -252,6 +252,40 @@ pub fn manifest(gathered: &Gathered) -> String {
     format!("{}.manifest.json", gathered.name)
 }
 
+/// The outputs of what is neither a part nor a disk, and what makes them.
+fn others(spec: &Spec, gathered: &Gathered) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    if let Some(part) = &spec.netboot {
+        let netboot::Files {
+            kernel,
+            initrd,
+            parameters,
+            ipxe,
+            kexec,
+        } = netboot::files(part);
+        let named = [
+            (kernel, "kernel"),
+            (initrd, "initrd"),
+            (parameters, "kernel-params"),
+            (ipxe, "ipxe"),
+            (kexec, "kexec"),
+        ];
+        files.extend(named.map(|(file, name)| (file, format!("{}.{name}", netboot::PART))));
+    }
+    if let Some(part) = &spec.sbom {
+        let named = bills::files(part, gathered).into_iter();
+        files.extend(named.map(|(format, file)| (file, bills::part(format))));
+    }
+    if let Some(part) = &spec.bundle {
+        let file = bundle(part, gathered);
+        let (unsigned, manifest) = unsigned_bundle(&file);
+        for file in [file, unsigned, manifest] {
+            files.push((file, "bundle".to_string()));
+        }
+    }
+    files
+}
+
 /// Refuses names that lead out of the output folder, and names that come twice.
 pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     check_name("name", &manifest(gathered), &gathered.name)?;
@@ -310,30 +344,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         let list = part.partition_list.clone();
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
     }
-    if let Some(part) = &spec.netboot {
-        let netboot::Files {
-            kernel,
-            initrd,
-            parameters,
-            ipxe,
-            kexec,
-        } = netboot::files(part);
-        let named = [
-            (kernel, "kernel"),
-            (initrd, "initrd"),
-            (parameters, "kernel-params"),
-            (ipxe, "ipxe"),
-            (kexec, "kexec"),
-        ];
-        files.extend(named.map(|(file, name)| (file, format!("{}.{name}", netboot::PART))));
-    }
-    if let Some(part) = &spec.bundle {
-        let file = bundle(part, gathered);
-        let (unsigned, manifest) = unsigned_bundle(&file);
-        for file in [file, unsigned, manifest] {
-            files.push((file, "bundle".to_string()));
-        }
-    }
+    files.extend(others(spec, gathered));
     for (part, transport) in transports(spec)?.parts {
         let image = files.iter().find(|(_, made)| *made == part);
         let bmap = image.and_then(|(file, _)| transport.bmap_file(file));

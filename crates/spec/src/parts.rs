@@ -16,8 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
-    root_signatures, ukis,
+    EfiSigner, RootSigner, Spec, beside, bills, bundles, devices, disks, formats, grub_menu, id, netboot,
+    outputs, root_signatures, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -71,7 +71,7 @@ pub struct Plan {
 /// An output that comes with the disk, or for a network.
 #[derive(Clone, Debug)]
 pub struct Beside {
-    /// What is in it: `region.NAME`, `disk.partition-list`, or `netboot.NAME`.
+    /// What is in it: `region.NAME`, `disk.partition-list`, `netboot.NAME`, or `sbom.FORMAT`.
     pub part: String,
     /// Its name.
     pub file: String,
@@ -116,6 +116,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     }
     if let Some(netboot) = &spec.netboot {
         netboot::check(spec, netboot)?;
+    }
+    if let Some(sbom) = &spec.sbom {
+        bills::check(sbom, folder)?;
     }
     if let Some(bundle) = &spec.bundle {
         bundles::check(bundle, &mut planner)?;
@@ -195,6 +198,11 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     {
         beside.extend(netboot::plan(netboot, &mut planner)?);
     }
+    if let (Some(sbom), Squashing::Spool(_)) = (&spec.sbom, &work.squashing)
+        && asked(bills::PART)
+    {
+        beside.extend(bills::plan(sbom, &mut planner)?);
+    }
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
@@ -241,7 +249,7 @@ pub(crate) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(spec: &'a Spec, gathered: &'a Gathered, work: &'a Work<'a>) -> Planner<'a> {
+    pub(crate) fn new(spec: &'a Spec, gathered: &'a Gathered, work: &'a Work<'a>) -> Planner<'a> {
         Planner {
             spec,
             gathered,
@@ -430,6 +438,7 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
         match name.as_str() {
             "disk" if spec.disk.is_some() => {}
             netboot::PART if spec.netboot.is_some() => {}
+            bills::PART if spec.sbom.is_some() => {}
             "bundle" if spec.bundle.is_some() => {}
             name => disks::check_part("--only", name, spec)?,
         }

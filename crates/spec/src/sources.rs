@@ -101,6 +101,23 @@ pub(crate) fn in_store(source: &schema::Closure, folder: &Path) -> Result<Stored
     })
 }
 
+/// A closure alone, without what is in its store paths.
+pub(crate) fn closure(source: &schema::Closure, access: &Access) -> Result<Closure> {
+    match Source::of(&source.from.0, access.folder)? {
+        Source::Text(path) => Ok(Closure::read(&path)?),
+        Source::Database { database, .. } => Ok(nix::read_database(&database, &roots(source)?)?),
+        Source::Export(path) => {
+            let spool = Spool::create(access.spool)?;
+            Ok(nix::read_export(&path, &spool, access.progress)?.0)
+        }
+        Source::Caches(addresses) => {
+            let caches = Caches::open(&addresses, &access.remote, trust(source)?)?;
+            let found = caches.find(&roots(source)?, access.progress)?;
+            Ok(found.closure().clone())
+        }
+    }
+}
+
 /// Plans with what listings tell, where there are listings, and fetches the rest.
 fn from_caches(
     gathered: &mut Gathered,

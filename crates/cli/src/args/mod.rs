@@ -17,6 +17,7 @@ pub(crate) mod look;
 pub(crate) mod one;
 mod output;
 pub(crate) mod run;
+pub(crate) mod sbom;
 pub(crate) mod segments;
 pub(crate) mod serve;
 pub(crate) mod signing;
@@ -38,6 +39,7 @@ use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use run::Run;
+use sbom::SbomArgs;
 use serve::Serve;
 use tree::Tree;
 
@@ -110,6 +112,8 @@ pub(crate) enum Command {
     Check(Later<Check>),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
     Diff(Later<Diff>),
+    /// Say what is in the images of a specification, or in a closure: an SBOM, CycloneDX or SPDX
+    Sbom(Later<SbomArgs>),
     /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
     Serve(Later<Serve>),
     /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written

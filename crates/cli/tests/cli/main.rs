@@ -38,6 +38,7 @@ mod results;
 mod reused;
 mod root_signatures;
 mod run;
+mod sboms;
 mod segments;
 mod serve;
 mod shared_caches;

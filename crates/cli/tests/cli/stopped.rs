@@ -34,7 +34,7 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER and COMMAND commands that do not end, and CLOSURE one that is there.
-const ROWS: [Row; 67] = [
+const ROWS: [Row; 69] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -131,6 +131,13 @@ const ROWS: [Row; 67] = [
     ("check", "a reader of errors", FullErrors, "signed.raucb"),
     ("diff", "a server", Usual, "spec.toml server.toml"),
     ("diff", "a reader", FullOutput, "signed.raucb plain.raucb"),
+    ("sbom", "a server", Usual, "server.toml --format spdx --out o"),
+    (
+        "sbom",
+        "a reader of errors",
+        FullErrors,
+        "spec.toml --format spdx --out o",
+    ),
     ("serve", "a server", Usual, "server.toml --listen 0"),
     ("serve", "clients", Usual, "spec.toml --socket socket1"),
     ("serve", "a reader", FullOutput, "spec.toml --socket socket2"),

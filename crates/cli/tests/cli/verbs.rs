@@ -114,6 +114,8 @@ fn help() {
       check        Check all that can be checked of an image, part by part
       diff         Compare two images, outputs or specifications: options, files, store paths, and what
                    an update costs
+      sbom         Say what is in the images of a specification, or in a closure: an SBOM, CycloneDX or
+                   SPDX
       serve        Serve what a specification describes, or an image, to programs that speak NBD, and
                    write nothing
       run          Boot what a specification describes, or an image, in QEMU, from the bytes that would
