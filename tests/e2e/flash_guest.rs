@@ -138,7 +138,6 @@ while read -r line; do
   number=$((number + 1))
   try "guide-$number" sh -euc "$line"
 done < /guide
-try guide-equal sh -c 'zstdcat result/sensor-1.0.img.zst | cmp -n 67108864 - /dev/vdf'
 echo FLASH-DONE
 sync
 mount -o remount,ro /
@@ -182,7 +181,6 @@ const WANTED: &[&str] = &[
     "CODE stopped 130",
     "SAID pulled: error: /dev/vde: is gone: it was pulled out, or has failed, at byte",
     "CODE pulled 5",
-    "CODE guide-equal 0",
     "FLASH-DONE",
 ];
 
@@ -334,7 +332,10 @@ fn assert_flashed(dir: &Path, disk: &str) {
         .arg(dir.join("out/sensor-1.0.img.zst"))
         .arg("-o")
         .arg(&image));
+    // The guide has written all of it to another disk.
+    let whole = fs::read(dir.join("f")).unwrap();
     let (image, flashed) = (fs::read(image).unwrap(), fs::read(dir.join(disk)).unwrap());
+    assert!(whole[..image.len()] == image, "{disk}");
     let map = fs::read_to_string(dir.join("out/sensor-1.0.img.bmap")).unwrap();
     let mut count = 0;
     for line in map.lines().filter(|line| line.contains("<Range")) {
