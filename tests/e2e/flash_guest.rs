@@ -124,6 +124,13 @@ kill -TERM $!
 wait $!
 echo "CODE stopped $?"
 sed 's/^/SAID stopped: /' /tmp/stopped
+# Pulled out in the middle.
+kiln flash $image /dev/vde --yes > /tmp/pulled 2>&1 &
+sleep 1
+echo 1 > /sys/block/vde/device/../remove
+wait $!
+echo "CODE pulled $?"
+sed 's/^/SAID pulled: /' /tmp/pulled
 # The guide, on a disk that is called as it is there.
 ln -s vdf /dev/sdb
 number=0
@@ -131,12 +138,51 @@ while read -r line; do
   number=$((number + 1))
   try "guide-$number" sh -euc "$line"
 done < /guide
-try guide-equal sh -c 'zstdcat result/sensor-1.0.img.zst | cmp -n 67108864 - /dev/vdf'
 echo FLASH-DONE
 sync
 mount -o remount,ro /
 poweroff -f
 "#;
+
+/// What the console has to say.
+const WANTED: &[&str] = &[
+    "SAID list: /dev/vdb  96 MiB, virtio, no model, serial KILN-b",
+    "SAID list:   the running system is on it: vda1 is mounted at /",
+    "CODE list 0",
+    "\"serial\": \"KILN-c\",",
+    "SAID unasked: error: /dev/vdb: nobody can be asked, because there is no terminal",
+    "CODE unasked 2",
+    "SAID root: error: /dev/vda: the running system is on it: vda1 is mounted at /",
+    "CODE root 5",
+    "SAID root-partition: error: /dev/vda1: the running system is on it: vda1 is mounted at /",
+    "CODE root-partition 5",
+    "SAID small: error: /dev/vdc: has 8388608 bytes, and the image 67108864: 58720256 bytes too few",
+    "CODE small 4",
+    "SAID fails: error: /dev/vdd: cannot be written: Input/output error (os error 5), at byte 8388608 of 100663296",
+    "SAID fails: warning: /dev/vdd: is partly written; its first block says so, and it boots nothing until it is flashed again",
+    "CODE fails 5",
+    "SAID read-only: error: /dev/vdg: it is write-protected",
+    "CODE read-only 5",
+    "of 64 MiB written, read back, and equal",
+    "SAID flash:   partitions: vdb1, vdb2",
+    "CODE flash 0",
+    "SAID partitions: 2",
+    "CODE mount 0",
+    "CODE same 0",
+    "SAID mounted: error: /dev/vdb: vdb1 is mounted at /mnt",
+    "SAID mounted: hint: if it is the right one: `sudo umount /dev/vdb1`",
+    "CODE mounted 5",
+    "SAID partition: error: /dev/vdb1: it is a partition of vdb, and the image is a whole disk",
+    "CODE partition 5",
+    "SAID swap: error: /dev/vdb: vdb2 is swap that is in use",
+    "CODE swap 5",
+    "serial KILN-e, partly written by a flash that did not end",
+    "SAID stopped: error: stopped: /dev/vde is partly written, and marked so",
+    "CODE stopped 130",
+    "SAID pulled: error: /dev/vde: is gone: it was pulled out, or has failed, at byte",
+    "CODE pulled 5",
+    "FLASH-DONE",
+];
 
 fn store() -> PathBuf {
     demo().join("out/store-amd64")
@@ -286,7 +332,10 @@ fn assert_flashed(dir: &Path, disk: &str) {
         .arg(dir.join("out/sensor-1.0.img.zst"))
         .arg("-o")
         .arg(&image));
+    // The guide has written all of it to another disk.
+    let whole = fs::read(dir.join("f")).unwrap();
     let (image, flashed) = (fs::read(image).unwrap(), fs::read(dir.join(disk)).unwrap());
+    assert!(whole[..image.len()] == image, "{disk}");
     let map = fs::read_to_string(dir.join("out/sensor-1.0.img.bmap")).unwrap();
     let mut count = 0;
     for line in map.lines().filter(|line| line.contains("<Range")) {
@@ -336,43 +385,7 @@ fn disks_are_flashed_refused_and_told_of() {
             "the console does not say {wanted:?}:\n{text}"
         )
     };
-    for wanted in [
-        "SAID list: /dev/vdb  96 MiB, virtio, no model, serial KILN-b",
-        "SAID list:   the running system is on it: vda1 is mounted at /",
-        "CODE list 0",
-        "\"serial\": \"KILN-c\",",
-        "SAID unasked: error: /dev/vdb: nobody can be asked, because there is no terminal",
-        "CODE unasked 2",
-        "SAID root: error: /dev/vda: the running system is on it: vda1 is mounted at /",
-        "CODE root 5",
-        "SAID root-partition: error: /dev/vda1: the running system is on it: vda1 is mounted at /",
-        "CODE root-partition 5",
-        "SAID small: error: /dev/vdc: has 8388608 bytes, and the image 67108864: 58720256 bytes too few",
-        "CODE small 4",
-        "SAID fails: error: /dev/vdd: cannot be written: Input/output error (os error 5), at byte 8388608 of 100663296",
-        "SAID fails: warning: /dev/vdd: is partly written; its first block says so, and it boots nothing until it is flashed again",
-        "CODE fails 5",
-        "SAID read-only: error: /dev/vdg: it is write-protected",
-        "CODE read-only 5",
-        "of 64 MiB written, read back, and equal",
-        "SAID flash:   partitions: vdb1, vdb2",
-        "CODE flash 0",
-        "SAID partitions: 2",
-        "CODE mount 0",
-        "CODE same 0",
-        "SAID mounted: error: /dev/vdb: vdb1 is mounted at /mnt",
-        "SAID mounted: hint: if it is the right one: `sudo umount /dev/vdb1`",
-        "CODE mounted 5",
-        "SAID partition: error: /dev/vdb1: it is a partition of vdb, and the image is a whole disk",
-        "CODE partition 5",
-        "SAID swap: error: /dev/vdb: vdb2 is swap that is in use",
-        "CODE swap 5",
-        "serial KILN-e, partly written by a flash that did not end",
-        "SAID stopped: error: stopped: /dev/vde is partly written, and marked so",
-        "CODE stopped 130",
-        "CODE guide-equal 0",
-        "FLASH-DONE",
-    ] {
+    for wanted in WANTED {
         has(wanted);
     }
     for (number, command) in (1..).zip(guide()) {

@@ -146,8 +146,10 @@ impl Job<'_> {
         if ui.json() {
             return ui.print_json(&summary);
         }
-        let file = self.args.only.is_empty().then_some(&*manifest_file);
-        ui.print(&summary::text(&summary, file))
+        ui.print(&summary::text(
+            &summary,
+            self.args.only.is_empty().then_some(&*manifest_file),
+        ))
     }
 }
 

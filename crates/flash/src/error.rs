@@ -91,7 +91,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The device gives nothing back.
-    #[error("{}: cannot be read back at byte {at}: {source}", path.display())]
+    #[error("{}: {}, at byte {at}", path.display(), unread(source))]
     ReadBack {
         /// The device.
         path: PathBuf,
@@ -131,6 +131,14 @@ fn said(source: &io::Error) -> String {
         return "is full, although it claims to be larger".into();
     }
     format!("cannot be written: {source}")
+}
+
+/// The same of reading.
+fn unread(source: &io::Error) -> String {
+    if is_gone(source) {
+        return said(source);
+    }
+    format!("cannot be read back: {source}")
 }
 
 /// Whether there is no device any more.
@@ -199,7 +207,9 @@ impl Error {
             Error::OtherSize { .. } | Error::OtherBytes { .. } => {
                 "the block map belongs to another image, or the image is damaged; --no-bmap writes everything"
             }
-            Error::Write { source, .. } if is_gone(source) => "put it back in, and flash it again",
+            Error::Write { source, .. } | Error::ReadBack { source, .. } if is_gone(source) => {
+                "put it back in, and flash it again"
+            }
             Error::Write { .. } | Error::ReadBack { .. } | Error::Differs { .. } => {
                 "flash it again; when it happens again, the device, its reader or its cable is broken, or it is smaller than it says"
             }
@@ -211,16 +221,12 @@ impl Error {
         Some(hint.to_owned())
     }
 
-    /// Whether the device was changed before it happened.
+    /// The same of a device that is not there any more, of which the kernel says no more than that a write failed.
     #[must_use]
-    pub fn is_late(&self) -> bool {
-        match self {
-            Error::Write { .. }
-            | Error::ReadBack { .. }
-            | Error::Differs { .. }
-            | Error::OtherBytes { .. } => true,
-            Error::Cancelled { partly } => partly.is_some(),
-            _ => false,
+    pub fn of_gone(mut self) -> Error {
+        if let Error::Write { source, .. } | Error::ReadBack { source, .. } = &mut self {
+            *source = Errno::NODEV.into();
         }
+        self
     }
 }

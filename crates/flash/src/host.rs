@@ -81,12 +81,12 @@ impl Host {
         };
         let meta = std::fs::metadata(path).map_err(failed)?;
         if !meta.file_type().is_block_device() {
-            return match meta.is_file() {
-                true => Ok(None),
-                false => Err(Error::NoDisk {
-                    path: path.to_path_buf(),
-                }),
-            };
+            if meta.is_file() {
+                return Ok(None);
+            }
+            return Err(Error::NoDisk {
+                path: path.to_path_buf(),
+            });
         }
         let (major, minor) = (rustix::fs::major(meta.rdev()), rustix::fs::minor(meta.rdev()));
         let nodes = self.nodes()?;
@@ -210,16 +210,8 @@ fn unescaped(field: &str) -> String {
     while let Some((first, behind)) = rest.split_first() {
         let digits = behind.get(..3).filter(|_| *first == b'\\');
         let code = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        match code {
-            Some(code) => {
-                bytes.push(code);
-                rest = &behind[3..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &behind[3..] } else { behind };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

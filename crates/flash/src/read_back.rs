@@ -48,7 +48,9 @@ pub(crate) fn compare(target: &Target, all: &[Written], progress: &dyn Progress)
             Err(source) if is_gone(&source) => return Err(failed(target, written.start, source)),
             Err(source) => unreadable(target, written, source)?,
         };
-        differing.into_iter().for_each(|range| found.add(range));
+        for range in differing {
+            found.add(range);
+        }
         compared += written.len;
         progress
             .advance(written.len)
@@ -78,10 +80,10 @@ fn unreadable(target: &Target, written: &Written, error: io::Error) -> Result<Ve
         }
         start = next;
     }
-    match bad.is_empty() {
-        true => Err(failed(target, written.start, error)),
-        false => Ok(bad),
+    if bad.is_empty() {
+        return Err(failed(target, written.start, error));
     }
+    Ok(bad)
 }
 
 fn failed(target: &Target, at: u64, source: io::Error) -> Error {

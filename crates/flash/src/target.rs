@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use rustix::io::Errno;
 
-use crate::{BLOCK, Error, Result};
+use crate::blocks::Buffer;
+use crate::{BLOCK, Error, MARK, Result};
 
 /// A block device, or a file that stands for one, open for writing.
 #[derive(Debug)]
@@ -68,6 +69,13 @@ impl Target {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether it has the mark, so that it is partly written.
+    #[must_use]
+    pub fn is_partly_written(&self) -> bool {
+        let mut start = Buffer::zeros(BLOCK.min(self.size));
+        self.read(start.get_mut(), 0).is_ok() && start.get().starts_with(MARK)
     }
 
     /// How long bytes at a place are when they are whole blocks, or end where the device does.

@@ -48,7 +48,12 @@ pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> 
     if !args.yes {
         ask(&opened, image_size, path, device.as_ref(), &target, ui)?;
     }
-    let report = write(args, &opened, image_size, &target, ui)?;
+    let report = write(args, &opened, image_size, &target, ui).map_err(|error| {
+        let is_there = device.is_none() || matches!(host.device(path), Ok(Some(now)) if now.size > 0);
+        // The kernel says no more than that a write failed.
+        let error = if is_there { error } else { error.of_gone() };
+        late(error, &opened, &target, ui)
+    })?;
     drop(target);
     let partitions = device.as_ref().and_then(|_| partitions(&host, path));
     say(&opened, path, &report, partitions, args, ui)
@@ -128,7 +133,7 @@ fn write(
     image_size: u64,
     target: &Target,
     ui: &Ui,
-) -> Result<Report, Failure> {
+) -> Result<Report, flash::Error> {
     let job = Job {
         source: &opened.source,
         image_size,
@@ -146,18 +151,22 @@ fn write(
     WRITING.store(true, Ordering::Relaxed);
     let done = flash::flash(&job, target, ui);
     WRITING.store(false, Ordering::Relaxed);
-    done.map_err(|error| {
-        if error.is_late() && !matches!(error, flash::Error::Cancelled { .. }) {
-            ui.warn(&partly(target.path()));
+    done
+}
+
+/// What became of a flash that failed, and whether it has left something behind.
+fn late(error: flash::Error, opened: &Opened, target: &Target, ui: &Ui) -> Failure {
+    let is_stop = matches!(error, flash::Error::Cancelled { .. });
+    if !is_stop && target.is_partly_written() {
+        ui.warn(&partly(target.path()));
+    }
+    match error {
+        // Of the image, not of the device.
+        flash::Error::Image { .. } | flash::Error::OtherSize { .. } | flash::Error::OtherBytes { .. } => {
+            Failure::from(error).at(&opened.path)
         }
-        match error {
-            // Of the image, not of the device.
-            flash::Error::Image { .. } | flash::Error::OtherSize { .. } | flash::Error::OtherBytes { .. } => {
-                Failure::from(error).at(&opened.path)
-            }
-            error => error.into(),
-        }
-    })
+        error => error.into(),
+    }
 }
 
 fn partly(path: &Path) -> String {

@@ -168,20 +168,6 @@ fn what_is_refused() {
         (2, &[image, "empty", "--yes"]),
         (2, &[image, "/dev/null", "--yes"]),
         (2, &[image, "disk", "--yes", "--keep-gaps", "--discard"]),
-        (3, &["missing", "disk", "--yes"]),
-        (3, &[image, "disk", "--yes", "--bmap", "spec.toml"]),
-        (
-            3,
-            &[
-                "out/boot.vfat",
-                "disk",
-                "--yes",
-                "--bmap",
-                "out/demo-25.11.img.bmap",
-            ],
-        ),
-        (5, &[image, "missing", "--yes"]),
-        (5, &[image, image, "--yes"]),
     ] {
         text += &refused(&world, code, args);
     }
@@ -211,6 +197,39 @@ fn what_is_refused() {
     Usage: kiln flash --yes --keep-gaps --jobs <N> <IMAGE> <DEVICE>
 
     For more information, try '--help'.
+    ");
+    assert!(
+        fs::read(world.path("disk"))
+            .unwrap()
+            .iter()
+            .all(|byte| *byte == 0xee)
+    );
+}
+
+#[test]
+fn what_cannot_be_read_or_written() {
+    let world = world("bmap = true");
+    let image = "out/demo-25.11.img";
+    let mut text = String::new();
+    for (code, args) in [
+        (3, &["missing", "disk", "--yes"][..]),
+        (3, &[image, "disk", "--yes", "--bmap", "spec.toml"]),
+        (
+            3,
+            &[
+                "out/boot.vfat",
+                "disk",
+                "--yes",
+                "--bmap",
+                "out/demo-25.11.img.bmap",
+            ],
+        ),
+        (5, &[image, "missing", "--yes"]),
+        (5, &[image, image, "--yes"]),
+    ] {
+        text += &refused(&world, code, args);
+    }
+    insta::assert_snapshot!(text, @r"
     error: missing: cannot be read: No such file or directory (os error 2)
     error: spec.toml: is no block map that can be read: it has no element `bmap`
     hint: --no-bmap writes everything, without a block map

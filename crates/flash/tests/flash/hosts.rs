@@ -104,6 +104,25 @@ fn laptop() -> System {
     );
     system.hold(&format!("{NVME}/nvme0n1p2"), "dm-0");
     system.hold("virtual/block/dm-0", "dm-1");
+    removable(&system);
+    // Of these, nobody flashes any, or they have no bytes.
+    system.node("virtual/block/loop0", "7:0", &[("size", "0")]);
+    system.node("virtual/block/zram0", "252:0", &[("size", "1000")]);
+    system.node(
+        "virtual/block/md0",
+        "9:0",
+        &[("size", "1000"), ("md/level", "raid1")],
+    );
+    system.mount(&[
+        "22 1 0:20 / /proc rw - proc proc rw",
+        "24 1 254:1 / / rw,relatime shared:1 - ext4 /dev/mapper/vg-root rw",
+        "25 24 259:1 / /boot rw - vfat /dev/nvme0n1p1 rw",
+    ]);
+    system
+}
+
+/// A stick and a card.
+fn removable(system: &System) {
     system.node(
         USB,
         "8:16",
@@ -137,20 +156,6 @@ fn laptop() -> System {
             ("device/type", "SD"),
         ],
     );
-    // Of these, nobody flashes any, or they have no bytes.
-    system.node("virtual/block/loop0", "7:0", &[("size", "0")]);
-    system.node("virtual/block/zram0", "252:0", &[("size", "1000")]);
-    system.node(
-        "virtual/block/md0",
-        "9:0",
-        &[("size", "1000"), ("md/level", "raid1")],
-    );
-    system.mount(&[
-        "22 1 0:20 / /proc rw - proc proc rw",
-        "24 1 254:1 / / rw,relatime shared:1 - ext4 /dev/mapper/vg-root rw",
-        "25 24 259:1 / /boot rw - vfat /dev/nvme0n1p1 rw",
-    ]);
-    system
 }
 
 #[test]
