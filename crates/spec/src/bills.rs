@@ -193,19 +193,24 @@ fn notes(knows_references: bool, meta: &Meta) -> Vec<String> {
     notes
 }
 
+/// The product's version.
+pub(crate) fn version(sbom: &Sbom, gathered: &Gathered) -> Result<Option<String>> {
+    let Some(text) = &sbom.version else {
+        // A system need not say one.
+        return Ok(gathered.value("version", "sbom.version").ok());
+    };
+    let version = expand(text, "sbom.version", |key| match key {
+        "version" | "series" => gathered.value(key, "sbom.version"),
+        _ => Err(gather::unknown("sbom.version", key, &["version", "series"])),
+    })?;
+    Ok(Some(version))
+}
+
 fn of_all(sbom: &Sbom, planner: &mut Planner) -> Result<(Bill, Meta)> {
     let gathered = planner.gathered;
     let meta = check(sbom, planner.work.folder)?;
-    let version = match &sbom.version {
-        Some(text) => Some(expand(text, "sbom.version", |key| match key {
-            "version" | "series" => gathered.value(key, "sbom.version"),
-            _ => Err(gather::unknown("sbom.version", key, &["version", "series"])),
-        })?),
-        // A system need not say one.
-        None => gathered.value("version", "sbom.version").ok(),
-    };
     let bill = Bill {
-        version,
+        version: version(sbom, gathered)?,
         seed: gathered.seed,
         roots: gathered.toplevel.iter().map(ToString::to_string).collect(),
         packages: packages(&gathered.closure, &meta),

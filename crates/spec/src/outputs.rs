@@ -253,7 +253,7 @@ pub fn manifest(gathered: &Gathered) -> String {
 }
 
 /// The outputs of what is neither a part nor a disk, and what makes them.
-fn others(spec: &Spec, gathered: &Gathered) -> Vec<(String, String)> {
+fn of_others(spec: &Spec, gathered: &Gathered) -> Vec<(String, String)> {
     let mut files = Vec::new();
     if let Some(part) = &spec.netboot {
         let netboot::Files {
@@ -344,7 +344,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         let list = part.partition_list.clone();
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
     }
-    files.extend(others(spec, gathered));
+    files.extend(of_others(spec, gathered));
     for (part, transport) in transports(spec)?.parts {
         let image = files.iter().find(|(_, made)| *made == part);
         let bmap = image.and_then(|(file, _)| transport.bmap_file(file));

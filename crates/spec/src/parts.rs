@@ -108,6 +108,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         only: &[],
     };
     let mut planner = Planner::new(spec, gathered, &work);
+    if let Some(sbom) = &spec.sbom {
+        bills::check(sbom, folder)?;
+        bills::version(sbom, gathered)?;
+    }
     outputs::check(spec, gathered)?;
     formats::check_options(spec)?;
     if let Some(disk) = &spec.disk {
@@ -116,9 +120,6 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     }
     if let Some(netboot) = &spec.netboot {
         netboot::check(spec, netboot)?;
-    }
-    if let Some(sbom) = &spec.sbom {
-        bills::check(sbom, folder)?;
     }
     if let Some(bundle) = &spec.bundle {
         bundles::check(bundle, &mut planner)?;

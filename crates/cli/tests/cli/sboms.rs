@@ -194,7 +194,10 @@ fn what_makes_no_sense_is_refused() {
     error: sbom.version: there is no value {kernel}
     hint: there are: version, series
     ");
-    assert_snapshot!(refused("name = \"idbloader\"", "name = \"idbloader\"\nfile = \"demo-25.11.cdx.json\""), @"error: demo-25.11.cdx.json: sbom.cyclonedx and region.idbloader both make a file of this name");
+    assert_snapshot!(refused("name = \"idbloader\"", "name = \"idbloader\"\nfile = \"demo-25.11.cdx.json\""), @r"
+    error: demo-25.11.cdx.json: region.idbloader and sbom.cyclonedx both make a file of this name
+    hint: give one of them another name with the key `file`
+    ");
     let world = world();
     world.write("meta.json", b"{\"lib-1.0\": {\n\"license\": \"MIT\"}}");
     assert_snapshot!(world.build_refused(3), @"error: sbom.meta: meta.json:2:9: unknown field `license`, expected one of `pname`, `version`, `output`, `description`, `homepage`, `licenses`, `cpe`, `purls`");
