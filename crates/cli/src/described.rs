@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use image::{Content, Keep, Kind, NodeId, Structure};
+use report::Registered;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -23,6 +24,21 @@ pub(crate) struct Described {
     pub(crate) files: Vec<File>,
     #[serde(default)]
     disk: Option<Disk>,
+    #[serde(default)]
+    toplevel: Option<String>,
+    #[serde(default)]
+    closure: Vec<Known>,
+}
+
+/// A store path.
+#[derive(Debug, Deserialize)]
+struct Known {
+    path: String,
+    #[serde(default)]
+    nar_size: Option<u64>,
+    /// The names of those that it refers to.
+    #[serde(default)]
+    references: Option<Vec<String>>,
 }
 
 /// An output.
@@ -72,6 +88,38 @@ impl Described {
         Some(&file.part)
     }
 
+    /// The store path of the system.
+    pub(crate) fn toplevel(&self) -> Option<String> {
+        self.toplevel.clone()
+    }
+
+    /// Whether it says who refers to whom.
+    pub(crate) fn has_references(&self) -> bool {
+        self.closure.iter().any(|known| known.references.is_some())
+    }
+
+    /// Who refers to whom.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = Registered> {
+        self.closure.iter().map(|known| Registered {
+            name: base(&known.path).into(),
+            references: known.references.clone(),
+        })
+    }
+
+    /// The names of store paths, and the sizes of their NARs where they are known.
+    pub(crate) fn nars(&self) -> impl Iterator<Item = (&str, u64)> {
+        let known = self.closure.iter();
+        known.map(|known| (base(&known.path), known.nar_size.unwrap_or_default()))
+    }
+
+    /// Whether all that it names is beside it.
+    pub(crate) fn outputs_are_beside(&self, path: &Path) -> bool {
+        self.files.iter().all(|file| {
+            let name = Path::new(&file.file).file_name().unwrap_or_default();
+            path.with_file_name(name).is_file()
+        })
+    }
+
     /// What lies on the disk outside of partitions and has a name.
     pub(crate) fn regions(&self) -> Vec<Structure> {
         let regions = self.disk.iter().flat_map(|disk| &disk.regions);
@@ -80,6 +128,24 @@ impl Described {
             .map(|region| Structure::new(region.start, region.end - region.start, region.name.clone()))
             .collect()
     }
+}
+
+/// A store path without the store.
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The manifest of an output, or of a folder of outputs, or the one that is named itself.
+pub(crate) fn of(path: &Path) -> Option<Described> {
+    if path.is_dir() {
+        return beside(path).into_iter().next();
+    }
+    let name = path.file_name()?.as_encoded_bytes();
+    if name.ends_with(ENDING.as_bytes()) {
+        return Described::read(path, &crate::look::content(path).ok()?).ok();
+    }
+    let manifests = beside(path.parent().unwrap_or(Path::new("")));
+    manifests.into_iter().find(|manifest| manifest.part(name).is_some())
 }
 
 /// The manifests in a folder that make sense, by their names.

@@ -15,6 +15,7 @@ pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
 mod output;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod segments;
 pub(crate) mod serve;
@@ -35,6 +36,7 @@ use erofs::Erofs;
 use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use report::Report;
 use run::Run;
 use serve::Serve;
 use tree::Tree;
@@ -108,6 +110,8 @@ pub(crate) enum Command {
     Check(Later<Check>),
     /// Compare two images, outputs or specifications: options, files, store paths, and what an update costs
     Diff(Later<Diff>),
+    /// Make a page, a picture or JSON of what takes the space in an image, what keeps it there, and what grew
+    Report(Later<Report>),
     /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
     Serve(Later<Serve>),
     /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written
