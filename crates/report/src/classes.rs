@@ -58,14 +58,12 @@ const ENDINGS: [(&str, Class); 26] = [
     (".ucode", Class::Firmware),
 ];
 
-/// How the names of kernels and what is loaded with them begin.
-const KERNELS: [&str; 8] = [
-    "vmlinu", "bzImage", "Image", "zImage", "uImage", "initrd", "initramfs", "System.map",
-];
+/// What stands in the names of kernels and what is loaded with them.
+const KERNELS: [&str; 7] = ["vmlinu", "bzImage", "zImage", "uImage", "initrd", "initramfs", "System.map"];
 
-/// The class of a file by its path, as it is shown.
+/// The class of a file by its path, as it is shown; of one whose name says nothing, by whether it can be run.
 #[must_use]
-pub fn class_of(path: &str) -> Class {
+pub fn class_of(path: &str, is_executable: bool) -> Class {
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
     for folder in folders.split('/') {
         if let Some((_, class)) = FOLDERS.iter().find(|(known, _)| *known == folder) {
@@ -74,13 +72,16 @@ pub fn class_of(path: &str) -> Class {
             return if is_better { Class::Libraries } else { *class };
         }
     }
-    if KERNELS.iter().any(|start| name.starts_with(start)) || name.contains("-initrd") || name.contains("-Image") {
+    if KERNELS.iter().any(|part| name.contains(part)) || name == "Image" || name.contains("-Image") {
         return Class::Kernel;
     }
     if name.contains(".so.") {
         return Class::Libraries;
     }
-    ends(name).unwrap_or_default()
+    match ends(name) {
+        None if is_executable && !name.contains('.') => Class::Programs,
+        class => class.unwrap_or_default(),
+    }
 }
 
 fn ends(name: &str) -> Option<Class> {
@@ -106,8 +107,11 @@ mod tests {
             ("/lib/libz.a", Class::Development),
             ("/etc/passwd", Class::Data),
             ("passwd", Class::Data),
+            ("/nixos/x-boot-vmlinuz-6.1", Class::Kernel),
         ] {
-            assert_eq!(class_of(path), class, "{path}");
+            assert_eq!(class_of(path, false), class, "{path}");
         }
+        assert_eq!(class_of("/lib/systemd/systemd-logind", true), Class::Programs);
+        assert_eq!(class_of("/config.txt", true), Class::Data);
     }
 }

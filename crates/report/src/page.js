@@ -43,7 +43,7 @@
   };
   const isHashed = (name) => /^[0-9a-z]{32}-./.test(name);
   const bare = (name) => (isHashed(name) ? name.slice(33) : name);
-  const label = (node) => visible(bare(node.name));
+  const label = (node) => (node.kind === "region" && /^[0-9]+$/.test(node.name) ? "partition " + node.name : visible(bare(node.name)));
   const value = (node) => node[state.by];
   const measure = { image: "in the image", unpacked: "unpacked" };
   const byName = new Map(report.paths.map((path, number) => [path.name, number]));
@@ -93,6 +93,21 @@
     return low > 2 ? text.slice(0, low) + "\u2026" : "";
   };
 
+  // Folders in which nearly everything is in one folder are drawn as one.
+  const chain = (node) => {
+    let names = label(node), at = node, extra = [];
+    const way = [];
+    for (;;) {
+      const most = (at.children || []).find((child) => value(child) >= 0.96 * value(at));
+      if (!most || most.kind !== "folder" || !most.children) break;
+      extra = extra.concat(at.children.filter((child) => child !== most));
+      names += "/" + visible(most.name);
+      way.push(most);
+      at = most;
+    }
+    return way.length ? [{ children: at.children.concat(extra), way }, names] : [node, names];
+  };
+
   const draw = () => {
     const map = $("map"), here = state.at[state.at.length - 1];
     const width = map.clientWidth, height = map.clientHeight;
@@ -122,9 +137,11 @@
       };
       const opens = node.children && node.kind !== "free";
       if (opens && wide > 58 && high > 42) {
-        put(label(node) + "  " + size(value(node)), 14);
+        const [inner, names] = chain(node);
+        put(names + "  " + size(value(node)), 14);
+        if (!isFrame) group.classList.add("open");
         picture.append(group);
-        parts(node, x + 2, y + 20, wide - 4, high - 22, way);
+        parts(inner, x + 2, y + 20, wide - 4, high - 22, way.concat(inner.way || []));
       } else {
         if (wide > 34 && high > 17) put(label(node), 14);
         if (wide > 44 && high > 34) put(size(value(node)), 28, "by");
@@ -210,6 +227,7 @@
     fact("of the image", share(node.image, report.tree.image));
     if (node.files) fact("files", count(node.files));
     box.push(facts);
+    if (node === report.tree && report.paths.length) box.push(make("p", { class: "dim" }, "Point at a part to see what it is. A store path says why it is here, and what would go with it."));
     const number = node.kind === "store-path" ? byName.get(node.name) : undefined;
     if (number !== undefined) box.push(...why(number));
     clear($("about"), ...box);
@@ -422,8 +440,18 @@
   night.addEventListener("change", (event) => { dark = event.matches; if (rules.every((rule) => rule.media.mediaText.includes("color-scheme"))) paint(false); });
   paint(location.hash === "#dark" || location.hash === "#light");
 
+  const linked = () => {
+    const name = decodeURIComponent(location.hash.replace(/^#(path=)?/, ""));
+    if (location.hash.startsWith("#path=") && byName.has(name)) find(byName.get(name));
+  };
+  window.addEventListener("hashchange", linked);
   strip(); crumbs(); draw(); contents(); lists(); choose(report.tree, true);
-  let width = map.clientWidth;
-  new ResizeObserver(() => { if (map.clientWidth !== width) { width = map.clientWidth; draw(); } }).observe(map);
-  document.documentElement.dataset.ready = "yes";
+  let [width, height] = [map.clientWidth, map.clientHeight];
+  new ResizeObserver(() => {
+    if (map.clientWidth === width && map.clientHeight === height) return;
+    [width, height] = [map.clientWidth, map.clientHeight];
+    draw();
+  }).observe(map);
+  linked();
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();

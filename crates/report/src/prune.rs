@@ -84,7 +84,6 @@ fn fold(node: &mut Node) {
     while node.kind == NodeKind::Folder
         && let [only] = &mut node.children[..]
         && only.kind == NodeKind::Folder
-        && only.bytes == node.bytes
     {
         let only = std::mem::take(only);
         node.name = format!("{}/{}", node.name, only.name);

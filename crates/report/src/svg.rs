@@ -31,12 +31,12 @@ const HEIGHT: u32 = 675;
 /// Above the map: what it shows.
 const HEAD: u32 = 56;
 /// Below the map: what the colors are.
-const FOOT: u32 = 36;
+const FOOT: u32 = 58;
 const MARGIN: u32 = 12;
 /// Layouts are made in fractions of a unit.
 const FINE: u32 = 10;
 /// What is smaller is not drawn.
-const SIDE_MIN: u32 = 3 * FINE;
+const SIDE_MIN: u32 = 4 * FINE;
 /// The name of what has parts stands above them.
 const LABEL: u32 = 19 * FINE;
 /// The bytes of a picture end here: what is smaller is left out.
@@ -47,7 +47,7 @@ const STYLE: &str = include_str!("colors.css");
 /// What is drawn how.
 const SHAPES: &str = ".still text{font:500 12px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:var(--tile-ink)}\
 .still .head{font-size:20px;font-weight:650;fill:var(--ink)}.still .sub{font-size:13px;fill:var(--dim)}.still .by{font-size:11px;opacity:.78}\
-.still .frame{fill:var(--frame);stroke:var(--line)}.still .frame+text{fill:var(--ink);font-weight:650}\
+.still .frame{fill:var(--frame);stroke:var(--line)}.still .open{fill-opacity:.42}.still .open+text,.still .frame+text{fill:var(--ink);font-weight:650}\
 .still rect{stroke:var(--paper);stroke-width:1}";
 
 /// Draws the treemap of a report.
@@ -113,14 +113,17 @@ fn head(report: &Report, measure: Measure, text: &mut String) {
 }
 
 fn legend(report: &Report, measure: Measure, text: &mut String) {
-    let mut x = MARGIN;
-    let y = HEIGHT - FOOT + 12;
+    let (mut x, mut y) = (MARGIN, HEIGHT - FOOT + 10);
     for known in &report.classes {
         let bytes = measure.of(known.bytes);
-        let label = format!("{} {}", known.class.name(), size(bytes));
-        let width = 30 + label.len() as u32 * 13 / 2;
-        if bytes == 0 || x + width > WIDTH - MARGIN {
+        if bytes == 0 {
             continue;
+        }
+        let label = format!("{} {}", known.class.name(), size(bytes));
+        let letters = u32::try_from(label.len()).unwrap_or_default();
+        let width = 34 + letters * 77 / 10;
+        if x + width > WIDTH - MARGIN {
+            (x, y) = (MARGIN, y + 21);
         }
         let _ = writeln!(
             text,
@@ -147,7 +150,6 @@ impl Canvas<'_> {
             .filter(|child| self.measure.of(child.bytes) > 0)
             .collect();
         let weight = |part: &&Node| self.measure.of(part.bytes);
-        parts.sort_by_key(|part| std::cmp::Reverse((part.kind != NodeKind::Free, weight(part))));
         parts.sort_by_key(|part| std::cmp::Reverse(weight(part)));
         let weights: Vec<u64> = parts.iter().map(weight).collect();
         for (part, rect) in parts.iter().zip(squarify(area, &weights)) {
@@ -165,6 +167,8 @@ impl Canvas<'_> {
         let has_room = rect.width > 6 * LABEL / 2 && rect.height > 2 * LABEL;
         let class = if is_frame && has_parts {
             "class=\"frame\"".to_string()
+        } else if has_parts && has_room {
+            format!("class=\"open\" fill=\"var(--{})\"", node.class.name())
         } else {
             format!("fill=\"var(--{})\"", node.class.name())
         };
@@ -178,15 +182,16 @@ impl Canvas<'_> {
         );
         let bytes = size(self.measure.of(node.bytes));
         if has_parts && has_room {
-            self.label(&format!("{}  {bytes}", node.name), rect, 13, "");
+            let (inner, names) = self.chain(node);
+            self.label(&format!("{names}  {bytes}"), rect, 13, "", 79);
             let _ = write!(self.text, "{}", tooltip(node, &bytes));
             self.text.push_str("</g>\n");
-            self.parts(node, rect.inside(FINE * 3 / 2, LABEL));
+            self.parts(inner, rect.inside(FINE * 3 / 2, LABEL));
             return;
         }
-        self.label(&node.name, rect, 15, "");
+        self.label(&shown(node), rect, 15, "", 72);
         if rect.height > 36 * FINE {
-            self.label(&bytes, rect, 30, " class=\"by\"");
+            self.label(&bytes, rect, 30, " class=\"by\"", 66);
         }
         let _ = write!(self.text, "{}", tooltip(node, &bytes));
         self.text.push_str("</g>\n");
@@ -196,13 +201,25 @@ impl Canvas<'_> {
         }
     }
 
-    /// A name where it fits.
-    fn label(&mut self, name: &str, rect: Rect, below: u32, class: &str) {
-        let letters = rect.width.saturating_sub(10 * FINE) / (FINE * 68 / 10);
+    /// Folders in which nearly everything is in one folder are drawn as one, without the rest.
+    fn chain<'n>(&self, node: &'n Node) -> (&'n Node, String) {
+        let (mut at, mut names) = (node, shown(node));
+        while let Some(most) = at.children.iter().find(|child| {
+            let (part, whole) = (self.measure.of(child.bytes), self.measure.of(at.bytes));
+            child.kind == NodeKind::Folder && !child.children.is_empty() && whole - part.min(whole) <= whole / 25
+        }) {
+            names = format!("{names}/{}", most.name);
+            at = most;
+        }
+        (at, names)
+    }
+
+    /// A name where it fits, in letters of about so many tenths of a unit.
+    fn label(&mut self, name: &str, rect: Rect, below: u32, class: &str, letter: u32) {
+        let letters = rect.width.saturating_sub(8 * FINE) / letter;
         if letters < 4 || rect.height < 18 * FINE {
             return;
         }
-        let name = plain_name(name);
         let _ = write!(
             self.text,
             "<text{class} x=\"{}\" y=\"{}\">{}</text>",
@@ -248,6 +265,15 @@ fn fine(number: u32) -> String {
     match number % FINE {
         0 => (number / FINE).to_string(),
         tenths => format!("{}.{tenths}", number / FINE),
+    }
+}
+
+/// What something is called.
+fn shown(node: &Node) -> String {
+    let is_number = !node.name.is_empty() && node.name.bytes().all(|byte| byte.is_ascii_digit());
+    match node.kind {
+        NodeKind::Region if is_number => format!("partition {}", node.name),
+        _ => plain_name(&node.name).into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use image::{Content, Progress as _};
+use image::Content;
 use inspect::Work;
 use rayon::prelude::*;
 use report::{Bytes, Equal};

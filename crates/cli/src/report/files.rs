@@ -35,7 +35,7 @@ impl Files<'_> {
         };
         if std::mem::replace(&mut self.met[id.index()], true) {
             found.kind = NodeKind::File;
-            found.class = class_of(path);
+            found.class = class_of(path, false);
             return found;
         }
         let own = self.stored.get(id.index()).copied().unwrap_or_default();
@@ -43,11 +43,13 @@ impl Files<'_> {
         match &node.kind {
             Kind::Directory(_) if depth >= DEPTH_MAX => self.sum(id, &mut found),
             Kind::Directory(_) => {
+                // Boot menus have copies of kernels under the names of their store paths.
+                let is_store = depth == 0 || name.ends_with("store");
                 for (entry, child) in self.tree.children(id) {
                     let name = show(entry);
                     let path = format!("{path}/{name}");
                     let mut child = self.node(child, &name, &path, depth + 1);
-                    if is_store_name(entry) {
+                    if is_store && is_store_name(entry) {
                         child.kind = NodeKind::StorePath;
                     }
                     found.bytes = found.bytes.plus(child.bytes);
@@ -60,7 +62,7 @@ impl Files<'_> {
                 found.kind = NodeKind::File;
                 found.bytes.unpacked = content.len();
                 found.files = 1;
-                found.class = class_of(path);
+                found.class = class_of(path, node.meta.mode & 0o111 != 0);
                 self.candidates.push(Candidate {
                     path: path.into(),
                     content: content.clone(),

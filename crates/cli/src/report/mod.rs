@@ -2,6 +2,7 @@
 
 mod against;
 mod collect;
+mod disks;
 mod equal;
 mod files;
 mod references;
