@@ -50,6 +50,8 @@ mod nix_variants;
 mod nix_world;
 mod performance;
 mod private_caches;
+mod report;
+mod report_page;
 mod reproducible;
 mod rock64;
 mod secure_boot;

@@ -21,6 +21,9 @@ pub struct Usage {
     pub size: u64,
 }
 
+/// What a btrfs hands out.
+const BTRFS_SECTOR: u64 = 4096;
+
 impl FileSystem {
     /// Finds out what takes how many bytes, of those from its first to its last.
     ///
@@ -34,6 +37,12 @@ impl FileSystem {
             FileSystem::Btrfs(btrfs) => (btrfs.structures()?, Vec::new(), btrfs.info().size),
             FileSystem::Erofs(erofs) => (erofs.structures()?, erofs.shared()?, erofs.info().size),
         };
+        let unit = match self {
+            FileSystem::Squashfs(_) | FileSystem::Erofs(_) => None,
+            FileSystem::Ext4(ext4) => Some(ext4.info().block_size.into()),
+            FileSystem::Fat(fat) => Some(fat.info()?.cluster_size.into()),
+            FileSystem::Btrfs(_) => Some(BTRFS_SECTOR),
+        };
         let mut usage = Usage {
             nodes: vec![0; nodes],
             size,
@@ -46,7 +55,7 @@ impl FileSystem {
         for structure in &structures {
             let start = structure.start.max(at).min(size);
             let end = structure.end.min(size).max(start);
-            usage.gap(start - at, self);
+            usage.gap(start - at, unit);
             at = end;
             while shared.next_if(|shared| shared.start < structure.start).is_some() {}
             let own = shared.next_if(|shared| shared.start == structure.start && !shared.owners.is_empty());
@@ -55,19 +64,18 @@ impl FileSystem {
                 None => usage.put(structure, end - start),
             }
         }
-        usage.gap(size - at, self);
+        usage.gap(size - at, unit);
         Ok(usage)
     }
 }
 
 impl Usage {
-    /// What nobody names: in a format that is packed, there is nothing free.
-    fn gap(&mut self, len: u64, file_system: &FileSystem) {
-        match file_system {
-            FileSystem::Squashfs(_) | FileSystem::Erofs(_) if len > 0 => {
-                *self.tables.entry("padding and shared tables".into()).or_default() += len;
-            }
-            _ => self.free += len,
+    /// What nobody names: whole units are free, except in a format that is packed.
+    fn gap(&mut self, len: u64, unit: Option<u64>) {
+        let free = unit.map_or(0, |unit| len - len % unit.max(1));
+        self.free += free;
+        if len > free {
+            *self.tables.entry("padding".into()).or_default() += len - free;
         }
     }
 

@@ -114,6 +114,8 @@ fn help() {
       check        Check all that can be checked of an image, part by part
       diff         Compare two images, outputs or specifications: options, files, store paths, and what
                    an update costs
+      report       Make a page, a picture or JSON of what takes the space in an image, what keeps it
+                   there, and what grew
       serve        Serve what a specification describes, or an image, to programs that speak NBD, and
                    write nothing
       run          Boot what a specification describes, or an image, in QEMU, from the bytes that would
