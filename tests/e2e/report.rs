@@ -50,7 +50,11 @@ fn assert_as_listed(report: &Value, listing: &Value) {
     for entry in listing.as_array().unwrap() {
         let path = entry["path"].as_str().unwrap();
         if let Some(partition) = entry["image"].get("partition") {
-            partitions.push((path.trim_start_matches('/'), number(&partition["size"]), number(&partition["start"])));
+            partitions.push((
+                path.trim_start_matches('/'),
+                number(&partition["size"]),
+                number(&partition["start"]),
+            ));
         }
         if let Some(name) = store_name(path) {
             paths.entry(name).or_default();
@@ -80,7 +84,13 @@ fn assert_as_listed(report: &Value, listing: &Value) {
     let regions = report["regions"].as_array().unwrap().iter();
     let said: Vec<_> = regions
         .filter(|region| region["kind"] == "partition")
-        .map(|region| (region["name"].as_str().unwrap(), number(&region["size"]), number(&region["start"])))
+        .map(|region| {
+            (
+                region["name"].as_str().unwrap(),
+                number(&region["size"]),
+                number(&region["start"]),
+            )
+        })
         .collect();
     assert_eq!(said, partitions);
     assert_sums(report);
@@ -96,18 +106,30 @@ fn assert_sums(report: &Value) {
         for key in ["image", "unpacked"] {
             let sum: u64 = children.iter().map(|child| number(&child[key])).sum();
             // A folder's own blocks are in no part of it.
-            let own = number(&node[key]).checked_sub(sum).unwrap_or_else(|| panic!("{}: {sum}", node["name"]));
+            let own = number(&node[key])
+                .checked_sub(sum)
+                .unwrap_or_else(|| panic!("{}: {sum}", node["name"]));
             let is_folder = ["folder", "store-path"].contains(&node["kind"].as_str().unwrap());
-            assert!(own == 0 || is_folder && key == "image", "{}: {key} {own}", node["name"]);
+            assert!(
+                own == 0 || is_folder && key == "image",
+                "{}: {key} {own}",
+                node["name"]
+            );
         }
         open.extend(children);
     }
     for key in ["image", "unpacked"] {
         let classes = report["classes"].as_array().unwrap().iter();
-        assert_eq!(classes.map(|class| number(&class[key])).sum::<u64>(), number(&report["totals"][key]));
+        assert_eq!(
+            classes.map(|class| number(&class[key])).sum::<u64>(),
+            number(&report["totals"][key])
+        );
     }
     let regions = report["regions"].as_array().unwrap().iter();
-    assert_eq!(regions.map(|region| number(&region["size"])).sum::<u64>(), number(&report["totals"]["image"]));
+    assert_eq!(
+        regions.map(|region| number(&region["size"])).sum::<u64>(),
+        number(&report["totals"]["image"])
+    );
 }
 
 #[test]
@@ -119,8 +141,16 @@ fn numbers_are_those_of_listings_of_debugfs_and_of_nix() {
     let image = card.path.join(IMAGE);
     let report = json(&["report"], &image);
     assert_as_listed(&report, &json(&["ls", "-R"], &image));
-    assert_eq!(number(&report["totals"]["image"]), fs::metadata(&image).unwrap().len());
-    let root = report["regions"].as_array().unwrap().iter().find(|region| region["format"] == "ext4").unwrap();
+    assert_eq!(
+        number(&report["totals"]["image"]),
+        fs::metadata(&image).unwrap().len()
+    );
+    let root = report["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|region| region["format"] == "ext4")
+        .unwrap();
     let info = json(&["info", image.to_str().unwrap()], Path::new("/2"));
     assert_eq!(root["free"], info["free"]);
     // The blocks that the largest files have, as debugfs counts them.
@@ -128,7 +158,15 @@ fn numbers_are_those_of_listings_of_debugfs_and_of_nix() {
     for file in report["files"].as_array().unwrap().iter().take(8) {
         let path = file["path"].as_str().unwrap().strip_prefix("/2").unwrap();
         let stat = run(tool("debugfs").args(["-R", &format!("stat \"{path}\""), &place]));
-        let blocks: u64 = stat.split("Blockcount: ").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap();
+        let blocks: u64 = stat
+            .split("Blockcount: ")
+            .nth(1)
+            .unwrap()
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         assert_eq!(number(&file["image"]), blocks * 512, "{path}");
     }
     assert_follows_registration(&report);
@@ -137,7 +175,11 @@ fn numbers_are_those_of_listings_of_debugfs_and_of_nix() {
     for key in ["paths", "files", "classes", "tree", "equal", "toplevel"] {
         assert!(planned[key] == report[key], "{key}");
     }
-    let promised = planned["regions"].as_array().unwrap().iter().filter_map(|region| region["promised"].as_u64());
+    let promised = planned["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|region| region["promised"].as_u64());
     assert_eq!(promised.max(), Some(64 << 20));
 }
 
@@ -153,13 +195,28 @@ fn assert_follows_registration(report: &Value) {
         references.insert(base(path), all);
     }
     let paths = report["paths"].as_array().unwrap();
-    let name = |index: &Value| paths[usize::try_from(number(index)).unwrap()]["name"].as_str().unwrap().to_string();
+    let name = |index: &Value| {
+        paths[usize::try_from(number(index)).unwrap()]["name"]
+            .as_str()
+            .unwrap()
+            .to_string()
+    };
     assert_eq!(paths.len(), store_paths().len());
     for path in paths {
         let own = path["name"].as_str().unwrap();
-        let mut wanted: Vec<String> = references[own].iter().filter(|other| *other != own).cloned().collect();
+        let mut wanted: Vec<String> = references[own]
+            .iter()
+            .filter(|other| *other != own)
+            .cloned()
+            .collect();
         wanted.sort();
-        let said: Vec<String> = path.get("references").and_then(Value::as_array).into_iter().flatten().map(name).collect();
+        let said: Vec<String> = path
+            .get("references")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(name)
+            .collect();
         assert_eq!(said, wanted, "{own}");
         match path.get("via") {
             Some(via) => assert!(references[&name(via)].contains(&own.to_string()), "{own}"),
@@ -179,10 +236,23 @@ fn compressed_images_are_divided_to_the_last_byte() {
     assert_as_listed(&report, &json(&["ls", "-R"], &image));
     assert_eq!(report["totals"]["image"], 1170_u64 << 20);
     // The manifest beside it says what its loader is called, and who refers to whom.
-    let names: Vec<&str> = report["regions"].as_array().unwrap().iter().map(|region| region["name"].as_str().unwrap()).collect();
-    assert!(names.contains(&"idbloader") && names.contains(&"rootfs-a"), "{names:?}");
+    let names: Vec<&str> = report["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|region| region["name"].as_str().unwrap())
+        .collect();
+    assert!(
+        names.contains(&"idbloader") && names.contains(&"rootfs-a"),
+        "{names:?}"
+    );
     assert_follows_registration(&report);
-    let root = report["regions"].as_array().unwrap().iter().find(|region| region["format"] == "squashfs").unwrap();
+    let root = report["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|region| region["format"] == "squashfs")
+        .unwrap();
     let used = number(&json(&["info", image.to_str().unwrap()], Path::new("/rootfs-a"))["used"]);
     assert_eq!(number(&root["size"]) - number(&root["free"]), used);
 }
@@ -194,19 +264,36 @@ fn the_picture_in_the_readme_is_that_of_the_demo() {
     }
     let card = sd_card();
     let made = card.path.with_extension("svg");
-    run(kiln().args(["report", "--svg", "--out"]).arg(&made).arg(card.path.join(IMAGE)));
+    run(kiln()
+        .args(["report", "--svg", "--out"])
+        .arg(&made)
+        .arg(card.path.join(IMAGE)));
     let made = fs::read_to_string(made).unwrap();
     let picture = workspace().join("docs/treemap.svg");
     let kept = fs::read_to_string(&picture).unwrap();
     let again = "make it again: cd demo && kiln build sd-image.toml --out /tmp/card && kiln report /tmp/card/sd-image-25.11.img --svg --out ../docs/treemap.svg";
     if sha256(&demo().join("out/store/closure-info/store-paths")) == PICTURED {
-        assert!(made == kept, "docs/treemap.svg is not what this kiln makes; {again}");
+        assert!(
+            made == kept,
+            "docs/treemap.svg is not what this kiln makes; {again}"
+        );
     } else {
         // Debian has other packages by now: all that does not depend on them is the same.
-        let drawn = |text: &str| text.split("<g>").next().unwrap().lines().filter(|line| !line.contains(" in the image")).map(String::from).collect::<Vec<_>>();
+        let drawn = |text: &str| {
+            text.split("<g>")
+                .next()
+                .unwrap()
+                .lines()
+                .filter(|line| !line.contains(" in the image"))
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(drawn(&made), drawn(&kept), "{again}");
     }
     let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
     let first: String = readme.lines().take(40).collect();
-    assert!(first.contains("docs/treemap.svg"), "the first screen of the README shows it");
+    assert!(
+        first.contains("docs/treemap.svg"),
+        "the first screen of the README shows it"
+    );
 }

@@ -23,8 +23,18 @@ const NAMES: [&str; 5] = [
 /// A browser without a screen, whose console is on stderr and whose every request is in a log.
 fn browser(folder: &Path, page: &Path, fragment: &str) -> Command {
     let mut browser = tool("chromium");
-    browser.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]);
-    browser.args(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+    browser.args([
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--no-first-run",
+    ]);
+    browser.args([
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]);
     browser.args(["--enable-logging=stderr", "--force-device-scale-factor=1"]);
     browser.arg(format!("--user-data-dir={}", folder.join("profile").display()));
     browser.arg(format!("--log-net-log={}", folder.join("net.json").display()));
@@ -36,7 +46,10 @@ fn browser(folder: &Path, page: &Path, fragment: &str) -> Command {
 /// The document once its script has run. The console must be empty, and no request may have left for a network.
 fn document(folder: &Path, page: &Path, fragment: &str) -> String {
     let mut browser = browser(folder, page, fragment);
-    let output = browser.args(["--dump-dom", "--window-size=1280,900"]).output().unwrap();
+    let output = browser
+        .args(["--dump-dom", "--window-size=1280,900"])
+        .output()
+        .unwrap();
     let said = said(&output);
     assert!(output.status.success(), "{said}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -44,11 +57,25 @@ fn document(folder: &Path, page: &Path, fragment: &str) -> String {
     assert!(console.is_empty(), "{console:?}");
     let log = fs::read_to_string(folder.join("net.json")).unwrap();
     assert!(log.contains("file://"), "the log has the page itself");
-    for url in log.split("\"url\":\"").skip(1).map(|rest| rest.split('"').next().unwrap_or_default()) {
-        let host = url.split("//").nth(1).unwrap_or_default().split('/').next().unwrap_or_default();
+    for url in log
+        .split("\"url\":\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap_or_default())
+    {
+        let host = url
+            .split("//")
+            .nth(1)
+            .unwrap_or_default()
+            .split('/')
+            .next()
+            .unwrap_or_default();
         // The browser asks its makers for news of its own.
-        let is_its_own = [".google.com", ".googleapis.com"].iter().any(|maker| host.ends_with(maker));
-        let is_here = ["file:", "data:", "chrome:", "devtools:", "about:"].iter().any(|scheme| url.starts_with(scheme));
+        let is_its_own = [".google.com", ".googleapis.com"]
+            .iter()
+            .any(|maker| host.ends_with(maker));
+        let is_here = ["file:", "data:", "chrome:", "devtools:", "about:"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme));
         assert!(is_here || is_its_own, "{url}");
     }
     let page = fs::read_to_string(page).unwrap();
@@ -73,7 +100,10 @@ fn the_report_of_the_demo_opens_in_a_browser() {
     }
     let card = sd_card();
     let dir = tempfile::tempdir().unwrap();
-    let (page, image) = (dir.path().join("report.html"), card.path.join("sd-image-25.11.img"));
+    let (page, image) = (
+        dir.path().join("report.html"),
+        card.path.join("sd-image-25.11.img"),
+    );
     let make = |out: &Path| run(kiln().arg("report").arg(&image).arg("--out").arg(out));
     make(&page);
     let again = dir.path().join("again.html");
@@ -81,7 +111,11 @@ fn the_report_of_the_demo_opens_in_a_browser() {
     assert!(fs::read(&page).unwrap() == fs::read(&again).unwrap());
     let json = run(kiln().args(["report", "--json"]).arg(&image));
     let report: Report = serde_json::from_str(&json).unwrap();
-    let library = report.paths.iter().find(|path| path.name.contains("-libicu")).unwrap();
+    let library = report
+        .paths
+        .iter()
+        .find(|path| path.name.contains("-libicu"))
+        .unwrap();
     let document = document(dir.path(), &page, &format!("#path={}", library.name));
     let (_, body) = document.split_once("<body").unwrap();
     let (body, _) = body.split_once("<script type=\"application/json\"").unwrap();
@@ -97,7 +131,13 @@ fn the_report_of_the_demo_opens_in_a_browser() {
         assert!(body.contains(&format!(">{number}")), "{number}");
     }
     // The way to the library is shown, step by step.
-    let chain = body.split("<ol class=\"chain\">").nth(1).unwrap().split("</ol>").next().unwrap();
+    let chain = body
+        .split("<ol class=\"chain\">")
+        .nth(1)
+        .unwrap()
+        .split("</ol>")
+        .next()
+        .unwrap();
     let mut way = Vec::new();
     let mut at = report.paths.iter().find(|path| path.name == library.name);
     while let Some(path) = at {
@@ -106,16 +146,28 @@ fn the_report_of_the_demo_opens_in_a_browser() {
     }
     way.reverse();
     assert!(way.len() > 2);
-    let shown: Vec<usize> = way.iter().map(|name| chain.find(&format!(">{name}<")).unwrap()).collect();
-    assert!(shown.is_sorted() && chain.matches("<li>").count() == way.len(), "{chain}");
+    let shown: Vec<usize> = way
+        .iter()
+        .map(|name| chain.find(&format!(">{name}<")).unwrap())
+        .collect();
+    assert!(
+        shown.is_sorted() && chain.matches("<li>").count() == way.len(),
+        "{chain}"
+    );
     assert!(body.matches("<g class=\"tile").count() >= 2);
     for (fragment, size) in [("#light", "1280,1600"), ("#dark", "400,1600")] {
         let picture = dir.path().join("picture.png");
         let mut browser = browser(dir.path(), &page, fragment);
-        browser.arg(format!("--screenshot={}", picture.display())).arg(format!("--window-size={size}"));
+        browser
+            .arg(format!("--screenshot={}", picture.display()))
+            .arg(format!("--window-size={size}"));
         let output = browser.output().unwrap();
         let bytes = fs::read(&picture).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
-        assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 50_000, "{}", bytes.len());
+        assert!(
+            bytes.starts_with(b"\x89PNG") && bytes.len() > 50_000,
+            "{}",
+            bytes.len()
+        );
         fs::remove_file(picture).unwrap();
     }
 }
@@ -135,19 +187,38 @@ fn names_with_markup_do_nothing_in_the_page() {
         fs::write(tree.join(folder).join(name), vec![7; 5000 * (number + 1)]).unwrap();
     }
     let image = dir.path().join("<b>x<script>.squashfs");
-    run(kiln().arg("squashfs").arg("--tree").arg(&tree).arg("--out").arg(&image));
+    run(kiln()
+        .arg("squashfs")
+        .arg("--tree")
+        .arg(&tree)
+        .arg("--out")
+        .arg(&image));
     let page = dir.path().join("report.html");
     run(kiln().arg("report").arg(&image).arg("--out").arg(&page));
     let document = document(dir.path(), &page, "");
-    assert!(document.contains("<title>&lt;b&gt;x&lt;script&gt;.squashfs"), "{document}");
+    assert!(
+        document.contains("<title>&lt;b&gt;x&lt;script&gt;.squashfs"),
+        "{document}"
+    );
     let (_, body) = document.split_once("<body>").unwrap();
     let tags = |tag: &str| body.matches(tag).count();
-    assert_eq!((tags("<script"), tags("<img"), tags("<b>"), tags("<!--")), (2, 0, 0, 0), "{body}");
-    assert!(body.contains("&lt;img src=x onerror=document.title='ran'&gt;"), "{body}");
+    assert_eq!(
+        (tags("<script"), tags("<img"), tags("<b>"), tags("<!--")),
+        (2, 0, 0, 0),
+        "{body}"
+    );
+    assert!(
+        body.contains("&lt;img src=x onerror=document.title='ran'&gt;"),
+        "{body}"
+    );
     assert!(body.contains("a\\u{2028}b\\u{202e}c&amp;amp;"), "{body}");
     // In the picture, too: it is XML that any parser reads.
     let picture = dir.path().join("x.svg");
-    run(kiln().arg("report").arg(&image).args(["--svg", "--out"]).arg(&picture));
+    run(kiln()
+        .arg("report")
+        .arg(&image)
+        .args(["--svg", "--out"])
+        .arg(&picture));
     let parse = "import sys, xml.dom.minidom as m; d = m.parse(sys.argv[1]); print(sorted({e.tagName for e in d.getElementsByTagName('*')}))";
     let tags = run(tool("python3").args(["-c", parse]).arg(&picture));
     assert_eq!(tags.trim(), "['g', 'rect', 'style', 'svg', 'text', 'title']");
@@ -180,13 +251,20 @@ fn many(count: usize) -> Found {
             ..Node::default()
         }
     };
-    let references = |number: usize| (1..6).map(move |step| number * step + step).filter(move |to| *to < count).map(name);
+    let references = |number: usize| {
+        (1..6)
+            .map(move |step| number * step + step)
+            .filter(move |to| *to < count)
+            .map(name)
+    };
     let children: Vec<Node> = (0..count).map(path).collect();
     Found {
         name: "many.img".into(),
         tree: Node {
             kind: NodeKind::Image,
-            bytes: children.iter().fold(Bytes::default(), |sum, child| sum.plus(child.bytes)),
+            bytes: children
+                .iter()
+                .fold(Bytes::default(), |sum, child| sum.plus(child.bytes)),
             files: 2 * count as u64,
             children,
             ..Node::default()

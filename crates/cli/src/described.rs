@@ -145,7 +145,9 @@ pub(crate) fn of(path: &Path) -> Option<Described> {
         return Described::read(path, &crate::look::content(path).ok()?).ok();
     }
     let manifests = beside(path.parent().unwrap_or(Path::new("")));
-    manifests.into_iter().find(|manifest| manifest.part(name).is_some())
+    manifests
+        .into_iter()
+        .find(|manifest| manifest.part(name).is_some())
 }
 
 /// The manifests in a folder that make sense, by their names.

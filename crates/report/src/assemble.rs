@@ -101,7 +101,10 @@ impl Found {
         Totals {
             bytes: self.tree.bytes,
             file: self.file,
-            free: self.regions.iter().fold(0, |sum, region| sum.saturating_add(region.free)),
+            free: self
+                .regions
+                .iter()
+                .fold(0, |sum, region| sum.saturating_add(region.free)),
             promised,
             files: self.tree.files,
             paths: paths as u64,
@@ -125,8 +128,12 @@ impl Found {
         let mut edges = vec![Vec::new(); paths.len()];
         let mut elsewhere = 0_usize;
         for registered in &self.closure {
-            let Some(from) = number(&registered.name) else { continue };
-            let Some(references) = &registered.references else { continue };
+            let Some(from) = number(&registered.name) else {
+                continue;
+            };
+            let Some(references) = &registered.references else {
+                continue;
+            };
             known += 1;
             let all = references.iter().filter(|name| **name != registered.name);
             let there: Vec<usize> = all.clone().filter_map(|name| number(name)).collect();
@@ -145,10 +152,15 @@ impl Found {
         }
         if known < paths.len() {
             let missing = paths.len() - known;
-            self.notes.push(format!("The references of {missing} of {} store paths are not known.", paths.len()));
+            self.notes.push(format!(
+                "The references of {missing} of {} store paths are not known.",
+                paths.len()
+            ));
         }
         if elsewhere > 0 {
-            self.notes.push(format!("{elsewhere} references lead to store paths that are not in the image."));
+            self.notes.push(format!(
+                "{elsewhere} references lead to store paths that are not in the image."
+            ));
         }
         for (path, mut edges) in paths.iter_mut().zip(edges) {
             edges.sort_unstable();
@@ -189,7 +201,8 @@ impl Survey {
                 bytes: node.bytes,
             });
             if self.files.len() >= 4 * FILES_MAX {
-                self.files.sort_by(|a, b| by_size(a.bytes, b.bytes).then_with(|| a.path.cmp(&b.path)));
+                self.files
+                    .sort_by(|a, b| by_size(a.bytes, b.bytes).then_with(|| a.path.cmp(&b.path)));
                 self.files.truncate(FILES_MAX);
             }
         }

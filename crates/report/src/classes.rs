@@ -59,7 +59,15 @@ const ENDINGS: [(&str, Class); 26] = [
 ];
 
 /// What stands in the names of kernels and what is loaded with them.
-const KERNELS: [&str; 7] = ["vmlinu", "bzImage", "zImage", "uImage", "initrd", "initramfs", "System.map"];
+const KERNELS: [&str; 7] = [
+    "vmlinu",
+    "bzImage",
+    "zImage",
+    "uImage",
+    "initrd",
+    "initramfs",
+    "System.map",
+];
 
 /// The class of a file by its path, as it is shown; of one whose name says nothing, by whether it can be run.
 #[must_use]

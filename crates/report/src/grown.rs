@@ -58,7 +58,9 @@ impl Listed {
     fn put(&mut self, path: &str, bytes: Bytes, split: Split) {
         let (package, version) = split(path);
         let thing = self.things.entry(package).or_default();
-        thing.versions.extend(Some(version).filter(|version| !version.is_empty()));
+        thing
+            .versions
+            .extend(Some(version).filter(|version| !version.is_empty()));
         thing.bytes = thing.bytes.plus(bytes);
         thing.paths.insert(path.into());
     }
@@ -129,7 +131,10 @@ impl Report {
 
 /// By how much something differs.
 fn weight(change: &Change) -> u64 {
-    let (before, after) = (change.before.unwrap_or_default(), change.after.unwrap_or_default());
+    let (before, after) = (
+        change.before.unwrap_or_default(),
+        change.after.unwrap_or_default(),
+    );
     let image = before.image.abs_diff(after.image);
     image.max(before.unpacked.abs_diff(after.unpacked))
 }

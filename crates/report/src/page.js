@@ -82,8 +82,9 @@
   };
 
   const letters = document.createElement("canvas").getContext("2d");
-  letters.font = "500 12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
-  const fit = (text, width) => {
+  const fonts = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+  const fit = (text, width, weight) => {
+    letters.font = `${weight} ${fonts}`;
     if (letters.measureText(text).width <= width) return text;
     let low = 0, high = text.length;
     while (low < high) {
@@ -127,8 +128,8 @@
       const rect = shape("rect", { x, y, width: wide, height: high });
       if (!isFrame) rect.setAttribute("fill", `var(--${node.class})`);
       group.append(rect);
-      const put = (text, down, kind) => {
-        const fitted = fit(text, wide - 10);
+      const put = (text, down, kind, weight = 500) => {
+        const fitted = fit(text, wide - 10, weight);
         if (!fitted || high < down + 4) return;
         const words = shape("text", { x: x + 5, y: y + down });
         if (kind) words.setAttribute("class", kind);
@@ -138,7 +139,7 @@
       const opens = node.children && node.kind !== "free";
       if (opens && wide > 58 && high > 42) {
         const [inner, names] = chain(node);
-        put(names + "  " + size(value(node)), 14);
+        put(names + "  " + size(value(node)), 14, undefined, 700);
         if (!isFrame) group.classList.add("open");
         picture.append(group);
         parts(inner, x + 2, y + 20, wide - 4, high - 22, way.concat(inner.way || []));
@@ -292,6 +293,7 @@
     clear(place, ...[search].filter(Boolean), make("div", { class: "wide" }, make("table", {}, make("caption", {}, caption), make("thead", {}, head), body)), rest);
     fill();
   };
+  const shortened = (path) => visible(path.replace(/\/([0-9a-z]{32})-/g, (_, hash) => "/" + hash.slice(0, 4) + "\u2026-"));
   const named = (name) => (isHashed(name) ? [visible(bare(name)), " ", make("span", { class: "hash" }, name.slice(0, 8) + "\u2026")] : [visible(name)]);
   const both = (of) => [
     { title: "in the image", number: true, key: (row) => of(row).image, cell: (row) => size(of(row).image) },
@@ -332,11 +334,11 @@
       ], keeping, { sorted: 1, rows: 12, text: (row) => row.name });
     }
     table($("files"), "The largest files", [
-      { title: "file", key: (row) => row.path, cell: (row) => visible(row.path.replace(/\/([0-9a-z]{32})-/g, (_, hash) => "/" + hash.slice(0, 4) + "\u2026-")) },
+      { title: "file", key: (row) => row.path, cell: (row) => shortened(row.path) },
       ...both((row) => row),
     ], report.files, { sorted: 2, rows: 12, text: (row) => row.path });
     if ($("equal")) table($("equal"), "Files with the same bytes as another one; a format that finds them stores them once", [
-      { title: "files", cell: (row) => row.paths.slice(0, 4).flatMap((path, index) => (index ? [make("br"), visible(path)] : [visible(path)])).concat(row.count > 4 ? [make("br"), `and ${count(row.count - 4)} more`] : []) },
+      { title: "files", cell: (row) => row.paths.slice(0, 4).flatMap((path, index) => (index ? [make("br"), shortened(path)] : [shortened(path)])).concat(row.count > 4 ? [make("br"), `and ${count(row.count - 4)} more`] : []) },
       { title: "each", number: true, key: (row) => row.size, cell: (row) => size(row.size) },
       { title: "times", number: true, optional: true, key: (row) => row.count, cell: (row) => count(row.count) },
       ...both((row) => row),

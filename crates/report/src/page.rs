@@ -72,7 +72,11 @@ fn head(report: &Report, text: &mut String) {
     let mut card = |name: &str, value: String, more: String| cards.push((name.to_string(), value, more));
     let file = totals.file.map(|file| format!("{} as a file", size(file)));
     card("In the image", size(totals.bytes.image), file.unwrap_or_default());
-    card("Unpacked", size(totals.bytes.unpacked), format!("{} files", count(totals.files)));
+    card(
+        "Unpacked",
+        size(totals.bytes.unpacked),
+        format!("{} files", count(totals.files)),
+    );
     let promised = totals.promised.filter(|promised| *promised > 0);
     let promised = promised.map(|promised| format!("{} promised", size(promised)));
     card("Free", size(totals.free), promised.unwrap_or_default());
@@ -84,17 +88,28 @@ fn head(report: &Report, text: &mut String) {
         card("There more than once", size(totals.equal.unpacked), more);
     }
     if let Some(grown) = &report.grown {
-        card("Since the older one", growth(report, grown), format!("{} changes", count(grown.changes.len() as u64)));
+        card(
+            "Since the older one",
+            growth(report, grown),
+            format!("{} changes", count(grown.changes.len() as u64)),
+        );
     }
     text.push_str("<dl class=\"cards\">");
     for (name, value, more) in cards {
-        let _ = write!(text, "<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>");
+        let _ = write!(
+            text,
+            "<div><dt>{name}</dt><dd>{value}<small>{more}</small></dd></div>"
+        );
     }
     text.push_str("</dl>\n");
 }
 
 fn kind(report: &Report) -> String {
-    let partitions = report.regions.iter().filter(|region| region.kind == "partition").count();
+    let partitions = report
+        .regions
+        .iter()
+        .filter(|region| region.kind == "partition")
+        .count();
     match (report.format.as_str(), partitions) {
         ("disk", 1) => "a disk with a partition".into(),
         ("disk", partitions) => format!("a disk with {partitions} partitions"),
@@ -113,7 +128,8 @@ fn growth(report: &Report, grown: &Grown) -> String {
         return differ(grown.before.image, report.totals.bytes.image);
     }
     let changes = grown.changes.iter();
-    let sum = |bytes: fn(&crate::model::Change) -> u64| changes.clone().map(bytes).fold(0, u64::saturating_add);
+    let sum =
+        |bytes: fn(&crate::model::Change) -> u64| changes.clone().map(bytes).fold(0, u64::saturating_add);
     differ(
         sum(|change| change.before.unwrap_or_default().unpacked),
         sum(|change| change.after.unwrap_or_default().unpacked),
@@ -122,9 +138,16 @@ fn growth(report: &Report, grown: &Grown) -> String {
 
 fn messages(report: &Report, text: &mut String) {
     if !report.problems.is_empty() {
-        text.push_str("<div class=\"note bad\" role=\"alert\"><strong>Not everything could be read.</strong><ul>");
+        text.push_str(
+            "<div class=\"note bad\" role=\"alert\"><strong>Not everything could be read.</strong><ul>",
+        );
         for problem in &report.problems {
-            let _ = write!(text, "<li><code>{}</code>: {}</li>", markup(&problem.path), markup(&problem.problem));
+            let _ = write!(
+                text,
+                "<li><code>{}</code>: {}</li>",
+                markup(&problem.path),
+                markup(&problem.problem)
+            );
         }
         text.push_str("</ul></div>\n");
     }
@@ -168,7 +191,10 @@ fn sections(report: &Report, text: &mut String) {
         let about = if grown.is_exact {
             format!("Since {}.", markup(&grown.name))
         } else {
-            format!("Since {}, of which only the sizes of NARs are known.", markup(&grown.name))
+            format!(
+                "Since {}, of which only the sizes of NARs are known.",
+                markup(&grown.name)
+            )
         };
         section("grown", "What grew", &about);
     }

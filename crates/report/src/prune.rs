@@ -96,7 +96,9 @@ mod tests {
     use super::*;
 
     fn node(name: &str, kind: NodeKind, image: u64, children: Vec<Node>) -> Node {
-        let sum = children.iter().fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
+        let sum = children
+            .iter()
+            .fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
         Node {
             name: name.into(),
             kind,
@@ -113,17 +115,20 @@ mod tests {
     #[test]
     fn small_parts_are_summed_up_and_nothing_is_lost() {
         let files = (0..1000).map(|number| node(&format!("f{number}"), NodeKind::File, number, Vec::new()));
-        let store = node("store", NodeKind::Folder, 0, vec![node(
-            "tiny",
-            NodeKind::StorePath,
-            1,
-            Vec::new(),
-        )]);
+        let store = node(
+            "store",
+            NodeKind::Folder,
+            0,
+            vec![node("tiny", NodeKind::StorePath, 1, Vec::new())],
+        );
         let nix = node("nix", NodeKind::Folder, 0, vec![store]);
         let mut root = node("x", NodeKind::Image, 0, files.chain([nix]).collect());
         let before = root.bytes;
         prune(&mut root);
-        let sum = root.children.iter().fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
+        let sum = root
+            .children
+            .iter()
+            .fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
         assert_eq!((root.bytes, sum), (before, before));
         assert_eq!(root.children[0].name, "f999");
         assert_eq!(root.children.len(), PARTS_MAX + 2);

@@ -206,7 +206,9 @@ impl Canvas<'_> {
         let (mut at, mut names) = (node, shown(node));
         while let Some(most) = at.children.iter().find(|child| {
             let (part, whole) = (self.measure.of(child.bytes), self.measure.of(at.bytes));
-            child.kind == NodeKind::Folder && !child.children.is_empty() && whole - part.min(whole) <= whole / 25
+            child.kind == NodeKind::Folder
+                && !child.children.is_empty()
+                && whole - part.min(whole) <= whole / 25
         }) {
             names = format!("{names}/{}", most.name);
             at = most;
@@ -279,7 +281,10 @@ fn shown(node: &Node) -> String {
 
 /// A store path without its hash, which says nothing to people.
 fn plain_name(name: &str) -> &str {
-    let is_hash = |hash: &str| hash.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_hash = |hash: &str| {
+        hash.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
     match name.split_at_checked(32) {
         Some((hash, rest)) if is_hash(hash) => rest.strip_prefix('-').unwrap_or(name),
         _ => name,

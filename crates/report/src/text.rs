@@ -99,7 +99,10 @@ mod tests {
         );
         let json = serde_json::to_string(name).unwrap();
         let inside = json_in_script(&json);
-        assert!(!inside.contains(['<', '>', '&', '\u{2028}', '\u{202e}']), "{inside}");
+        assert!(
+            !inside.contains(['<', '>', '&', '\u{2028}', '\u{202e}']),
+            "{inside}"
+        );
         assert_eq!(serde_json::from_str::<String>(&inside).unwrap(), name);
     }
 

@@ -74,7 +74,13 @@ pub fn squarify(rect: Rect, weights: &[u64]) -> Vec<Rect> {
         let is_last = end == weights.len() || sum == total;
         let thickness = if is_last { longer } else { sum * longer / total };
         let (strip, other) = rest.cut(u32::try_from(thickness).unwrap_or(u32::MAX));
-        row(strip, &weights[first..end], sum, rest.width >= rest.height, &mut rects);
+        row(
+            strip,
+            &weights[first..end],
+            sum,
+            rest.width >= rest.height,
+            &mut rects,
+        );
         (rest, total, first) = (other, total - sum, end);
     }
     rects
@@ -84,7 +90,10 @@ pub fn squarify(rect: Rect, weights: &[u64]) -> Vec<Rect> {
 fn scaled(weights: &[u64]) -> Vec<u128> {
     let total: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
     let shift = (128 - total.leading_zeros()).saturating_sub(40);
-    weights.iter().map(|weight| u128::from(*weight) >> shift).collect()
+    weights
+        .iter()
+        .map(|weight| u128::from(*weight) >> shift)
+        .collect()
 }
 
 /// How long the longest rectangle of a row is for its width, in thousandths.
@@ -93,7 +102,11 @@ fn elongation(row: &[u128], sum: u128, (longer, shorter): (u128, u128), total: u
         // Its thickness is longer · sum / total, its length shorter · weight / sum.
         let (thick, long) = (longer * sum * sum, shorter * weight * total);
         let (most, least) = (thick.max(long), thick.min(long));
-        if least == 0 { u128::MAX } else { most.saturating_mul(1000) / least }
+        if least == 0 {
+            u128::MAX
+        } else {
+            most.saturating_mul(1000) / least
+        }
     };
     let [first, .., last] = row else {
         return row.first().map_or(u128::MAX, |only| of(*only));
@@ -107,8 +120,15 @@ fn row(strip: Rect, weights: &[u128], sum: u128, is_column: bool, rects: &mut Ve
     for (index, weight) in weights.iter().enumerate() {
         before += weight;
         let is_last = index + 1 == weights.len();
-        let end = if is_last || sum == 0 { side } else { side * before / sum };
-        let (start, len) = (u32::try_from(at).unwrap_or(0), u32::try_from(end - at).unwrap_or(0));
+        let end = if is_last || sum == 0 {
+            side
+        } else {
+            side * before / sum
+        };
+        let (start, len) = (
+            u32::try_from(at).unwrap_or(0),
+            u32::try_from(end - at).unwrap_or(0),
+        );
         rects.push(if is_column {
             Rect {
                 y: strip.y + start,

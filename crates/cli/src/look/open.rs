@@ -69,7 +69,10 @@ pub(crate) fn open_planned(args: &Image, work: &Work, ui: &Ui) -> Result<Opened,
 
 impl Opened {
     fn there(inside: Inside) -> Opened {
-        Opened { inside, planned: None }
+        Opened {
+            inside,
+            planned: None,
+        }
     }
 }
 

@@ -43,7 +43,9 @@ pub(super) fn compare(
     let (mut before, damage) = super::make(&image, args.path.as_encoded_bytes(), None, work, ui)?;
     if let Some(damage) = damage {
         ui.warn(&damage.message);
-        report.notes.push(format!("{name} is damaged: what could not be read of it seems to have come."));
+        report.notes.push(format!(
+            "{name} is damaged: what could not be read of it seems to have come."
+        ));
     }
     before.name = name;
     report.against(&Listed::of(&before, split), &Listed::of(report, split));
@@ -84,7 +86,11 @@ struct Kind {
 fn text(path: &Path) -> Result<String, Failure> {
     let content = look::content(path)?;
     if content.len() > LEN_MAX {
-        let problem = format!("{}: has {} bytes, the limit is {LEN_MAX}", path.display(), content.len());
+        let problem = format!(
+            "{}: has {} bytes, the limit is {LEN_MAX}",
+            path.display(),
+            content.len()
+        );
         return Err(Failure::input(problem));
     }
     Ok(String::from_utf8_lossy(&content.to_vec()?).into_owned())
@@ -99,10 +105,13 @@ fn read(path: &Path) -> Result<Report, Failure> {
     } else {
         report::json_of_page(&text).ok_or_else(|| failed("is no page that `kiln report` has made".into()))?
     };
-    let report: Report = serde_json::from_str(json).map_err(|error| failed(format!("is no report: {error}")))?;
+    let report: Report =
+        serde_json::from_str(json).map_err(|error| failed(format!("is no report: {error}")))?;
     match report.schema {
         SCHEMA => Ok(report),
-        other => Err(failed(format!("is a report of schema {other}, and those of {SCHEMA} are read"))
-            .hint("a newer kiln has made it")),
+        other => Err(failed(format!(
+            "is a report of schema {other}, and those of {SCHEMA} are read"
+        ))
+        .hint("a newer kiln has made it")),
     }
 }

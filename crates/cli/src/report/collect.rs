@@ -137,7 +137,13 @@ impl<'a> Collected<'a> {
     }
 
     /// A bundle is a squashfs with images in it, and what vouches for them behind it.
-    fn bundle(&mut self, bundle: &Bundle, size: u64, path: &[u8], depth: usize) -> inspect::Result<Vec<Part>> {
+    fn bundle(
+        &mut self,
+        bundle: &Bundle,
+        size: u64,
+        path: &[u8],
+        depth: usize,
+    ) -> inspect::Result<Vec<Part>> {
         let archive = FileSystem::Squashfs(bundle.archive.clone());
         let usage = archive.usage(bundle.tree.len())?;
         let mut parts = Vec::new();
@@ -157,7 +163,12 @@ impl<'a> Collected<'a> {
             parts.push(part);
         }
         let stored: u64 = parts.iter().map(|part| part.node.bytes.image).sum();
-        let node = leaf("signature, hash tree and tables", NodeKind::Tables, Class::Tables, size.saturating_sub(stored));
+        let node = leaf(
+            "signature, hash tree and tables",
+            NodeKind::Tables,
+            Class::Tables,
+            size.saturating_sub(stored),
+        );
         let region = Region {
             name: node.name.clone(),
             kind: "table".into(),
@@ -291,7 +302,11 @@ impl<'a> Collected<'a> {
         };
         if rest > 0 {
             let free = known.nodes.is_empty();
-            let (kind, class) = if free { (NodeKind::Raw, Class::Data) } else { (NodeKind::Free, Class::Free) };
+            let (kind, class) = if free {
+                (NodeKind::Raw, Class::Data)
+            } else {
+                (NodeKind::Free, Class::Free)
+            };
             nodes.push(leaf(name, kind, class, rest));
         }
         Ok(nodes)
@@ -318,7 +333,8 @@ impl<'a> Collected<'a> {
         let inside: u64 = root.children.iter().map(|node| node.bytes.image).sum();
         let own = root.bytes.image.saturating_sub(inside);
         if own > 0 {
-            root.children.push(leaf("root directory", NodeKind::Tables, Class::Tables, own));
+            root.children
+                .push(leaf("root directory", NodeKind::Tables, Class::Tables, own));
         }
         root.children
     }
@@ -363,7 +379,9 @@ impl<'a> Collected<'a> {
     pub(super) fn notes(within: &Within) -> Vec<String> {
         let chosen = within.chosen.iter().filter(|(_, others)| *others > 0);
         chosen
-            .map(|(_, others)| format!("{others} other outputs lie beside the disk; they are not in this report."))
+            .map(|(_, others)| {
+                format!("{others} other outputs lie beside the disk; they are not in this report.")
+            })
             .collect()
     }
 }
@@ -383,7 +401,9 @@ pub(super) fn leaf(name: &str, kind: NodeKind, class: Class, image: u64) -> Node
 fn sum(node: &mut Node) {
     if !node.children.is_empty() {
         let children = node.children.iter();
-        node.bytes = children.clone().fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
+        node.bytes = children
+            .clone()
+            .fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
         node.files = children.map(|child| child.files).sum();
         node.class = most_of(&node.children);
     }

@@ -65,7 +65,14 @@ pub(super) fn parts(
                 };
                 collected.part(region, &content, &path, depth)?
             }
-            Item::Table(name) => simple(region, &name, "table", NodeKind::Tables, Class::Tables, end - start),
+            Item::Table(name) => simple(
+                region,
+                &name,
+                "table",
+                NodeKind::Tables,
+                Class::Tables,
+                end - start,
+            ),
         });
     }
     parts.extend(gap(at..disk.size));
@@ -88,7 +95,10 @@ fn items<'a>(
         items.push((region.start..region.end, Item::Raw(region.what.to_string())));
     }
     for table in Structures::of(inside)?.all() {
-        let is_partition = disk.partitions.iter().any(|partition| partition.start == table.start);
+        let is_partition = disk
+            .partitions
+            .iter()
+            .any(|partition| partition.start == table.start);
         if !is_partition {
             items.push((table.start..table.end, Item::Table(table.what.to_string())));
         }
@@ -103,7 +113,14 @@ fn gap(range: Range<u64>) -> Option<Part> {
         start: Some(range.start),
         ..Region::default()
     };
-    Some(simple(region, "free, in no partition", "free", NodeKind::Free, Class::Free, len))
+    Some(simple(
+        region,
+        "free, in no partition",
+        "free",
+        NodeKind::Free,
+        Class::Free,
+        len,
+    ))
 }
 
 fn simple(region: Region, name: &str, kind: &str, node_kind: NodeKind, class: Class, len: u64) -> Part {

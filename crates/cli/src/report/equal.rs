@@ -22,7 +22,11 @@ pub(super) fn find(collected: &mut Collected, work: &Work) -> inspect::Result<Ve
     let long = (0..candidates.len()).filter(|index| len(index) >= LEN_MIN);
     let alike = several(long.map(|index| (len(&index), index)));
     let heads = digests(&alike, &candidates, HEAD, work, collected)?;
-    let alike = several(heads.into_iter().map(|(index, digest)| ((len(&index), digest), index)));
+    let alike = several(
+        heads
+            .into_iter()
+            .map(|(index, digest)| ((len(&index), digest), index)),
+    );
     let wholes = digests(&alike, &candidates, u64::MAX, work, collected)?;
     let mut groups: BTreeMap<(u64, [u8; 32]), Vec<usize>> = BTreeMap::new();
     for (index, digest) in wholes {
@@ -30,7 +34,9 @@ pub(super) fn find(collected: &mut Collected, work: &Work) -> inspect::Result<Ve
     }
     groups.retain(|_, group| group.len() > 1);
     let groups = groups.into_iter();
-    Ok(groups.map(|((size, _), group)| equal(size, &group, &candidates)).collect())
+    Ok(groups
+        .map(|((size, _), group)| equal(size, &group, &candidates))
+        .collect())
 }
 
 /// Those that share their key with another one, in their order.
@@ -39,7 +45,11 @@ fn several<K: Ord>(keyed: impl Iterator<Item = (K, usize)>) -> Vec<usize> {
     for (key, index) in keyed {
         groups.entry(key).or_default().push(index);
     }
-    let mut several: Vec<usize> = groups.into_values().filter(|group| group.len() > 1).flatten().collect();
+    let mut several: Vec<usize> = groups
+        .into_values()
+        .filter(|group| group.len() > 1)
+        .flatten()
+        .collect();
     several.sort_unstable();
     several
 }
@@ -90,6 +100,9 @@ fn equal(size: u64, group: &[usize], candidates: &[Candidate]) -> Equal {
             unpacked: sum.unpacked.saturating_sub(size),
         },
         count: group.len() as u64,
-        paths: group.iter().map(|index| candidates[*index].path.clone()).collect(),
+        paths: group
+            .iter()
+            .map(|index| candidates[*index].path.clone())
+            .collect(),
     }
 }

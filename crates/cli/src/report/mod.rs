@@ -9,9 +9,9 @@ mod references;
 
 use std::path::Path;
 
-use report::{Found, Problem, Report};
 use image::{Content, show};
 use inspect::{Inside, Last, Reach, Spot, What, Work};
+use report::{Found, Problem, Report};
 
 use crate::args::look::Image;
 use crate::args::report::Report as Args;
@@ -26,7 +26,13 @@ pub(crate) fn run(args: &Args, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let target = args.out.as_deref().map(image::Target::claim).transpose()?;
     let spool = std::env::temp_dir();
     let work = look::work(&spool, threads, ui);
-    let (mut report, damage) = make(&args.image, args.path.as_encoded_bytes(), args.closure.as_deref(), &work, ui)?;
+    let (mut report, damage) = make(
+        &args.image,
+        args.path.as_encoded_bytes(),
+        args.closure.as_deref(),
+        &work,
+        ui,
+    )?;
     if let Some(old) = &args.against {
         against::compare(&mut report, old, args, &work, ui)?;
     }
@@ -60,7 +66,9 @@ fn make(
     let (opened, damage) = open(image, path, work, ui)?;
     let Opened { inside, planned } = opened;
     let failed = |error| look::failure(image, error);
-    let found = inside.find(path, Last::Followed, Reach::All, work).map_err(failed)?;
+    let found = inside
+        .find(path, Last::Followed, Reach::All, work)
+        .map_err(failed)?;
     let within = match found.spot {
         Spot::Inside(inside) => inside,
         Spot::Image(_) => found.open(work).map_err(failed)?,
@@ -101,7 +109,10 @@ fn open(image: &Image, path: &[u8], work: &Work, ui: &Ui) -> Result<(Opened, Opt
     match look::open_planned(image, work, ui) {
         Err(failure) if failure.is_damage() && path == b"/" => {
             let inside = Inside::opaque(look::content(&image.image)?);
-            let opened = Opened { inside, planned: None };
+            let opened = Opened {
+                inside,
+                planned: None,
+            };
             Ok((opened, Some(failure)))
         }
         opened => Ok((opened?, None)),
@@ -118,7 +129,9 @@ struct Within {
 /// Of outputs, the disk: it holds most of the others.
 fn disk_of(inside: Inside, work: &Work) -> inspect::Result<Within> {
     if let What::Outputs(outputs) = &inside.what {
-        let mut disk = outputs.iter().find(|output| output.part.as_deref() == Some(b"disk"));
+        let mut disk = outputs
+            .iter()
+            .find(|output| output.part.as_deref() == Some(b"disk"));
         if disk.is_none() {
             for output in &**outputs {
                 if inspect::Format::of(&output.content)? == inspect::Format::Disk {

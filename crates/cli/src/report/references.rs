@@ -30,7 +30,11 @@ pub(super) fn gather(
         put(found, &closure, toplevel);
     } else if let Some(planned) = planned {
         let toplevel = planned.gathered.toplevel.as_ref();
-        put(found, &planned.gathered.closure, toplevel.map(ToString::to_string));
+        put(
+            found,
+            &planned.gathered.closure,
+            toplevel.map(ToString::to_string),
+        );
     } else if let Some(described) = described.filter(Described::has_references) {
         found.closure = described.registered().collect();
         found.toplevel = toplevel.as_deref().map(base);
@@ -57,13 +61,15 @@ fn unreadable(path: &str) -> String {
 
 /// Adds a closure to what is known. Its toplevel is the given one, or else the only path that no other refers to.
 fn put(found: &mut Found, closure: &Closure, toplevel: Option<String>) {
-    found.closure.extend(closure.paths().iter().map(|info| Registered {
-        name: info.path.base_name().into(),
-        references: info.references.as_ref().map(|references| {
-            let names = references.iter().map(StorePath::base_name);
-            names.map(Into::into).collect()
-        }),
-    }));
+    found
+        .closure
+        .extend(closure.paths().iter().map(|info| Registered {
+            name: info.path.base_name().into(),
+            references: info.references.as_ref().map(|references| {
+                let names = references.iter().map(StorePath::base_name);
+                names.map(Into::into).collect()
+            }),
+        }));
     let only = || closure.toplevel(None).ok().map(ToString::to_string);
     let toplevel = toplevel.or_else(only);
     found.toplevel = found.toplevel.take().or(toplevel.as_deref().map(base));

@@ -34,7 +34,9 @@ fn names<'a>(report: &'a Value, key: &str) -> Vec<&'a str> {
 fn what_is_planned_and_what_is_written_are_reported_alike() {
     let world = built();
     let (planned, written) = (json(&world, &["spec.toml"]), json(&world, &[IMAGE]));
-    for key in ["name", "format", "classes", "toplevel", "paths", "files", "equal", "tree"] {
+    for key in [
+        "name", "format", "classes", "toplevel", "paths", "files", "equal", "tree",
+    ] {
         assert_eq!(planned[key], written[key], "{key}");
     }
     assert_eq!(
@@ -66,7 +68,10 @@ fn what_is_planned_and_what_is_written_are_reported_alike() {
 #[test]
 fn pages_and_pictures_are_the_same_twice_and_appear_whole_or_not_at_all() {
     let world = built();
-    for (args, names) in [(&["--out"][..], ["a.html", "b.html"]), (&["--svg", "--out"], ["a.svg", "b.svg"])] {
+    for (args, names) in [
+        (&["--out"][..], ["a.html", "b.html"]),
+        (&["--svg", "--out"], ["a.svg", "b.svg"]),
+    ] {
         for (name, jobs) in names.iter().zip(["1", "2"]) {
             let args = [&["report", IMAGE], args, &[name]].concat();
             let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
@@ -97,12 +102,25 @@ fn what_grew_is_said_against_images_pages_json_and_manifests() {
     let lib = |old: &str| {
         let report = json(&world, &[IMAGE, "--against", old]);
         let changes = report["grown"]["changes"].as_array().unwrap();
-        let change = changes.iter().find(|change| change["name"] == "lib").unwrap().clone();
+        let change = changes
+            .iter()
+            .find(|change| change["name"] == "lib")
+            .unwrap()
+            .clone();
         let sum = |side: &str| change[side]["unpacked"].as_u64().unwrap();
         assert_eq!(change["versions_after"][0], "1.0");
-        (report["grown"]["is_exact"].as_bool().unwrap(), sum("after") - sum("before"))
+        (
+            report["grown"]["is_exact"].as_bool().unwrap(),
+            sum("after") - sum("before"),
+        )
     };
-    for old in ["old/demo-25.11.img", "old.html", "old.json", "old", "old/demo-25.11.manifest.json"] {
+    for old in [
+        "old/demo-25.11.img",
+        "old.html",
+        "old.json",
+        "old",
+        "old/demo-25.11.manifest.json",
+    ] {
         assert_eq!(lib(old), (true, 9000), "{old}");
     }
     // Without its outputs, a manifest knows the sizes of NARs.
@@ -116,7 +134,10 @@ fn what_grew_is_said_against_images_pages_json_and_manifests() {
 #[test]
 fn of_a_damaged_image_the_rest_is_shown() {
     let world = built();
-    let mut image = fs::OpenOptions::new().write(true).open(world.path(IMAGE)).unwrap();
+    let mut image = fs::OpenOptions::new()
+        .write(true)
+        .open(world.path(IMAGE))
+        .unwrap();
     // The pointers of the squashfs' superblock to its tables.
     image.seek(SeekFrom::Start(ROOT_START + 64)).unwrap();
     image.write_all(&[0x5a; 16]).unwrap();
@@ -125,25 +146,43 @@ fn of_a_damaged_image_the_rest_is_shown() {
     let page = fs::read_to_string(world.path("report.html")).unwrap();
     assert!(page.contains("Not everything could be read."), "{page}");
     assert!(page.contains("<code>/rootfs</code>: squashfs"), "{page}");
-    assert!(page.contains("boot.scr") && page.contains("what could not be read"), "{page}");
+    assert!(
+        page.contains("boot.scr") && page.contains("what could not be read"),
+        "{page}"
+    );
     let said = world.run(&["report", IMAGE, "--json"]);
     let report: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(report["found"]["totals"]["image"], 40_u64 << 20);
     // A table that is damaged leaves bytes.
-    fs::write(world.path("short.img"), &fs::read(world.path(IMAGE)).unwrap()[..20 << 20]).unwrap();
+    fs::write(
+        world.path("short.img"),
+        &fs::read(world.path(IMAGE)).unwrap()[..20 << 20],
+    )
+    .unwrap();
     let said = world.run(&["report", "short.img", "--out", "short.html"]);
     assert_eq!(said.code, Some(6), "{}", said.stderr);
-    assert!(fs::read_to_string(world.path("short.html")).unwrap().contains("Not everything could be read."));
+    assert!(
+        fs::read_to_string(world.path("short.html"))
+            .unwrap()
+            .contains("Not everything could be read.")
+    );
 }
 
 #[test]
 fn a_closure_without_references_is_a_note() {
     let world = built();
     fs::create_dir(world.path("alone")).unwrap();
-    fs::copy(world.path("out/rootfs.squashfs"), world.path("alone/rootfs.squashfs")).unwrap();
+    fs::copy(
+        world.path("out/rootfs.squashfs"),
+        world.path("alone/rootfs.squashfs"),
+    )
+    .unwrap();
     let note = |args: &[&str]| json(&world, args)["notes"].to_string();
     assert!(note(&["alone/rootfs.squashfs"]).contains("No references are known"));
-    assert_eq!(note(&["alone/rootfs.squashfs", "--closure", "closure-info"]), "[]");
+    assert_eq!(
+        note(&["alone/rootfs.squashfs", "--closure", "closure-info"]),
+        "[]"
+    );
     assert_eq!(note(&["out/rootfs.squashfs"]), "[]");
 }
 
@@ -161,7 +200,10 @@ fn every_command_of_the_guide_works() {
         shell.args(["-euc", &format!("PATH={}:$PATH; {command}", bin.display())]);
         let output = shell.current_dir(world.path("")).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && output.stdout.is_empty(), "{command}: {said}");
+        assert!(
+            output.status.success() && output.stdout.is_empty(),
+            "{command}: {said}"
+        );
         let made = command.rsplit(' ').next().unwrap();
         assert!(fs::metadata(world.path(made)).unwrap().len() > 1000, "{command}");
     }
