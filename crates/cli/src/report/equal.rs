@@ -63,7 +63,9 @@ fn digests(
     collected: &mut Collected,
 ) -> inspect::Result<Vec<(usize, [u8; 32])>> {
     let len = |index: &usize| candidates[*index].content.len().min(max);
-    work.progress.begin("compare files", files.iter().map(len).sum());
+    if !files.is_empty() {
+        work.progress.begin("compare files", files.iter().map(len).sum());
+    }
     let digest = |index: &usize| {
         let content = &candidates[*index].content;
         let digest = if content.len() <= max {

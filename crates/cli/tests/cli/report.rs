@@ -47,7 +47,6 @@ fn what_is_planned_and_what_is_written_are_reported_alike() {
             "idbloader",
             "free, in no partition",
             "boot",
-            "free, in no partition",
             "rootfs",
             "free, in no partition",
             "partition table",
