@@ -51,6 +51,8 @@ mod nix_variants;
 mod nix_world;
 mod performance;
 mod private_caches;
+mod report;
+mod report_page;
 mod reproducible;
 mod rock64;
 mod sbom;

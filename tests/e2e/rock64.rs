@@ -50,7 +50,7 @@ impl Rock64 {
         self.outputs.path.join(file)
     }
 
-    fn image(&self) -> PathBuf {
+    pub(crate) fn image(&self) -> PathBuf {
         self.path(IMAGE)
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use image::{Content, Keep, Kind, NodeId, Structure};
+use report::Registered;
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -24,14 +25,20 @@ pub(crate) struct Described {
     #[serde(default)]
     disk: Option<Disk>,
     #[serde(default)]
-    pub(crate) closure: Vec<StorePath>,
+    toplevel: Option<String>,
+    #[serde(default)]
+    pub(crate) closure: Vec<Known>,
 }
 
 /// A store path.
 #[derive(Debug, Deserialize)]
-pub(crate) struct StorePath {
+pub(crate) struct Known {
     pub(crate) path: String,
+    #[serde(default)]
     pub(crate) nar_size: Option<u64>,
+    /// The names of those that it refers to.
+    #[serde(default)]
+    references: Option<Vec<String>>,
 }
 
 /// An output.
@@ -84,6 +91,38 @@ impl Described {
         Some(&file.part)
     }
 
+    /// The store path of the system.
+    pub(crate) fn toplevel(&self) -> Option<String> {
+        self.toplevel.clone()
+    }
+
+    /// Whether it says who refers to whom.
+    pub(crate) fn has_references(&self) -> bool {
+        self.closure.iter().any(|known| known.references.is_some())
+    }
+
+    /// Who refers to whom.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = Registered> {
+        self.closure.iter().map(|known| Registered {
+            name: base(&known.path).into(),
+            references: known.references.clone(),
+        })
+    }
+
+    /// The names of store paths, and the sizes of their NARs where they are known.
+    pub(crate) fn nars(&self) -> impl Iterator<Item = (&str, u64)> {
+        let known = self.closure.iter();
+        known.map(|known| (base(&known.path), known.nar_size.unwrap_or_default()))
+    }
+
+    /// Whether all that it names is beside it.
+    pub(crate) fn outputs_are_beside(&self, path: &Path) -> bool {
+        self.files.iter().all(|file| {
+            let name = Path::new(&file.file).file_name().unwrap_or_default();
+            path.with_file_name(name).is_file()
+        })
+    }
+
     /// What lies on the disk outside of partitions and has a name.
     pub(crate) fn regions(&self) -> Vec<Structure> {
         let regions = self.disk.iter().flat_map(|disk| &disk.regions);
@@ -98,6 +137,26 @@ impl Described {
 pub(crate) fn named(path: &Path) -> Option<Described> {
     let content = Content::host_file(path).ok()?;
     Described::read(path, &content).ok()
+}
+
+/// A store path without the store.
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The manifest of an output, or of a folder of outputs, or the one that is named itself.
+pub(crate) fn of(path: &Path) -> Option<Described> {
+    if path.is_dir() {
+        return beside(path).into_iter().next();
+    }
+    let name = path.file_name()?.as_encoded_bytes();
+    if name.ends_with(ENDING.as_bytes()) {
+        return Described::read(path, &crate::look::content(path).ok()?).ok();
+    }
+    let manifests = beside(path.parent().unwrap_or(Path::new("")));
+    manifests
+        .into_iter()
+        .find(|manifest| manifest.part(name).is_some())
 }
 
 /// The manifests in a folder that make sense, by their names.

@@ -26,6 +26,7 @@ mod one;
 mod outputs;
 mod places;
 mod plan;
+mod report;
 mod reuse;
 mod roots;
 mod run;
@@ -96,6 +97,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Info(Later(command)) => look::info(command, jobs, ui),
         Command::Check(Later(command)) => look::check(command, jobs, ui),
         Command::Flash(Later(command)) => flash::run(command, jobs, ui),
+        Command::Report(Later(command)) => report::run(command, jobs, ui),
         Command::Cache { command } => cache::run(command, ui),
         Command::Segments { command } => segments::run(command, jobs, ui),
         Command::Completions { shell } => {

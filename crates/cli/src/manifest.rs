@@ -161,6 +161,9 @@ pub(crate) struct PathEntry {
     pub(crate) nar_hash: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) nar_size: Option<u64>,
+    /// The names of those that it refers to, without the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) references: Option<Vec<String>>,
 }
 
 impl Manifest {
@@ -174,6 +177,10 @@ impl Manifest {
             path: info.path.to_string(),
             nar_hash: info.nar_hash.map(|hash| hash.to_string()),
             nar_size: info.nar_size,
+            references: info.references.as_ref().map(|references| {
+                let names = references.iter().map(nix::StorePath::base_name);
+                names.map(Into::into).collect()
+            }),
         };
         let has_paths = !gathered.closure.paths().is_empty();
         Manifest {

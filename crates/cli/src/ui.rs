@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use image::{Cancelled, Content, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+pub(crate) use report::size;
 use serde::Serialize;
 use signal_hook::consts::SIGXFSZ;
 
@@ -235,25 +236,6 @@ fn not_printed(error: &std::io::Error) -> Failure {
 /// A line on stderr; nobody can be told when that fails.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
-}
-
-/// Bytes for people: the largest unit that keeps a whole number before the point.
-pub(crate) fn size(bytes: u64) -> String {
-    let units = [
-        (1u64 << 40, "TiB"),
-        (1 << 30, "GiB"),
-        (1 << 20, "MiB"),
-        (1 << 10, "KiB"),
-    ];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        None => format!("{bytes} B"),
-        Some((unit, name)) if bytes.is_multiple_of(unit) => format!("{} {name}", bytes / unit),
-        // In tenths, rounded down, without a floating point number.
-        Some((unit, name)) => {
-            let tenths = u128::from(bytes) * 10 / u128::from(unit);
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-    }
 }
 
 /// Bytes as hexadecimal digits.

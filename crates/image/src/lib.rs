@@ -50,7 +50,7 @@ pub use regular::{open_regular, read_regular};
 pub use scan::{FOLLOWED_MAX, Keep, scan, scan_path, scan_without};
 pub use seed::Seed;
 pub use spool::Spool;
-pub use structure::Structure;
+pub use structure::{Shared, Structure};
 pub use tree::{Device, Directory, Entry, Kind, Meta, NAME_MAX, Node, NodeId, Tree, Unit, Walk, Xattr, show};
 pub use write::{
     Digests, Encode, Folder, Listen, Nameless, Obstacle, Owners, Piece, Sums, Target, Through, Written,

@@ -38,3 +38,14 @@ impl Structure {
         }
     }
 }
+
+/// A part of an image that holds bytes of several files, compressed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Its first byte.
+    pub start: u64,
+    /// Its bytes in the image.
+    pub len: u64,
+    /// Whose it is, and how many bytes of each are in it, unpacked.
+    pub owners: Vec<(NodeId, u64)>,
+}

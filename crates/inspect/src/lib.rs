@@ -24,7 +24,7 @@
 //! * [`Found::tree`] makes a tree of it, which can be written as a folder.
 //! * [`Inside::check`] runs all strict checks and says what it has looked at, and what nothing vouches for.
 //!
-//! * [`Structures`] name places; [`compare`] has what two images differ in.
+//! * [`Structures`] name places, and [`Usage`] counts their bytes; [`compare`] has what two images differ in.
 //!
 //! Nothing is copied on the way but what has to be decompressed as a whole: that lies in a nameless file. What is planned
 //! can be opened like what is written: an `Image` is a content.
@@ -45,6 +45,7 @@ mod list;
 mod programs;
 mod root_signatures;
 mod structures;
+mod usage;
 
 use std::path::Path;
 
@@ -63,6 +64,7 @@ pub use list::{Item, Part};
 pub use programs::signed_by;
 pub use root_signatures::read as read_root_signature;
 pub use structures::{Place, Structures};
+pub use usage::Usage;
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

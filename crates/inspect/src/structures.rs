@@ -92,6 +92,12 @@ impl Structures {
         self
     }
 
+    /// All that is known, in the order of its places.
+    #[must_use]
+    pub fn all(&self) -> &[Structure] {
+        &self.list
+    }
+
     /// Where one ends or begins.
     pub fn cuts(&self) -> impl Iterator<Item = u64> {
         self.list

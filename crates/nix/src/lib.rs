@@ -77,7 +77,7 @@ pub use download::DownloadDir;
 pub use error::{Difference, Error, Result};
 pub use export::read_export;
 pub use hash::Hash;
-pub use local::read_database;
+pub use local::{read_database, read_whole_database};
 pub use narinfo::Narinfo;
 pub use registration::registration;
 pub use resolve::{Found, Unfollowable, Unfollowed, followed, resolve};

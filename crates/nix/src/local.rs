@@ -38,6 +38,19 @@ pub(crate) fn database_of(root: &Path) -> PathBuf {
 /// # Errors
 /// When the database cannot be read or is damaged, or a path is not valid in it.
 pub fn read_database(database: &Path, roots: &[StorePath]) -> Result<Closure> {
+    read(database, Some(roots))
+}
+
+/// All that a store's database knows, as [`read_database`] reads it.
+///
+/// # Errors
+/// As [`read_database`].
+pub fn read_whole_database(database: &Path) -> Result<Closure> {
+    read(database, None)
+}
+
+/// The closure of some paths, or of all.
+fn read(database: &Path, roots: Option<&[StorePath]>) -> Result<Closure> {
     let failed = |source| failed(database, source);
     let mut connection = open(database).map_err(failed)?;
     // One transaction, so that what was checked is what is read, whatever Nix does meanwhile.
@@ -59,7 +72,10 @@ pub fn read_database(database: &Path, roots: &[StorePath]) -> Result<Closure> {
     let bad = |problem: Error| damaged(database, problem.to_string());
     let ids: BTreeMap<&str, i64> = paths.iter().map(|(id, path)| (path.as_str(), *id)).collect();
     let mut wanted = Vec::new();
-    for root in roots {
+    if roots.is_none() {
+        wanted.extend(paths.keys().copied());
+    }
+    for root in roots.unwrap_or_default() {
         let id = ids.get(root.as_str()).ok_or_else(|| Error::NotValid {
             path: root.clone(),
             database: database.into(),

@@ -16,6 +16,7 @@ pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
 mod output;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod sbom;
 pub(crate) mod segments;
@@ -38,6 +39,7 @@ use flash::Flash;
 use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use report::Report;
 use run::Run;
 use sbom::SbomArgs;
 use serve::Serve;
@@ -114,6 +116,8 @@ pub(crate) enum Command {
     Diff(Later<Diff>),
     /// Say what is in the images of a specification, or in a closure: an SBOM, CycloneDX or SPDX
     Sbom(Later<SbomArgs>),
+    /// Make a page, a picture or JSON of what takes the space in an image, what keeps it there, and what grew
+    Report(Later<Report>),
     /// Serve what a specification describes, or an image, to programs that speak NBD, and write nothing
     Serve(Later<Serve>),
     /// Boot what a specification describes, or an image, in QEMU, from the bytes that would be written

@@ -18,7 +18,7 @@ use crate::ui::Ui;
 pub(crate) use check::run as check;
 pub(crate) use extract::run as extract;
 pub(crate) use info::{about, run as info};
-pub(crate) use open::{content, open, span};
+pub(crate) use open::{Opened, Planned, content, open, open_planned, span};
 
 use entry::Entry;
 

@@ -1,15 +1,16 @@
 //! What stands on the command line is opened: a file, a device, a folder of outputs, or a specification, which is planned.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use image::{Content, Keep, Kind, NodeId};
+use image::{Content, Keep, Kind, NodeId, Structure};
 use inspect::{Inside, Output, Work};
 use rustix::fs::OFlags;
-use spec::Squashing;
+use spec::{Detail, Squashing};
 
 use crate::access::access;
 use crate::args::look::{Image, Planning};
@@ -21,26 +22,58 @@ use crate::ui::Ui;
 
 /// Opens what was said.
 pub(crate) fn open(args: &Image, work: &Work, ui: &Ui) -> Result<Inside, Failure> {
+    open_planned(args, work, ui).map(|opened| opened.inside)
+}
+
+/// What is open, and how it is planned when it is.
+pub(crate) struct Opened {
+    pub(crate) inside: Inside,
+    pub(crate) planned: Option<Planned>,
+}
+
+/// A specification, and what it would make.
+pub(crate) struct Planned {
+    spec: spec::Spec,
+    pub(crate) gathered: spec::Gathered,
+    plan: spec::Plan,
+}
+
+/// Opens what was said, and keeps what is known of a plan.
+pub(crate) fn open_planned(args: &Image, work: &Work, ui: &Ui) -> Result<Opened, Failure> {
     let path = &*args.image;
     if path
         .as_os_str()
         .as_encoded_bytes()
         .ends_with(described::ENDING.as_bytes())
     {
-        return manifest(path);
+        return manifest(path).map(Opened::there);
     }
     let is_specification = path
         .extension()
         .is_some_and(|ending| ending == "toml" || ending == "json");
     if is_specification {
-        return planned(path, &args.planning, work, ui);
+        let planned = planned(path, &args.planning, work, ui)?;
+        return Ok(Opened {
+            inside: planned.outputs()?,
+            planned: Some(planned),
+        });
     }
     let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if meta.is_dir() {
-        return outputs(path);
+        return outputs(path).map(Opened::there);
     }
     let content = content(path)?;
-    inspect::open(content, work).map_err(|error| super::failure(args, error))
+    let inside = inspect::open(content, work).map_err(|error| super::failure(args, error))?;
+    Ok(Opened::there(inside))
+}
+
+impl Opened {
+    fn there(inside: Inside) -> Opened {
+        Opened {
+            inside,
+            planned: None,
+        }
+    }
 }
 
 /// The bytes of a file or a block device.
@@ -124,7 +157,7 @@ fn outputs(path: &Path) -> Result<Inside, Failure> {
 }
 
 /// What a specification would make.
-fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Inside, Failure> {
+fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Planned, Failure> {
     let mut spec = spec::read(path)?;
     planning.overrides.apply(&mut spec);
     warn_of_passwords(&spec, ui);
@@ -150,30 +183,82 @@ fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Ins
         only: &[],
     };
     let plan = plan(&spec, &gathered, &spec_work, ui)?;
-    let mut outputs = Vec::new();
-    let mut put = |part: &str, file: &str, content: Content| {
-        outputs.push(Output {
-            name: file.as_bytes().into(),
-            part: Some(part.as_bytes().into()),
-            content,
-        });
-    };
-    for part in &plan.parts {
-        for (file, content) in &part.files {
-            put(&part.name, file, content.clone());
+    Ok(Planned { spec, gathered, plan })
+}
+
+impl Planned {
+    /// What it would make.
+    fn outputs(&self) -> Result<Inside, Failure> {
+        let plan = &self.plan;
+        let mut outputs = Vec::new();
+        let mut put = |part: &str, file: &str, content: Content| {
+            outputs.push(Output {
+                name: file.as_bytes().into(),
+                part: Some(part.as_bytes().into()),
+                content,
+            });
+        };
+        for part in &plan.parts {
+            for (file, content) in &part.files {
+                put(&part.name, file, content.clone());
+            }
         }
+        if let Some((planned, file)) = &plan.disk {
+            put("disk", file, planned.image.clone().into());
+        }
+        for beside in &plan.beside {
+            put(&beside.part, &beside.file, beside.content.clone());
+        }
+        if let Some(bundle) = &plan.bundle
+            && let Some(unsigned) = &bundle.unsigned
+        {
+            put("bundle", &bundle.file, unsigned.image()?.into());
+        }
+        outputs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Inside::of_outputs(outputs))
     }
-    if let Some((planned, file)) = &plan.disk {
-        put("disk", file, planned.image.clone().into());
+
+    /// What lies on the disk outside of partitions.
+    pub(crate) fn raw(&self) -> Vec<Structure> {
+        let map = self.plan.disk.iter().flat_map(|(disk, _)| &disk.map);
+        map.filter(|entry| entry.kind == disk::Kind::Raw)
+            .map(|entry| Structure::new(entry.start, entry.end - entry.start, entry.name.clone()))
+            .collect()
     }
-    for beside in &plan.beside {
-        put(&beside.part, &beside.file, beside.content.clone());
+
+    /// What is promised to stay free, by the first bytes of regions on the disk.
+    pub(crate) fn promised_on_disk(&self) -> BTreeMap<u64, u64> {
+        let regions = self.spec.disk.iter().flat_map(|disk| &disk.region);
+        let promised = regions.filter_map(|region| {
+            let part = self.part(region.content.as_deref()?)?;
+            let map = self.plan.disk.iter().flat_map(|(disk, _)| &disk.map);
+            let entry = map.into_iter().find(|entry| entry.name == region.name)?;
+            Some((entry.start, promised(&part.detail)?))
+        });
+        promised.collect()
     }
-    if let Some(bundle) = &plan.bundle
-        && let Some(unsigned) = &bundle.unsigned
-    {
-        put("bundle", &bundle.file, unsigned.image()?.into());
+
+    /// The same by the names of files.
+    pub(crate) fn promised_in_files(&self) -> BTreeMap<Vec<u8>, u64> {
+        let parts = self.plan.parts.iter();
+        let promised = parts.filter_map(|part| {
+            let (file, _) = part.files.first()?;
+            Some((file.clone().into_bytes(), promised(&part.detail)?))
+        });
+        promised.collect()
     }
-    outputs.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Inside::of_outputs(outputs))
+
+    fn part(&self, name: &str) -> Option<&spec::Part> {
+        self.plan.parts.iter().find(|part| part.name == name)
+    }
+}
+
+/// What a file system was promised to keep free.
+fn promised(detail: &Detail) -> Option<u64> {
+    match detail {
+        Detail::Fat { usage, .. } => Some(usage.promised),
+        Detail::Ext4 { usage, .. } => Some(usage.promised),
+        Detail::Btrfs { usage, .. } => usage.as_ref().map(|usage| usage.promised),
+        _ => None,
+    }
 }

@@ -116,6 +116,8 @@ fn help() {
                    an update costs
       sbom         Say what is in the images of a specification, or in a closure: an SBOM, CycloneDX or
                    SPDX
+      report       Make a page, a picture or JSON of what takes the space in an image, what keeps it
+                   there, and what grew
       serve        Serve what a specification describes, or an image, to programs that speak NBD, and
                    write nothing
       run          Boot what a specification describes, or an image, in QEMU, from the bytes that would

@@ -1,6 +1,8 @@
 //! What lies where: inodes, and the blocks and clusters of files.
 
-use image::{NodeId, Structure, Tree};
+use std::collections::BTreeMap;
+
+use image::{NodeId, Shared, Structure, Tree};
 
 use super::inodes::{self, Inode};
 use super::map::{self, Place};
@@ -39,6 +41,61 @@ impl FileSystem {
         structures.dedup_by(|next, first| (next.start, next.end) == (first.start, first.end));
         Ok(structures)
     }
+
+    /// Whose bytes the clusters of small files hold, in the order of their places. Nodes are those of [`FileSystem::tree`]; of
+    /// those that have the same bytes, the first is named.
+    ///
+    /// # Errors
+    /// As [`FileSystem::tree`].
+    pub fn shared(&self) -> Result<Vec<Shared>> {
+        let inner = &self.inner;
+        let packed = inner.geometry.packed.map(|number| inodes::read(inner, number));
+        let Some(Ok(packed)) = packed.filter(|packed| {
+            packed
+                .as_ref()
+                .is_ok_and(|packed| packed.size > 0 && packed.is_compressed())
+        }) else {
+            return Ok(Vec::new());
+        };
+        let Walked { tree, inodes } = walk(inner)?;
+        // By their places in the packed file.
+        let mut pieces = BTreeMap::new();
+        for ((id, _), inode) in tree.nodes().zip(&inodes) {
+            let is_file = matches!(tree.node(id).kind, image::Kind::File(_));
+            if !is_file || inode.size == 0 || !inode.is_compressed() {
+                continue;
+            }
+            for extent in map::read(inner, inode)?.extents {
+                if let Place::Fragment { start } = extent.place {
+                    pieces.entry(start).or_insert((extent.len, id));
+                }
+            }
+        }
+        let mut shared = Vec::new();
+        for extent in map::read(inner, &packed)?.extents {
+            let (start, len) = match extent.place {
+                Place::Cluster { start, len, .. } => (start, len),
+                Place::Plain { start, .. } => (start, inner.geometry.block()),
+                Place::Fragment { .. } => continue,
+            };
+            let end = extent.start.saturating_add(extent.len);
+            // A piece is not longer than what is before it is apart from it, unless files share some of their bytes.
+            let before = pieces.range(..extent.start).next_back();
+            let here = pieces.range(extent.start..end);
+            let owners = before.into_iter().chain(here).filter_map(|(at, (len, id))| {
+                let last = at.saturating_add(*len).min(end);
+                let bytes = last.checked_sub(extent.start.max(*at))?;
+                (bytes > 0).then_some((*id, bytes))
+            });
+            shared.push(Shared {
+                start,
+                len,
+                owners: owners.collect(),
+            });
+        }
+        shared.sort_by_key(|shared| shared.start);
+        Ok(shared)
+    }
 }
 
 fn of_data(
@@ -63,6 +120,9 @@ fn of_data(
         let what = if is_directory { "directory" } else { "data" };
         let start = u64::from(inode.place) * block;
         structures.push(Structure::new(start, pieces, what).of(id));
+    }
+    if inode.layout == layout::INLINE && !inode.size.is_multiple_of(block) {
+        structures.push(Structure::new(inode.end, inode.size % block, "end").of(id));
     }
     if inode.is_compressed() {
         for (start, len) in clusters(inner, inode)? {

@@ -7,5 +7,5 @@ mod trees;
 
 pub use blocks::{BLOCK_SIZE, Cost, cost};
 pub use bytes::first_difference;
-pub use store::{Package, Side, packages, store_name};
+pub use store::{Package, Side, is_store_name, packages, split, store_name};
 pub use trees::{Change, ChangeKind, changes};

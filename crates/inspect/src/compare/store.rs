@@ -73,7 +73,8 @@ fn base(path: &[u8]) -> Option<(String, bool)> {
 }
 
 /// A hash in the digits of Nix, a dash, and a name.
-fn is_store_name(name: &[u8]) -> bool {
+#[must_use]
+pub fn is_store_name(name: &[u8]) -> bool {
     let Some((hash, rest)) = name.split_at_checked(HASH_LEN) else {
         return false;
     };
@@ -83,7 +84,8 @@ fn is_store_name(name: &[u8]) -> bool {
 
 /// A store path's name and version: the version begins behind the first dash that no letter follows. An output's name
 /// behind the version belongs to neither.
-fn split(base: &str) -> (String, String) {
+#[must_use]
+pub fn split(base: &str) -> (String, String) {
     let full = base.get(HASH_LEN + 1..).unwrap_or_default();
     let dash = full.char_indices().position(|(at, character)| {
         let next = full.get(at + 1..).and_then(|rest| rest.chars().next());

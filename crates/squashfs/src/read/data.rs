@@ -129,6 +129,15 @@ impl FileData {
         (places, fragment.is_some())
     }
 
+    /// The start and length of the fragment block that its end is in, the offset there, and how many bytes that are.
+    pub(super) fn fragment(&self) -> Option<((u64, u64), u32, u64)> {
+        let (number, offset) = self.tail?;
+        let entry = self.data.fragments.get(number as usize)?;
+        let blocks = self.blocks.len() as u64 * u64::from(self.data.block_size);
+        let place = (entry.start.get(), u64::from(entry.size.get() & !DATA_RAW));
+        Some((place, offset, self.len.saturating_sub(blocks)))
+    }
+
     fn block(&self, number: u64) -> Result<Option<Arc<Vec<u8>>>, Error> {
         let damaged = |what: &str| Error::Damaged(what.to_string());
         let max = self.data.block_size as usize;

@@ -1,6 +1,8 @@
 //! What lies where.
 
-use image::Structure;
+use std::collections::BTreeMap;
+
+use image::{NodeId, Shared, Structure};
 
 use super::{Archive, tree};
 use crate::Error;
@@ -36,6 +38,27 @@ impl Archive {
             same
         });
         Ok(structures)
+    }
+
+    /// Whose bytes the fragment blocks hold, in the order of their places. Nodes are those of [`Archive::tree`]; of those that
+    /// have the same bytes, the first is named.
+    ///
+    /// # Errors
+    /// As [`Archive::tree`].
+    pub fn shared(&self) -> Result<Vec<Shared>, Error> {
+        let mut blocks: BTreeMap<(u64, u64), BTreeMap<u32, (NodeId, u64)>> = BTreeMap::new();
+        tree::read_with(self, &mut |id, data| {
+            if let Some((place, offset, len)) = data.fragment() {
+                let owners = blocks.entry(place).or_default();
+                owners.entry(offset).or_insert((id, len));
+            }
+        })?;
+        let shared = blocks.into_iter().map(|((start, len), owners)| Shared {
+            start,
+            len,
+            owners: owners.into_values().collect(),
+        });
+        Ok(shared.collect())
     }
 
     fn tables(&self) -> Result<Vec<Structure>, Error> {
