@@ -3,9 +3,10 @@
 
 # Programs of administrators are not on everybody's PATH, nor is what cargo installs.
 export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin:/sbin
-# The newer RAUC, btrfs-progs, erofs-utils and ukify that `tests/run install` fetches, and what checks bills of materials.
+# The newer RAUC, btrfs-progs, erofs-utils, ukify and sysupdates that `tests/run install` fetches, and what checks bills of
+# materials.
 newer=$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../demo/out")
-PATH=$PATH:$newer/rauc-newer:$newer/btrfs-progs-newer:$newer/erofs-utils-newer:$newer/ukify-newer:$newer/sbom-tools
+PATH=$PATH:$newer/rauc-newer:$newer/btrfs-progs-newer:$newer/erofs-utils-newer:$newer/ukify-newer:$newer/sysupdate-newer:$newer/sbom-tools
 
 # Everything is compiled in one profile (see Cargo.toml), and in one folder.
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")

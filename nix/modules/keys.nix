@@ -12,6 +12,7 @@
     "netboot"
     "profile"
     "sbom"
+    "release"
     "schema"
     "script"
     "secure-boot"

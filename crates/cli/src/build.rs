@@ -17,6 +17,7 @@ use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
+use crate::release::{self, Releases};
 use crate::roots::{self, Roots};
 use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let signing = Signing::read(&spec, args, folder, ui)?;
     let roots = Roots::read(&spec, &args.making.signing, &args.only, folder, ui)?;
     let programs = Programs::read(&spec, &args.making.signing, &args.only, folder, ui)?;
+    let releases = Releases::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,
@@ -53,6 +55,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         signing: &signing,
         roots: &roots,
         programs: &programs,
+        releases: &releases,
         threads,
         ui,
     };
@@ -71,6 +74,7 @@ struct Job<'a> {
     signing: &'a Signing,
     roots: &'a Roots,
     programs: &'a Programs,
+    releases: &'a Releases,
     threads: usize,
     ui: &'a Ui,
 }
@@ -97,6 +101,7 @@ impl Job<'_> {
             }),
             roots: Some(self.roots),
             efi: Some(self.programs),
+            release: Some(self.releases),
             only: &self.args.only,
         };
         let mut plan = plan(spec, &gathered, &work, ui)?;
@@ -106,6 +111,7 @@ impl Job<'_> {
             ui.warn(&note);
         }
         efi::warn(&plan, ui);
+        release::warn(spec, plan.release.as_ref(), self.releases, ui);
         // Sign: the bundle's manifest.
         let bundle = self.signing.sign(&plan)?;
         // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
@@ -122,9 +128,16 @@ impl Job<'_> {
                 spool: None,
                 check: Some(&bundle).filter(|_| number == 0),
                 format: None,
+                folder: None,
             });
         }
-        let (written, files) = write_all(&outputs, out, threads, ui)?;
+        let (mut written, mut files) = write_all(&outputs, out, threads, ui)?;
+        if let Some(planned) = plan.made_release() {
+            for (last, entry) in release::finish(planned, self.releases, &written, out, ui)? {
+                written.push(last);
+                files.push(entry);
+            }
+        }
         let manifest = Manifest::new(&gathered, spec, &plan, files);
         let manifest_file = spec::manifest(&gathered);
         let manifest_path = out.join(&manifest_file);
@@ -171,9 +184,19 @@ struct Output<'a> {
     check: Option<&'a Bundled<'a>>,
     /// What the disk is in.
     format: Option<&'static str>,
+    /// The folder of the output that it lies in.
+    folder: Option<&'a str>,
 }
 
 impl Output<'_> {
+    /// Its name from the output folder on.
+    fn shown(&self) -> String {
+        let folder = self
+            .folder
+            .map_or_else(String::new, |folder| format!("{folder}/"));
+        folder + self.file
+    }
+
     /// How many bytes are looked at before it is written.
     fn check_len(&self) -> Option<u64> {
         self.check?.check_len()
@@ -216,6 +239,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 spool: part.spool.as_ref(),
                 check: None,
                 format: None,
+                folder: None,
             });
         }
     }
@@ -230,6 +254,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             spool: None,
             check: None,
             format: None,
+            folder: None,
         });
     }
     for beside in &plan.beside {
@@ -242,6 +267,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             spool: None,
             check: None,
             format: None,
+            folder: None,
         });
     }
     for contained in &plan.contained {
@@ -255,6 +281,22 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 spool: contained.spool.as_ref(),
                 check: None,
                 format: Some(contained.format.name()),
+                folder: None,
+            });
+        }
+    }
+    if let Some(release) = plan.made_release() {
+        for file in &release.files {
+            outputs.push(Output {
+                part: "release",
+                file: &file.file,
+                content: file.content.clone(),
+                id: None,
+                transport: file.transport,
+                spool: None,
+                check: None,
+                format: None,
+                folder: Some(&release.folder),
             });
         }
     }
@@ -312,13 +354,16 @@ fn write_one(
     if let Some(bundled) = output.check {
         bundled.check(out, threads, progress)?;
     }
-    let target = Target::claim(&out.join(file))?;
+    let target = match output.folder {
+        Some(folder) => release::target(out, folder, file)?,
+        None => Target::claim(&out.join(file))?,
+    };
     let target = complete(target, image, output.spool, output.transport);
     let (done, bmap) = write(target, image, output.transport, threads, progress)?;
     let entry = FileEntry {
         id: output.id.clone(),
         format: output.format,
-        ..FileEntry::new(part, file, &done)
+        ..FileEntry::new(part, &output.shown(), &done)
     };
     let mut files = vec![(done, entry)];
     if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {

@@ -10,7 +10,9 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures, ukis};
+use crate::{
+    Spec, bios, containers, devices, discoverable, hash_trees, outputs, releases, root_signatures, ukis,
+};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -236,7 +238,13 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
         ));
     }
     let partition = match &region.kind {
-        Some(kind) => Some(partition(region, kind)?),
+        Some(kind) => {
+            let mut partition = partition(region, kind)?;
+            if let Some(label) = releases::label_of(region, planner)? {
+                partition.label = Some(label);
+            }
+            Some(partition)
+        }
         None if says_partition(region) => {
             return Err(bad(
                 "label, guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",
@@ -311,13 +319,7 @@ fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
 fn partition(region: &Region, kind: &str) -> Result<Partition> {
     let place = place(region);
     let kind = partition_type(kind, &format!("{place}.type"))?;
-    let mut attributes = Attributes::of_type(kind);
-    for text in &region.attributes {
-        attributes = attribute(attributes, text, &place)?;
-    }
-    if region.bootable {
-        attributes = attributes.and(Attributes::BOOTABLE);
-    }
+    let attributes = attributes(region, kind)?;
     let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
         label: region.label.clone(),
@@ -329,6 +331,18 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
             .transpose()?,
         ..Partition::new(kind)
     })
+}
+
+/// The attributes of a region that is a partition.
+pub(crate) fn attributes(region: &Region, kind: PartitionType) -> Result<Attributes> {
+    let mut attributes = Attributes::of_type(kind);
+    for text in &region.attributes {
+        attributes = attribute(attributes, text, &place(region))?;
+    }
+    if region.bootable {
+        attributes = attributes.and(Attributes::BOOTABLE);
+    }
+    Ok(attributes)
 }
 
 /// A type. One that looks like a misspelt name gets the name in its hint.
@@ -420,6 +434,9 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     }
     if spec.bundle.is_some() && place == "--only" {
         known.push("bundle".into());
+    }
+    if spec.release.is_some() && place == "--only" {
+        known.push("release".into());
     }
     Error::Unknown {
         place: place.to_string(),

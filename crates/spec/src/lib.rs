@@ -40,6 +40,8 @@ mod netboot;
 mod outputs;
 mod parts;
 mod pieces;
+mod release_plan;
+mod releases;
 mod root_signatures;
 mod schema;
 mod segments;
@@ -58,13 +60,14 @@ pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
 pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
+pub use release_plan::{PlannedRelease, ReleaseFile, ReleaseSigner, ReleaseSlot};
 pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
     GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
-    Sbom, SbomFormat, Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki,
+    Release, ReleaseCompress, ReleaseSign, Sbom, SbomFormat, Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki,
     UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};

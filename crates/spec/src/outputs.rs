@@ -12,7 +12,7 @@ use crate::schema::{
     Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
     VeritySignature,
 };
-use crate::{Gathered, Spec, beside, bills, devices, netboot, ukis};
+use crate::{Gathered, Spec, beside, bills, devices, netboot, release_plan, ukis};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -345,6 +345,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
     }
     files.extend(of_others(spec, gathered));
+    if let Some(part) = &spec.release {
+        files.push((release_plan::folder(part).to_owned(), "release".to_string()));
+    }
     for (part, transport) in transports(spec)?.parts {
         let image = files.iter().find(|(_, made)| *made == part);
         let bmap = image.and_then(|(file, _)| transport.bmap_file(file));

@@ -17,6 +17,7 @@ pub(crate) mod look;
 pub(crate) mod one;
 mod output;
 pub(crate) mod report;
+pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod sbom;
 pub(crate) mod segments;
@@ -40,6 +41,7 @@ use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
 use report::Report;
+use release::Release;
 use run::Run;
 use sbom::SbomArgs;
 use serve::Serve;
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Script(Later<Script>),
     /// Build, sign, verify and look into update bundles
     Bundle(Bundle),
+    /// Verify and sign releases for systemd-sysupdate
+    Release(Later<Release>),
     /// List what is in an image, a bundle, an archive, a device, or what a specification would make
     Ls(Later<Ls>),
     /// Print a file that is in an image

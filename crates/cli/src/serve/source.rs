@@ -85,6 +85,7 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
         roots: Some(&roots),
         efi: Some(&programs),
         only: &only,
+        release: None,
     };
     let plan = plan(&spec, &gathered, &work, ui);
     drop(near);

@@ -34,6 +34,7 @@ mod passwords;
 mod properties;
 mod readings;
 mod report;
+mod releases;
 mod requests;
 mod results;
 mod reused;

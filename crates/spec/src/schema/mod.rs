@@ -9,6 +9,7 @@ mod grub;
 mod netboot;
 mod output;
 mod sbom;
+mod release;
 mod tree;
 mod uki;
 mod verity;
@@ -25,6 +26,7 @@ pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
 pub use netboot::Netboot;
 pub use output::{Container, Output};
 pub use sbom::{Sbom, SbomFormat};
+pub use release::{Release, ReleaseCompress, ReleaseSign};
 pub use tree::{Attributes, Sources};
 pub use uki::{Efi, EfiSign, SecureBoot, SecureBootKey, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
@@ -80,6 +82,8 @@ pub struct Spec {
     pub netboot: Option<Netboot>,
     /// The bills of materials.
     pub sbom: Option<Sbom>,
+    /// What a new version is, for systemd-sysupdate.
+    pub release: Option<Release>,
 }
 
 /// How hard file systems are compressed.
