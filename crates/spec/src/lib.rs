@@ -31,6 +31,7 @@ mod file_systems;
 mod formats;
 mod gather;
 mod grub_menu;
+mod hardware;
 mod hash_trees;
 mod host;
 mod id;
