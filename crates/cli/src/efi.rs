@@ -67,9 +67,10 @@ impl Programs {
     /// Reads keys, certificates and signatures, and tries the keys out, for those programs that a build signs.
     pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Programs, Failure> {
         let mut programs = BTreeMap::new();
-        let ukis = spec.uki.iter().map(|(key, uki)| {
-            (format!("uki.{key}"), uki.sign.as_ref(), uki.measure.as_ref())
-        });
+        let ukis = spec
+            .uki
+            .iter()
+            .map(|(key, uki)| (format!("uki.{key}"), uki.sign.as_ref(), uki.measure.as_ref()));
         let others = spec
             .efi
             .iter()
@@ -93,7 +94,31 @@ impl Programs {
             .as_ref()
             .filter(|_| !args.making.signing.unsigned);
         let firmware = said.map(|said| Firmware::read(said, folder, ui)).transpose()?;
-        Ok(Programs { programs, firmware })
+        let programs = Programs { programs, firmware };
+        if is_asked("secure-boot.db", &args.only) {
+            programs.check()?;
+        }
+        Ok(programs)
+    }
+
+    /// Refuses programs that this firmware would not start.
+    fn check(&self) -> Result<(), Failure> {
+        let Some(firmware) = &self.firmware else {
+            return Ok(());
+        };
+        for (part, program) in &self.programs {
+            if let Some(Signed::Here(identity, _)) = &program.signed
+                && !identity.leads_to(&firmware.db)
+            {
+                return Err(Failure::usage(format!(
+                    "{part}.sign: {} signs it, and secure-boot.db has neither that certificate nor one of its issuers: \
+                     firmware with these keys would not start it",
+                    identity.certificate.subject()
+                ))
+                .hint("name its certificate in secure-boot.db, or sign with another key"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -178,7 +203,13 @@ impl Measured {
         let by = match attached {
             Some(path) if path.exists() || !args.making.signing.unsigned => {
                 let read = PolicySignatures::read(&credentials::read(&path)?);
-                let failed = |error| Failure::from(spec::Error::Uki { part: place, source: error }).at(&path);
+                let failed = |error| {
+                    Failure::from(spec::Error::Uki {
+                        part: place,
+                        source: error,
+                    })
+                    .at(&path)
+                };
                 MeasuredBy::Before(read.map_err(failed)?)
             }
             None if !args.making.signing.unsigned => {
@@ -189,11 +220,7 @@ impl Measured {
             }
             _ => MeasuredBy::Later,
         };
-        Ok(Measured {
-            key: public,
-            pem,
-            by,
-        })
+        Ok(Measured { key: public, pem, by })
     }
 
     /// With a key that is here.
@@ -413,7 +440,11 @@ impl UkiEntry {
                 // In the order in which a system enters them.
                 for phases in uki::PHASES {
                     let last = phases.rsplit(':').next().unwrap_or(phases);
-                    writeln!(text, "    {last}: {}", value.phases.get(phases).map_or("", String::as_str))?;
+                    writeln!(
+                        text,
+                        "    {last}: {}",
+                        value.phases.get(phases).map_or("", String::as_str)
+                    )?;
                 }
             }
         }

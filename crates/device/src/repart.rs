@@ -80,6 +80,16 @@ pub fn repart_service(device: &Device) -> Result<String> {
 }
 
 impl Definition {
+    /// Whether it holds a hash tree or a signature.
+    fn is_of_verity(&self) -> bool {
+        let known = self.kind.guid().and_then(disk::type_of_guid);
+        known.is_some_and(|known| {
+            ["-verity", "-verity-sig"]
+                .iter()
+                .any(|end| known.name.ends_with(end))
+        })
+    }
+
     fn text(&self) -> String {
         let mut text = String::from("[Partition]\n");
         if let Some(guid) = self.kind.guid() {
@@ -91,8 +101,11 @@ impl Definition {
         match self.size {
             Size::Exactly(size) => {
                 let _ = writeln!(text, "SizeMinBytes={size}\nSizeMaxBytes={size}");
-                // Images are written to it as they are; a file system in it has no business to grow.
-                let _ = writeln!(text, "GrowFileSystem=off");
+                // Images are written to it as they are; a file system in it has no business to grow. Nobody expects one in
+                // what belongs to dm-verity.
+                if !self.is_of_verity() {
+                    let _ = writeln!(text, "GrowFileSystem=off");
+                }
             }
             Size::AtLeast(size) => {
                 let _ = writeln!(text, "SizeMinBytes={size}");

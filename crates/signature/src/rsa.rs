@@ -31,8 +31,8 @@ impl PublicKey {
     /// When it is none.
     pub fn read_rsa_pem(text: &[u8]) -> Result<PublicKey> {
         let bad = |problem: String| Error::Malformed { problem };
-        let (label, der) = pem_rfc7468::decode_vec(text)
-            .map_err(|error| bad(format!("no public key in PEM: {error}")))?;
+        let (label, der) =
+            pem_rfc7468::decode_vec(text).map_err(|error| bad(format!("no public key in PEM: {error}")))?;
         if label != "PUBLIC KEY" {
             return Err(bad(format!("a {label}, and no PUBLIC KEY")));
         }

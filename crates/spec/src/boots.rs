@@ -62,7 +62,9 @@ impl Told {
                 self.words().any(|word| word.starts_with(&start))
             };
             let finds = [!names("data"), !names("hash")];
-            let values = self.words().filter_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+            let values = self
+                .words()
+                .filter_map(|word| word.strip_prefix(key)?.strip_prefix('='));
             asked.extend(values.map(|value| Asked {
                 place: &self.place,
                 key,
@@ -112,7 +114,10 @@ impl Asked<'_> {
             let Some(first) = found.next() else {
                 return Err(self.misfit(
                     format!("no partition of the disk has {part}, which it is found in"),
-                    format!("add a region with content = {part:?} and a type, or take {} out", self.key),
+                    format!(
+                        "add a region with content = {part:?} and a type, or take {} out",
+                        self.key
+                    ),
                 ));
             };
             let other = discoverable::mount(first).filter(|mount| *mount != self.mount);
@@ -124,7 +129,10 @@ impl Asked<'_> {
                         first.name,
                         if other == "usr" { "usr" } else { "" }
                     ),
-                    format!("say {right}= in place of {}=, or another type for the partition", self.key),
+                    format!(
+                        "say {right}= in place of {}=, or another type for the partition",
+                        self.key
+                    ),
                 ));
             }
         }
@@ -152,7 +160,8 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
         return Err(Error::Misfit {
             place: format!("fs.{name}.size"),
             problem: "is as small as possible, and an update writes a second image beside the first".into(),
-            hint: "say size, or free: the bytes of an image and more, because the next one may be larger".into(),
+            hint: "say size, or free: the bytes of an image and more, because the next one may be larger"
+                .into(),
         });
     }
     Ok(())
@@ -187,13 +196,34 @@ pub(crate) fn check_planned(planner: &mut Planner, planned: &disk::Planned) -> R
                             "its {what} is found by the {half} half as a partition's GUID, {guid}, and no partition of \
                              the disk has that"
                         ),
-                        "say {fs.NAME.roothash} of a part that is on the disk, and no guid for its region".into(),
+                        hint_of(planner, &root, half)?,
                     ));
                 }
             }
         }
     }
     check_room(planner)
+}
+
+/// What to do about a root hash that no partition has.
+fn hint_of(planner: &mut Planner, root: &[u8; 32], half: &str) -> Result<String> {
+    let spec = planner.spec;
+    for (key, tree) in &spec.verity {
+        let name = format!("verity.{key}");
+        if planner.root(&name)? != Some(*root) {
+            continue;
+        }
+        let part = if half == "first" { &tree.data } else { &name };
+        let mut regions = spec.disk.iter().flat_map(|disk| &disk.region);
+        let region = regions.find(|region| region.content.as_ref() == Some(part));
+        if let Some(region) = region {
+            return Ok(format!(
+                "the region {:?} has {part}: leave its guid out, so that it follows from the root hash",
+                region.name
+            ));
+        }
+    }
+    Ok("say {fs.NAME.roothash} of a file system that is on the disk with its hash tree".into())
 }
 
 /// Checks that an update can write a second image beside the first.
@@ -239,7 +269,11 @@ pub(crate) fn notes(planner: &mut Planner) -> Result<Vec<String>> {
     let text = uki.cmdline.as_deref().unwrap_or(USUAL_CMDLINE);
     let text = expand(text, &place, |key| Values::text(planner, key, &place))?;
     let told = Told { place, text };
-    let missing: Vec<String> = told.asked().iter().flat_map(|asked| missing(&told, asked)).collect();
+    let missing: Vec<String> = told
+        .asked()
+        .iter()
+        .flat_map(|asked| missing(&told, asked))
+        .collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }
@@ -289,7 +323,8 @@ pub(crate) fn check_images(part: &str, tree: &Tree) -> Result<()> {
                 problem: format!(
                     "{IMAGES}/{first} and {IMAGES}/{name} are the same version, {version:?}: what stands behind + counts boots"
                 ),
-                hint: "give one of them another version, or take it out; [release] puts its own image there".into(),
+                hint: "give one of them another version, or take it out; [release] puts its own image there"
+                    .into(),
             });
         }
         seen.push((version, name));
@@ -333,7 +368,12 @@ fn told(planner: &Planner) -> Result<Vec<Told>> {
             .collect();
         ukis.extend(release.filter(|(_, esp)| esp == key).map(|(uki, _)| uki));
         for name in ukis {
-            all.extend(spec.uki.get(name).into_iter().flat_map(|uki| command_lines(name, uki)));
+            all.extend(
+                spec.uki
+                    .get(name)
+                    .into_iter()
+                    .flat_map(|uki| command_lines(name, uki)),
+            );
         }
     }
     Ok(all)
@@ -394,7 +434,9 @@ mod tests {
     fn root_hashes_are_asked_for_by_mount() {
         let told = Told {
             place: "here".into(),
-            text: "quiet roothash={fs.root.roothash} usrhash=ab systemd.verity_usr_data=/dev/vda2 xroothash=1".into(),
+            text:
+                "quiet roothash={fs.root.roothash} usrhash=ab systemd.verity_usr_data=/dev/vda2 xroothash=1"
+                    .into(),
         };
         let asked = told.asked();
         assert_eq!(

@@ -261,7 +261,10 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     Ok(disk::Region {
         name: region.name.clone(),
         place: region.offset.map(bytes),
-        size: region.size.map(bytes).or_else(|| slots::tree_size(region, planner)),
+        size: region
+            .size
+            .map(bytes)
+            .or_else(|| slots::tree_size(region, planner)),
         content,
         partition,
     })

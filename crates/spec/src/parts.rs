@@ -16,8 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, boots, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
-    releases, root_signatures, slots, ukis,
+    EfiSigner, RootSigner, Spec, beside, boots, bundles, devices, disks, formats, grub_menu, id, netboot,
+    outputs, releases, root_signatures, slots, ukis,
 };
 
 /// How planning works, none of which changes a byte.

@@ -80,7 +80,9 @@ pub(crate) fn tree_size(region: &Region, planner: &Planner) -> Option<u64> {
     let key = region.content.as_deref()?.strip_prefix("verity.")?;
     let data = &spec.verity.get(key)?.data;
     let regions = &spec.disk.as_ref()?.region;
-    let data = regions.iter().find(|known| known.content.as_ref() == Some(data))?;
+    let data = regions
+        .iter()
+        .find(|known| known.content.as_ref() == Some(data))?;
     let size = data.size?.bytes(planner.sector_size());
     hash_trees::size(size).checked_next_multiple_of(GRAIN)
 }
@@ -99,9 +101,10 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
             .as_deref()
             .and_then(|kind| PartitionType::parse(kind).ok());
         let guid = kind.and_then(PartitionType::guid);
-        let alike = release.slots.iter().find(|slot| {
-            guid.is_some() && slot.kind.guid() == guid && !release.slots.iter().any(is_own)
-        });
+        let alike = release
+            .slots
+            .iter()
+            .find(|slot| guid.is_some() && slot.kind.guid() == guid && !release.slots.iter().any(is_own));
         if let Some(slot) = alike {
             return Err(Error::Misfit {
                 place: format!("disk.region {:?}.type", region.name),
@@ -190,12 +193,16 @@ impl Planner<'_> {
         let kind = match (&partition.kind, &partition.like) {
             (Some(kind), None) => disks::partition_type(kind, &format!("{place}.type"))?,
             (_, Some(_)) => {
-                return Err(bad("like: second slots are made without being asked for; say type"));
+                return Err(bad(
+                    "like: second slots are made without being asked for; say type",
+                ));
             }
             (None, None) => return Err(bad("has no type, such as \"var\"")),
         };
         if kind.guid().is_none() || release.slots.iter().any(|slot| slot.kind.guid() == kind.guid()) {
-            return Err(bad("its type is that of a slot, or none of a GUID partition table"));
+            return Err(bad(
+                "its type is that of a slot, or none of a GUID partition table",
+            ));
         }
         let bytes = |amount: crate::Amount| amount.bytes(self.sector_size());
         let size = match (partition.size, partition.size_min) {

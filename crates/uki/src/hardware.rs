@@ -68,7 +68,10 @@ impl Hardware {
             _ => return Err(bad(format!("type {kind:?}: must be devicetree or uefi-fw"))),
         };
         if object.contains_key(other) {
-            return Err(bad(format!("{other}: its type {:?} has {own} only", text("type")?)));
+            return Err(bad(format!(
+                "{other}: its type {:?} has {own} only",
+                text("type")?
+            )));
         }
         let ids = object.get("hwids").and_then(Value::as_array);
         let ids = ids.ok_or_else(|| bad("hwids: must be there, and a list".into()))?;

@@ -57,7 +57,11 @@ impl PolicySignatures {
         let mut signatures = BTreeMap::new();
         for (number, entry) in entries.iter().enumerate() {
             let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::as_bytes);
-            let missing = |key: &str| bad(format!("signature {number} of sha256 has no {key}, or a damaged one"));
+            let missing = |key: &str| {
+                bad(format!(
+                    "signature {number} of sha256 has no {key}, or a damaged one"
+                ))
+            };
             let digest = text("pol").and_then(|text| HEXLOWER_PERMISSIVE.decode(text).ok());
             let signature = text("sig").and_then(|text| BASE64.decode(text).ok());
             signatures.insert(
