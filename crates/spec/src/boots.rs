@@ -167,8 +167,17 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
     Ok(())
 }
 
+/// Checks a disk that is planned, if one is, and says what is worth a look.
+pub(crate) fn planned(planner: &mut Planner, disk: Option<&(disk::Planned, String)>) -> Result<Vec<String>> {
+    let Some((planned, _)) = disk else {
+        return Ok(Vec::new());
+    };
+    check_planned(planner, planned)?;
+    notes(planner)
+}
+
 /// Finds what is wrong with a disk that is planned: where the answer is in bytes.
-pub(crate) fn check_planned(planner: &mut Planner, planned: &disk::Planned) -> Result<()> {
+fn check_planned(planner: &mut Planner, planned: &disk::Planned) -> Result<()> {
     if matches!(planner.work.squashing, Squashing::Estimate) {
         return Ok(());
     }
@@ -255,7 +264,7 @@ fn check_room(planner: &mut Planner) -> Result<()> {
 }
 
 /// What is worth a look at how a release starts.
-pub(crate) fn notes(planner: &mut Planner) -> Result<Vec<String>> {
+fn notes(planner: &mut Planner) -> Result<Vec<String>> {
     let Some(release) = Release::new(planner)? else {
         return Ok(Vec::new());
     };

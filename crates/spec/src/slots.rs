@@ -3,14 +3,14 @@
 
 use device::{Definition, Size};
 use disk::PartitionType;
-use image::{Node, Tree};
+use image::{Content, Node, Tree};
 
 use crate::error::{Error, Result};
 use crate::parts::Planner;
 use crate::releases::{self, Release, Slot};
 use crate::schema::{DevicePartition, Disk, Region};
 use crate::text::choice;
-use crate::{disks, hash_trees, root_signatures};
+use crate::{boots, disks, hash_trees, root_signatures};
 
 /// The part that is a folder.
 pub(crate) const REPART: &str = "release.repart";
@@ -87,6 +87,13 @@ pub(crate) fn tree_size(region: &Region, planner: &Planner) -> Option<u64> {
     hash_trees::size(size).checked_next_multiple_of(GRAIN)
 }
 
+/// The FAT that has the image of a release.
+pub(crate) fn esp<'a>(planner: &Planner<'a>) -> Result<Option<&'a String>> {
+    let esp = Release::new(planner)?.and_then(|release| Some(release.uki?.1));
+    let mut keys = planner.spec.fs.keys();
+    Ok(esp.and_then(|esp| keys.find(|key| *key == esp)))
+}
+
 /// Finds partitions that would be taken for slots, and are none.
 pub(crate) fn check(planner: &Planner) -> Result<()> {
     let (Some(release), Some(disk)) = (Release::new(planner)?, &planner.spec.disk) else {
@@ -123,6 +130,19 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
 }
 
 impl Planner<'_> {
+    /// The image that starts a release, and where it lies, for the FAT that has it.
+    pub(crate) fn release_image(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
+        let Some(release) = Release::new(self)? else {
+            return Ok(None);
+        };
+        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == fs) else {
+            return Ok(None);
+        };
+        let path = format!("{}/{}", boots::IMAGES, release.uki_file());
+        let content = self.part(&format!("uki.{uki}"))?.content.clone();
+        Ok(Some((path, content)))
+    }
+
     /// The files of `repart.d` for the slots of a release, as a folder.
     pub(crate) fn slots_repart(&self, place: &str) -> Result<Tree> {
         let release = Release::new(self)?.ok_or_else(|| releases::no_release(place, REPART))?;
