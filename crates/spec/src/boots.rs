@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use disk::PartUuid;
 use image::{Kind, Tree, show};
+use release::boot_count;
 use uuid::Uuid;
 
 use crate::Spec;
@@ -343,16 +344,10 @@ pub(crate) fn check_images(part: &str, tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// What an image is called without its boot counter: `kilnos_1` of `kilnos_1+3-0.efi`.
+/// What an image is called without its boot counter, as FAT compares names: `kilnos_1` of `kilnos_1+3-0.efi`.
 fn version(name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
-    let stem = name.strip_suffix(".efi")?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let counted = stem.rsplit_once('+').filter(|(_, counter)| {
-        let (left, done) = counter.split_once('-').unwrap_or((counter, "0"));
-        is_number(left) && is_number(done)
-    });
-    Some(counted.map_or(stem, |(version, _)| version).to_owned())
+    boot_count::read(&name).map(|(stem, _)| stem.to_owned())
 }
 
 /// A root hash, as it is written.

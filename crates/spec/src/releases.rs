@@ -71,7 +71,7 @@ impl<'a> Release<'a> {
         let version = version(keys, planner)?;
         let mut slots = Vec::new();
         for region in regions(keys, spec)? {
-            slots.push(slot(region, planner, &id, &version)?);
+            slots.push(slot(region, spec, &id, &version)?);
         }
         check_slots(&slots)?;
         let systemd = keys.systemd.unwrap_or(257);
@@ -284,8 +284,7 @@ fn is_found_by_uuid(content: &str, spec: &Spec) -> bool {
         || spec.verity.values().any(|tree| tree.data == content)
 }
 
-fn slot<'a>(region: &'a Region, planner: &Planner, id: &Id, version: &Version) -> Result<Slot<'a>> {
-    let spec = planner.spec;
+fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Result<Slot<'a>> {
     let place = |key: &str| format!("disk.region {:?}.{key}", region.name);
     let in_region = |key: &str, problem: String| Error::BadValue {
         place: place(key),
@@ -314,7 +313,7 @@ fn slot<'a>(region: &'a Region, planner: &Planner, id: &Id, version: &Version) -
         });
     };
     let is_signature = root_signatures::of(spec, content).is_some();
-    let follows = is_signature || slots::tree_size(region, planner).is_some();
+    let follows = is_signature || slots::tree_size(region, spec).is_some();
     if region.size.is_none() && region.min_size.is_none() && !follows {
         return Err(Error::Misfit {
             place: place("size"),

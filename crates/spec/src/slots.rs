@@ -10,7 +10,7 @@ use crate::parts::Planner;
 use crate::releases::{self, Release, Slot};
 use crate::schema::{DevicePartition, Disk, Region};
 use crate::text::choice;
-use crate::{boots, disks, hash_trees, root_signatures};
+use crate::{Spec, boots, disks, hash_trees, root_signatures};
 
 /// The part that is a folder.
 pub(crate) const REPART: &str = "release.repart";
@@ -72,8 +72,7 @@ pub(crate) fn size(disk: &Disk, lowered: &mut [disk::Region]) {
 }
 
 /// The size of a region that follows from another's: that of the tree of a slot's data, whatever version fills it.
-pub(crate) fn tree_size(region: &Region, planner: &Planner) -> Option<u64> {
-    let spec = planner.spec;
+pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
     if spec.release.is_none() || region.size.is_some() || region.min_size.is_some() {
         return None;
     }
@@ -83,7 +82,7 @@ pub(crate) fn tree_size(region: &Region, planner: &Planner) -> Option<u64> {
     let data = regions
         .iter()
         .find(|known| known.content.as_ref() == Some(data))?;
-    let size = data.size?.bytes(planner.sector_size());
+    let size = data.size?.bytes(disk.sector_size.unwrap_or(512).into());
     hash_trees::size(size).checked_next_multiple_of(GRAIN)
 }
 
@@ -186,7 +185,7 @@ impl Planner<'_> {
     fn slot_size(&self, slot: &Slot) -> Result<u64> {
         let said = slot.region.size.map(|size| size.bytes(self.sector_size()));
         let signature = root_signatures::of(self.spec, slot.content).map(|_| verity::SIGNATURE_SIZE);
-        let size = said.or_else(|| tree_size(slot.region, self)).or(signature);
+        let size = said.or_else(|| tree_size(slot.region, self.spec)).or(signature);
         let size = size.ok_or_else(|| Error::Misfit {
             place: format!("disk.region {:?}.size", slot.region.name),
             problem: format!("{{{REPART}}} says it to devices, and it is not known before the disk is made"),
