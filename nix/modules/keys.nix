@@ -104,6 +104,7 @@
     "offset"
     "raw"
     "size"
+    "slot-of"
     "type"
   ];
 }

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let signing = Signing::read(&spec, args, folder, ui)?;
     let roots = Roots::read(&spec, &args.making.signing, &args.only, folder, ui)?;
     let programs = Programs::read(&spec, &args.making.signing, &args.only, folder, ui)?;
-    let releases = Releases::read(&spec, args, folder, ui)?;
+    let releases = Releases::read(&spec, &args.making.signing, &args.only, folder, ui)?;
     let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,

@@ -184,6 +184,11 @@ pub(crate) fn efi(key: &str, file: Option<&String>) -> (String, String) {
     (file, unsigned)
 }
 
+/// What is to be signed of what a TPM will hold of an image.
+pub(crate) fn policies(key: &str) -> String {
+    format!("{key}.pcrsig.unsigned")
+}
+
 /// The output of the disk.
 pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
     let file = disk
@@ -283,6 +288,9 @@ fn of_others(spec: &Spec, gathered: &Gathered) -> Vec<(String, String)> {
             files.push((file, "bundle".to_string()));
         }
     }
+    if let Some(part) = &spec.release {
+        files.push((release_plan::folder(part).to_owned(), "release".to_string()));
+    }
     files
 }
 
@@ -321,6 +329,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         let (file, unsigned) = efi(key, file.as_ref());
         files.extend([(file, part.clone()), (unsigned, part)]);
     }
+    for (key, _) in spec.uki.iter().filter(|(_, uki)| uki.measure.is_some()) {
+        let part = format!("uki.{key} (what is to be signed of what a TPM will hold)");
+        files.push((policies(key), part));
+    }
     for part in ukis::variables(spec) {
         let file = part.trim_start_matches("secure-boot.");
         files.push((format!("{file}.auth"), part));
@@ -345,9 +357,6 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         files.extend(list.map(|file| (file, beside::LIST.to_string())));
     }
     files.extend(of_others(spec, gathered));
-    if let Some(part) = &spec.release {
-        files.push((release_plan::folder(part).to_owned(), "release".to_string()));
-    }
     for (part, transport) in transports(spec)?.parts {
         let image = files.iter().find(|(_, made)| *made == part);
         let bmap = image.and_then(|(file, _)| transport.bmap_file(file));

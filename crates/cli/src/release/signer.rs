@@ -7,8 +7,7 @@ use std::time::Duration;
 use signature::{OpenPgpKey, OpenPgpSignature, Signer};
 use spec::{ReleaseSign, ReleaseSigner, Spec};
 
-use crate::args::build::Build;
-use crate::args::signing::{Credentials, Signer as Args};
+use crate::args::signing::{Credentials, Signer as Args, Signing};
 use crate::credentials;
 use crate::failure::Failure;
 use crate::stop;
@@ -42,18 +41,24 @@ enum Signed {
 
 impl Releases {
     /// Reads the key, and tries it out, if the build has a release or a keyring.
-    pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Releases, Failure> {
+    pub(crate) fn read(
+        spec: &Spec,
+        options: &Signing,
+        only: &[String],
+        folder: &Path,
+        ui: &Ui,
+    ) -> Result<Releases, Failure> {
         let has_keyring = |asked: &String| {
             ["release", "disk", "bundle"].contains(&asked.as_str()) || asked.starts_with("fs.")
         };
-        let is_asked = args.only.is_empty() || args.only.iter().any(has_keyring);
+        let is_asked = only.is_empty() || only.iter().any(has_keyring);
         let said = spec.release.as_ref().and_then(|release| release.sign.as_ref());
         let Some(said) = said.filter(|_| is_asked) else {
             return Ok(Releases::new(Signed::Nobody, None, None));
         };
         let given = said.keyring.as_ref().map(|file| keyring(&folder.join(file)));
         let given = given.transpose()?;
-        let (user, options) = (said.user.clone(), &args.making.signing);
+        let user = said.user.clone();
         // Where both are said, the specification is wrong, and says so.
         if let Some(file) = said.attach.as_ref().filter(|_| said.key.is_none()) {
             let path = folder.join(file);

@@ -15,6 +15,7 @@ use crate::inputs;
 use crate::logins::warn_of_passwords;
 use crate::look;
 use crate::places::{self, Places};
+use crate::release::Releases;
 use crate::roots::{self, Roots};
 use crate::steps::{gather, plan};
 use crate::ui::Ui;
@@ -66,6 +67,7 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
     let only = [name.to_string()];
     let roots = Roots::read(&spec, &planning.signing, &only, folder, ui)?;
     let programs = Programs::read(&spec, &planning.signing, &only, folder, ui)?;
+    let releases = Releases::read(&spec, &planning.signing, &only, folder, ui)?;
     // What has to be made first lies where the system has temporary files.
     let spool = std::env::temp_dir();
     let places = Places::open(&planning.caching, &planning.gathering.fetch.logins, ui)?;
@@ -85,7 +87,7 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
         roots: Some(&roots),
         efi: Some(&programs),
         only: &only,
-        release: None,
+        release: Some(&releases),
     };
     let plan = plan(&spec, &gathered, &work, ui);
     drop(near);
