@@ -16,8 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
-    releases, root_signatures, ukis,
+    EfiSigner, RootSigner, Spec, beside, boots, bundles, devices, disks, formats, grub_menu, id, netboot,
+    outputs, releases, root_signatures, slots, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -66,6 +66,8 @@ pub struct Plan {
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
+    /// What is worth a look at how a release starts.
+    pub notes: Vec<String>,
 }
 
 /// An output that comes with the disk, or for a network.
@@ -122,6 +124,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     }
     devices::check(&planner)?;
     releases::check(&planner)?;
+    boots::check(&planner)?;
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
@@ -131,9 +134,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
                 .any(|part| text.contains(part))
         })
     };
+    let starts = releases::esp_of(&planner)?;
     for (key, fs) in &spec.fs {
         match fs.format {
-            _ if holds_parts(fs) => {}
+            _ if holds_parts(fs) || starts == Some(key) => {}
             Format::Fat => {
                 planner.part(&format!("fs.{key}"))?;
             }
@@ -182,6 +186,13 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
+    if let Some((planned, _)) = &disk {
+        boots::check_planned(&mut planner, planned)?;
+    }
+    let notes = match &disk {
+        Some(_) => boots::notes(&mut planner)?,
+        None => Vec::new(),
+    };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let mut beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
@@ -208,6 +219,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         beside,
         contained,
         bundle,
+        notes,
     })
 }
 
@@ -401,12 +413,24 @@ impl Values for Planner<'_> {
         grub_menu::search(part, fs, &grub_menu::folder(fs.grub.as_ref()), self)
     }
 
-    fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {
-        if key == devices::REPART {
-            self.repart().map(Some)
-        } else {
-            Ok(None)
+    fn folder(&mut self, key: &str, place: &str) -> Result<Option<image::Tree>> {
+        match key {
+            devices::REPART => self.repart().map(Some),
+            slots::REPART => self.slots_repart(place).map(Some),
+            _ => Ok(None),
         }
+    }
+
+    fn started(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
+        let Some(release) = releases::Release::new(self)? else {
+            return Ok(None);
+        };
+        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == fs) else {
+            return Ok(None);
+        };
+        let path = format!("{}/{}", boots::IMAGES, release.uki_file());
+        let content = Planner::part(self, &format!("uki.{uki}"))?.content.clone();
+        Ok(Some((path, content)))
     }
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {

@@ -9,7 +9,7 @@ use crate::expand::expand;
 use crate::parts::Planner;
 use crate::schema::{self, Format, Region, ReleaseCompress, Table};
 use crate::text::choice;
-use crate::{Spec, disks, root_signatures};
+use crate::{Spec, disks, root_signatures, slots};
 
 /// What `--only` calls it.
 pub(crate) const PART: &str = "release";
@@ -67,7 +67,7 @@ impl<'a> Release<'a> {
         let version = version(keys, planner)?;
         let mut slots = Vec::new();
         for region in regions(keys, spec)? {
-            slots.push(slot(region, spec, &id, &version)?);
+            slots.push(slot(region, planner, &id, &version)?);
         }
         check_slots(&slots)?;
         let systemd = keys.systemd.unwrap_or(257);
@@ -154,7 +154,15 @@ impl<'a> Release<'a> {
 
 /// Refuses what makes no sense before anything is made.
 pub(crate) fn check(planner: &Planner) -> Result<()> {
-    Release::new(planner).map(drop)
+    Release::new(planner)?;
+    slots::check(planner)
+}
+
+/// The FAT that has the image of a release.
+pub(crate) fn esp_of<'a>(planner: &Planner<'a>) -> Result<Option<&'a String>> {
+    let esp = Release::new(planner)?.and_then(|release| Some(release.uki?.1));
+    let mut keys = planner.spec.fs.keys();
+    Ok(esp.and_then(|esp| keys.find(|key| *key == esp)))
 }
 
 /// The label of a region that a release replaces.
@@ -180,7 +188,7 @@ pub(crate) fn text(key: &str, place: &str, planner: &Planner) -> Result<String> 
     }
 }
 
-fn no_release(place: &str, key: &str) -> Error {
+pub(crate) fn no_release(place: &str, key: &str) -> Error {
     Error::Misfit {
         place: place.to_owned(),
         problem: format!("{{{key}}}: there is no [release]"),
@@ -269,7 +277,8 @@ fn is_found_by_uuid(content: &str, spec: &Spec) -> bool {
         || spec.verity.values().any(|tree| tree.data == content)
 }
 
-fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Result<Slot<'a>> {
+fn slot<'a>(region: &'a Region, planner: &Planner, id: &Id, version: &Version) -> Result<Slot<'a>> {
+    let spec = planner.spec;
     let place = |key: &str| format!("disk.region {:?}.{key}", region.name);
     let in_region = |key: &str, problem: String| Error::BadValue {
         place: place(key),
@@ -298,7 +307,8 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         });
     };
     let is_signature = root_signatures::of(spec, content).is_some();
-    if region.size.is_none() && region.min_size.is_none() && !is_signature {
+    let follows = is_signature || slots::tree_size(region, planner).is_some();
+    if region.size.is_none() && region.min_size.is_none() && !follows {
         return Err(Error::Misfit {
             place: place("size"),
             problem: "is as large as this version, and the next one may be larger".into(),
