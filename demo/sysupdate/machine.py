@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import time
 
-from emulator import Device, Failure, copy_sparse
+from emulator import Device, Failure
+from releases import call
 
 CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -22,6 +23,31 @@ class Appliance(Device):
         shutil.rmtree(self.tpm, ignore_errors=True)
         self.tpm.mkdir()
         self.chip = None
+        self.only_sha256()
+
+    def only_sha256(self):
+        """Has the TPM keep hashes of one kind: under emulation, the firmware needs long for each."""
+        chip = self.start_chip("--flags", "startup-clear,not-need-init", "--server", f"type=unixio,path={self.tpm}/server",
+                               "--ctrl", f"type=unixio,path={self.tpm}/server.ctrl")
+        self.wait_for(self.tpm / "server", chip)
+        tpm = f"--tcti=swtpm:path={self.tpm}/server"
+        call("tpm2", "pcrallocate", tpm, "sha256:all+sha1:none+sha384:none+sha512:none")
+        call("tpm2", "shutdown", tpm, "--clear")
+        chip.terminate()
+        chip.wait()
+
+    def start_chip(self, *options):
+        """Starts the TPM, whose state lasts in a folder."""
+        return subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm}", *options],
+                                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    @staticmethod
+    def wait_for(place, chip):
+        end = time.monotonic() + 60
+        while not place.exists():
+            if chip.poll() is not None or time.monotonic() > end:
+                raise Failure("swtpm does not start")
+            time.sleep(0.02)
 
     def machine(self):
         def flash(unit, file):
@@ -37,14 +63,8 @@ class Appliance(Device):
         return self.tpm / "socket"
 
     def power_on(self, *options):
-        self.chip = subprocess.Popen(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.tpm}",
-                                      "--ctrl", f"type=unixio,path={self.socket}", "--terminate"],
-                                     stdin=subprocess.DEVNULL)
-        end = time.monotonic() + 20
-        while not self.socket.exists():
-            if self.chip.poll() is not None or time.monotonic() > end:
-                raise Failure("swtpm does not start")
-            time.sleep(0.02)
+        self.chip = self.start_chip("--ctrl", f"type=unixio,path={self.socket}", "--terminate")
+        self.wait_for(self.socket, self.chip)
         super().power_on(*options)
 
     def cut_power(self):

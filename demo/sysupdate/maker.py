@@ -54,23 +54,26 @@ class Maker:
                 call("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "7300", "-subj",
                      f"/CN=Kiln demo {name}", "-keyout", self.keys / f"{name}.key", "-out", self.keys / f"{name}.pem")
 
-    def build(self, number, *options):
-        """Builds a version."""
-        out = self.work / f"version-{number}"
-        call(self.kiln, "build", self.specification(number), "--out", out, *options)
+    def build(self, number, signer="release"):
+        """Builds a version, signed by us or by somebody else."""
+        out = self.work / f"version-{number}-{signer}"
+        call(self.kiln, "build", self.specification(number, signer), "--out", out)
         return Version(number, out)
 
-    def specification(self, number):
+    def specification(self, number, signer):
         """The demo's specification for a version."""
         text = (DEMO / "appliance.toml").read_text()
-        changes = [('version = "1"', f'version = "{number}"'), ('"http://10.0.2.2/kilnos"', f'"{self.url}"'),
+        changes = [('version = "1"', f'version = "{number}"'), ("os-release-1", f"os-release-{number}"),
+                   ("http://10.0.2.2/kilnos", self.url), ("keys/release.", f"keys/{signer}."),
                    ('"out/appliance/', f'"{self.work}/'), ('"out/', f'"{DEMO}/out/')]
         for old, new in changes:
             if old not in text:
                 raise Failure(f"no {old!r} in appliance.toml")
             text = text.replace(old, new)
-        path = self.work / f"version-{number}.toml"
+        path = self.work / f"version-{number}-{signer}.toml"
         path.write_text(text)
+        release = f"ID=kilnos\nNAME=Kilnos\nIMAGE_ID=kilnos\nIMAGE_VERSION={number}\n"
+        (self.work / f"os-release-{number}").write_text(release)
         return path
 
     def serve(self, version):
@@ -80,8 +83,10 @@ class Maker:
         for file in (version.out / "release").iterdir():
             (self.served / file.name).hardlink_to(file)
 
-    def replace(self, name, content):
-        """Has the web server say something else in one file."""
-        path = self.served / name
+    def flip(self, pattern):
+        """Has the web server say something else in the middle of a file."""
+        (path,) = self.served.glob(pattern)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
         path.unlink()
         path.write_bytes(content)
