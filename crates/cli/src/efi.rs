@@ -193,11 +193,7 @@ impl Measured {
             (Some(path), None) => return Measured::here(&place, &folder.join(path), ui),
             (None, Some(path)) => folder.join(path),
         };
-        let failed = |path: &Path| {
-            let path = path.to_path_buf();
-            move |error: signature::Error| Failure::from(error).at(&path)
-        };
-        let public = PublicKey::read_rsa_pem(&credentials::read(&key)?).map_err(failed(&key))?;
+        let public = PublicKey::read_rsa_pem(&credentials::read(&key)?, &key.display().to_string())?;
         let pem = public.rsa_pem().unwrap_or_default();
         let attached = said.attach.as_ref().map(|file| folder.join(file));
         let by = match attached {

@@ -25,21 +25,27 @@ impl PublicKey {
         pem_rfc7468::encode_string("PUBLIC KEY", pem_rfc7468::LineEnding::LF, &info).ok()
     }
 
-    /// Reads an RSA key from a file in PEM (`SubjectPublicKeyInfo`), as [`rsa_pem`](PublicKey::rsa_pem) writes it.
+    /// Reads an RSA key from a file in PEM (`SubjectPublicKeyInfo`), as [`rsa_pem`](PublicKey::rsa_pem) writes it. Errors
+    /// call it `what`.
     ///
     /// # Errors
     /// When it is none.
-    pub fn read_rsa_pem(text: &[u8]) -> Result<PublicKey> {
-        let bad = |problem: String| Error::Malformed { problem };
-        let (label, der) =
-            pem_rfc7468::decode_vec(text).map_err(|error| bad(format!("no public key in PEM: {error}")))?;
+    pub fn read_rsa_pem(text: &[u8], what: &str) -> Result<PublicKey> {
+        let bad = |problem: String| Error::BadCertificate {
+            what: what.to_owned(),
+            problem,
+        };
+        let (label, der) = pem_rfc7468::decode_vec(text)
+            .map_err(|error| bad(format!("is no public key in PEM: {error}")))?;
         if label != "PUBLIC KEY" {
-            return Err(bad(format!("a {label}, and no PUBLIC KEY")));
+            return Err(bad(format!(
+                "is in PEM, but of the kind {label:?}, and no \"PUBLIC KEY\""
+            )));
         }
         let key = PublicKey::read(&der).map_err(bad)?;
         match key.rsa() {
             Some(_) => Ok(key),
-            None => Err(bad(format!("a key of the kind {key}, and no RSA key"))),
+            None => Err(bad(format!("is a key of the kind {key}, must be RSA"))),
         }
     }
 

@@ -289,17 +289,19 @@ pub(crate) fn notes(planner: &mut Planner) -> Result<Vec<String>> {
 /// What lets a machine with damaged partitions try the next version.
 fn missing(told: &Told, asked: &Asked) -> Vec<String> {
     let options = format!("systemd.verity_{}_options=", asked.mount);
-    let mut said = told.words().filter_map(|word| word.strip_prefix(&options));
-    let restarts = said.any(|said| {
-        said.split(',')
-            .any(|one| ["panic-on-corruption", "restart-on-corruption"].contains(&one))
-    });
-    let panics = told.words().any(|word| word.starts_with("panic="));
+    let said = |option: &str| {
+        let mut words = told.words().filter_map(|word| word.strip_prefix(&options));
+        words.any(|said| said.split(',').any(|one| one == option))
+    };
+    // That restarts without a panic.
+    if said("restart-on-corruption") {
+        return Vec::new();
+    }
     let mut missing = Vec::new();
-    if !restarts {
+    if !said("panic-on-corruption") {
         missing.push(format!("{options}panic-on-corruption"));
     }
-    if !panics {
+    if !told.words().any(|word| word.starts_with("panic=")) {
         missing.push("panic=10".to_owned());
     }
     missing
