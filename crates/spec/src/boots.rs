@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use disk::PartUuid;
 use image::{Kind, Tree, show};
+use release::boot_count;
 use uuid::Uuid;
 
 use crate::Spec;
@@ -167,8 +168,17 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
     Ok(())
 }
 
+/// Checks a disk that is planned, if one is, and says what is worth a look.
+pub(crate) fn planned(planner: &mut Planner, disk: Option<&(disk::Planned, String)>) -> Result<Vec<String>> {
+    let Some((planned, _)) = disk else {
+        return Ok(Vec::new());
+    };
+    check_planned(planner, planned)?;
+    notes(planner)
+}
+
 /// Finds what is wrong with a disk that is planned: where the answer is in bytes.
-pub(crate) fn check_planned(planner: &mut Planner, planned: &disk::Planned) -> Result<()> {
+fn check_planned(planner: &mut Planner, planned: &disk::Planned) -> Result<()> {
     if matches!(planner.work.squashing, Squashing::Estimate) {
         return Ok(());
     }
@@ -255,7 +265,7 @@ fn check_room(planner: &mut Planner) -> Result<()> {
 }
 
 /// What is worth a look at how a release starts.
-pub(crate) fn notes(planner: &mut Planner) -> Result<Vec<String>> {
+fn notes(planner: &mut Planner) -> Result<Vec<String>> {
     let Some(release) = Release::new(planner)? else {
         return Ok(Vec::new());
     };
@@ -334,16 +344,10 @@ pub(crate) fn check_images(part: &str, tree: &Tree) -> Result<()> {
     Ok(())
 }
 
-/// What an image is called without its boot counter: `kilnos_1` of `kilnos_1+3-0.efi`.
+/// What an image is called without its boot counter, as FAT compares names: `kilnos_1` of `kilnos_1+3-0.efi`.
 fn version(name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
-    let stem = name.strip_suffix(".efi")?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let counted = stem.rsplit_once('+').filter(|(_, counter)| {
-        let (left, done) = counter.split_once('-').unwrap_or((counter, "0"));
-        is_number(left) && is_number(done)
-    });
-    Some(counted.map_or(stem, |(version, _)| version).to_owned())
+    boot_count::read(&name).map(|(stem, _)| stem.to_owned())
 }
 
 /// A root hash, as it is written.

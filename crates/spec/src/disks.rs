@@ -264,7 +264,7 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
         size: region
             .size
             .map(bytes)
-            .or_else(|| slots::tree_size(region, planner)),
+            .or_else(|| slots::tree_size(region, planner.spec)),
         content,
         partition,
     })

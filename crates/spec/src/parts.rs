@@ -149,13 +149,14 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     }
     devices::check(&planner)?;
     releases::check(&planner)?;
+    slots::check(&planner)?;
     boots::check(&planner)?;
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| HELD.iter().any(|part| text.contains(part)))
     };
-    let starts = releases::esp_of(&planner)?;
+    let starts = slots::esp(&planner)?;
     for (key, fs) in &spec.fs {
         match fs.format {
             _ if holds_parts(fs) || starts == Some(key) => {}
@@ -196,6 +197,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
     releases::check(&planner)?;
+    slots::check(&planner)?;
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
@@ -208,13 +210,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
-    if let Some((planned, _)) = &disk {
-        boots::check_planned(&mut planner, planned)?;
-    }
-    let notes = match &disk {
-        Some(_) => boots::notes(&mut planner)?,
-        None => Vec::new(),
-    };
+    let notes = boots::planned(&mut planner, disk.as_ref())?;
     let release = match &spec.release {
         Some(keys) if asked(releases::PART) => {
             // Slots have the places and UUIDs of the disk's.
@@ -451,22 +447,14 @@ impl Values for Planner<'_> {
     fn folder(&mut self, key: &str, place: &str) -> Result<Option<image::Tree>> {
         match key {
             devices::REPART => self.repart().map(Some),
-            slots::REPART => self.slots_repart(place).map(Some),
             release_plan::TRANSFERS => self.transfers().map(Some),
+            slots::REPART => self.slots_repart(place).map(Some),
             _ => Ok(None),
         }
     }
 
     fn started(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
-        let Some(release) = releases::Release::new(self)? else {
-            return Ok(None);
-        };
-        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == fs) else {
-            return Ok(None);
-        };
-        let path = format!("{}/{}", boots::IMAGES, release.uki_file());
-        let content = Planner::part(self, &format!("uki.{uki}"))?.content.clone();
-        Ok(Some((path, content)))
+        self.release_image(fs)
     }
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {

@@ -71,7 +71,7 @@ impl<'a> Release<'a> {
         let version = version(keys, planner)?;
         let mut slots = Vec::new();
         for region in regions(keys, spec)? {
-            slots.push(slot(region, planner, &id, &version)?);
+            slots.push(slot(region, spec, &id, &version)?);
         }
         check_slots(&slots)?;
         let systemd = keys.systemd.unwrap_or(257);
@@ -159,15 +159,7 @@ impl<'a> Release<'a> {
 
 /// Refuses what makes no sense before anything is made.
 pub(crate) fn check(planner: &Planner) -> Result<()> {
-    Release::new(planner)?;
-    slots::check(planner)
-}
-
-/// The FAT that has the image of a release.
-pub(crate) fn esp_of<'a>(planner: &Planner<'a>) -> Result<Option<&'a String>> {
-    let esp = Release::new(planner)?.and_then(|release| Some(release.uki?.1));
-    let mut keys = planner.spec.fs.keys();
-    Ok(esp.and_then(|esp| keys.find(|key| *key == esp)))
+    Release::new(planner).map(drop)
 }
 
 /// The label of a region that a release replaces.
@@ -190,7 +182,14 @@ pub(crate) fn text(key: &str, place: &str, planner: &Planner) -> Result<String> 
             what: format!("value {{{key}}}"),
             hint: Some(choice(
                 key,
-                &["release.id", "release.version", "release.uki", TRANSFERS, KEYRING],
+                &[
+                    "release.id",
+                    "release.version",
+                    "release.uki",
+                    TRANSFERS,
+                    KEYRING,
+                    slots::REPART,
+                ],
             )),
         }),
     }
@@ -285,8 +284,7 @@ fn is_found_by_uuid(content: &str, spec: &Spec) -> bool {
         || spec.verity.values().any(|tree| tree.data == content)
 }
 
-fn slot<'a>(region: &'a Region, planner: &Planner, id: &Id, version: &Version) -> Result<Slot<'a>> {
-    let spec = planner.spec;
+fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Result<Slot<'a>> {
     let place = |key: &str| format!("disk.region {:?}.{key}", region.name);
     let in_region = |key: &str, problem: String| Error::BadValue {
         place: place(key),
@@ -315,7 +313,7 @@ fn slot<'a>(region: &'a Region, planner: &Planner, id: &Id, version: &Version) -
         });
     };
     let is_signature = root_signatures::of(spec, content).is_some();
-    let follows = is_signature || slots::tree_size(region, planner).is_some();
+    let follows = is_signature || slots::tree_size(region, spec).is_some();
     if region.size.is_none() && region.min_size.is_none() && !follows {
         return Err(Error::Misfit {
             place: place("size"),

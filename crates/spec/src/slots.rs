@@ -3,14 +3,14 @@
 
 use device::{Definition, Size};
 use disk::PartitionType;
-use image::{Node, Tree};
+use image::{Content, Node, Tree};
 
 use crate::error::{Error, Result};
 use crate::parts::Planner;
 use crate::releases::{self, Release, Slot};
 use crate::schema::{DevicePartition, Disk, Region};
 use crate::text::choice;
-use crate::{disks, hash_trees, root_signatures};
+use crate::{Spec, boots, disks, hash_trees, root_signatures};
 
 /// The part that is a folder.
 pub(crate) const REPART: &str = "release.repart";
@@ -72,8 +72,7 @@ pub(crate) fn size(disk: &Disk, lowered: &mut [disk::Region]) {
 }
 
 /// The size of a region that follows from another's: that of the tree of a slot's data, whatever version fills it.
-pub(crate) fn tree_size(region: &Region, planner: &Planner) -> Option<u64> {
-    let spec = planner.spec;
+pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
     if spec.release.is_none() || region.size.is_some() || region.min_size.is_some() {
         return None;
     }
@@ -83,8 +82,15 @@ pub(crate) fn tree_size(region: &Region, planner: &Planner) -> Option<u64> {
     let data = regions
         .iter()
         .find(|known| known.content.as_ref() == Some(data))?;
-    let size = data.size?.bytes(planner.sector_size());
+    let size = data.size?.bytes(disk.sector_size.unwrap_or(512).into());
     hash_trees::size(size).checked_next_multiple_of(GRAIN)
+}
+
+/// The FAT that has the image of a release.
+pub(crate) fn esp<'a>(planner: &Planner<'a>) -> Result<Option<&'a String>> {
+    let esp = Release::new(planner)?.and_then(|release| Some(release.uki?.1));
+    let mut keys = planner.spec.fs.keys();
+    Ok(esp.and_then(|esp| keys.find(|key| *key == esp)))
 }
 
 /// Finds partitions that would be taken for slots, and are none.
@@ -123,6 +129,19 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
 }
 
 impl Planner<'_> {
+    /// The image that starts a release, and where it lies, for the FAT that has it.
+    pub(crate) fn release_image(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
+        let Some(release) = Release::new(self)? else {
+            return Ok(None);
+        };
+        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == fs) else {
+            return Ok(None);
+        };
+        let path = format!("{}/{}", boots::IMAGES, release.uki_file());
+        let content = self.part(&format!("uki.{uki}"))?.content.clone();
+        Ok(Some((path, content)))
+    }
+
     /// The files of `repart.d` for the slots of a release, as a folder.
     pub(crate) fn slots_repart(&self, place: &str) -> Result<Tree> {
         let release = Release::new(self)?.ok_or_else(|| releases::no_release(place, REPART))?;
@@ -166,7 +185,7 @@ impl Planner<'_> {
     fn slot_size(&self, slot: &Slot) -> Result<u64> {
         let said = slot.region.size.map(|size| size.bytes(self.sector_size()));
         let signature = root_signatures::of(self.spec, slot.content).map(|_| verity::SIGNATURE_SIZE);
-        let size = said.or_else(|| tree_size(slot.region, self)).or(signature);
+        let size = said.or_else(|| tree_size(slot.region, self.spec)).or(signature);
         let size = size.ok_or_else(|| Error::Misfit {
             place: format!("disk.region {:?}.size", slot.region.name),
             problem: format!("{{{REPART}}} says it to devices, and it is not known before the disk is made"),
