@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # The appliance's initrd: opens the root that the command line names by `roothash=`, as systemd's generator would, has the TPM
 # told of the phase, and tries what a TPM opens in this phase only.
 /bin/busybox --install -s /usr/bin 2> /dev/null
@@ -7,7 +8,15 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mount -t tmpfs -o mode=755 run /run
-for module in /modules/*; do insmod "$module"; done
+# said KEY: what the command line says.
+said() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^$1=//p"; }
+for module in /modules/*; do
+  signed=$(said dm_verity.require_signatures)
+  case $module in
+    *-dm-verity.ko) insmod "$module" "require_signatures=${signed:-0}" ;;
+    *) insmod "$module" ;;
+  esac
+done
 mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 
 # fail TEXT: the kernel panics, and starts anew as `panic=` says, so that boot counting counts.
@@ -15,17 +24,15 @@ fail() {
   echo "INITRD failed: $1"
   exit 1
 }
-# said KEY: what the command line says.
-said() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^$1=//p"; }
 # partition DIGITS: the device of the partition with this GUID.
 partition() { /usr/sbin/findfs "PARTUUID=$(echo "$1" | sed 's/\(.\{8\}\)\(.\{4\}\)\(.\{4\}\)\(.\{4\}\)/\1-\2-\3-\4-/')"; }
 while [ ! -b /dev/vda ]; do sleep 0.1; done
 hash=$(said roothash)
 data=$(partition "$(echo "$hash" | cut -c 1-32)")
 tree=$(partition "$(echo "$hash" | cut -c 33-64)")
-[ -b "$data" ] && [ -b "$tree" ] || fail "no partitions of roothash=$hash"
-options=
-case $(said systemd.verity_root_options) in *panic-on-corruption*) options=--panic-on-corruption ;; esac
+if [ ! -b "$data" ] || [ ! -b "$tree" ]; then fail "no partitions of roothash=$hash"; fi
+set -- open "$data" root "$tree" "$hash"
+case $(said systemd.verity_root_options) in *panic-on-corruption*) set -- "$@" --panic-on-corruption ;; esac
 # The signature is in the partition whose text is about this hash.
 for entry in /sys/class/block/vda?*; do
   device=/dev/${entry##*/}
@@ -33,11 +40,11 @@ for entry in /sys/class/block/vda?*; do
   case $text in
     "{\"rootHash\":\"$hash\""*)
       echo "$text" | sed 's/.*"signature":"\([^"]*\)".*/\1/' | base64 -d > /run/signature
-      options="$options --root-hash-signature=/run/signature"
+      set -- "$@" --root-hash-signature=/run/signature
       ;;
   esac
 done
-veritysetup open $options "$data" root "$tree" "$hash" || fail "no root under roothash=$hash"
+veritysetup "$@" || fail "no root under roothash=$hash"
 mount -t erofs -o ro /dev/mapper/root /root || fail "no file system in the root"
 echo "INITRD root $data"
 
