@@ -149,6 +149,15 @@ class Device:
                 self.cut_power()
                 self.power_on()
 
+    def wait_for_reset(self, seconds=600):
+        """Waits until the device resets itself before it takes commands, and leaves it without power."""
+        try:
+            list(self._lines(seconds, "ready"))
+        except Reset:
+            self.cut_power()
+            return
+        raise Failure("the device is up, where it should have reset itself")
+
     def ask(self, command, seconds=600):
         """Runs a command of a shell in the device: its status, and the lines that it prints."""
         self.line.sendall(command.encode() + b"\n")
