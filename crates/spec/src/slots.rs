@@ -79,8 +79,8 @@ pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
     let key = region.content.as_deref()?.strip_prefix("verity.")?;
     let data = &spec.verity.get(key)?.data;
     let disk = spec.disk.as_ref()?;
-    let data = disk
-        .region
+    let regions = &disk.region;
+    let data = regions
         .iter()
         .find(|known| known.content.as_ref() == Some(data))?;
     let size = data.size?.bytes(disk.sector_size.unwrap_or(512).into());
