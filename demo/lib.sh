@@ -17,6 +17,11 @@ qemu-system-aarch64   qemu-system-arm         boots the arm64 images
 /usr/lib/u-boot/qemu_arm64/u-boot.bin  u-boot-qemu  the boot loader of QEMU's arm64 machine
 qemu-system-x86_64    qemu-system-x86         boots the amd64 image
 /usr/share/ovmf/OVMF.fd  ovmf                 the UEFI firmware of QEMU's amd64 machine
+swtpm                 swtpm                   is the TPM of that machine
+tpm2                  tpm2-tools              prepares it
+readelf               binutils                finds the libraries that an appliance's programs need
+xz                    xz-utils                unpacks its kernel's modules
+zstd                  zstd                    packs its initrd
 openssl               openssl                 makes keys and certificates for signed bundles
 /usr/sbin/nginx       nginx-light             serves bundles to the device that updates itself
 /usr/share/keyrings/debian-archive-keyring.gpg  debian-archive-keyring  checks the packages' signatures

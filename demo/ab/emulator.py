@@ -11,7 +11,6 @@ import subprocess
 import time
 
 U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
-FLASH_BYTES = 64 << 20
 
 
 class Failure(Exception):
@@ -62,6 +61,8 @@ class Monitor:
 class Device:
     """One device with its disk and its flash. The disk lasts, whatever happens to the power."""
 
+    flash_bytes = 64 << 20
+
     def __init__(self, image, firmware, work, disk_bytes):
         self.disk = work / "disk"
         self.flash = work / "flash"
@@ -72,12 +73,19 @@ class Device:
             disk.truncate(disk_bytes)
         shutil.copyfile(firmware, self.flash)
         with open(self.flash, "r+b") as flash:
-            flash.truncate(FLASH_BYTES)
+            flash.truncate(self.flash_bytes)
         self.log.write_bytes(b"")
         self.process = None
         self.monitor = None
         self.line = None
         self.pending = b""
+
+    def machine(self):
+        """The emulator, and what is soldered in it."""
+        flash = str(self.flash).replace(",", ",,")
+        # No seed for a random layout of the kernel, without which it needs no second page table.
+        return ["qemu-system-aarch64", "-machine", "virt,dtb-randomness=off", "-cpu", "cortex-a57", "-bios", U_BOOT,
+                "-drive", f"if=pflash,index=1,format=raw,readonly=on,file={flash}"]
 
     def power_on(self, *options):
         """Starts the emulator. It ends when the system in it resets: a new one is faster than one that has run."""
@@ -85,15 +93,12 @@ class Device:
         monitor, far_end = socket.socketpair()
         self.pending = b""
         path = str(self.disk).replace(",", ",,")
-        flash = str(self.flash).replace(",", ",,")
         log = str(self.log).replace(",", ",,")
         with line, far_end:
-            # One processor, and no seed for a random layout of the kernel, without which it needs no second page table.
+            # One processor.
             self.process = subprocess.Popen(
-                ["qemu-system-aarch64", "-machine", "virt,dtb-randomness=off", "-cpu", "cortex-a57", "-accel", "tcg",
-                 "-smp", "1", "-m", "512", "-bios", U_BOOT, "-display", "none", "-no-reboot",
+                [*self.machine(), "-accel", "tcg", "-smp", "1", "-m", "512", "-display", "none", "-no-reboot",
                  "-chardev", f"socket,id=monitor,fd={far_end.fileno()}", "-mon", "chardev=monitor,mode=control",
-                 "-drive", f"if=pflash,index=1,format=raw,readonly=on,file={flash}",
                  "-drive", f"if=virtio,format=raw,discard=unmap,detect-zeroes=unmap,file={path}",
                  "-device", "virtio-rng-pci", "-nic", "user,model=virtio-net-pci",
                  "-chardev", f"file,id=console,append=on,path={log}", "-serial", "chardev:console",
@@ -143,6 +148,15 @@ class Device:
             except Reset:
                 self.cut_power()
                 self.power_on()
+
+    def wait_for_reset(self, seconds=600):
+        """Waits until the device resets itself before it takes commands, and leaves it without power."""
+        try:
+            list(self._lines(seconds, "ready"))
+        except Reset:
+            self.cut_power()
+            return
+        raise Failure("the device is up, where it should have reset itself")
 
     def ask(self, command, seconds=600):
         """Runs a command of a shell in the device: its status, and the lines that it prints."""

@@ -9,6 +9,7 @@
 )]
 
 mod ab_update;
+mod appliance;
 mod bench;
 mod bios;
 mod boots;
