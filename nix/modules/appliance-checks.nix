@@ -1,0 +1,104 @@
+# What an appliance's configuration can have wrong: each is an assertion, said before anything is built.
+{ config, lib, options, layout }:
+{
+  # With what the user says over the layout.
+  specification,
+}:
+let
+  inherit (builtins) attrNames match stringLength;
+  cfg = config.kiln.appliance;
+  inherit (layout) id version;
+  inherit (config.boot) uki;
+  label = "${id}_${version}";
+  ours = "${label}(\\+[0-9]+(-[0-9]+)?)?\\.efi";
+  transfers = config.systemd.sysupdate.transfers or { };
+  release = specification.release or { };
+  isPlain = text: match "[A-Za-z0-9.~-]+" text != null;
+  definitions = config.systemd.repart.partitions;
+
+  # A key that is a path would be copied into the store.
+  isStored =
+    key:
+    builtins.isPath key || lib.hasPrefix "${builtins.storeDir}/" (toString key);
+  keysOf =
+    place: sets:
+    map (name: {
+      assertion = !(sets.${name}.sign.key or null != null && isStored sets.${name}.sign.key);
+      message = "${place}.${name}.sign.key lies in the store, which everybody can read: leave it out, sign elsewhere, and say the signature in kiln.appliance.signatures";
+    }) (attrNames sets);
+  slot =
+    name: key:
+    let
+      has = definitions.${name}.${key} or null;
+      wanted = layout.partitions.${name}.${key};
+    in
+    {
+      assertion = toString has == wanted;
+      message = "systemd.repart.partitions.\"${name}\".${key} is ${
+        if has == null then "not said" else toString has
+      }: both slots have ${wanted} bytes; change kiln.appliance.storeSize";
+    };
+  amount = option: {
+    assertion = layout.bytes cfg.${option} != null;
+    message = "kiln.appliance.${option} is ${cfg.${option}}: must be an amount, such as 512MiB";
+  };
+in
+[
+  {
+    assertion = uki.version != null;
+    message = "system.image.version is not set: devices tell releases apart by it; say system.image.version = \"1\"";
+  }
+  {
+    assertion = uki.version == null || isPlain version;
+    message = "boot.uki.version is ${version}: may have letters, digits, dots, ~ and -, since names of a release have it between other characters";
+  }
+  {
+    assertion = config.system.image.id == null || config.system.image.id == id;
+    message = "boot.uki.name is ${id} and system.image.id is ${toString config.system.image.id}: a release has one name; say only system.image.id";
+  }
+  {
+    assertion = uki.version == null || config.system.image.version == uki.version;
+    message = "boot.uki.version is ${version} and system.image.version is ${toString config.system.image.version}: a release has one version; say only system.image.version";
+  }
+  {
+    assertion = stringLength label <= 36;
+    message = "${label} has ${toString (stringLength label)} characters: it is the name of partitions, which have up to 36; say a shorter system.image.id";
+  }
+  {
+    assertion = match ours config.system.boot.loader.ukiFile != null;
+    message = "system.boot.loader.ukiFile is ${config.system.boot.loader.ukiFile}: devices look for ${label}.efi, with its attempts";
+  }
+  {
+    assertion = (options.boot.uki.configFile.highestPrio or 1500) >= 1500;
+    message = "boot.uki.configFile: Kiln makes the UKI itself, of boot.uki.settings; say those, and kiln.appliance.uki";
+  }
+  {
+    assertion = config.boot.initrd.systemd.enable;
+    message = "boot.initrd.systemd.enable is off: systemd mounts the store and makes the second slot in the initrd";
+  }
+  {
+    assertion = config.boot.initrd.systemd.repart.enable;
+    message = "boot.initrd.systemd.repart.enable is off: the first boot makes the second slot and /var with it";
+  }
+  {
+    assertion = !(config.systemd.sysupdate.enable or false) || cfg.url != null || transfers != { };
+    message = "systemd.sysupdate.enable is on, and nothing says where releases are: say kiln.appliance.url, or systemd.sysupdate.transfers";
+  }
+  (amount "espSize")
+  (amount "storeSize")
+  (amount "varSize")
+]
+++ lib.concatMap (name: [
+  (slot name "SizeMinBytes")
+  (slot name "SizeMaxBytes")
+]) (lib.filter (name: layout.partitions.${name} ? SizeMaxBytes) (attrNames layout.partitions))
+++ keysOf "kiln.specification.uki" (specification.uki or { })
+++ keysOf "kiln.specification.efi" (specification.efi or { })
+++ lib.optionals (transfers != { } && uki.version != null) (
+  import ./transfers.nix { inherit lib; } {
+    inherit id transfers version;
+    inherit (layout) parts;
+    tries = release.tries or 0;
+    ending = if release.compress or "xz" == "none" then "" else ".${release.compress or "xz"}";
+  }
+)
