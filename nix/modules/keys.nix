@@ -11,6 +11,7 @@
     "name"
     "netboot"
     "profile"
+    "release"
     "schema"
     "script"
     "secure-boot"

@@ -10,7 +10,9 @@ use crate::error::{Error, Result};
 use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
-use crate::{Spec, bios, containers, devices, discoverable, hash_trees, outputs, root_signatures, ukis};
+use crate::{
+    Spec, bios, containers, devices, discoverable, hash_trees, outputs, releases, root_signatures, ukis,
+};
 
 /// Plans the disk, and says what its output is called.
 pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned, String)> {
@@ -236,7 +238,13 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
         ));
     }
     let partition = match &region.kind {
-        Some(kind) => Some(partition(region, kind)?),
+        Some(kind) => {
+            let mut partition = partition(region, kind)?;
+            if let Some(label) = releases::label_of(region, planner)? {
+                partition.label = Some(label);
+            }
+            Some(partition)
+        }
         None if says_partition(region) => {
             return Err(bad(
                 "label, guid, number, bootable, attributes and mbr-type need a type, which makes it a partition",

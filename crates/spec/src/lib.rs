@@ -38,6 +38,7 @@ mod layouts;
 mod netboot;
 mod outputs;
 mod parts;
+mod releases;
 mod root_signatures;
 mod schema;
 mod segments;
@@ -61,8 +62,8 @@ pub use schema::{
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
     GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
-    Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure,
-    UkiName, UkiProfile, Verity, VeritySignature,
+    Release, ReleaseCompress, ReleaseSign, Script, SecureBoot, SecureBootKey, Signing, Sources, Spec,
+    Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

@@ -17,7 +17,7 @@ use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
     EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
-    root_signatures, ukis,
+    releases, root_signatures, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -121,6 +121,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         bundles::check(bundle, &mut planner)?;
     }
     devices::check(&planner)?;
+    releases::check(&planner)?;
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
@@ -362,6 +363,9 @@ impl Values for Planner<'_> {
                 place: place.to_string(),
                 problem: format!("{{{key}}} is no text"),
             });
+        }
+        if key.starts_with("release.") {
+            return releases::text(key, place, self);
         }
         let fs = key.strip_prefix("fs.").and_then(|key| key.split_once('.'));
         match fs {

@@ -30,6 +30,10 @@ pub(crate) fn mentions_toplevel(spec: &Spec) -> bool {
         has_menu || (fs.layout.is_some() && fs.env.is_none()) || texts.any(|text| mentions(text))
     };
     mentions(&spec.name)
+        || spec
+            .release
+            .as_ref()
+            .is_some_and(|release| mentions(&release.version))
         || spec.fs.values().any(in_fs)
         || spec.uki.values().any(ukis::needs_toplevel)
         || spec

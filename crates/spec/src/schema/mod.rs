@@ -8,6 +8,7 @@ mod disk;
 mod grub;
 mod netboot;
 mod output;
+mod release;
 mod tree;
 mod uki;
 mod verity;
@@ -23,6 +24,7 @@ pub use disk::{Disk, Region, Table};
 pub use grub::{Grub, GrubMenu, GrubSerial, Limine};
 pub use netboot::Netboot;
 pub use output::{Container, Output};
+pub use release::{Release, ReleaseCompress, ReleaseSign};
 pub use tree::{Attributes, Sources};
 pub use uki::{Efi, EfiSign, SecureBoot, SecureBootKey, Uki, UkiMeasure, UkiName, UkiProfile};
 pub use verity::{Verity, VeritySignature};
@@ -76,6 +78,8 @@ pub struct Spec {
     pub device: Option<Device>,
     /// What boots over a network.
     pub netboot: Option<Netboot>,
+    /// What a new version is, for systemd-sysupdate.
+    pub release: Option<Release>,
 }
 
 /// How hard file systems are compressed.
