@@ -13,7 +13,8 @@ let
   ours = "${label}(\\+[0-9]+(-[0-9]+)?)?\\.efi";
   transfers = config.systemd.sysupdate.transfers or { };
   release = specification.release or { };
-  isPlain = text: match "[A-Za-z0-9.~-]+" text != null;
+  # As Kiln demands it.
+  isPlain = text: match "[a-z0-9.-]+" text != null;
   definitions = config.systemd.repart.partitions;
 
   # A key that is a path would be copied into the store.
@@ -50,7 +51,11 @@ in
   }
   {
     assertion = uki.version == null || isPlain version;
-    message = "boot.uki.version is ${version}: may have letters, digits, dots, ~ and -, since names of a release have it between other characters";
+    message = "boot.uki.version is ${version}: must be small letters, digits, dots and -, since names of a release have it between other characters";
+  }
+  {
+    assertion = match "[a-z0-9._-]+" id != null;
+    message = "boot.uki.name is ${id}: must be small letters, digits, dots, _ and -; say system.image.id";
   }
   {
     assertion = config.system.image.id == null || config.system.image.id == id;
@@ -65,7 +70,7 @@ in
     message = "${label} has ${toString (stringLength label)} characters: it is the name of partitions, which have up to 36; say a shorter system.image.id";
   }
   {
-    assertion = match ours config.system.boot.loader.ukiFile != null;
+    assertion = uki.version == null || match ours config.system.boot.loader.ukiFile != null;
     message = "system.boot.loader.ukiFile is ${config.system.boot.loader.ukiFile}: devices look for ${label}.efi, with its attempts";
   }
   {
@@ -73,8 +78,8 @@ in
     message = "boot.uki.configFile: Kiln makes the UKI itself, of boot.uki.settings; say those, and kiln.appliance.uki";
   }
   {
-    assertion = config.boot.initrd.systemd.enable;
-    message = "boot.initrd.systemd.enable is off: systemd mounts the store and makes the second slot in the initrd";
+    assertion = cfg.signatures.release == null || cfg.keyring != null;
+    message = "kiln.appliance.signatures.release: there is no kiln.appliance.keyring, which devices verify it by";
   }
   {
     assertion = config.boot.initrd.systemd.repart.enable;
@@ -99,6 +104,11 @@ in
     inherit id transfers version;
     inherit (layout) parts;
     tries = release.tries or 0;
-    ending = if release.compress or "xz" == "none" then "" else ".${release.compress or "xz"}";
+    ending =
+      {
+        none = "";
+        zstd = ".zst";
+      }
+      .${release.compress or "xz"} or ".xz";
   }
 )

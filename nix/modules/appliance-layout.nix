@@ -105,6 +105,12 @@ in
     }
     // systemd
     // lib.optionalAttrs (cfg.url != null) { inherit (cfg) url; }
+    // lib.optionalAttrs (cfg.signatures.release != null) {
+      sign = {
+        attach = "${cfg.signatures.release}";
+        keyring = "${cfg.keyring}";
+      };
+    }
     // cfg.release;
     disk.region = [
       {

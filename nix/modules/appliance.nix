@@ -63,6 +63,10 @@ in
       systemd-boot = file ''
         The signature of systemd-boot, made elsewhere, likewise.
       '';
+      release = file ''
+        The signature of the release's SHA256SUMS, made elsewhere: OpenPGP, detached, which gpg makes. Without it, the release has
+        none, and it can be laid beside SHA256SUMS later.
+      '';
     };
     enrollment = mkOption {
       type = types.attrsOf types.path;
