@@ -365,6 +365,9 @@ let
       }
     );
 
+  # A system that comes over a network: bzImage, initrd, netboot.ipxe, kexec-boot and kernel-params.
+  mkNetboot = import ./netboot.nix { inherit mkImages; };
+
   # What nixpkgs' image.repart makes, as arguments of mkDiskImage.
   fromRepart = import ./repart.nix {
     inherit mkFileSystem;
@@ -381,6 +384,7 @@ in
     mkBootScript
     mkDiskImage
     mkImages
+    mkNetboot
     mkRaucBundle
     mkSegmentList
     mkSegments
