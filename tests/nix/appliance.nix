@@ -28,7 +28,7 @@ let
     printf 'a key ring\n' > "$out/keyring.gpg"
   '';
 
-  usual = {
+  settings = {
     # It is in the initrd, and makes nothing here.
     nixpkgs.overlays = [ (_: _: { e2fsprogs = folder; }) ];
     kiln.layout = "appliance";
@@ -57,7 +57,7 @@ let
       system = builtins.currentSystem;
       modules = [
         flake.nixosModules.image
-        usual
+        settings
         more
       ];
     }).config;
@@ -114,9 +114,33 @@ let
     };
   };
   changed = change: { systemd.sysupdate.transfers = lib.recursiveUpdate transfers change; };
+  # What was signed elsewhere, while a test does so.
+  signatures =
+    let
+      folder = /. + builtins.getEnv "KILN_SIGNATURES";
+    in
+    {
+      first.system.image.version = lib.mkForce "1";
+      signed = {
+        imports = [ signatures.first ];
+        kiln.appliance.signatures = {
+          uki = folder + "/uki.p7";
+          systemd-boot = folder + "/systemd-boot.p7";
+        };
+      };
+      released = {
+        imports = [ signatures.signed ];
+        kiln.appliance.keyring = folder + "/../import-pubring.gpg";
+        kiln.appliance.signatures.release = folder + "/SHA256SUMS.gpg";
+      };
+    };
+  parts = more: { inherit (build more) image kilnRelease uki; };
 in
-{
-  inherit (build { }) image kilnRelease uki;
+rec {
+  usual = parts { };
+  first = parts signatures.first;
+  signed = parts signatures.signed;
+  released = parts signatures.released;
 
   # What the system is told.
   told =
@@ -179,6 +203,7 @@ in
   ownTransfers = (build { systemd.sysupdate.transfers = transfers; }).image.drvPath != "";
 
   # What is refused, each with one thing wrong.
+  namesOfRefused = builtins.attrNames refused;
   refused = lib.mapAttrs (_: more: (build more).image.drvPath) {
     noVersion.system.image.version = lib.mkForce null;
     version.system.image.version = lib.mkForce "7_1";
