@@ -140,7 +140,7 @@ in
           };
         };
         system.build = {
-          inherit (config.system.build.image) uki;
+          uki = lib.mkForce config.system.build.image.uki;
           kilnRelease = config.system.build.image.release;
         };
       }

@@ -137,6 +137,7 @@ let
   parts = more: { inherit (build more) image kilnRelease uki; };
 in
 rec {
+  inherit parts;
   usual = parts { };
   first = parts signatures.first;
   signed = parts signatures.signed;
