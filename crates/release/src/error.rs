@@ -49,6 +49,14 @@ pub enum Error {
         /// How often.
         count: usize,
     },
+    /// A list of sums that some device refuses.
+    #[error("{}{problem}", at_line(*line))]
+    BadSums {
+        /// The line, from 1; 0 for all of it.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 fn listed(others: &str) -> String {
@@ -56,10 +64,20 @@ fn listed(others: &str) -> String {
     list.concat()
 }
 
+fn at_line(line: usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!("line {line}: "),
+    }
+}
+
 impl Error {
     /// Whose fault it is.
     #[must_use]
     pub fn fault(&self) -> Fault {
-        Fault::Request
+        match self {
+            Error::BadSums { .. } => Fault::Damaged,
+            _ => Fault::Request,
+        }
     }
 }

@@ -14,8 +14,11 @@
 //! version exists where all transfers find theirs, so files, slots and the boot loader's entry come and go together.
 //! <https://www.freedesktop.org/software/systemd/man/latest/sysupdate.d.html>
 
+pub mod boot_count;
 mod error;
 pub mod names;
+pub mod sums;
+pub mod transfers;
 
 pub use error::{Error, Result};
 pub use names::{Id, Version};

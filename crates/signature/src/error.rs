@@ -110,6 +110,18 @@ pub enum Error {
         /// The certificate's subject.
         subject: String,
     },
+    /// A key that releases are not signed with.
+    #[error("the key is {found}; releases are signed with RSA keys, which every gpg knows")]
+    NotRsa {
+        /// What it is.
+        found: String,
+    },
+    /// A signature by a key that is not in the keyring.
+    #[error("the signature is by the OpenPGP key {id}, which is not in the keyring")]
+    UnknownKey {
+        /// The last eight bytes of its fingerprint.
+        id: String,
+    },
     /// Bytes that are no signature in the form that is read.
     #[error("the signature is malformed: {problem}")]
     Malformed {
@@ -281,6 +293,7 @@ impl Error {
         match self {
             Error::KeyMismatch { .. } | Error::OutsideValidity { .. } => Fault::Request,
             Error::UnsupportedKey { .. }
+            | Error::NotRsa { .. }
             | Error::BadCertificate { .. }
             | Error::BadKey { .. }
             | Error::PassphraseMissing

@@ -54,6 +54,8 @@
 //!
 //! A signature that has no attributes either is [`Bare`]: [`sign_bare`] makes it, for root hashes.
 //!
+//! Releases for systemd-sysupdate are signed as OpenPGP: [`OpenPgpKey`] and [`OpenPgpSignature`].
+//!
 //! Two parts that a `SignedData` may have are refused even when they are empty, and RAUC makes neither: lists of
 //! revoked certificates (`crls [1]`), and attributes that are not signed (`unsignedAttrs [1]`). Nothing signs them, so
 //! anybody could put into them what makes a good bundle unreadable for OpenSSL; and lists of revoked certificates come
@@ -73,6 +75,7 @@ mod extensions;
 mod format;
 mod key;
 mod names;
+mod openpgp;
 mod path;
 mod pem;
 mod read;
@@ -91,6 +94,7 @@ pub use crl::Crl;
 pub use detached::{Detached, Hasher};
 pub use error::{Error, Result};
 pub use key::Key;
+pub use openpgp::{KEYRING_MAX, OpenPgpKey, OpenPgpSignature};
 pub use read::{Contents, Form, content, form, read};
 pub use sign::{Identity, Signer, sign, sign_bare, signed_data};
 pub use time::Time;
