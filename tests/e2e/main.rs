@@ -40,6 +40,7 @@ mod nix_image_names;
 mod nix_images;
 mod nix_lib;
 mod nix_modules;
+mod nix_netboot;
 mod nix_originals;
 mod nix_package;
 mod nix_repart;
