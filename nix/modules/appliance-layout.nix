@@ -18,7 +18,7 @@ let
   inherit (config.boot.uki) tries;
   id = config.boot.uki.name;
   version = toString config.boot.uki.version;
-  ukiFile = "${id}_${version}.efi";
+  inherit (config.system.boot.loader) ukiFile;
   hasTransfers = config.systemd.sysupdate.transfers or { } != { };
 
   loader = "${config.systemd.package}/lib/systemd/boot/efi/systemd-boot${efiArch}.efi";
@@ -123,12 +123,14 @@ in
         type = parts.store-verity;
         size = inBytes "store-verity";
         content = "verity.store";
+        attributes = [ "read-only" ];
       }
       {
         name = "store";
         type = parts.store;
         size = inBytes "store";
         content = "fs.store";
+        attributes = [ "read-only" ];
       }
     ];
     only = [

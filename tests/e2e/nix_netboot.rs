@@ -48,7 +48,7 @@ fn unpacked(initrd: &[u8], system: &[u8], dir: &Path) {
 
 #[test]
 fn scripts_of_nixpkgs_find_the_store() {
-    if !installed(&["cpio", "unsquashfs", "fsck.erofs"]) {
+    if !installed(&["cpio", "unsquashfs", "fsck.erofs-newer"]) {
         return;
     }
     let Some(world) = world() else { return };
@@ -91,7 +91,7 @@ fn scripts_of_nixpkgs_find_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let initrd = fs::read(function.join("initrd")).unwrap();
     unpacked(&initrd, system.as_bytes(), dir.path());
-    run(tool("fsck.erofs").arg(dir.path().join("store.erofs")));
+    run(tool("fsck.erofs-newer").arg(dir.path().join("store.erofs")));
 }
 
 #[test]
