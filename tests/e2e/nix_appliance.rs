@@ -159,7 +159,9 @@ fn a_configuration_becomes_a_disk_and_a_release() {
 
     let image = disk.join("appliance_7.img");
     let found = partitions(&image);
-    let [esp] = &found["esp"][..] else { panic!("one ESP") };
+    let [esp] = &found["esp"][..] else {
+        panic!("one ESP")
+    };
     let [tree, data] = &found["appliance_7"][..] else {
         panic!("a tree and its data")
     };

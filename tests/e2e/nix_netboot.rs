@@ -42,7 +42,12 @@ fn unpacked(initrd: &[u8], system: &[u8], dir: &Path) {
     let archive = dir.join("archive");
     fs::write(&archive, &initrd[start..]).unwrap();
     let mut cpio = tool("cpio");
-    cpio.args(["--extract", "--quiet", "--make-directories", "--no-absolute-filenames"]);
+    cpio.args([
+        "--extract",
+        "--quiet",
+        "--make-directories",
+        "--no-absolute-filenames",
+    ]);
     run(cpio.stdin(fs::File::open(&archive).unwrap()).current_dir(dir));
 }
 
@@ -67,14 +72,18 @@ fn scripts_of_nixpkgs_find_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let initrd = fs::read(ramdisk.join("initrd")).unwrap();
     unpacked(&initrd, system.as_bytes(), dir.path());
-    let listed = run(tool("unsquashfs").args(["-l", "-d", ""]).arg(dir.path().join("nix-store.squashfs")));
+    let listed = run(tool("unsquashfs")
+        .args(["-l", "-d", ""])
+        .arg(dir.path().join("nix-store.squashfs")));
     // What is mounted at /nix/store.
     assert!(
         listed.lines().any(|line| line == "/nix-path-registration"),
         "{listed}"
     );
     assert!(
-        listed.lines().any(|line| line.contains("-nixos-system-nixos-") && line.ends_with("/init")),
+        listed
+            .lines()
+            .any(|line| line.contains("-nixos-system-nixos-") && line.ends_with("/init")),
         "{listed}"
     );
     assert!(!listed.contains("/nix/store"), "{listed}");

@@ -16,7 +16,13 @@ fn follow(heading: &str, folder: &Path) {
         .split("\n## ")
         .find(|section| section.starts_with(heading))
         .unwrap_or_else(|| panic!("the guide has no section {heading}"));
-    let commands = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands = section
+        .split("```sh\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     let programs = kiln_program();
     let programs = programs.parent().unwrap().display();
     let mut shell = tool("sh");
@@ -30,14 +36,21 @@ fn keys(folder: &Path) {
     for name in ["db", "other"] {
         let file = |end: &str| folder.join(format!("{name}.{end}"));
         let mut command = tool("openssl");
-        command.args(["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "3650", "-subj"]);
+        command.args([
+            "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "3650", "-subj",
+        ]);
         command.arg(format!("/CN={name}"));
-        run(command.arg("-keyout").arg(file("key")).arg("-out").arg(file("pem")));
+        run(command
+            .arg("-keyout")
+            .arg(file("key"))
+            .arg("-out")
+            .arg(file("pem")));
     }
     let home = folder.join("gnupg");
     fs::create_dir(&home).unwrap();
     let mut gpg = tool("gpg");
-    gpg.env("GNUPGHOME", &home).args(["--batch", "--quiet", "--passphrase", ""]);
+    gpg.env("GNUPGHOME", &home)
+        .args(["--batch", "--quiet", "--passphrase", ""]);
     run(gpg.args(["--quick-generate-key", "releases@example.org", "rsa2048", "sign"]));
 }
 
@@ -71,12 +84,22 @@ fn an_image_is_signed_elsewhere() {
     let image = signed[0].join("appliance_1.img");
     let esp = &partitions(&image)["esp"][0];
     let verify = |file: &Path| {
-        run(tool("sbverify").arg("--cert").arg(folder.join("db.pem")).arg(file));
+        run(tool("sbverify")
+            .arg("--cert")
+            .arg(folder.join("db.pem"))
+            .arg(file));
         let mut other = tool("sbverify");
         other.arg("--cert").arg(folder.join("other.pem")).arg(file);
         assert!(!other.output().unwrap().status.success(), "{}", file.display());
     };
-    let loader = format!("/EFI/BOOT/BOOT{}.EFI", if cfg!(target_arch = "aarch64") { "AA64" } else { "X64" });
+    let loader = format!(
+        "/EFI/BOOT/BOOT{}.EFI",
+        if cfg!(target_arch = "aarch64") {
+            "AA64"
+        } else {
+            "X64"
+        }
+    );
     for path in [loader.as_str(), "/EFI/Linux/appliance_1+3-0.efi"] {
         let file = folder.join("program.efi");
         fs::write(&file, from_esp(&image, esp, path)).unwrap();

@@ -279,7 +279,13 @@ fn a_vma_is_what_its_description_says() {
         ] {
             assert!(said.contains(line), "{name}: {said}");
         }
-        assert!(said.ends_with("#qmdump#map:virtio0:drive-virtio0:local-lvm:raw:\n"), "{name}: {said}");
+        assert!(
+            said.ends_with("#qmdump#map:virtio0:drive-virtio0:local-lvm:raw:\n"),
+            "{name}: {said}"
+        );
+        if name != "kinds" {
+            continue;
+        }
         // It notices a byte of a header.
         let bytes = std::fs::read(&file).unwrap();
         let start = usize::try_from(planned.image.map()[1].start).unwrap();
