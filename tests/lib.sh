@@ -3,9 +3,9 @@
 
 # Programs of administrators are not on everybody's PATH, nor is what cargo installs.
 export PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin:/usr/sbin:/sbin
-# The newer RAUC, btrfs-progs, erofs-utils and ukify that `tests/run install` fetches.
+# The newer RAUC, btrfs-progs, erofs-utils, ukify and sysupdates that `tests/run install` fetches.
 newer=$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../demo/out")
-PATH=$PATH:$newer/rauc-newer:$newer/btrfs-progs-newer:$newer/erofs-utils-newer:$newer/ukify-newer
+PATH=$PATH:$newer/rauc-newer:$newer/btrfs-progs-newer:$newer/erofs-utils-newer:$newer/ukify-newer:$newer/sysupdate-newer
 
 # Everything is compiled in one profile (see Cargo.toml), and in one folder.
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use signature::{Bare, Certificate, Crl, Key, Trust, verify};
+use signature::{Bare, Certificate, Crl, Key, OpenPgpKey, OpenPgpSignature, Trust, verify};
 
 fuzz_target!(|data: &[u8]| {
     let anchors = Certificate::read_pem_or_der(data, "input").unwrap_or_default();
@@ -14,6 +14,10 @@ fuzz_target!(|data: &[u8]| {
     };
     if let Ok(bare) = Bare::read(data) {
         _ = bare.check(b"root hash");
+    }
+    let keys = OpenPgpKey::read_keyring(data, "input").unwrap_or_default();
+    if let Ok(signature) = OpenPgpSignature::read(data) {
+        _ = signature.verify(b"sums", &keys);
     }
     let trust = Trust {
         anchors,

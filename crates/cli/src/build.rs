@@ -19,6 +19,7 @@ use crate::logins::warn_of_passwords;
 use crate::manifest::{FileEntry, Manifest};
 use crate::outputs::{alone, complete, write};
 use crate::places::{self, Places};
+use crate::release::{self, Releases};
 use crate::roots::{self, Roots};
 use crate::signing::{Bundled, Signing};
 use crate::steps::{gather, plan};
@@ -45,6 +46,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
     let signing = Signing::read(&spec, args, folder, ui)?;
     let roots = Roots::read(&spec, args, folder, ui)?;
     let programs = Programs::read(&spec, args, folder, ui)?;
+    let releases = Releases::read(&spec, args, folder, ui)?;
     let places = Places::open(&args.making.caching, &args.making.gathering.fetch.logins, ui)?;
     let job = Job {
         args,
@@ -54,6 +56,7 @@ pub(crate) fn run(args: &Build, threads: usize, ui: &Ui) -> Result<(), Failure> 
         signing: &signing,
         roots: &roots,
         programs: &programs,
+        releases: &releases,
         threads,
         ui,
     };
@@ -72,6 +75,7 @@ struct Job<'a> {
     signing: &'a Signing,
     roots: &'a Roots,
     programs: &'a Programs,
+    releases: &'a Releases,
     threads: usize,
     ui: &'a Ui,
 }
@@ -98,12 +102,14 @@ impl Job<'_> {
             }),
             roots: Some(self.roots),
             efi: Some(self.programs),
+            release: Some(self.releases),
             only: &self.args.only,
         };
         let mut plan = plan(spec, &gathered, &work, ui)?;
         spec::contain(spec, &gathered, &work, &mut plan)?;
         roots::warn(&plan, ui);
         efi::warn(&plan, ui);
+        release::warn(spec, plan.release.as_ref(), self.releases, ui);
         // Sign: the bundle's manifest.
         let bundle = self.signing.sign(&plan)?;
         // Write: every output grows without a name; when all are complete, they get their names together. Beside that, the
@@ -120,9 +126,16 @@ impl Job<'_> {
                 spool: None,
                 check: Some(&bundle).filter(|_| number == 0),
                 format: None,
+                folder: None,
             });
         }
-        let (written, files) = write_all(&outputs, out, threads, ui)?;
+        let (mut written, mut files) = write_all(&outputs, out, threads, ui)?;
+        if let Some(planned) = plan.made_release() {
+            let last = release::finish(planned, self.releases, &written, out, ui)?;
+            let (more, entries): (Vec<_>, Vec<_>) = last.into_iter().unzip();
+            written.extend(more);
+            files.extend(entries);
+        }
         let manifest = Manifest::new(&gathered, spec, &plan, files);
         let manifest_file = spec::manifest(&gathered);
         let manifest_path = out.join(&manifest_file);
@@ -163,9 +176,19 @@ struct Output<'a> {
     check: Option<&'a Bundled<'a>>,
     /// What the disk is in.
     format: Option<&'static str>,
+    /// The folder of the output that it lies in.
+    folder: Option<&'a str>,
 }
 
 impl Output<'_> {
+    /// Its name from the output folder on.
+    fn shown(&self) -> String {
+        let folder = self
+            .folder
+            .map_or_else(String::new, |folder| format!("{folder}/"));
+        folder + self.file
+    }
+
     /// How many bytes are looked at before it is written.
     fn check_len(&self) -> Option<u64> {
         self.check?.check_len()
@@ -208,6 +231,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 spool: part.spool.as_ref(),
                 check: None,
                 format: None,
+                folder: None,
             });
         }
     }
@@ -222,6 +246,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             spool: None,
             check: None,
             format: None,
+            folder: None,
         });
     }
     for beside in &plan.beside {
@@ -234,6 +259,7 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
             spool: None,
             check: None,
             format: None,
+            folder: None,
         });
     }
     for contained in &plan.contained {
@@ -247,6 +273,22 @@ fn outputs<'a>(plan: &'a Plan, transports: &Transports) -> Vec<Output<'a>> {
                 spool: contained.spool.as_ref(),
                 check: None,
                 format: Some(contained.format.name()),
+                folder: None,
+            });
+        }
+    }
+    if let Some(release) = plan.made_release() {
+        for file in &release.files {
+            outputs.push(Output {
+                part: "release",
+                file: &file.file,
+                content: file.content.clone(),
+                id: None,
+                transport: file.transport,
+                spool: None,
+                check: None,
+                format: None,
+                folder: Some(&release.folder),
             });
         }
     }
@@ -304,13 +346,16 @@ fn write_one(
     if let Some(bundled) = output.check {
         bundled.check(out, threads, progress)?;
     }
-    let target = Target::claim(&out.join(file))?;
+    let target = match output.folder {
+        Some(folder) => release::target(out, folder, file)?,
+        None => Target::claim(&out.join(file))?,
+    };
     let target = complete(target, image, output.spool, output.transport);
     let (done, bmap) = write(target, image, output.transport, threads, progress)?;
     let entry = FileEntry {
         id: output.id.clone(),
         format: output.format,
-        ..FileEntry::new(part, file, &done)
+        ..FileEntry::new(part, &output.shown(), &done)
     };
     let mut files = vec![(done, entry)];
     if let Some((bmap, file)) = bmap.zip(output.transport.bmap_file(file)) {

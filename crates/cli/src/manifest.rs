@@ -9,6 +9,7 @@ use spec::{Detail, Gathered, Hashes};
 
 use crate::efi::{self, ProfileEntry};
 use crate::layouts::{self, LayoutEntry};
+use crate::release::ReleaseEntry;
 use crate::reuse::{Place, SCHEMA, SegmentEntry, SegmentsEntry};
 use crate::ui::{hex, size};
 
@@ -27,6 +28,8 @@ pub(crate) struct Manifest {
     /// What PCR 11 will be, by the names of unified kernel images.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) uki: BTreeMap<String, Vec<ProfileEntry>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<ReleaseEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) toplevel: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -176,6 +179,7 @@ impl Manifest {
             files,
             disk: plan.disk.as_ref().map(|(planned, _)| DiskEntry::new(planned)),
             uki: ukis(plan),
+            release: plan.made_release().map(ReleaseEntry::new),
             toplevel: gathered.toplevel.as_ref().map(ToString::to_string),
             layouts: layouts::entries(gathered),
             closure_check: (has_paths && gathered.hashes != Hashes::Compared).then_some("sizes"),

@@ -283,6 +283,7 @@ fn make(one: &One, threads: usize, ui: &Ui) -> Result<(), Failure> {
         }),
         roots: None,
         efi: None,
+        release: None,
         only: &[part.to_string()],
     };
     let plan = plan(spec, &gathered, &work, ui).map_err(unnamed)?;

@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::layouts::{self, LayoutEntry};
 use crate::logins::warn_of_passwords;
 use crate::manifest::DiskEntry;
+use crate::release::ReleaseEntry;
 use crate::steps::{gather, plan};
 use crate::ui::{Ui, hex, size};
 
@@ -44,6 +45,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let mut plan = plan(&spec, &gathered, &work, ui)?;
@@ -66,6 +68,7 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
             disk_estimate: plan.disk_is_bound,
             contained: plan.contained.iter().map(ContainedEntry::new).collect(),
             bundle: plan.bundle.as_ref().map(BundleEntry::new),
+            release: plan.release.as_ref().map(ReleaseEntry::new),
         });
     }
     let mut text = String::new();
@@ -88,6 +91,9 @@ pub(crate) fn run(args: &Plan, threads: usize, ui: &Ui) -> Result<(), Failure> {
     if let Some(bundle) = &plan.bundle {
         BundleEntry::new(bundle).describe(&mut text);
     }
+    if let Some(release) = &plan.release {
+        ReleaseEntry::new(release).describe(&mut text);
+    }
     ui.print(&text)
 }
 
@@ -109,6 +115,8 @@ struct Report<'a> {
     contained: Vec<ContainedEntry<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bundle: Option<BundleEntry<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<ReleaseEntry>,
 }
 
 /// A part, for people and machines.

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Fail
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let tree = spec::tree(&spec, &gathered, &part, &work)?;

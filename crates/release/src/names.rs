@@ -126,3 +126,54 @@ pub fn partition_file(id: &Id, version: &str, uuid: Option<Uuid>, region: &str, 
 pub fn uki_file(id: &Id, version: &str) -> String {
     format!("{id}_{version}.efi")
 }
+
+/// What the name of a published file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// What the system is called.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// The partition's UUID, if the name has it.
+    pub uuid: Option<Uuid>,
+    /// The region that it is for; none for an image.
+    pub region: Option<String>,
+}
+
+/// What a name says; none when it is that of something else.
+#[must_use]
+pub fn read(file: &str) -> Option<Named> {
+    let image = file.strip_suffix(".efi");
+    let plain = file.strip_suffix(".xz").or_else(|| file.strip_suffix(".zst"));
+    let partition = plain.unwrap_or(file).strip_suffix(".raw");
+    // A version can have dots and no underscores, a region both; so can an id. A UUID is of one form.
+    let is_version = |text: &str| text.parse::<Version>().is_ok();
+    let named = |id: &str, version: &str, uuid, region: Option<&str>| {
+        let id: Id = id.parse().ok()?;
+        is_version(version).then(|| Named {
+            id: id.0,
+            version: version.to_owned(),
+            uuid,
+            region: region.map(str::to_owned),
+        })
+    };
+    if let Some(stem) = image {
+        let (id, version) = stem.rsplit_once('_')?;
+        return named(id, version, None, None);
+    }
+    let stem = partition?;
+    for (at, _) in stem.match_indices('_') {
+        let rest = stem.get(at + 1..)?;
+        let Some((uuid, region)) = rest.split_once('.') else {
+            continue;
+        };
+        if let (36, Ok(uuid)) = (uuid.len(), uuid.parse::<Uuid>()) {
+            let (id, version) = stem.get(..at)?.rsplit_once('_')?;
+            return named(id, version, Some(uuid), Some(region));
+        }
+    }
+    // Without a UUID, the region is what follows the last dot.
+    let (stem, region) = stem.rsplit_once('.')?;
+    let (id, version) = stem.rsplit_once('_')?;
+    named(id, version, None, Some(region))
+}

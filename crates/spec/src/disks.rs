@@ -319,13 +319,7 @@ fn content(part: &Part, size: &mut Option<u64>) -> Option<Content> {
 fn partition(region: &Region, kind: &str) -> Result<Partition> {
     let place = place(region);
     let kind = partition_type(kind, &format!("{place}.type"))?;
-    let mut attributes = Attributes::of_type(kind);
-    for text in &region.attributes {
-        attributes = attribute(attributes, text, &place)?;
-    }
-    if region.bootable {
-        attributes = attributes.and(Attributes::BOOTABLE);
-    }
+    let attributes = attributes(region, kind)?;
     let mbr_type = region.mbr_type.as_deref();
     Ok(Partition {
         label: region.label.clone(),
@@ -337,6 +331,18 @@ fn partition(region: &Region, kind: &str) -> Result<Partition> {
             .transpose()?,
         ..Partition::new(kind)
     })
+}
+
+/// The attributes of a region that is a partition.
+pub(crate) fn attributes(region: &Region, kind: PartitionType) -> Result<Attributes> {
+    let mut attributes = Attributes::of_type(kind);
+    for text in &region.attributes {
+        attributes = attribute(attributes, text, &place(region))?;
+    }
+    if region.bootable {
+        attributes = attributes.and(Attributes::BOOTABLE);
+    }
+    Ok(attributes)
 }
 
 /// A type. One that looks like a misspelt name gets the name in its hint.
@@ -428,6 +434,9 @@ pub(crate) fn no_part(place: &str, name: &str, spec: &Spec) -> Error {
     }
     if spec.bundle.is_some() && place == "--only" {
         known.push("bundle".into());
+    }
+    if spec.release.is_some() && place == "--only" {
+        known.push("release".into());
     }
     Error::Unknown {
         place: place.to_string(),

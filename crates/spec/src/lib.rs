@@ -38,6 +38,7 @@ mod layouts;
 mod netboot;
 mod outputs;
 mod parts;
+mod release_plan;
 mod releases;
 mod root_signatures;
 mod schema;
@@ -56,6 +57,7 @@ pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
 pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
+pub use release_plan::{PlannedRelease, ReleaseFile, ReleaseSigner, ReleaseSlot};
 pub use root_signatures::RootSigner;
 pub use schema::{
     Attributes, Bundle, BundleHooks, BundleImage, BundleProgram, Check, Closure, Compress, Compressor,

@@ -12,7 +12,7 @@ use crate::schema::{
     Bundle, Compress, Container, Disk, Effort, FileSystem, Format, Output, Region, Script, Sum, Verity,
     VeritySignature,
 };
-use crate::{Gathered, Spec, beside, devices, netboot, ukis};
+use crate::{Gathered, Spec, beside, devices, netboot, release_plan, ukis};
 
 /// How an output travels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -333,6 +333,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
         for file in [file, unsigned, manifest] {
             files.push((file, "bundle".to_string()));
         }
+    }
+    if let Some(part) = &spec.release {
+        files.push((release_plan::folder(part).to_owned(), "release".to_string()));
     }
     for (part, transport) in transports(spec)?.parts {
         let image = files.iter().find(|(_, made)| *made == part);

@@ -16,8 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, RootSigner, Spec, beside, bundles, devices, disks, formats, grub_menu, id, netboot, outputs,
-    releases, root_signatures, ukis,
+    EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, bundles, devices, disks, formats,
+    grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -36,8 +36,10 @@ pub struct Work<'a> {
     pub roots: Option<&'a dyn RootSigner>,
     /// What signs programs that firmware starts.
     pub efi: Option<&'a dyn EfiSigner>,
+    /// What signs releases.
+    pub release: Option<&'a dyn ReleaseSigner>,
     /// Only these parts, and what they need: `fs.NAME`, `script.NAME`, `verity.NAME`, `verity.NAME.signature`, `disk`,
-    /// `bundle`. All when empty.
+    /// `bundle`, `release`. All when empty.
     pub only: &'a [String],
 }
 
@@ -66,6 +68,18 @@ pub struct Plan {
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
+    /// The release.
+    pub release: Option<PlannedRelease>,
+}
+
+impl Plan {
+    /// The release, if nothing in it lacks a signature.
+    #[must_use]
+    pub fn made_release(&self) -> Option<&PlannedRelease> {
+        self.release
+            .as_ref()
+            .filter(|release| release.unsigned.is_empty())
+    }
 }
 
 /// An output that comes with the disk, or for a network.
@@ -94,6 +108,16 @@ pub struct Part {
     pub spool: Option<Spool>,
 }
 
+/// What values begin with that are parts.
+const HELD: [&str; 6] = [
+    "{fs.",
+    "{verity.",
+    "{uki.",
+    "{efi.",
+    "{secure-boot.",
+    "{release.keyring",
+];
+
 /// Finds what is wrong without reading a file's bytes: options, places on the disk, and FATs that do not fit, unless
 /// they hold parts whose size is not known yet.
 pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<()> {
@@ -105,6 +129,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let mut planner = Planner::new(spec, gathered, &work);
@@ -125,11 +150,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
-        texts.any(|text| {
-            ["{fs.", "{verity.", "{uki.", "{efi.", "{secure-boot."]
-                .iter()
-                .any(|part| text.contains(part))
-        })
+        texts.any(|text| HELD.iter().any(|part| text.contains(part)))
     };
     for (key, fs) in &spec.fs {
         match fs.format {
@@ -170,6 +191,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
+    releases::check(&planner)?;
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
@@ -180,6 +202,18 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     }
     let disk = match &spec.disk {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
+        _ => None,
+    };
+    let release = match &spec.release {
+        Some(keys) if asked(releases::PART) => {
+            // Slots have the places and UUIDs of the disk's.
+            let alone = match (&spec.disk, &disk) {
+                (Some(keys), None) => Some(disks::plan(keys, &mut planner)?.0),
+                _ => None,
+            };
+            let planned = disk.as_ref().map(|(planned, _)| planned).or(alone.as_ref());
+            release_plan::plan(keys, planned, &mut planner)?
+        }
         _ => None,
     };
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
@@ -208,6 +242,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         beside,
         contained,
         bundle,
+        release,
     })
 }
 
@@ -404,12 +439,17 @@ impl Values for Planner<'_> {
     fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {
         if key == devices::REPART {
             self.repart().map(Some)
+        } else if key == release_plan::TRANSFERS {
+            self.transfers().map(Some)
         } else {
             Ok(None)
         }
     }
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {
+        if key == release_plan::KEYRING {
+            return self.keyring(place).map(Some);
+        }
         let is_part = match key.split_once('.') {
             Some(("fs" | "verity" | "uki" | "efi", name)) => !name.contains('.'),
             Some(("script" | "device" | "secure-boot", _)) => true,
@@ -435,6 +475,7 @@ pub fn check_only(spec: &Spec, only: &[String]) -> Result<()> {
             "disk" if spec.disk.is_some() => {}
             netboot::PART if spec.netboot.is_some() => {}
             "bundle" if spec.bundle.is_some() => {}
+            releases::PART if spec.release.is_some() => {}
             name => disks::check_part("--only", name, spec)?,
         }
     }

@@ -1,12 +1,14 @@
 //! A release: its keys and the disk become names, transfer files and checksums.
 
 use disk::PartitionType;
+use release::boot_count::{self, BootCount};
 use release::{Id, Version, names};
 use transport::Options;
 
 use crate::error::{Error, Result};
 use crate::expand::expand;
 use crate::parts::Planner;
+use crate::release_plan::{KEYRING, TRANSFERS};
 use crate::schema::{self, Format, Region, ReleaseCompress, Table};
 use crate::text::choice;
 use crate::{Spec, disks, root_signatures};
@@ -52,6 +54,8 @@ pub(crate) struct Slot<'a> {
     pub(crate) label_pattern: String,
     /// Its type.
     pub(crate) kind: PartitionType,
+    /// Whether it is the signature of a root hash.
+    pub(crate) is_signature: bool,
     /// Whether devices find it by its UUID, which follows from the root hash.
     pub(crate) is_found_by_uuid: bool,
 }
@@ -144,11 +148,12 @@ impl<'a> Release<'a> {
 
     /// What the image is called in the ESP: with its boot counter.
     pub(crate) fn uki_file(&self) -> String {
-        let counter = match self.tries {
-            0 => String::new(),
-            tries => format!("+{tries}-0"),
+        let count = BootCount {
+            left: self.tries,
+            done: 0,
         };
-        format!("{}_{}{counter}.efi", self.id, self.version)
+        let stem = format!("{}_{}", self.id, self.version);
+        boot_count::file(&stem, Some(count).filter(|count| count.left > 0))
     }
 }
 
@@ -175,12 +180,15 @@ pub(crate) fn text(key: &str, place: &str, planner: &Planner) -> Result<String> 
         _ => Err(Error::Unknown {
             place: place.to_owned(),
             what: format!("value {{{key}}}"),
-            hint: Some(choice(key, &["release.id", "release.version", "release.uki"])),
+            hint: Some(choice(
+                key,
+                &["release.id", "release.version", "release.uki", TRANSFERS, KEYRING],
+            )),
         }),
     }
 }
 
-fn no_release(place: &str, key: &str) -> Error {
+pub(crate) fn no_release(place: &str, key: &str) -> Error {
     Error::Misfit {
         place: place.to_owned(),
         problem: format!("{{{key}}}: there is no [release]"),
@@ -312,6 +320,7 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         label,
         label_pattern,
         kind: disks::partition_type(kind, &place("type"))?,
+        is_signature,
         is_found_by_uuid: is_found_by_uuid(content, spec) && region.guid.is_none(),
     })
 }
@@ -329,13 +338,29 @@ fn label(region: &Region, id: &Id, version: &Version) -> Result<(String, String)
         None => format!("{}_{VERSION_VALUE}", id),
         Some(said) if said.contains(VERSION_VALUE) => said.replace("{release.id}", id.as_str()),
         Some(said) => {
+            check_label_characters(said, region)?;
             let pattern = names::label_pattern(said, version).map_err(failed)?;
             return Ok((said.to_owned(), pattern));
         }
     };
+    check_label_characters(&said.replace(VERSION_VALUE, ""), region)?;
     let label = said.replace(VERSION_VALUE, version.as_str());
     names::check_label(&label).map_err(failed)?;
     Ok((label, said.replace(VERSION_VALUE, "@v")))
+}
+
+/// Patterns stand in transfer files, where some characters mean something.
+fn check_label_characters(label: &str, region: &Region) -> Result<()> {
+    let fits = |one: char| one.is_ascii_alphanumeric() || "._-+".contains(one);
+    match label.chars().find(|one| !fits(*one)) {
+        None => Ok(()),
+        Some(bad) => Err(Error::BadValue {
+            place: format!("disk.region {:?}.label", region.name),
+            problem: format!(
+                "{bad:?} cannot be in it: transfer files say it, where letters, digits and ._-+ are safe"
+            ),
+        }),
+    }
 }
 
 /// systemd-sysupdate finds slots by their types, and versions in them by their labels.

@@ -123,6 +123,7 @@ fn plan(text: &str) -> spec::Result<Plan> {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)

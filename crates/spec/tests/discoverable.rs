@@ -79,6 +79,7 @@ fn plan(text: &str) -> Result<Plan, String> {
         segments: None,
         roots: Some(&Later),
         efi: None,
+        release: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work).map_err(told)

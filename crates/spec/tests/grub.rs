@@ -94,6 +94,7 @@ fn planned(world: &Path, text: &str) -> spec::Result<Plan> {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     spec::plan(&spec, &gathered, &work)

@@ -68,6 +68,7 @@ fn plan(text: &str) -> Result<(Plan, tempfile::TempDir), String> {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work).map_err(told)?;

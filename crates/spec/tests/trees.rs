@@ -87,6 +87,7 @@ fn made_of(world: &Path, text: &str) -> spec::Result<Tree> {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work)?.parts.remove(0);
@@ -302,6 +303,7 @@ fn a_squashfs_of_store_paths_in_its_root() {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let part = spec::plan(&spec, &gathered, &work).unwrap().parts.remove(0);

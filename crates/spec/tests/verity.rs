@@ -102,6 +102,7 @@ fn plan(text: &str, estimate: Option<()>) -> Result<Made, String> {
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let plan = spec::plan(&spec, &gathered, &work).map_err(told)?;

@@ -15,6 +15,7 @@ pub(crate) mod logins;
 pub(crate) mod look;
 pub(crate) mod one;
 mod output;
+pub(crate) mod release;
 pub(crate) mod run;
 pub(crate) mod segments;
 pub(crate) mod serve;
@@ -35,6 +36,7 @@ use erofs::Erofs;
 use later::Later;
 use look::{Cat, Check, Extract, Info, Ls};
 use one::{Ext4, Fat, Script, Squashfs};
+use release::Release;
 use run::Run;
 use serve::Serve;
 use tree::Tree;
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     Script(Later<Script>),
     /// Build, sign, verify and look into update bundles
     Bundle(Bundle),
+    /// Verify and sign releases for systemd-sysupdate
+    Release(Later<Release>),
     /// List what is in an image, a bundle, an archive, a device, or what a specification would make
     Ls(Later<Ls>),
     /// Print a file that is in an image

@@ -54,6 +54,41 @@ pub(crate) struct Credentials {
     pub(crate) signing_time: Option<String>,
 }
 
+/// Who signs, where no chain of certificates is wanted.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Signer {
+    /// The key: RSA of 2048 to 4096 bits, in PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "signer_cmd")]
+    pub(crate) key: Option<PathBuf>,
+    /// A file whose first line is the key's pass phrase
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// A command that signs what it reads from standard input, for keys that live elsewhere
+    #[arg(long, value_name = "COMMAND", requires = "certificate")]
+    pub(crate) signer_cmd: Option<String>,
+    /// After how many seconds that command is stopped
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "signer_cmd",
+        value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) signer_timeout: u64,
+    /// A certificate of the key, in PEM or DER
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<PathBuf>,
+}
+
+impl Credentials {
+    /// The same where no chain of certificates is wanted.
+    pub(crate) fn signer(&self) -> Signer {
+        Signer {
+            key: self.key.clone(),
+            passphrase_file: self.passphrase_file.clone(),
+            signer_cmd: self.signer_cmd.clone(),
+            signer_timeout: self.signer_timeout,
+            certificate: self.certificate.clone(),
+        }
+    }
+}
+
 /// Whom to trust.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]

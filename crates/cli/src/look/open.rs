@@ -88,7 +88,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn manifest(path: &Path) -> Result<Inside, Failure> {
     let described = Described::read(path, &content(path)?)?;
     let mut outputs = Vec::new();
-    for file in &described.files {
+    // What lies in a folder of its own, a release, is a copy of other outputs.
+    for file in described.files.iter().filter(|file| !file.file.contains('/')) {
         // A name that leads elsewhere stays here.
         let name = Path::new(&file.file).file_name().unwrap_or_default();
         outputs.push(Output {
@@ -147,6 +148,7 @@ fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Ins
         segments: None,
         roots: None,
         efi: None,
+        release: None,
         only: &[],
     };
     let plan = plan(&spec, &gathered, &spec_work, ui)?;

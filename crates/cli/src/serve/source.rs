@@ -79,6 +79,7 @@ fn planned(source: &Source, name: &str, threads: usize, ui: &Ui) -> Result<Conte
         }),
         roots: None,
         efi: None,
+        release: None,
         only: &[name.to_string()],
     };
     let plan = plan(&spec, &gathered, &work, ui);

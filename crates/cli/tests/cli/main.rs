@@ -32,6 +32,7 @@ mod outputs;
 mod passwords;
 mod properties;
 mod readings;
+mod releases;
 mod requests;
 mod results;
 mod reused;

@@ -7,9 +7,12 @@
 //!                        └── renameat2(EXCHANGE) ──► out has a', b' and c; the other one is removed
 //! ```
 //!
+//! Files may lie in folders of that folder: these are made anew, with links to what else is in them.
+//!
 //! Until then the new files have no names, so that a process that is killed leaves what was there. Not every folder can be
 //! exchanged: [`Obstacle`] says which. There files get their names one after the other.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Permissions};
 use std::io;
@@ -17,11 +20,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, CWD, FlockOperation, RenameFlags, StatxFlags, flock, linkat, renameat_with, statx,
-};
+use rustix::fs::{AtFlags, CWD, FlockOperation, RenameFlags, StatxFlags, flock, renameat_with, statx};
 use rustix::io::Errno;
 
+use super::below::{link, made, mirror};
 use super::nameless::{forget, naming, remember};
 use super::{Written, remove};
 use crate::error::{Error, Result};
@@ -113,6 +115,9 @@ impl Folder {
         let _naming = naming();
         let obstacle = self.exchange(written.iter().chain(&seal), stale)?.err();
         if obstacle.is_some() {
+            for folder in self.below(written.iter()) {
+                made(&self.path.join(folder))?;
+            }
             one_by_one(written, seal, stale)?;
         }
         if std::mem::take(&mut self.made) {
@@ -121,10 +126,19 @@ impl Folder {
         Ok(obstacle)
     }
 
+    /// The folders in this one that files will be in.
+    fn below<'w>(&self, written: impl Iterator<Item = &'w Written>) -> BTreeSet<OsString> {
+        let folder = |written: &Written| {
+            let folder = written.path().parent()?.strip_prefix(&self.path).ok()?;
+            Some(folder.as_os_str().to_os_string()).filter(|folder| !folder.is_empty())
+        };
+        written.filter_map(folder).collect()
+    }
+
     /// Puts all files into a new folder, and exchanges the two. Nothing has changed when something is in the way.
     fn exchange<'w>(
         &self,
-        written: impl Iterator<Item = &'w Written>,
+        written: impl Iterator<Item = &'w Written> + Clone,
         stale: &[PathBuf],
     ) -> Result<Result<(), Obstacle>> {
         let failed = |source| Error::Write {
@@ -135,7 +149,8 @@ impl Folder {
         let (Some(parent), Some(name)) = (self.real.parent(), self.real.file_name()) else {
             return Ok(Err(Obstacle::Mounted));
         };
-        if let Some(obstacle) = self.in_the_way().map_err(failed)? {
+        let below = self.below(written.clone());
+        if let Some(obstacle) = self.in_the_way(&below).map_err(failed)? {
             return Ok(Err(obstacle));
         }
         let mut hidden = OsString::from(".");
@@ -145,9 +160,13 @@ impl Folder {
             Ok(new) => new,
             Err(error) => return Ok(Err(Obstacle::Refused(error.to_string()))),
         };
+        for folder in &below {
+            made(&new.path.join(folder))?;
+        }
         for written in written {
             let path = written.path();
-            let name = path.file_name().unwrap_or_default();
+            let name = path.strip_prefix(&self.path);
+            let name = name.unwrap_or(Path::new(path.file_name().unwrap_or_default()));
             written
                 .target
                 .growing
@@ -160,19 +179,16 @@ impl Folder {
         let stays = |name: &OsStr| !stale.iter().any(|path| path.file_name() == Some(name));
         for name in list(&self.real)? {
             let name = OsStr::from_bytes(&name);
-            if !stays(name) {
+            if !stays(name) || below.contains(name) {
                 continue;
             }
-            let linked = linkat(
-                CWD,
-                self.real.join(name),
-                CWD,
-                new.path.join(name),
-                AtFlags::empty(),
-            );
-            match linked {
-                Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Ok(Err(Obstacle::Refused(errno.to_string()))),
+            if let Err(errno) = link(&self.real.join(name), &new.path.join(name)) {
+                return Ok(Err(Obstacle::Refused(errno.to_string())));
+            }
+        }
+        for folder in &below {
+            if let Err(error) = mirror(&self.real.join(folder), &new.path.join(folder)) {
+                return Ok(Err(Obstacle::Refused(error.to_string())));
             }
         }
         if let Err(error) = new.resemble(&old) {
@@ -191,7 +207,7 @@ impl Folder {
     }
 
     /// What can be seen beforehand.
-    fn in_the_way(&self) -> io::Result<Option<Obstacle>> {
+    fn in_the_way(&self, below: &BTreeSet<OsString>) -> io::Result<Option<Obstacle>> {
         let mount = |path: &Path| {
             let stat = statx(
                 CWD,
@@ -209,8 +225,9 @@ impl Folder {
             return Ok(Some(Obstacle::WorkedIn));
         }
         for name in list(&self.real).map_err(io::Error::other)? {
-            let path = self.path.join(OsStr::from_bytes(&name));
-            if std::fs::symlink_metadata(&path)?.is_dir() {
+            let name = OsStr::from_bytes(&name);
+            let path = self.path.join(name);
+            if std::fs::symlink_metadata(&path)?.is_dir() && !below.contains(name) {
                 return Ok(Some(Obstacle::Folder(path)));
             }
         }

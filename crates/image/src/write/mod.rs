@@ -10,6 +10,7 @@
 //! ```
 
 mod ahead;
+mod below;
 mod folder;
 mod listen;
 mod nameless;
@@ -167,6 +168,13 @@ impl Target {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => Err(Error::Busy { path }),
             Err(source) => Err(Error::Write { path, source }),
         }
+    }
+
+    /// Lets the file have a name in a folder beside it, which is made when the file gets its name.
+    #[must_use]
+    pub fn below(self, folder: &str, name: &str) -> Target {
+        let path = nameless::folder(&self.path).join(folder).join(name);
+        Target { path, ..self }
     }
 
     /// Takes a spool as the file that is to become this image, where it holds the image's bytes at their places already:

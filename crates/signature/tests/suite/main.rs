@@ -11,6 +11,7 @@ mod hostile;
 mod keyrings;
 mod keys;
 mod matrix;
+mod openpgp;
 #[path = "../../../../tests/zoo/oracle.rs"]
 mod oracle;
 mod oracles;
