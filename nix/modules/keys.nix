@@ -103,6 +103,7 @@
     "offset"
     "raw"
     "size"
+    "slot-of"
     "type"
   ];
 }

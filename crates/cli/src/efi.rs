@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Serialize;
 use signature::{Authenticode, Certificate, Identity, Key, PublicKey, Signer, Time};
-use spec::{Detail, EfiSign, EfiSigner, Measurer, Plan, SecureBoot, SecureBootKey, Spec};
-use uki::Variable;
+use spec::{Detail, EfiSign, EfiSigner, Measurer, Plan, SecureBoot, SecureBootKey, Spec, UkiMeasure};
+use uki::{PolicyBy, PolicySignatures, Variable};
 use uuid::Uuid;
 
 use crate::args;
@@ -35,7 +35,23 @@ struct Firmware {
 #[derive(Default)]
 struct Program {
     signed: Option<Signed>,
-    measurer: Option<(PublicKey, Vec<u8>, Key)>,
+    measured: Option<Measured>,
+}
+
+/// How an image gets the signatures of what a TPM will hold.
+struct Measured {
+    key: PublicKey,
+    pem: String,
+    by: MeasuredBy,
+}
+
+enum MeasuredBy {
+    /// They are made here.
+    Here(Key),
+    /// They were made elsewhere.
+    Before(PolicySignatures),
+    /// They are made elsewhere, later.
+    Later,
 }
 
 enum Signed {
@@ -51,10 +67,10 @@ impl Programs {
     /// Reads keys, certificates and signatures, and tries the keys out, for those programs that a build signs.
     pub(crate) fn read(spec: &Spec, args: &Build, folder: &Path, ui: &Ui) -> Result<Programs, Failure> {
         let mut programs = BTreeMap::new();
-        let ukis = spec.uki.iter().map(|(key, uki)| {
-            let measure = uki.measure.as_ref().and_then(|measure| measure.key.as_ref());
-            (format!("uki.{key}"), uki.sign.as_ref(), measure)
-        });
+        let ukis = spec
+            .uki
+            .iter()
+            .map(|(key, uki)| (format!("uki.{key}"), uki.sign.as_ref(), uki.measure.as_ref()));
         let others = spec
             .efi
             .iter()
@@ -67,8 +83,8 @@ impl Programs {
                 signed: sign
                     .map(|sign| Signed::read(&part, sign, args, folder, ui))
                     .transpose()?,
-                measurer: measure
-                    .map(|key| measurer(&part, &folder.join(key), ui))
+                measured: measure
+                    .map(|said| Measured::read(&part, said, args, folder, ui))
                     .transpose()?,
             };
             programs.insert(part, program);
@@ -78,7 +94,31 @@ impl Programs {
             .as_ref()
             .filter(|_| !args.making.signing.unsigned);
         let firmware = said.map(|said| Firmware::read(said, folder, ui)).transpose()?;
-        Ok(Programs { programs, firmware })
+        let programs = Programs { programs, firmware };
+        if is_asked("secure-boot.db", &args.only) {
+            programs.check()?;
+        }
+        Ok(programs)
+    }
+
+    /// Refuses programs that this firmware would not start.
+    fn check(&self) -> Result<(), Failure> {
+        let Some(firmware) = &self.firmware else {
+            return Ok(());
+        };
+        for (part, program) in &self.programs {
+            if let Some(Signed::Here(identity, _)) = &program.signed
+                && !identity.leads_to(&firmware.db)
+            {
+                return Err(Failure::usage(format!(
+                    "{part}.sign: {} signs it, and secure-boot.db has neither that certificate nor one of its issuers: \
+                     firmware with these keys would not start it",
+                    identity.certificate.subject()
+                ))
+                .hint("name its certificate in secure-boot.db, or sign with another key"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -128,19 +168,76 @@ fn is_asked(part: &str, only: &[String]) -> bool {
     only.is_empty() || only.iter().any(|asked| asked == part || holds_others(asked))
 }
 
-fn measurer(part: &str, path: &Path, ui: &Ui) -> Result<(PublicKey, Vec<u8>, Key), Failure> {
-    let key = credentials::key(path, None)?;
-    credentials::warn_of_mode(path, ["this private key", "a key's"], ui);
-    let bad = || {
-        Failure::usage(format!(
-            "{part}.measure.key: {}: systemd makes TPM policies for RSA keys only",
-            path.display()
-        ))
-        .hint("`openssl genrsa 2048` makes one")
-    };
-    let public = key.public_key().ok_or_else(bad)?;
-    let pem = public.rsa_pem().ok_or_else(bad)?;
-    Ok((public, pem.into_bytes(), key))
+impl Measured {
+    fn read(
+        part: &str,
+        said: &UkiMeasure,
+        args: &Build,
+        folder: &Path,
+        ui: &Ui,
+    ) -> Result<Measured, Failure> {
+        let place = format!("{part}.measure");
+        let key = match (&said.key, &said.public_key) {
+            (Some(_), Some(_)) => {
+                let problem = format!("{place}: key and public-key exclude each other");
+                return Err(Failure::usage(problem));
+            }
+            (None, None) => {
+                let hint = "`key` signs here; `public-key` is that of a key that is elsewhere";
+                return Err(Failure::usage(format!("{place}: has no key")).hint(hint));
+            }
+            (Some(_), None) if said.attach.is_some() => {
+                let problem = format!("{place}.attach: has signatures of a key that is elsewhere");
+                return Err(Failure::usage(problem).hint("say `public-key` in place of `key`"));
+            }
+            (Some(path), None) => return Measured::here(&place, &folder.join(path), ui),
+            (None, Some(path)) => folder.join(path),
+        };
+        let public = PublicKey::read_rsa_pem(&credentials::read(&key)?, &key.display().to_string())?;
+        let pem = public.rsa_pem().unwrap_or_default();
+        let attached = said.attach.as_ref().map(|file| folder.join(file));
+        let by = match attached {
+            Some(path) if path.exists() || !args.making.signing.unsigned => {
+                let read = PolicySignatures::read(&credentials::read(&path)?);
+                let failed = |error| {
+                    Failure::from(spec::Error::Uki {
+                        part: place,
+                        source: error,
+                    })
+                    .at(&path)
+                };
+                MeasuredBy::Before(read.map_err(failed)?)
+            }
+            None if !args.making.signing.unsigned => {
+                let problem = format!("{place}: has a public key, and nothing that it has signed");
+                return Err(Failure::usage(problem).hint(
+                    "`--unsigned` writes what is to be signed, and `attach` takes the signatures; or say `key`",
+                ));
+            }
+            _ => MeasuredBy::Later,
+        };
+        Ok(Measured { key: public, pem, by })
+    }
+
+    /// With a key that is here.
+    fn here(place: &str, path: &Path, ui: &Ui) -> Result<Measured, Failure> {
+        let key = credentials::key(path, None)?;
+        credentials::warn_of_mode(path, ["this private key", "a key's"], ui);
+        let bad = || {
+            Failure::usage(format!(
+                "{place}.key: {}: systemd makes TPM policies for RSA keys only",
+                path.display()
+            ))
+            .hint("`openssl genrsa 2048` makes one")
+        };
+        let public = key.public_key().ok_or_else(bad)?;
+        let pem = public.rsa_pem().ok_or_else(bad)?;
+        Ok(Measured {
+            key: public,
+            pem,
+            by: MeasuredBy::Here(key),
+        })
+    }
 }
 
 impl Signed {
@@ -203,11 +300,15 @@ impl EfiSigner for Programs {
     }
 
     fn measurer(&self, part: &str) -> Option<Measurer<'_>> {
-        let (public, pem, key) = self.programs.get(part)?.measurer.as_ref()?;
+        let measured = self.programs.get(part)?.measured.as_ref()?;
         Some(Measurer {
-            key: public.clone(),
-            pem: pem.clone(),
-            signer: key,
+            key: measured.key.clone(),
+            pem: measured.pem.clone().into_bytes(),
+            by: match &measured.by {
+                MeasuredBy::Here(key) => PolicyBy::Signer(key),
+                MeasuredBy::Before(signatures) => PolicyBy::Signatures(signatures),
+                MeasuredBy::Later => PolicyBy::Later,
+            },
         })
     }
 
@@ -223,6 +324,14 @@ impl EfiSigner for Programs {
 /// Says what remains to be done for programs that are signed elsewhere.
 pub(crate) fn warn(plan: &Plan, ui: &Ui) {
     for part in &plan.parts {
+        if let (Detail::Uki { measured: false, .. }, Some((file, _))) = (&part.detail, part.files.last()) {
+            ui.warn(&format!(
+                "{}: lacks the signatures of what a TPM will hold; {file} is what is to be signed: build again with \
+                 `{}.measure.attach`, the same with them",
+                part.name, part.name
+            ));
+            continue;
+        }
         let unsigned = matches!(
             part.detail,
             Detail::Uki {
@@ -324,6 +433,15 @@ impl UkiEntry {
                 .map_or_else(String::new, |id| format!(" of profile {id}"));
             for value in &profile.pcr11 {
                 writeln!(text, "  PCR 11{name}: {}", value.measured)?;
+                // In the order in which a system enters them.
+                for phases in uki::PHASES {
+                    let last = phases.rsplit(':').next().unwrap_or(phases);
+                    writeln!(
+                        text,
+                        "    {last}: {}",
+                        value.phases.get(phases).map_or("", String::as_str)
+                    )?;
+                }
             }
         }
         Ok(())

@@ -16,11 +16,14 @@ pub(crate) fn gather(spec: &Spec, rehash: Rehash, access: &Access, ui: &Ui) -> R
     Ok(gathered)
 }
 
-/// Plans, and warns about what is worth a look at the disk.
+/// Plans, and warns about what is worth a look at the disk and at how it starts.
 pub(crate) fn plan(spec: &Spec, gathered: &Gathered, work: &Work, ui: &Ui) -> Result<Plan, Failure> {
     let plan = spec::plan(spec, gathered, work)?;
     for warning in plan.disk.iter().flat_map(|(planned, _)| &planned.warnings) {
         ui.warn(&format!("disk: {warning}"));
+    }
+    for note in &plan.notes {
+        ui.warn(note);
     }
     Ok(plan)
 }

@@ -48,7 +48,7 @@ pub use environment::{chooser, counters, fw_env_config};
 pub use error::{Error, Result};
 pub use fstab::fstab;
 pub use rauc::system_conf;
-pub use repart::{RepartFile, repart, repart_service};
+pub use repart::{Definition, RepartFile, definitions, repart, repart_service};
 
 /// A device: its disk, its slots, and who has to know of them.
 #[derive(Clone, Debug)]

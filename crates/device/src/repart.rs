@@ -7,6 +7,8 @@
 
 use std::fmt::Write as _;
 
+use disk::PartitionType;
+
 use crate::{Device, Made, Partition, Result, Size};
 
 /// A file of a folder.
@@ -18,23 +20,50 @@ pub struct RepartFile {
     pub text: String,
 }
 
+/// What systemd-repart is told of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// What its file is called, behind a number.
+    pub name: String,
+    /// What the partition holds.
+    pub kind: PartitionType,
+    /// Its name in the table, if it is made.
+    pub label: Option<String>,
+    /// How large it is.
+    pub size: Size,
+    /// The file system that is made in it, if it is made.
+    pub format: Option<String>,
+}
+
 /// The files of `repart.d`.
 ///
 /// # Errors
 /// As [`Device::check`].
 pub fn repart(device: &Device) -> Result<Vec<RepartFile>> {
     device.check()?;
-    // The order of the names is the order of the partitions.
-    let digits = (device.partitions.len() * 10).to_string().len();
-    let files = device
-        .partitions
-        .iter()
-        .enumerate()
-        .map(|(index, partition)| RepartFile {
-            name: format!("{:0digits$}-{}.conf", (index + 1) * 10, partition.name),
-            text: definition(partition),
-        });
-    Ok(files.collect())
+    let of = |partition: &Partition| Definition {
+        name: partition.name.clone(),
+        kind: partition.kind,
+        label: Some(partition.name.clone()),
+        size: partition.size,
+        format: match &partition.made {
+            Made::FirstBoot(format) => format.clone(),
+            Made::Factory(_) => None,
+        },
+    };
+    let all: Vec<Definition> = device.partitions.iter().map(of).collect();
+    Ok(definitions(&all))
+}
+
+/// Files of `repart.d`, whose names are in this order.
+#[must_use]
+pub fn definitions(definitions: &[Definition]) -> Vec<RepartFile> {
+    let digits = (definitions.len() * 10).to_string().len();
+    let file = |(index, definition): (usize, &Definition)| RepartFile {
+        name: format!("{:0digits$}-{}.conf", (index + 1) * 10, definition.name),
+        text: definition.text(),
+    };
+    definitions.iter().enumerate().map(file).collect()
 }
 
 /// A drop-in for systemd-repart's service. It tells it the disk, which it cannot find when the root is in memory, and to
@@ -50,24 +79,41 @@ pub fn repart_service(device: &Device) -> Result<String> {
     ))
 }
 
-fn definition(partition: &Partition) -> String {
-    let mut text = String::from("[Partition]\n");
-    if let Some(guid) = partition.kind.guid() {
-        let _ = writeln!(text, "Type={guid}");
+impl Definition {
+    /// Whether it holds a hash tree or a signature.
+    fn is_of_verity(&self) -> bool {
+        let known = self.kind.guid().and_then(disk::type_of_guid);
+        known.is_some_and(|known| {
+            ["-verity", "-verity-sig"]
+                .iter()
+                .any(|end| known.name.ends_with(end))
+        })
     }
-    let _ = writeln!(text, "Label={}", partition.name);
-    match partition.size {
-        Size::Exactly(size) => {
-            let _ = writeln!(text, "SizeMinBytes={size}\nSizeMaxBytes={size}");
-            // Images are written to it as they are; a file system in it has no business to grow.
-            let _ = writeln!(text, "GrowFileSystem=off");
+
+    fn text(&self) -> String {
+        let mut text = String::from("[Partition]\n");
+        if let Some(guid) = self.kind.guid() {
+            let _ = writeln!(text, "Type={guid}");
         }
-        Size::AtLeast(size) => {
-            let _ = writeln!(text, "SizeMinBytes={size}");
+        if let Some(label) = &self.label {
+            let _ = writeln!(text, "Label={label}");
         }
+        match self.size {
+            Size::Exactly(size) => {
+                let _ = writeln!(text, "SizeMinBytes={size}\nSizeMaxBytes={size}");
+                // Images are written to it as they are; a file system in it has no business to grow. Nobody expects one in
+                // what belongs to dm-verity.
+                if !self.is_of_verity() {
+                    let _ = writeln!(text, "GrowFileSystem=off");
+                }
+            }
+            Size::AtLeast(size) => {
+                let _ = writeln!(text, "SizeMinBytes={size}");
+            }
+        }
+        if let Some(format) = &self.format {
+            let _ = writeln!(text, "Format={format}");
+        }
+        text
     }
-    if let Made::FirstBoot(Some(format)) = &partition.made {
-        let _ = writeln!(text, "Format={format}");
-    }
-    text
 }

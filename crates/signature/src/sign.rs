@@ -15,6 +15,20 @@ pub struct Identity {
     pub intermediates: Vec<Certificate>,
 }
 
+impl Identity {
+    /// Whether who trusts these certificates trusts its signatures, too, as far as names and keys tell: they have its
+    /// certificate, one of its intermediates, or an issuer of these.
+    #[must_use]
+    pub fn leads_to(&self, trusted: &[Certificate]) -> bool {
+        let mut chain = std::iter::once(&self.certificate).chain(&self.intermediates);
+        chain.any(|one| {
+            trusted.iter().any(|root| {
+                one == root || one.may_be_issued_by(root) && one.is_signed_by(root).unwrap_or(false)
+            })
+        })
+    }
+}
+
 /// Something that signs: a [`Key`](crate::Key), or a [`Command`](crate::Command) that knows where one is.
 pub trait Signer: Sync {
     /// Its public key; `None` when only a signature tells.

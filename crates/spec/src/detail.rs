@@ -95,6 +95,8 @@ pub enum Detail {
         profiles: Vec<uki::Profile>,
         /// Whether it is signed; none when nobody shall sign it.
         signed: Option<bool>,
+        /// Whether it has all signatures of what PCR 11 will be; without them, it is not the image that boots.
+        measured: bool,
         /// Whether its size is the most that it can take.
         estimate: bool,
     },

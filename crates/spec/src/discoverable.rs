@@ -77,6 +77,11 @@ impl Holds {
     }
 }
 
+/// What a region is for by its type: `root` or `usr`; none for other types.
+pub(crate) fn mount(region: &Region) -> Option<&'static str> {
+    Type::of(region)?.data.split('-').next()
+}
+
 /// A region whose content is a part of this specification.
 struct Placed<'a> {
     region: &'a Region,

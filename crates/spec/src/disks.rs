@@ -11,7 +11,8 @@ use crate::parts::{Part, Planner};
 use crate::schema::{Disk, Region, Table};
 use crate::text::{choice, nearest};
 use crate::{
-    Spec, bios, containers, devices, discoverable, hash_trees, outputs, releases, root_signatures, ukis,
+    Spec, bios, containers, devices, discoverable, hash_trees, outputs, releases, root_signatures, slots,
+    ukis,
 };
 
 /// Plans the disk, and says what its output is called.
@@ -42,6 +43,7 @@ pub(crate) fn plan(disk: &Disk, planner: &mut Planner) -> Result<(disk::Planned,
         }
         regions.push(lowered);
     }
+    slots::size(disk, &mut regions);
     let core = bios::add(disk, &mut options, &mut regions, planner)?;
     let planned = bios::plan(core.as_ref(), options, regions)?;
     Ok((planned, outputs::disk(disk, planner.gathered)))
@@ -100,6 +102,7 @@ pub(crate) fn layout(disk: &Disk, planner: &Planner) -> Result<Option<disk::Plan
         at_least(&mut lowered, region, &options);
         regions.push(lowered);
     }
+    slots::size(disk, &mut regions);
     bios::add(disk, &mut options, &mut regions, planner)?;
     disk::check(&options, &regions)?;
     let planned = sizes_are_known.then(|| disk::plan(&options, &regions));
@@ -232,17 +235,20 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     if region.size.is_some() && region.min_size.is_some() {
         return Err(bad("size and min-size exclude each other"));
     }
-    if region.label.is_some() && !has_guids(&options.table) {
+    if (region.label.is_some() || region.slot_of.is_some()) && !has_guids(&options.table) {
         return Err(bad(
-            "label is for the tables \"gpt\" and \"hybrid\", which call partitions something",
+            "label and slot-of are for the tables \"gpt\" and \"hybrid\", which call partitions something",
         ));
     }
-    let partition = match &region.kind {
+    let first = planner.spec.disk.as_ref();
+    let first = first.map_or(Ok(None), |disk| slots::first(region, disk))?;
+    let partition = match &first.unwrap_or(region).kind {
         Some(kind) => {
             let mut partition = partition(region, kind)?;
-            if let Some(label) = releases::label_of(region, planner)? {
-                partition.label = Some(label);
-            }
+            partition.label = match first {
+                Some(_) => Some(slots::EMPTY.to_string()),
+                None => releases::label_of(region, planner)?.or(partition.label),
+            };
             Some(partition)
         }
         None if says_partition(region) => {
@@ -255,7 +261,10 @@ fn lower(region: &Region, options: &disk::Options, planner: &Planner) -> Result<
     Ok(disk::Region {
         name: region.name.clone(),
         place: region.offset.map(bytes),
-        size: region.size.map(bytes),
+        size: region
+            .size
+            .map(bytes)
+            .or_else(|| slots::tree_size(region, planner.spec)),
         content,
         partition,
     })

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gather::Hashes;
 use crate::parts::{Detail, Part, Planner, Squashing};
 use crate::schema::{FileSystem, Format};
-use crate::{formats, hash_trees, id, outputs, subvolumes};
+use crate::{boots, formats, hash_trees, id, outputs, subvolumes};
 
 /// How many store paths a report names.
 const LARGEST: usize = 10;
@@ -19,6 +19,9 @@ impl Planner<'_> {
     pub(crate) fn file_system(&mut self, key: &str, fs: &FileSystem) -> Result<Part> {
         let tree = self.tree(key)?;
         let part = format!("fs.{key}");
+        if fs.format == Format::Fat {
+            boots::check_images(&part, &tree)?;
+        }
         let mut spool = None;
         let (content, detail) = match fs.format {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,

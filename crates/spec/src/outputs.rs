@@ -184,6 +184,11 @@ pub(crate) fn efi(key: &str, file: Option<&String>) -> (String, String) {
     (file, unsigned)
 }
 
+/// What is to be signed of what a TPM will hold of an image.
+pub(crate) fn policies(key: &str) -> String {
+    format!("{key}.pcrsig.unsigned")
+}
+
 /// The output of the disk.
 pub(crate) fn disk(disk: &Disk, gathered: &Gathered) -> String {
     let file = disk
@@ -286,6 +291,10 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered) -> Result<()> {
     for (part, key, file) in ukis.chain(others) {
         let (file, unsigned) = efi(key, file.as_ref());
         files.extend([(file, part.clone()), (unsigned, part)]);
+    }
+    for (key, _) in spec.uki.iter().filter(|(_, uki)| uki.measure.is_some()) {
+        let part = format!("uki.{key} (what is to be signed of what a TPM will hold)");
+        files.push((policies(key), part));
     }
     for part in ukis::variables(spec) {
         let file = part.trim_start_matches("secure-boot.");

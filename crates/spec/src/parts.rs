@@ -16,8 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, bundles, devices, disks, formats,
-    grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, ukis,
+    EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, boots, bundles, devices, disks,
+    formats, grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, slots, ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -68,6 +68,8 @@ pub struct Plan {
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
+    /// What is worth a look at how a release starts.
+    pub notes: Vec<String>,
     /// The release.
     pub release: Option<PlannedRelease>,
 }
@@ -147,14 +149,17 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     }
     devices::check(&planner)?;
     releases::check(&planner)?;
+    slots::check(&planner)?;
+    boots::check(&planner)?;
     let holds_parts = |fs: &FileSystem| {
         let sources = fs.files.values().flat_map(|sources| &sources.0);
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| HELD.iter().any(|part| text.contains(part)))
     };
+    let starts = slots::esp(&planner)?;
     for (key, fs) in &spec.fs {
         match fs.format {
-            _ if holds_parts(fs) => {}
+            _ if holds_parts(fs) || starts == Some(key) => {}
             Format::Fat => {
                 planner.part(&format!("fs.{key}"))?;
             }
@@ -192,6 +197,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
     releases::check(&planner)?;
+    slots::check(&planner)?;
     if let Some(disk) = &spec.disk {
         containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
@@ -204,6 +210,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
+    let notes = boots::planned(&mut planner, disk.as_ref())?;
     let release = match &spec.release {
         Some(keys) if asked(releases::PART) => {
             // Slots have the places and UUIDs of the disk's.
@@ -242,6 +249,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         beside,
         contained,
         bundle,
+        notes,
         release,
     })
 }
@@ -436,14 +444,17 @@ impl Values for Planner<'_> {
         grub_menu::search(part, fs, &grub_menu::folder(fs.grub.as_ref()), self)
     }
 
-    fn folder(&mut self, key: &str) -> Result<Option<image::Tree>> {
-        if key == devices::REPART {
-            self.repart().map(Some)
-        } else if key == release_plan::TRANSFERS {
-            self.transfers().map(Some)
-        } else {
-            Ok(None)
+    fn folder(&mut self, key: &str, place: &str) -> Result<Option<image::Tree>> {
+        match key {
+            devices::REPART => self.repart().map(Some),
+            release_plan::TRANSFERS => self.transfers().map(Some),
+            slots::REPART => self.slots_repart(place).map(Some),
+            _ => Ok(None),
         }
+    }
+
+    fn started(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
+        self.release_image(fs)
     }
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {

@@ -11,7 +11,7 @@ use crate::parts::Planner;
 use crate::release_plan::{KEYRING, TRANSFERS};
 use crate::schema::{self, Format, Region, ReleaseCompress, Table};
 use crate::text::choice;
-use crate::{Spec, disks, root_signatures};
+use crate::{Spec, disks, root_signatures, slots};
 
 /// What `--only` calls it.
 pub(crate) const PART: &str = "release";
@@ -182,7 +182,14 @@ pub(crate) fn text(key: &str, place: &str, planner: &Planner) -> Result<String> 
             what: format!("value {{{key}}}"),
             hint: Some(choice(
                 key,
-                &["release.id", "release.version", "release.uki", TRANSFERS, KEYRING],
+                &[
+                    "release.id",
+                    "release.version",
+                    "release.uki",
+                    TRANSFERS,
+                    KEYRING,
+                    slots::REPART,
+                ],
             )),
         }),
     }
@@ -306,7 +313,8 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         });
     };
     let is_signature = root_signatures::of(spec, content).is_some();
-    if region.size.is_none() && region.min_size.is_none() && !is_signature {
+    let follows = is_signature || slots::tree_size(region, spec).is_some();
+    if region.size.is_none() && region.min_size.is_none() && !follows {
         return Err(Error::Misfit {
             place: place("size"),
             problem: "is as large as this version, and the next one may be larger".into(),

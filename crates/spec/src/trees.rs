@@ -51,7 +51,11 @@ pub(crate) trait Values {
     /// How GRUB finds a file system.
     fn search(&self, part: &str, fs: &FileSystem) -> Result<grub::menu::Search>;
     /// The folder that is a part, when the key names one.
-    fn folder(&mut self, _key: &str) -> Result<Option<Tree>> {
+    fn folder(&mut self, _key: &str, _place: &str) -> Result<Option<Tree>> {
+        Ok(None)
+    }
+    /// What a file system gets without being told: the image that starts a release, and where.
+    fn started(&mut self, _fs: &str) -> Result<Option<(String, image::Content)>> {
         Ok(None)
     }
 }
@@ -113,6 +117,10 @@ pub(crate) fn tree(
             let source = file(source, &place, fs, gathered, folder, values)?;
             put(&mut tree, path, &source).map_err(failed)?;
         }
+    }
+    if let Some((path, content)) = values.started(name)? {
+        tree.add_at(path.as_bytes(), Node::file(content))
+            .map_err(failed)?;
     }
     for (path, text) in &fs.text {
         let place = format!("{part}.text.{path:?}");
@@ -190,7 +198,7 @@ fn file(
     values: &mut dyn Values,
 ) -> Result<Tree> {
     if let Some(key) = whole(source)
-        && let Some(tree) = values.folder(key)?
+        && let Some(tree) = values.folder(key, place)?
     {
         return Ok(tree);
     }

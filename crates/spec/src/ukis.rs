@@ -1,8 +1,8 @@
 //! Unified kernel images, and other programs that firmware starts: made, measured, signed.
 
 use image::Content;
-use signature::{PublicKey, Signer};
-use uki::{Options, PHASES, Parts, Policy, Unsigned, Variable};
+use signature::PublicKey;
+use uki::{Options, PHASES, Parts, Policy, PolicyBy, Unsigned, Variable};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -44,8 +44,8 @@ pub struct Measurer<'a> {
     pub key: PublicKey,
     /// The same as a file in PEM.
     pub pem: Vec<u8>,
-    /// Who has it.
-    pub signer: &'a dyn Signer,
+    /// Where its signatures come from.
+    pub by: PolicyBy<'a>,
 }
 
 /// Whether an image takes something from the toplevel.
@@ -136,7 +136,7 @@ impl Planner<'_> {
         let phases = uki.measure.as_ref().and_then(|measure| measure.phases.clone());
         let policy = measurer.as_ref().map(|measurer| Policy {
             key: &measurer.key,
-            signer: measurer.signer,
+            by: measurer.by,
             phases: phases.unwrap_or_else(|| PHASES.map(str::to_string).to_vec()),
         });
         options.base.pcr_key = measurer
@@ -152,9 +152,18 @@ impl Planner<'_> {
         }
         let (file, unsigned) = outputs::efi(key, uki.file.as_ref());
         let image = Content::from(planned.image);
-        let signed = self.signed(&name, image, uki.sign.as_ref())?;
+        let is_measured = planned.unsigned_policies.is_none();
+        // Nobody signs an image that is not complete.
+        let signed = if is_measured {
+            self.signed(&name, image, uki.sign.as_ref())?
+        } else {
+            Signed::later(image)
+        };
+        let mut files = vec![(signed.name(file, unsigned), signed.content.clone())];
+        let policies = planned.unsigned_policies.map(Content::from);
+        files.extend(policies.map(|text| (outputs::policies(key), text)));
         Ok(Part {
-            files: vec![(signed.name(file, unsigned), signed.content.clone())],
+            files,
             name,
             content: signed.content,
             detail: Detail::Uki {
@@ -162,6 +171,7 @@ impl Planner<'_> {
                 stub: planned.stub,
                 profiles: planned.profiles,
                 signed: signed.is_done,
+                measured: is_measured,
                 estimate: is_estimate && (uki.sign.is_some() || uki.measure.is_some()),
             },
             spool: None,
@@ -217,11 +227,7 @@ impl Planner<'_> {
                 is_done: Some(true),
                 is_left: false,
             }),
-            None => Ok(Signed {
-                content,
-                is_done: Some(false),
-                is_left: true,
-            }),
+            None => Ok(Signed::later(content)),
         }
     }
 
@@ -245,7 +251,15 @@ impl Planner<'_> {
             uname: self.text_of(uki.uname.as_ref(), &format!("{name}.uname"))?,
             device_tree: self.optional(uki.dtb.as_ref(), &format!("{name}.dtb"))?,
             device_trees: self.sources(&uki.dtbauto, &format!("{name}.dtbauto"))?,
-            hardware_ids: self.optional(uki.hwids.as_ref(), &format!("{name}.hwids"))?,
+            hardware_ids: match &uki.hwids {
+                Some(source) => Some(self.hardware_ids(source, &format!("{name}.hwids"))?),
+                None => None,
+            },
+            firmware: {
+                let place = format!("{name}.efifw");
+                let all = uki.efifw.iter().map(|source| self.firmware(source, &place));
+                all.collect::<Result<_>>()?
+            },
             splash: self.optional(uki.splash.as_ref(), &format!("{name}.splash"))?,
             microcode: self.optional(uki.microcode.as_ref(), &format!("{name}.microcode"))?,
             profile: uki
@@ -355,6 +369,14 @@ struct Signed {
 }
 
 impl Signed {
+    fn later(content: Content) -> Signed {
+        Signed {
+            content,
+            is_done: Some(false),
+            is_left: true,
+        }
+    }
+
     /// What its output is called.
     fn name(&self, file: String, unsigned: String) -> String {
         if self.is_left { unsigned } else { file }

@@ -11,12 +11,14 @@
 //!
 //! [`plan()`] appends sections to a stub as ukify does, byte for byte for the same parts (ukify 262; up to 257, it writes a
 //! zero byte behind `.sbat`). It differs where ukify's file would not start: a `.sbat` that grows over what lies behind it
-//! in memory is an error, and room in the headers is needed only for sections that need it. Nothing is taken from the host:
+//! in memory is an error, room in the headers is needed only for sections that need it, and `.efifw` begins with the four
+//! bytes that a stub looks for, of which ukify 262 writes one, and another. Nothing is taken from the host:
 //! hardware ids only where they are given. An image without a kernel is an *addon* to others: a command line, a device tree.
 //! *Profiles* are variants in one file: sections of theirs stand in place of those that all share.
 //!
 //! What PCR 11 will be depends on the sections and on which of them the stub's version measures ([`Profile::pcr11`],
-//! [`after_phases`]); so it is known before the first boot, and a [`Policy`] signs it.
+//! [`after_phases`]); so it is known before the first boot, and a [`Policy`] signs it,
+//! or takes the signatures that were made elsewhere ([`PolicySignatures`]).
 //!
 //! [`Unsigned`] computes the digest that firmware computes, signs it, or takes a signature made elsewhere;
 //! [`signatures`] reads them back. [`variable_update`] makes what tells firmware whose programs to start. PE files are hostile input: every offset is checked, sections do not overlap, and
@@ -27,6 +29,7 @@ mod authenticode;
 mod enroll;
 mod error;
 mod format;
+mod hardware;
 mod machine;
 mod measure;
 mod pe;
@@ -41,11 +44,12 @@ mod uname;
 pub use authenticode::{Unsigned, signatures};
 pub use enroll::{Variable, certificates_list, variable_update};
 pub use error::{Error, Result};
+pub use hardware::{Hardware, firmware, hardware_ids};
 pub use machine::Machine;
 pub use measure::{PHASES, after_phases};
 pub use pe::Pe;
 pub use plan::{Options, Planned, Profile, plan};
-pub use policy::{Policy, policy_digest};
+pub use policy::{Policy, PolicyBy, PolicySignatures, policy_digest};
 pub use read::Program;
 pub use sections::{Parts, Section};
 pub use stub::Stub;

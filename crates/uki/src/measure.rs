@@ -23,7 +23,14 @@ pub const PHASES: [&str; 4] = [
 ];
 
 /// What stubs measure, in their order, from a version on.
-const MEASURED: [(u32, &[&str]); 4] = [
+const MEASURED: [(u32, &[&str]); 5] = [
+    (
+        258,
+        &[
+            ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
+            ".pcrpkey", ".profile", ".dtbauto", ".hwids", ".efifw",
+        ],
+    ),
     (
         257,
         &[
@@ -95,6 +102,11 @@ pub(crate) fn pcr11(sections: &[Hashed], version: Option<u32>) -> [u8; 32] {
         }
     }
     value
+}
+
+/// Whether a stub knows `.efifw`, and measures the one that it takes.
+pub(crate) fn takes_firmware(version: Option<u32>) -> bool {
+    version.unwrap_or(u32::MAX) >= 258
 }
 
 /// The value after these phases: words with `:` between them.

@@ -13,6 +13,8 @@ use crate::{Error, Machine, Result};
 
 /// The most bytes that headers may take. Those of the largest stub take 20 KiB.
 const HEADERS_MAX: u64 = 1 << 20;
+/// The most that sections in the file are aligned to.
+const ALIGNMENT_MAX: u32 = 64 << 10;
 /// The most directories.
 const DIRECTORIES_MAX: usize = 16;
 
@@ -146,7 +148,7 @@ impl Pe {
             self.optional.section_alignment.get(),
             self.optional.file_alignment.get(),
         );
-        if !memory.is_power_of_two() || !file.is_power_of_two() || memory < file {
+        if !memory.is_power_of_two() || !file.is_power_of_two() || memory < file || file > ALIGNMENT_MAX {
             return Err(format!(
                 "sections at multiples of {memory}, in the file of {file}"
             ));

@@ -4,8 +4,8 @@ use image::{Content, Image};
 
 use crate::append::append;
 use crate::format::NX_COMPAT;
-use crate::measure::{Hashed, pcr11};
-use crate::policy::{Policy, pcrsig};
+use crate::measure::{Hashed, pcr11, takes_firmware};
+use crate::policy::{self, Policy, PolicyBy};
 use crate::sections::{Parts, Section};
 use crate::stub::Stub;
 use crate::{Error, Machine, Pe, Result, sbat};
@@ -37,6 +37,8 @@ pub struct Planned {
     pub sections: Vec<Section>,
     /// What the profiles are called, and what PCR 11 will be: one for all images without profiles.
     pub profiles: Vec<Profile>,
+    /// The policies that are signed elsewhere: `.pcrsig` of all profiles, without signatures.
+    pub unsigned_policies: Option<Vec<u8>>,
 }
 
 /// A profile of an image.
@@ -44,8 +46,8 @@ pub struct Planned {
 pub struct Profile {
     /// Its id; none when it has no name.
     pub id: Option<String>,
-    /// PCR 11 (SHA-256) when the stub has measured it, before the first phase. Where the firmware chooses among device
-    /// trees, there is one for each.
+    /// PCR 11 (SHA-256) when the stub has measured it, before the first phase. Where the stub chooses among device
+    /// trees, there is one for each, and with firmware to choose from, one more for each of these.
     pub pcr11: Vec<[u8; 32]>,
 }
 
@@ -91,6 +93,7 @@ pub fn plan(stub: &Content, options: &Options, policy: Option<&Policy>) -> Resul
         policy: policy.filter(|_| kernel.is_some()),
         sections: Vec::new(),
         profiles: Vec::new(),
+        unsigned: Vec::new(),
     };
     planning.add(&shared, &[], base.profile.as_ref())?;
     let shared: Vec<Hashed> = shared.iter().map(Hashed::of).collect::<Result<_>>()?;
@@ -111,6 +114,7 @@ pub fn plan(stub: &Content, options: &Options, policy: Option<&Policy>) -> Resul
         stub: stub.version,
         sections: planning.sections,
         profiles: planning.profiles,
+        unsigned_policies: (!planning.unsigned.is_empty()).then(|| policy::text(&planning.unsigned)),
     })
 }
 
@@ -127,6 +131,8 @@ struct Planning<'a> {
     policy: Option<&'a Policy<'a>>,
     sections: Vec<Section>,
     profiles: Vec<Profile>,
+    /// Entries of `.pcrsig` that are signed elsewhere.
+    unsigned: Vec<String>,
 }
 
 impl Planning<'_> {
@@ -135,22 +141,16 @@ impl Planning<'_> {
         let mut all: Vec<Hashed> = own.iter().map(Hashed::of).collect::<Result<_>>()?;
         let is_own = |name: &str| own.iter().any(|section| section.name == name);
         all.extend(shared.iter().filter(|section| !is_own(&section.name)).cloned());
-        let trees = all.iter().filter(|section| section.name == ".dtbauto").count();
-        let values: Vec<[u8; 32]> = (0..trees.max(1))
-            .map(|chosen| pcr11(&with_tree(&all, chosen), self.major))
-            .collect();
+        let values = self.values(&all);
         self.sections.extend(own.iter().cloned());
         if let Some(policy) = self.policy {
-            // Of several device trees nobody knows which one it will be.
-            let [value] = values[..] else {
-                let problem = format!("with {trees} device trees to choose from, PCR 11 is not known");
-                return Err(Error::BadSection {
-                    section: ".pcrsig".into(),
-                    problem,
-                });
-            };
-            let text = pcrsig(value, policy)?;
-            self.sections.push(Section::new(".pcrsig", Content::from(text)));
+            let entries = policy::entries(&values, policy)?;
+            if matches!(policy.by, PolicyBy::Later) {
+                self.unsigned.extend(entries);
+            } else {
+                let text = Content::from(policy::text(&entries));
+                self.sections.push(Section::new(".pcrsig", text));
+            }
         }
         self.profiles.push(Profile {
             id: profile.map(id).transpose()?.flatten(),
@@ -158,12 +158,30 @@ impl Planning<'_> {
         });
         Ok(())
     }
+
+    /// What PCR 11 can be: for each device tree to choose from without firmware, and with each firmware.
+    fn values(&self, all: &[Hashed]) -> Vec<[u8; 32]> {
+        let count = |name: &str| all.iter().filter(|section| section.name == name).count();
+        let firmware = if takes_firmware(self.major) {
+            count(".efifw")
+        } else {
+            0
+        };
+        let mut values = Vec::new();
+        for tree in 0..count(".dtbauto").max(1) {
+            let sections = with_one(all, ".dtbauto", Some(tree));
+            for chosen in std::iter::once(None).chain((0..firmware).map(Some)) {
+                values.push(pcr11(&with_one(&sections, ".efifw", chosen), self.major));
+            }
+        }
+        values
+    }
 }
 
-/// The sections with one of the device trees.
-fn with_tree(all: &[Hashed], chosen: usize) -> Vec<Hashed> {
-    let mut trees = 0..;
-    let is_wanted = |section: &&Hashed| section.name != ".dtbauto" || trees.next() == Some(chosen);
+/// The sections with one of those that have this name, or with none.
+fn with_one(all: &[Hashed], name: &str, chosen: Option<usize>) -> Vec<Hashed> {
+    let mut number = 0..;
+    let is_wanted = |section: &&Hashed| section.name != name || number.next() == chosen;
     all.iter().filter(is_wanted).cloned().collect()
 }
 

@@ -3,7 +3,10 @@
 //! A signature is RSA with PKCS#1 v1.5 over the SHA-256 of a policy's digest: that of `TPM2_PolicyPCR` for this value.
 //! systemd builds no policy for other kinds of keys.
 
-use data_encoding::{BASE64, HEXLOWER};
+use std::collections::BTreeMap;
+
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use signature::{PublicKey, Signer};
 
@@ -22,9 +25,59 @@ pub struct Policy<'a> {
     /// The key, which signs with RSA.
     pub key: &'a PublicKey,
     /// Who has it.
-    pub signer: &'a dyn Signer,
+    pub by: PolicyBy<'a>,
     /// The phases up to which a secret opens, each with `:` between its words.
     pub phases: Vec<String>,
+}
+
+/// Where signatures of policies come from.
+#[derive(Clone, Copy)]
+pub enum PolicyBy<'a> {
+    /// They are made now.
+    Signer(&'a dyn Signer),
+    /// They were made elsewhere.
+    Signatures(&'a PolicySignatures),
+    /// They are made elsewhere, later: the image has none, and is not the one that will boot.
+    Later,
+}
+
+/// Signatures of policies, by the policies' digests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicySignatures(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl PolicySignatures {
+    /// Reads them as they stand in `.pcrsig`, in JSON of any spelling. Whose they are is checked where they are used.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn read(text: &[u8]) -> Result<PolicySignatures> {
+        let object: Value = serde_json::from_slice(text).map_err(|error| bad(error.to_string()))?;
+        let entries = object.get("sha256").and_then(Value::as_array);
+        let entries = entries.ok_or_else(|| bad("no list \"sha256\" of signatures".into()))?;
+        let mut signatures = BTreeMap::new();
+        for (number, entry) in entries.iter().enumerate() {
+            let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::as_bytes);
+            let missing = |key: &str| {
+                bad(format!(
+                    "signature {number} of sha256 has no {key}, or a damaged one"
+                ))
+            };
+            let digest = text("pol").and_then(|text| HEXLOWER_PERMISSIVE.decode(text).ok());
+            let signature = text("sig").and_then(|text| BASE64.decode(text).ok());
+            signatures.insert(
+                digest.ok_or_else(|| missing("pol"))?,
+                signature.ok_or_else(|| missing("sig"))?,
+            );
+        }
+        Ok(PolicySignatures(signatures))
+    }
+}
+
+fn bad(problem: String) -> Error {
+    Error::BadSection {
+        section: ".pcrsig".into(),
+        problem,
+    }
 }
 
 /// The digest of the policy that PCR 11 has this value.
@@ -40,12 +93,9 @@ pub fn policy_digest(pcr11: &[u8; 32]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// The text of `.pcrsig` for a value of PCR 11 before any phase, spelled as ukify spells it.
-pub(crate) fn pcrsig(pcr11: [u8; 32], policy: &Policy) -> Result<Vec<u8>> {
-    let bad = |problem: String| Error::BadSection {
-        section: ".pcrsig".into(),
-        problem,
-    };
+/// The entries of `.pcrsig` for what PCR 11 can be before any phase, spelled as ukify spells them; without signatures
+/// where they are made later.
+pub(crate) fn entries(values: &[[u8; 32]], policy: &Policy) -> Result<Vec<String>> {
     let Some((der, _)) = policy.key.rsa() else {
         return Err(bad(format!(
             "its key is {}: TPM policies of systemd take RSA only",
@@ -54,17 +104,50 @@ pub(crate) fn pcrsig(pcr11: [u8; 32], policy: &Policy) -> Result<Vec<u8>> {
     };
     let fingerprint = HEXLOWER.encode(&Sha256::digest(der));
     let mut entries = Vec::new();
-    for phases in &policy.phases {
-        let digest = policy_digest(&after_phases(pcr11, phases));
-        let signature = policy
-            .signer
-            .sign(policy.key.algorithm(), &digest)
-            .map_err(|error| bad(error.to_string()))?;
-        entries.push(format!(
-            r#"{{"pcrs": [11], "pkfp": "{fingerprint}", "pol": "{}", "sig": "{}"}}"#,
-            HEXLOWER.encode(&digest),
-            BASE64.encode(&signature)
-        ));
+    for (value, phases) in values
+        .iter()
+        .flat_map(|value| policy.phases.iter().map(move |phases| (value, phases)))
+    {
+        let digest = policy_digest(&after_phases(*value, phases));
+        let name = HEXLOWER.encode(&digest);
+        let head = format!(r#""pcrs": [11], "pkfp": "{fingerprint}", "pol": "{name}""#);
+        let Some(signature) = signature(&digest, policy)? else {
+            entries.push(format!("{{{head}}}"));
+            continue;
+        };
+        if !policy.key.has_signed(&digest, &signature) {
+            return Err(bad(format!(
+                "the signature of the policy {name} ({phases}) is not of the key {fingerprint}"
+            )));
+        }
+        entries.push(format!(r#"{{{head}, "sig": "{}"}}"#, BASE64.encode(&signature)));
     }
-    Ok(format!(r#"{{"sha256": [{}]}}"#, entries.join(", ")).into_bytes())
+    Ok(entries)
+}
+
+/// The signature of a policy; none where it is made later.
+fn signature(digest: &[u8; 32], policy: &Policy) -> Result<Option<Vec<u8>>> {
+    match policy.by {
+        PolicyBy::Later => Ok(None),
+        PolicyBy::Signer(signer) => {
+            let signed = signer.sign(policy.key.algorithm(), digest);
+            signed.map(Some).map_err(|error| bad(error.to_string()))
+        }
+        PolicyBy::Signatures(PolicySignatures(signatures)) => {
+            let found = signatures.get(&digest[..]).cloned();
+            let missing = || {
+                bad(format!(
+                    "none of the {} signatures is of the policy {}, which this image has: they were made for another one",
+                    signatures.len(),
+                    HEXLOWER.encode(digest)
+                ))
+            };
+            found.map(Some).ok_or_else(missing)
+        }
+    }
+}
+
+/// The text of `.pcrsig` with these entries.
+pub(crate) fn text(entries: &[String]) -> Vec<u8> {
+    format!(r#"{{"sha256": [{}]}}"#, entries.join(", ")).into_bytes()
 }

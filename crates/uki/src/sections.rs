@@ -36,6 +36,8 @@ pub struct Parts {
     pub linux: Option<Content>,
     /// `.initrd`: joined, each padded to 4 bytes if there are several.
     pub initrds: Vec<Content>,
+    /// `.efifw`: firmware, of which the stub takes what `.hwids` says.
+    pub firmware: Vec<Content>,
     /// `.ucode`: updates of the processor, an archive that is not compressed.
     pub microcode: Option<Content>,
     /// Others, by their names.
@@ -115,6 +117,9 @@ impl Parts {
         add(".pcrpkey", self.pcr_key.as_ref());
         add(".linux", self.linux.as_ref());
         add(".initrd", initrd.as_ref());
+        for firmware in &self.firmware {
+            add(".efifw", Some(firmware));
+        }
         add(".ucode", self.microcode.as_ref());
         for (name, content) in &self.others {
             add(name, Some(content));

@@ -2,6 +2,7 @@
 
 mod containers;
 mod file_systems;
+mod programs;
 
 use std::error::Error;
 use std::path::Path;
@@ -11,6 +12,7 @@ use file_systems::{btrfs_images, erofs_images, ext4_images, fat_images, squashfs
 use fuzz::sparse::Sparse;
 use fuzz::trees::noise;
 use image::{Image, Node, ReadAt as _, Seed, Silent, Spool, Tree};
+use programs::programs;
 
 type Seeds = Result<Vec<Vec<u8>>, Box<dyn Error>>;
 
@@ -25,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("inspect", anything()?),
         ("container_read", containers()?),
         ("uboot_script", scripts()?),
+        ("uki_read", programs()?),
         ("bundle_read", bundles()?),
         ("signature_verify", SIGNED.map(Vec::from).to_vec()),
         ("nix_nar", nars()),

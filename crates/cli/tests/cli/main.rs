@@ -6,6 +6,7 @@
     reason = "a test may panic, and says what it skips"
 )]
 
+mod appliance;
 mod btrfs;
 mod btrfs_segments;
 mod bundles;

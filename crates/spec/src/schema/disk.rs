@@ -83,6 +83,8 @@ pub struct Region {
     pub raw: Option<PathBuf>,
     /// The part that is its content: `fs.NAME`, `verity.NAME`, `verity.NAME.signature`.
     pub content: Option<String>,
+    /// The region whose second slot it is: a partition of the same type and size, empty, which updates write to.
+    pub slot_of: Option<String>,
     /// The partition's type: a name, a GUID, or a number such as `0x83`. Without one, the region is not in the table.
     #[serde(rename = "type")]
     pub kind: Option<String>,

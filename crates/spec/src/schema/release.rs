@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::Signing;
+use super::{DevicePartition, Signing};
 
 /// What a new version is, and how a device finds it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Release {
     pub folder: Option<String>,
     /// Who signs it.
     pub sign: Option<ReleaseSign>,
+    /// The partitions that `{release.repart}` makes besides slots, in order.
+    #[serde(default)]
+    pub first_boot: Vec<DevicePartition>,
 }
 
 /// How the partitions of a release are compressed.

@@ -31,8 +31,11 @@ pub struct Uki {
     /// Device trees of which the stub takes the one that the firmware names.
     #[serde(default)]
     pub dtbauto: Vec<String>,
-    /// A file of hardware ids for these.
+    /// Which hardware needs which of them, or which firmware: a folder of descriptions, or the section as a file.
     pub hwids: Option<String>,
+    /// Folders with firmware, whose names are its ids.
+    #[serde(default)]
+    pub efifw: Vec<String>,
     /// A picture, BMP.
     pub splash: Option<String>,
     /// Updates of the processor, an archive that is not compressed.
@@ -89,6 +92,10 @@ pub struct UkiProfile {
 pub struct UkiMeasure {
     /// The key, a file in PEM, RSA. It is read when it is used, and nowhere else.
     pub key: Option<PathBuf>,
+    /// The public half, in PEM, of a key that is elsewhere.
+    pub public_key: Option<PathBuf>,
+    /// Its signatures, which were made elsewhere: JSON as `.pcrsig` has it.
+    pub attach: Option<PathBuf>,
     /// The phases up to which secrets open; those of systemd-measure when not given.
     pub phases: Option<Vec<String>>,
 }

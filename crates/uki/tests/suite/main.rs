@@ -5,7 +5,9 @@
 mod oracle;
 
 mod bad;
+mod hardware;
 mod measure;
+mod policies;
 mod signing;
 mod ukify;
 mod world;

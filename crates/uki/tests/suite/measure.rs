@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use image::Content;
 use signature::{Key, Signer as _};
-use uki::{Options, PHASES, Parts, Policy, after_phases};
+use uki::{Options, PHASES, Parts, Policy, PolicyBy, after_phases};
 
 use crate::oracle::installed;
 use crate::world::{bytes, file, newer, parts, run};
@@ -144,7 +144,7 @@ fn signatures_equal_those_of_systemd_measure() {
     let public = key.public_key().unwrap();
     let policy = Policy {
         key: &public,
-        signer: &key,
+        by: PolicyBy::Signer(&key),
         phases: PHASES.map(str::to_string).to_vec(),
     };
     let planned = uki::plan(&old_stub(), &options, Some(&policy)).unwrap();
