@@ -1,7 +1,11 @@
 # What an appliance's configuration can have wrong: each is an assertion, said before anything is built.
-{ config, lib, options, layout }:
 {
-  # With what the user says over the layout.
+  config,
+  lib,
+  options,
+  # What appliance-layout.nix says.
+  layout,
+  # That, with what the user says over it.
   specification,
 }:
 let
@@ -10,7 +14,7 @@ let
   inherit (layout) id version;
   inherit (config.boot) uki;
   label = "${id}_${version}";
-  ours = "${label}(\\+[0-9]+(-[0-9]+)?)?\\.efi";
+  ours = "${lib.escapeRegex label}(\\+[0-9]+(-[0-9]+)?)?\\.efi";
   transfers = config.systemd.sysupdate.transfers or { };
   release = specification.release or { };
   # As Kiln demands it.
@@ -18,15 +22,38 @@ let
   definitions = config.systemd.repart.partitions;
 
   # A key that is a path would be copied into the store.
-  isStored =
-    key:
-    builtins.isPath key || lib.hasPrefix "${builtins.storeDir}/" (toString key);
-  keysOf =
-    place: sets:
-    map (name: {
-      assertion = !(sets.${name}.sign.key or null != null && isStored sets.${name}.sign.key);
-      message = "${place}.${name}.sign.key lies in the store, which everybody can read: leave it out, sign elsewhere, and say the signature in kiln.appliance.signatures";
-    }) (attrNames sets);
+  isStored = key: builtins.isPath key || lib.hasPrefix "${builtins.storeDir}/" (toString key);
+  private =
+    let
+      of =
+        kind: inside:
+        lib.mapAttrsToList (name: keys: {
+          place = "${kind}.${name}.${inside}.key";
+          key = keys.${inside}.key or null;
+        }) (specification.${kind} or { });
+    in
+    of "uki" "sign"
+    ++ of "uki" "measure"
+    ++ of "efi" "sign"
+    ++ of "verity" "signature"
+    ++ [
+      {
+        place = "release.sign.key";
+        key = release.sign.key or null;
+      }
+    ]
+    ++ map (name: {
+      place = "secure-boot.${name}.key";
+      key = specification.secure-boot.${name}.key or null;
+    }) [ "pk" "kek" ];
+  elsewhere =
+    { place, key }:
+    {
+      assertion = key == null || !isStored key;
+      message =
+        "kiln.specification.${place} lies in the store, which everybody can read: leave it out, sign elsewhere, "
+        + "and say the signature in kiln.appliance.signatures";
+    };
   slot =
     name: key:
     let
@@ -97,8 +124,7 @@ in
   (slot name "SizeMinBytes")
   (slot name "SizeMaxBytes")
 ]) (lib.filter (name: layout.partitions.${name} ? SizeMaxBytes) (attrNames layout.partitions))
-++ keysOf "kiln.specification.uki" (specification.uki or { })
-++ keysOf "kiln.specification.efi" (specification.efi or { })
+++ map elsewhere private
 ++ lib.optionals (transfers != { } && uki.version != null) (
   import ./transfers.nix { inherit lib; } {
     inherit id transfers version;

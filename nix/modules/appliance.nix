@@ -19,15 +19,19 @@ let
   layout = import ./appliance-layout.nix { inherit config lib pkgs; };
   # Options that older versions of nixpkgs do not have.
   systemd = options.boot.initrd.systemd or { };
-  file = description: mkOption {
-    type = types.nullOr types.path;
-    default = null;
-    inherit description;
-  };
-  amount = default: description: mkOption {
-    type = types.str;
-    inherit default description;
-  };
+  file =
+    description:
+    mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      inherit description;
+    };
+  amount =
+    default: description:
+    mkOption {
+      type = types.str;
+      inherit default description;
+    };
 in
 {
   options.kiln.appliance = {

@@ -48,12 +48,16 @@ let
     inherit specification;
     wayOut = "change their offsets in kiln.loaders or kiln.specification.disk.region";
   };
-  checks = name.assertions ++ wrong ++ lib.optionals isAppliance (
-    import ./appliance-checks.nix {
-      inherit config lib options;
-      layout = import ./appliance-layout.nix { inherit config lib pkgs; };
-    } { inherit specification; }
-  ) ++ [
+  ofAppliance = import ./appliance-checks.nix {
+    inherit
+      config
+      lib
+      options
+      specification
+      ;
+    layout = import ./appliance-layout.nix { inherit config lib pkgs; };
+  };
+  checks = name.assertions ++ wrong ++ lib.optionals isAppliance ofAppliance ++ [
     {
       assertion = cfg.layout != "custom" || disk.region or [ ] != [ ];
       message =

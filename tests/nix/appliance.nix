@@ -223,6 +223,7 @@ rec {
     amount.kiln.appliance.storeSize = lib.mkForce "large";
     slot.systemd.repart.partitions."21-store-b".SizeMaxBytes = "64M";
     key.kiln.appliance.uki.sign.key = "${folder}/initrd";
+    releaseKey.kiln.specification.release.sign.key = ./appliance.nix;
     noKeyring.kiln.appliance.signatures.release = "/signatures/release";
     noUrl = {
       kiln.appliance.url = lib.mkForce null;

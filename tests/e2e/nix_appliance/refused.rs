@@ -56,6 +56,10 @@ const REFUSED: &[(&str, &str)] = &[
         "otherType",
         "20-store.Target.MatchPartitionType is root: the partition is a usr-",
     ),
+    (
+        "releaseKey",
+        "kiln.specification.release.sign.key lies in the store, which everybody can read",
+    ),
     ("setting", "boot.uki.settings.UKI.HWIDs: not supported: known are"),
     (
         "slot",

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{built, from_esp, has_stub, partitions};
-use crate::demo::{kiln_program, workspace};
+use crate::demo::{kiln, kiln_program, workspace};
 use crate::nix_world::{names, world};
 use crate::tools::{installed, path, run, tool};
 
@@ -124,6 +124,12 @@ fn an_image_is_signed_elsewhere() {
         .arg(folder.join("import-pubring.gpg"))
         .args(["SHA256SUMS.gpg", "SHA256SUMS"])
         .current_dir(&release));
+
+    run(kiln()
+        .args(["release", "verify"])
+        .arg(&release)
+        .arg("--keyring")
+        .arg(folder.join("import-pubring.gpg")));
 
     // What somebody signed who has another kernel image in mind is refused.
     fs::copy(signatures.join("systemd-boot.p7"), signatures.join("uki.p7")).unwrap();
