@@ -105,11 +105,12 @@ in
     }
     // systemd
     // lib.optionalAttrs (cfg.url != null) { inherit (cfg) url; }
-    // lib.optionalAttrs (cfg.signatures.release != null) {
+    # Whether devices ask for a signature is in the store that is signed, so it does not depend on whether there is one yet.
+    // lib.optionalAttrs (cfg.keyring != null) {
       sign = {
-        attach = "${cfg.signatures.release}";
         keyring = "${cfg.keyring}";
-      };
+      }
+      // lib.optionalAttrs (cfg.signatures.release != null) { attach = "${cfg.signatures.release}"; };
     }
     // cfg.release;
     disk.region = [
@@ -143,6 +144,7 @@ in
       "release"
       "uki"
     ];
+    flags = lib.optional (cfg.keyring != null && cfg.signatures.release == null) "--unsigned";
     finish = ''
       mkdir -p "$uki" "$release"
       mv "$out/"${lib.escapeShellArg ukiFile} "$uki/"

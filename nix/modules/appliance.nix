@@ -57,7 +57,7 @@ in
     };
     keyring = file ''
       The public key that signs releases, as a binary OpenPGP key ring: `/etc/systemd/import-pubring.gpg`. Without it, devices
-      take no release.
+      take releases from anybody.
     '';
     signatures = {
       uki = file ''
@@ -119,6 +119,10 @@ in
         system.activationScripts.usrbinenv = media.override "";
         systemd.repart.partitions = lib.mapAttrs (_: lib.mapAttrs (_: mkDefault)) layout.partitions;
         systemd.sysupdate.enable = mkDefault (cfg.url != null);
+        warnings = lib.optional (cfg.url != null && cfg.keyring == null) (
+          "kiln.appliance.keyring is not set: devices take releases from whoever answers at ${cfg.url}; "
+          + "say the public key that signs them before the first device has this image"
+        );
         environment.etc = lib.mkIf (cfg.keyring != null) {
           "systemd/import-pubring.gpg".source = cfg.keyring;
         };

@@ -317,6 +317,7 @@ fn a_release_follows_what_nixpkgs_options_say() {
             "esp": "fs.esp",
             "tries": tries,
             "systemd": 258,
+            "compress-level": 0,
             "url": "https://updates.example.org/appliance",
         });
         for (key, value) in more.as_object().unwrap() {
@@ -342,6 +343,18 @@ fn a_release_follows_what_nixpkgs_options_say() {
     assert_eq!(signed["loader"], "{efi.systemd-boot}");
     assert_eq!(signed["enrollment"], "/signatures/PK.auth");
     assert_eq!(signed["release"]["sign"]["attach"], "/signatures/release");
+    assert_eq!(told["usual"]["release"].get("sign"), None);
+    let warned = evaluated(&world, "warned");
+    let [warned] = &warned.as_array().unwrap()[..] else {
+        panic!("{warned}")
+    };
+    assert!(
+        warned
+            .as_str()
+            .unwrap()
+            .starts_with("kiln.appliance.keyring is not set"),
+        "{warned}"
+    );
     assert!(
         signed["release"]["sign"]["keyring"]
             .as_str()

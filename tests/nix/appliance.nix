@@ -36,6 +36,7 @@ let
       espSize = "48MiB";
       storeSize = "128MiB";
       url = "https://updates.example.org/appliance";
+      release.compress-level = 0;
       # Debian 12's stub has no room for more lines.
       uki.sbat = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
     };
@@ -120,7 +121,12 @@ let
       folder = /. + builtins.getEnv "KILN_SIGNATURES";
     in
     {
-      first.system.image.version = lib.mkForce "1";
+      first = {
+        system.image.version = lib.mkForce "1";
+        kiln.appliance.keyring = folder + "/../import-pubring.gpg";
+        # It is built again and again.
+        kiln.appliance.release.compress = "none";
+      };
       signed = {
         imports = [ signatures.first ];
         kiln.appliance.signatures = {
@@ -130,7 +136,6 @@ let
       };
       released = {
         imports = [ signatures.signed ];
-        kiln.appliance.keyring = folder + "/../import-pubring.gpg";
         kiln.appliance.signatures.release = folder + "/SHA256SUMS.gpg";
       };
     };
@@ -168,6 +173,8 @@ rec {
       inherit (config.system.boot.loader) ukiFile;
       toplevel = config.system.build.toplevel == pkgs.demo.coreutils;
     };
+
+  warned = (configured { }).warnings;
 
   # What Kiln is told.
   specification =
