@@ -36,7 +36,6 @@ let
       espSize = "48MiB";
       storeSize = "128MiB";
       url = "https://updates.example.org/appliance";
-      release.compress-level = 0;
       # Debian 12's stub has no room for more lines.
       uki.sbat = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
     };
@@ -143,7 +142,7 @@ let
 in
 rec {
   inherit parts;
-  usual = parts { };
+  usual = parts { kiln.appliance.release.compress-level = 0; };
   first = parts signatures.first;
   signed = parts signatures.signed;
   released = parts signatures.released;

@@ -25,6 +25,7 @@ pub(crate) const HEADER_MULTIPLE: u64 = 512;
 /// The first bytes of a file. The buffer follows, and zeros up to `header_size`.
 #[derive(Clone, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
+#[expect(clippy::struct_field_names, reason = "the format's own names")]
 pub(crate) struct Header {
     pub(crate) magic: [u8; 4],
     pub(crate) version: U32,

@@ -62,7 +62,7 @@ fn extent(clusters: Range<u64>, blocks: &[Range<u64>], uuid: [u8; 16]) -> Extent
             mask |= 1 << (block % CLUSTER_BLOCKS);
             stored += 1;
         }
-        *info = (mask << 48 | DEVICE << 32 | cluster).into();
+        *info = ((mask << 48) | (DEVICE << 32) | cluster).into();
     }
     extent.block_count = stored.into();
     extent.md5sum = Md5::digest(extent.as_bytes()).into();
