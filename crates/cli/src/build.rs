@@ -131,10 +131,10 @@ impl Job<'_> {
         }
         let (mut written, mut files) = write_all(&outputs, out, threads, ui)?;
         if let Some(planned) = plan.made_release() {
-            let last = release::finish(planned, self.releases, &written, out, ui)?;
-            let (more, entries): (Vec<_>, Vec<_>) = last.into_iter().unzip();
-            written.extend(more);
-            files.extend(entries);
+            for (last, entry) in release::finish(planned, self.releases, &written, out, ui)? {
+                written.push(last);
+                files.push(entry);
+            }
         }
         let manifest = Manifest::new(&gathered, spec, &plan, files);
         let manifest_file = spec::manifest(&gathered);

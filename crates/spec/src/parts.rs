@@ -213,12 +213,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     let notes = boots::planned(&mut planner, disk.as_ref())?;
     let release = match &spec.release {
         Some(keys) if asked(releases::PART) => {
-            // Slots have the places and UUIDs of the disk's.
-            let alone = match (&spec.disk, &disk) {
-                (Some(keys), None) => Some(disks::plan(keys, &mut planner)?.0),
-                _ => None,
-            };
-            let planned = disk.as_ref().map(|(planned, _)| planned).or(alone.as_ref());
+            let planned = disk.as_ref().map(|(planned, _)| planned);
             release_plan::plan(keys, planned, &mut planner)?
         }
         _ => None,

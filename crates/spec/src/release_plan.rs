@@ -5,6 +5,7 @@ use image::{Content, Layout, Node, Tree};
 use release::{names, transfers};
 use uuid::Uuid;
 
+use crate::disks;
 use crate::error::{Error, Result};
 use crate::outputs::Transport;
 use crate::parts::{Detail, Planner, Squashing};
@@ -83,7 +84,7 @@ fn file_name(release: &Release, slot: &Slot, uuid: Option<Uuid>) -> String {
     )
 }
 
-/// Plans the release, whose disk is planned.
+/// Plans the release; its disk, too, unless that is planned.
 pub(crate) fn plan(
     keys: &schema::Release,
     disk: Option<&disk::Planned>,
@@ -92,6 +93,12 @@ pub(crate) fn plan(
     let Some(release) = Release::new(planner)? else {
         return Ok(None);
     };
+    // Slots have the places and UUIDs of the disk's.
+    let alone = match (&planner.spec.disk, disk) {
+        (Some(keys), None) => Some(disks::plan(keys, planner)?.0),
+        _ => None,
+    };
+    let disk = disk.or(alone.as_ref());
     let (mut files, mut unsigned) = (Vec::new(), Vec::new());
     let is_estimate = matches!(planner.work.squashing, Squashing::Estimate);
     for slot in &release.slots {
@@ -128,22 +135,7 @@ pub(crate) fn plan(
             }),
         });
     }
-    if let Some((name, _)) = release.uki {
-        let part = planner.part(&format!("uki.{name}"))?;
-        if let Detail::Uki {
-            signed: Some(false), ..
-        } = part.detail
-        {
-            unsigned.push(part.name.clone());
-        }
-        let content = part.content.clone();
-        files.push(ReleaseFile {
-            file: names::uki_file(&release.id, release.version.as_str()),
-            content,
-            transport: transport(&release, planner, false),
-            slot: None,
-        });
-    }
+    files.extend(image(&release, &mut unsigned, planner)?);
     if is_estimate {
         unsigned.clear();
     }
@@ -154,6 +146,30 @@ pub(crate) fn plan(
         files,
         unsigned,
         best_before: keys.best_before.clone(),
+    }))
+}
+
+/// The image that starts the version, if there is one.
+fn image(
+    release: &Release,
+    unsigned: &mut Vec<String>,
+    planner: &mut Planner,
+) -> Result<Option<ReleaseFile>> {
+    let Some((name, _)) = release.uki else {
+        return Ok(None);
+    };
+    let part = planner.part(&format!("uki.{name}"))?;
+    if let Detail::Uki {
+        signed: Some(false), ..
+    } = part.detail
+    {
+        unsigned.push(part.name.clone());
+    }
+    Ok(Some(ReleaseFile {
+        file: names::uki_file(&release.id, release.version.as_str()),
+        content: part.content.clone(),
+        transport: transport(release, planner, false),
+        slot: None,
     }))
 }
 
@@ -220,7 +236,7 @@ impl Planner<'_> {
             region: slot.region.name.clone(),
             label: slot.label_pattern.clone(),
             kind: transfers::kind(name, guid),
-            attributes: crate::disks::attributes(slot.region, slot.kind)?.0,
+            attributes: disks::attributes(slot.region, slot.kind)?.0,
             has_uuid: slot.is_found_by_uuid,
             is_compressed: !slot.is_signature,
         })
@@ -232,11 +248,18 @@ impl Planner<'_> {
             return Err(no_release(place, KEYRING));
         };
         let sign = self.spec.release.as_ref().and_then(|keys| keys.sign.as_ref());
-        if sign.is_none() {
+        let Some(sign) = sign else {
             return Err(Error::Misfit {
                 place: place.to_owned(),
                 problem: format!("{{{KEYRING}}}: nobody signs releases"),
                 hint: "say who: release.sign".into(),
+            });
+        };
+        if let Some(file) = &sign.keyring {
+            let content = Content::host_file(self.work.folder.join(file));
+            return content.map_err(|source| Error::Tree {
+                part: "release.sign.keyring".into(),
+                source,
             });
         }
         let failed = |source| Error::RootSignature {

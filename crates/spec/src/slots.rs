@@ -64,7 +64,7 @@ pub(crate) fn size(disk: &Disk, lowered: &mut [disk::Region]) {
         };
         let first = lowered.iter().find(|first| first.name == *name);
         let size = first.and_then(|first| {
-            let content = first.content.as_ref().map(image::Content::len);
+            let content = first.content.as_ref().map(Content::len);
             first.size.or(content)
         });
         lowered[number].size = size;
@@ -78,7 +78,8 @@ pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
     }
     let key = region.content.as_deref()?.strip_prefix("verity.")?;
     let data = &spec.verity.get(key)?.data;
-    let regions = &spec.disk.as_ref()?.region;
+    let disk = spec.disk.as_ref()?;
+    let regions = &disk.region;
     let data = regions
         .iter()
         .find(|known| known.content.as_ref() == Some(data))?;

@@ -14,7 +14,7 @@ use super::source::{Fetch, Gathering};
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) paths: Paths,
-    /// Make only this part (fs.NAME, script.NAME, verity.NAME, verity.NAME.signature, disk or bundle), and no manifest, of which an older one goes; can be
+    /// Make only this part (fs.NAME, script.NAME, verity.NAME, verity.NAME.signature, disk, bundle or release), and no manifest, of which an older one goes; can be
     /// repeated
     #[arg(long, value_name = "PART")]
     pub(crate) only: Vec<String>,

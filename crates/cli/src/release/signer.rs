@@ -54,7 +54,8 @@ impl Releases {
         let given = said.keyring.as_ref().map(|file| keyring(&folder.join(file)));
         let given = given.transpose()?;
         let (user, options) = (said.user.clone(), &args.making.signing);
-        if let Some(file) = &said.attach {
+        // Where both are said, the specification is wrong, and says so.
+        if let Some(file) = said.attach.as_ref().filter(|_| said.key.is_none()) {
             let path = folder.join(file);
             if options.unsigned && !path.exists() {
                 return Ok(Releases::new(Signed::Later, user, given));

@@ -23,6 +23,9 @@ use crate::ui::{Ui, hex, size};
 /// What updates compare.
 const BLOCK: usize = 4096;
 
+/// The most blocks of an older release that are remembered: 128 GiB of them.
+const BLOCKS_MAX: usize = 1 << 25;
+
 /// What was found.
 #[derive(Serialize)]
 struct Report {
@@ -379,7 +382,9 @@ impl Older {
         };
         let mut blocks = HashSet::new();
         each_block(&mut reader, |block, _| {
-            blocks.insert(name_of(block));
+            if blocks.len() < BLOCKS_MAX {
+                blocks.insert(name_of(block));
+            }
         })
         .map_err(|error| {
             Failure::new(

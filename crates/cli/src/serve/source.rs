@@ -118,6 +118,12 @@ fn warn_of_signatures(spec: &Spec, ui: &Ui) {
     let images = spec.uki.iter().filter(|(_, uki)| has_key(uki));
     signed.extend(images.map(|(key, _)| format!("uki.{key}")));
     signed.extend(spec.efi.keys().map(|key| format!("efi.{key}")));
+    let release = spec.release.as_ref().and_then(|release| release.sign.as_ref());
+    signed.extend(
+        release
+            .filter(|sign| sign.keyring.is_none())
+            .map(|_| "release.keyring".to_owned()),
+    );
     if !signed.is_empty() {
         ui.warn(&format!(
             "{}: signed by builds, not here: build it and serve its outputs for the very bytes",

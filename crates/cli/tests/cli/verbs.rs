@@ -106,6 +106,7 @@ fn help() {
       fat          Make a FAT of a folder or files, without a specification
       script       Make a boot script for U-Boot, without a specification
       bundle       Build, sign, verify and look into update bundles
+      release      Verify and sign releases for systemd-sysupdate
       ls           List what is in an image, a bundle, an archive, a device, or what a specification
                    would make
       cat          Print a file that is in an image
@@ -161,8 +162,8 @@ fn help_of_a_build() {
               there
 
           --only <PART>
-              Make only this part (fs.NAME, script.NAME, verity.NAME, verity.NAME.signature, disk or
-              bundle), and no manifest, of which an older one goes; can be repeated
+              Make only this part (fs.NAME, script.NAME, verity.NAME, verity.NAME.signature, disk,
+              bundle or release), and no manifest, of which an older one goes; can be repeated
 
           --seed <SEED>
               What all ids derive from, in place of the specification's seed

@@ -1,15 +1,16 @@
-//! Folders in a folder of outputs.
+//! Folders in a folder of outputs, and how files get their names one by one.
 
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, linkat};
 use rustix::io::Errno;
 
+use super::{Written, remove};
 use crate::error::{Error, Result};
 use crate::scan::list;
 
@@ -50,6 +51,17 @@ pub(super) fn mirror(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     File::open(to)?.sync_all()
+}
+
+/// Gives files their names one after the other.
+pub(super) fn one_by_one(written: Vec<Written>, seal: Option<Written>, stale: &[PathBuf]) -> Result<()> {
+    if let Some(seal) = &seal {
+        seal.clear()?;
+    }
+    for path in stale {
+        remove(path)?;
+    }
+    written.into_iter().chain(seal).try_for_each(Written::rename)
 }
 
 #[cfg(test)]

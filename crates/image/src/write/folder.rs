@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FlockOperation, RenameFlags, StatxFlags, flock, renameat_with, statx};
 use rustix::io::Errno;
 
-use super::below::{link, made, mirror};
+use super::Written;
+use super::below::{link, made, mirror, one_by_one};
 use super::nameless::{forget, naming, remember};
-use super::{Written, remove};
 use crate::error::{Error, Result};
 use crate::scan::list;
 
@@ -356,17 +356,6 @@ pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
         }
     }
     std::fs::remove_dir_all(path)
-}
-
-/// Gives files their names one after the other.
-fn one_by_one(written: Vec<Written>, seal: Option<Written>, stale: &[PathBuf]) -> Result<()> {
-    if let Some(seal) = &seal {
-        seal.clear()?;
-    }
-    for path in stale {
-        remove(path)?;
-    }
-    written.into_iter().chain(seal).try_for_each(Written::rename)
 }
 
 #[cfg(test)]

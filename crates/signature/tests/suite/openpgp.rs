@@ -6,7 +6,7 @@ use crate::pki::key_file;
 
 const CONTENT: &[u8] = b"0123  a file\n";
 
-fn key(kind: &str) -> (Key, OpenPgpKey) {
+fn made(kind: &str) -> (Key, OpenPgpKey) {
     let key = Key::read(&std::fs::read(key_file(kind)).unwrap(), None).unwrap();
     let public = OpenPgpKey::new(&key.public_key().unwrap(), 7).unwrap();
     (key, public)
@@ -15,7 +15,7 @@ fn key(kind: &str) -> (Key, OpenPgpKey) {
 #[test]
 fn signatures_of_keys_of_all_sizes_are_good_and_always_the_same() {
     for kind in ["rsa2048", "rsa3072", "rsa4096"] {
-        let (key, public) = key(kind);
+        let (key, public) = made(kind);
         let keyring = public.keyring("somebody", &key).unwrap();
         let keys = OpenPgpKey::read_keyring(&keyring, "keyring").unwrap();
         assert_eq!(keys, [public.clone()]);
@@ -32,7 +32,7 @@ fn signatures_of_keys_of_all_sizes_are_good_and_always_the_same() {
 
 #[test]
 fn only_whose_key_is_in_the_keyring_is_believed() {
-    let ((key, public), (other, others)) = (self::key("rsa2048"), self::key("rsa3072"));
+    let ((key, public), (other, others)) = (made("rsa2048"), made("rsa3072"));
     let signature = OpenPgpSignature::read(&public.sign(CONTENT, 9, &key).unwrap()).unwrap();
     let error = signature.verify(CONTENT, &[others.clone()]).unwrap_err();
     assert!(matches!(error, Error::UnknownKey { .. }), "{error}");
@@ -53,7 +53,7 @@ fn only_whose_key_is_in_the_keyring_is_believed() {
 
 #[test]
 fn no_changed_byte_is_good_and_no_cut_panics() {
-    let (key, public) = key("rsa2048");
+    let (key, public) = made("rsa2048");
     let bytes = public.sign(CONTENT, 9, &key).unwrap();
     let keys = [public.clone()];
     let mut good = Vec::new();

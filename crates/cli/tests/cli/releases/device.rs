@@ -1,0 +1,219 @@
+//! Devices that take releases: systemd-sysupdate of two versions, on a disk that is a file.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{build, listed, next, partition, ran, run, with_stub};
+use crate::oracle::installed;
+use crate::world::World;
+
+/// The partitions that a release replaces.
+const REGIONS: [&str; 3] = ["root", "root-verity", "root-verity-sig"];
+
+/// A device: a disk with a second slot of each partition, and what it has in its root.
+struct Device<'w> {
+    world: &'w World,
+    sysupdate: &'static str,
+}
+
+impl<'w> Device<'w> {
+    fn new(world: &'w World, sysupdate: &'static str) -> Device<'w> {
+        let device = Device { world, sysupdate };
+        let _ = fs::remove_dir_all(world.path("t"));
+        fs::create_dir_all(world.path("t/esp/EFI/Linux")).unwrap();
+        fs::copy(world.path("v1/kilnos.img"), world.path("t/disk.raw")).unwrap();
+        fs::copy(
+            world.path("v1/release/kilnos_1.efi"),
+            world.path("t/esp/EFI/Linux/kilnos_1.efi"),
+        )
+        .unwrap();
+        for (region, sectors) in [("root", 4096), ("root-verity", 128), ("root-verity-sig", 32)] {
+            let kind = disk::PartitionType::parse(&region.replace("root", "root-x86-64")).unwrap();
+            let kind = format!("0:{}", kind.guid().unwrap());
+            let place = format!("0:0:+{sectors}");
+            ran(
+                world,
+                "sgdisk",
+                &[
+                    "--new",
+                    &place,
+                    "--typecode",
+                    &kind,
+                    "--change-name",
+                    "0:_empty",
+                    "t/disk.raw",
+                ],
+            );
+        }
+        world.done(&["extract", "v1/root.ext4", "/", "--out", "t/root"]);
+        for name in ["import-pubring.gpg", "os-release"] {
+            fs::copy(
+                world.path(&format!("t/root/{name}")),
+                world.path(&format!("t/{name}")),
+            )
+            .unwrap();
+        }
+        // The disk is a file here, and the ESP a folder.
+        for name in listed(world, "t/root/sysupdate.d") {
+            let path = world.path(&format!("t/root/sysupdate.d/{name}"));
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text
+                .replace("Path=auto", "Path=/t/disk.raw")
+                .replace("Path=/EFI", "Path=/t/esp/EFI")
+                .replace("PathRelativeTo=boot\n", "");
+            fs::write(&path, text).unwrap();
+        }
+        device
+    }
+
+    /// Puts a release onto the server.
+    fn serve(&self, out: &str) {
+        let _ = fs::remove_dir_all(self.world.path("t/release"));
+        fs::create_dir(self.world.path("t/release")).unwrap();
+        for name in listed(self.world, &format!("{out}/release")) {
+            let from = self.world.path(&format!("{out}/release/{name}"));
+            fs::copy(from, self.world.path(&format!("t/release/{name}"))).unwrap();
+        }
+    }
+
+    fn update(&self) -> (bool, String) {
+        run(
+            self.world,
+            self.sysupdate,
+            &["t", "--definitions=/t/root/sysupdate.d", "update"],
+        )
+    }
+
+    /// A version is in slots with its label: the very bytes of its images, and the image beside them.
+    fn check(&self, out: &str, version: &str, manifest: &Value) {
+        let label = format!("kilnos_{version}");
+        let table = ran(self.world, "sfdisk", &["--json", "t/disk.raw"]);
+        let table: Value = serde_json::from_str(&table).unwrap();
+        let disk = fs::read(self.world.path("t/disk.raw")).unwrap();
+        for (region, image) in REGIONS
+            .into_iter()
+            .zip(["root.ext4", "root.verity", "root.verity-sig"])
+        {
+            let kind = disk::PartitionType::parse(&region.replace("root", "root-x86-64")).unwrap();
+            let kind = kind.guid().unwrap().to_string().to_uppercase();
+            let partitions = table["partitiontable"]["partitions"].as_array().unwrap();
+            let slot = partitions
+                .iter()
+                .find(|slot| slot["name"] == *label && slot["type"] == *kind);
+            let slot = slot.unwrap_or_else(|| panic!("{region}: {table}"));
+            let start = usize::try_from(slot["start"].as_u64().unwrap() * 512).unwrap();
+            let image = fs::read(self.world.path(&format!("{out}/{image}"))).unwrap();
+            assert!(disk[start..start + image.len()] == image, "{region}");
+            let entry = partition(manifest, region);
+            assert_eq!(entry["label"], *label);
+            if let Some(uuid) = entry["partuuid"].as_str() {
+                assert_eq!(slot["uuid"].as_str().unwrap().to_lowercase(), uuid, "{region}");
+            }
+            let attributes = slot["attrs"].as_str().unwrap_or_default();
+            assert_eq!(
+                attributes,
+                if region == "root" { "GUID:60" } else { "" },
+                "{region}"
+            );
+        }
+        let image = fs::read(self.world.path(&format!("t/esp/EFI/Linux/{label}+3-0.efi"))).unwrap();
+        assert!(image == fs::read(self.world.path(&format!("{out}/main.efi"))).unwrap());
+    }
+}
+
+#[test]
+fn systemd_sysupdate_takes_releases_and_refuses_what_others_signed() {
+    let Some(world) = with_stub() else { return };
+    if !["sysupdate-257", "sysupdate-262", "sgdisk", "sfdisk"]
+        .into_iter()
+        .all(installed)
+    {
+        return;
+    }
+    build(&world, "v1", &[]);
+    next(&world, "1", "2");
+    let second = build(&world, "v2", &[]);
+    world.edit(
+        "spec.toml",
+        "url =",
+        "best-before = \"2999-12-31\"\ncompress = \"none\"\nurl =",
+    );
+    next(&world, "2", "10");
+    let third = build(&world, "v3", &[]);
+    world.edit(
+        "spec.toml",
+        "compress = \"none\"",
+        "compress = \"zstd\"\nsystemd = 258",
+    );
+    next(&world, "10", "11");
+    let fourth = build(&world, "v4", &[]);
+    world.edit(
+        "spec.toml",
+        "sign = { key = \"rsa.key\"",
+        "sign = { key = \"other.key\"",
+    );
+    build(&world, "foreign", &[]);
+    for sysupdate in ["sysupdate-257", "sysupdate-262"] {
+        let device = Device::new(&world, sysupdate);
+        let refused = |why: &str| {
+            let before = fs::read(world.path("t/disk.raw")).unwrap();
+            let (done, said) = device.update();
+            assert!(!done, "{sysupdate}, {why}: {said}");
+            assert!(
+                before == fs::read(world.path("t/disk.raw")).unwrap(),
+                "{sysupdate}, {why}"
+            );
+            assert_eq!(
+                listed(&world, "t/esp/EFI/Linux"),
+                ["kilnos_1.efi"],
+                "{sysupdate}, {why}"
+            );
+        };
+        device.serve("foreign");
+        refused("another key");
+        device.serve("v2");
+        let sums = world.path("t/release/SHA256SUMS");
+        let mut bytes = fs::read(&sums).unwrap();
+        bytes[0] = if bytes[0] == b'0' { b'1' } else { b'0' };
+        fs::write(&sums, bytes).unwrap();
+        refused("other sums");
+        device.serve("v2");
+        let (done, said) = device.update();
+        assert!(done, "{sysupdate}: {said}");
+        device.check("v2", "2", &second);
+        // The older version is still there; the next one takes its slots.
+        device.check_label("kilnos_1", 3);
+        fs::write(world.path("t/os-release"), "IMAGE_ID=kilnos\nIMAGE_VERSION=2\n").unwrap();
+        device.serve("v3");
+        let (done, said) = device.update();
+        assert!(done, "{sysupdate}: {said}");
+        device.check("v3", "10", &third);
+        device.check_label("kilnos_1", 0);
+        if sysupdate == "sysupdate-262" {
+            fs::write(world.path("t/os-release"), "IMAGE_ID=kilnos\nIMAGE_VERSION=10\n").unwrap();
+            // Devices that know zstd say so.
+            let path = world.path("t/root/sysupdate.d");
+            for name in listed(&world, "t/root/sysupdate.d") {
+                let text = fs::read_to_string(path.join(&name)).unwrap();
+                fs::write(path.join(&name), text.replace(".raw.xz ", ".raw.zst ")).unwrap();
+            }
+            device.serve("v4");
+            let (done, said) = device.update();
+            assert!(done, "{sysupdate}: {said}");
+            device.check("v4", "11", &fourth);
+        }
+    }
+}
+
+impl Device<'_> {
+    /// So many slots have a label.
+    fn check_label(&self, label: &str, count: usize) {
+        let table = ran(self.world, "sfdisk", &["--json", "t/disk.raw"]);
+        assert_eq!(
+            table.matches(&format!("\"name\": \"{label}\"")).count(),
+            count,
+            "{table}"
+        );
+    }
+}
