@@ -68,6 +68,7 @@
         mkExt4Fs = pkgs: (functions pkgs).mkExt4Fs;
         mkFat = pkgs: (functions pkgs).mkFat;
         mkImages = pkgs: (functions pkgs).mkImages;
+        mkNetboot = pkgs: (functions pkgs).mkNetboot;
         mkRaucBundle = pkgs: (functions pkgs).mkRaucBundle;
         mkSegmentList = pkgs: (functions pkgs).mkSegmentList;
         mkSegments = pkgs: (functions pkgs).mkSegments;
@@ -100,6 +101,10 @@
         ab-firmware = {
           path = ./nix/templates/ab-firmware;
           description = "A board that updates itself: two slots, a signed bundle, and the factory's image";
+        };
+        appliance = {
+          path = ./nix/templates/appliance;
+          description = "A machine with UEFI that updates itself: a store under dm-verity, a kernel image, and releases";
         };
       };
 

@@ -105,9 +105,13 @@ in
 + "\n"
 + section "`nixosModules.image`" "An image of a NixOS system in `system.build.image`, or as one of `image.modules`: `nixosModules.variants` has `kiln-sd`, `kiln-efi` and `kiln-sd-image` ready, and those [of virtual machines and clouds](guide-vm.md#variants-of-a-nixos-configuration)." ../modules/image.nix
 + "\n"
++ section "`kiln.layout = \"appliance\"`" "What an appliance is like, beside nixpkgs' own `system.image`, `boot.uki`, `systemd.sysupdate` and `systemd.repart`: [its guide](guide-appliance-nix.md)." ../modules/appliance.nix
++ "\n"
 + section "`nixosModules.sd-image`" "nixpkgs' `sdImage`, and the image in `system.build.sdImage`. Kiln's specification of it is under `specification` there, and its parts are under `parts`." ../modules/sd-image.nix
 + "\n"
 + section "`nixosModules.disko`" "An image of the disk that `disko.devices` says, beside disko's own module." ../modules/disko.nix
++ "\n"
++ section "`nixosModules.netboot`" "The options `netboot.*` are nixpkgs' own; one is beside them, and `system.build.netbootRamdisk` is Kiln's." ../modules/netboot.nix
 + "\n"
 + section "`nixosModules.repart`" "The options `image.repart.*` are nixpkgs' own; one is beside them." ../modules/repart.nix
 + "\n"

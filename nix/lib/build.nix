@@ -82,7 +82,7 @@ buildPkgs.stdenvNoCC.mkDerivation (
       ;
     __structuredAttrs = true;
     # An image holds its closure; it does not refer to it.
-    unsafeDiscardReferences.out = true;
+    unsafeDiscardReferences = lib.genAttrs outputs (_: true);
     nativeBuildInputs = [ kiln ] ++ nativeBuildInputs;
     specification = builtins.toJSON specification;
     kilnFlags = words;

@@ -381,6 +381,9 @@ let
   # What Nix knows of packages, as [sbom] takes it: a text.
   sbomMeta = import ./sbom.nix { inherit lib; };
 
+  # A system that comes over a network: bzImage, initrd, netboot.ipxe, kexec-boot and kernel-params.
+  mkNetboot = import ./netboot.nix { inherit mkImages; };
+
   # What nixpkgs' image.repart makes, as arguments of mkDiskImage.
   fromRepart = import ./repart.nix {
     inherit mkFileSystem;
@@ -397,6 +400,7 @@ in
     mkBootScript
     mkDiskImage
     mkImages
+    mkNetboot
     mkRaucBundle
     mkSegmentList
     mkSegments

@@ -11,38 +11,13 @@ let
     concatMap
     elem
     filter
-    fromJSON
     head
-    match
     ;
   disk = specification.disk or { };
   fs = specification.fs or { };
   sector = disk.sector-size or 512;
 
-  powers = base: {
-    K = base;
-    M = base * base;
-    G = base * base * base;
-    T = base * base * base * base;
-  };
-  # Bytes of an amount, or null where it is none that evaluation understands.
-  bytes =
-    amount:
-    let
-      parts = if builtins.isString amount then match "([0-9]{1,15})([KMGT]?)(i?)(B|s)" amount else null;
-      number = fromJSON (head parts);
-      unit = builtins.elemAt parts 1;
-      isBinary = builtins.elemAt parts 2 == "i";
-      last = builtins.elemAt parts 3;
-    in
-    if parts == null then
-      null
-    else if last == "s" then
-      number * sector
-    else if unit == "" then
-      number
-    else
-      number * (powers (if isBinary then 1024 else 1000)).${unit};
+  inherit (import ./amounts.nix { inherit sector; }) bytes;
 
   part = region: lib.removePrefix "fs." (region.content or "");
   extents = filter (extent: extent.start != null) (
@@ -79,6 +54,7 @@ let
     "meta"
     "nativeBuildInputs"
     "only"
+    "outputs"
     "passthru"
     "prepare"
     "segments"

@@ -3,6 +3,7 @@ rec {
   default = image;
   disko = ./disko.nix;
   image = ./image.nix;
+  netboot = ./netboot.nix;
   repart = ./repart.nix;
   sane-image = ./sane-image.nix;
   sd-image = ./sd-image.nix;

@@ -22,6 +22,7 @@ let
   layouts = import ./layouts.nix { inherit config lib pkgs; };
   isSd = cfg.layout == "sd-card";
   isEfi = cfg.layout == "efi";
+  isAppliance = cfg.layout == "appliance";
 
   # Lists are replaced as a whole.
   specification = lib.recursiveUpdate layouts.${cfg.layout} cfg.specification;
@@ -37,6 +38,10 @@ let
 
   mount = part: media.mount { inherit specification part; };
   mountOfRoot = mount "root";
+  # Labels of partitions that systemd-repart makes at the first boot.
+  made = lib.mapAttrsToList (_: partition: toString (partition.Label or partition.Type or "")) (
+    config.systemd.repart.partitions or { }
+  );
   # systemd-repart grows partitions itself, and NixOS refuses both at once.
   repart =
     (config.systemd.repart.enable or false) || (config.boot.initrd.systemd.repart.enable or false);
@@ -45,12 +50,22 @@ let
     inherit specification;
     wayOut = "change their offsets in kiln.loaders or kiln.specification.disk.region";
   };
-  checks = name.assertions ++ wrong ++ [
+  ofAppliance = import ./appliance-checks.nix {
+    inherit
+      config
+      lib
+      options
+      specification
+      ;
+    layout = import ./appliance-layout.nix { inherit config lib pkgs; };
+  };
+  checks = name.assertions ++ wrong ++ lib.optionals isAppliance ofAppliance ++ [
     {
       assertion = cfg.layout != "custom" || disk.region or [ ] != [ ];
       message =
         "kiln.layout is \"custom\", which has no partitions, and kiln.specification.disk.region has none either: say "
-        + "kiln.layout = \"sd-card\" (a card for boards with U-Boot), kiln.layout = \"efi\" (a disk for machines with UEFI), or regions";
+        + "kiln.layout = \"sd-card\" (a card for boards with U-Boot), kiln.layout = \"efi\" (a disk for machines with UEFI), "
+        + "kiln.layout = \"appliance\" (one that updates itself), or regions";
     }
     {
       assertion = !(disk ? compress && cfg.compress != null) || disk.compress == cfg.compress;
@@ -68,15 +83,17 @@ in
 {
   imports = [
     "${modulesPath}/image/file-options.nix"
+    ./appliance.nix
     ./kiln.nix
     ./options.nix
   ];
 
-  options.fileSystems = (media.optional specification).fileSystems;
-  options.swapDevices = (media.optional specification).swapDevices;
+  options.fileSystems = (media.optional { inherit made specification; }).fileSystems;
+  options.swapDevices = (media.optional { inherit made specification; }).swapDevices;
   options.kiln = {
     layout = mkOption {
       type = types.enum [
+        "appliance"
         "custom"
         "efi"
         "sd-card"
@@ -85,7 +102,9 @@ in
       description = ''
         What the image is like before `specification` says more. `sd-card`: an MBR, a FAT named FIRMWARE, and a root named
         NIXOS_SD with a boot menu for U-Boot. `efi`: a GPT, an EFI system partition with systemd-boot as NixOS installs it,
-        and a root named nixos. `custom`: nothing; `specification.disk.region` has to say what is on the disk.
+        and a root named nixos. `appliance`: a GPT, an EFI system partition with systemd-boot and a unified kernel image, and the
+        store under dm-verity, which is updated as a whole (`kiln.appliance`). `custom`: nothing; `specification.disk.region` has
+        to say what is on the disk.
       '';
     };
     closure = mkOption {
@@ -134,19 +153,21 @@ in
         )
       );
     }
+    (mkIf (isSd || isEfi || isAppliance) {
+      # An image has one boot loader, whatever the machine has that its configuration was written for.
+      boot.loader.grub.enable = media.override false;
+      warnings = media.warnings {
+        inherit made specification;
+        inherit (config) fileSystems swapDevices;
+      };
+    })
     (mkIf (isSd || isEfi) {
       fileSystems."/" = media.override mountOfRoot;
       # NixOS concludes it from the mount, unless somebody mounts another root over it.
       boot.initrd.supportedFilesystems = lib.optional (mountOfRoot.fsType == "btrfs") "btrfs";
       boot.growPartition = mkDefault (!repart);
-      # An image has one boot loader, whatever the machine has that its configuration was written for.
-      boot.loader.grub.enable = media.override false;
-      warnings = media.warnings {
-        inherit specification;
-        inherit (config) fileSystems swapDevices;
-      };
     })
-    (mkIf (isSd || isEfi) (
+    (mkIf (isSd || isEfi || isAppliance) (
       # What hardware-configuration.nix says of encrypted disks that the image has not.
       lib.optionalAttrs (options.boot.initrd or { } ? luks) {
         boot.initrd.luks.devices = media.override { };
@@ -170,8 +191,10 @@ in
       boot.loader.generic-extlinux-compatible.enable = mkDefault true;
     })
     (mkIf isSd (import ./board.nix { inherit lib options pkgs; }))
-    (mkIf isEfi {
+    (mkIf (isEfi || isAppliance) {
       fileSystems.${config.boot.loader.efi.efiSysMountPoint} = media.override (mount "esp");
+    })
+    (mkIf isEfi {
       boot.loader.systemd-boot.enable = media.override true;
       boot.loader.systemd-boot.xbootldrMountPoint = media.override null;
       boot.loader.generic-extlinux-compatible.enable = media.override false;

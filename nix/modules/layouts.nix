@@ -24,6 +24,8 @@ in
 {
   custom = { };
 
+  appliance = (import ./appliance-layout.nix { inherit config lib pkgs; }).specification;
+
   # As nixpkgs' sdImage: an MBR, a FAT for the board's firmware, and a root with a boot menu for U-Boot.
   sd-card = {
     fs.firmware = {

@@ -59,11 +59,13 @@ let
       filter (region: region ? name) (specification.disk.region or [ ])
     );
 
+  # `made` are labels of partitions that the first boot makes.
   isStrange =
-    specification: device:
+    { specification, made }:
+    device:
     device != null
     && match "/dev/disk/by-(uuid|label|partlabel)/.*" device != null
-    && !elem device (devicesOf specification);
+    && !elem device (devicesOf specification ++ map (label: "/dev/disk/by-partlabel/${linked label}") made);
   # Subvolumes that a mount of the image names and the image has not.
   missing =
     specification: mount:
@@ -110,12 +112,15 @@ in
   # Mounts and swap of devices that the image has not, such as those of hardware-configuration.nix: its boot shall not wait
   # for them. More of the options fileSystems and swapDevices.
   optional =
-    specification:
+    {
+      specification,
+      made ? [ ],
+    }:
     let
       entry = lib.types.submodule (
         { config, ... }:
         {
-          config = lib.mkIf (isStrange specification config.device) { options = [ "nofail" ]; };
+          config = lib.mkIf (isStrange { inherit made specification; } config.device) { options = [ "nofail" ]; };
         }
       );
     in
@@ -128,12 +133,13 @@ in
   warnings =
     {
       specification,
+      made ? [ ],
       fileSystems,
       swapDevices,
     }:
     let
       strange = filter (
-        entry: isStrange specification (entry.device or null) && !elem "noauto" entry.options
+        entry: isStrange { inherit made specification; } (entry.device or null) && !elem "noauto" entry.options
       );
       warning =
         used: name: device:

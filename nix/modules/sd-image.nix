@@ -36,8 +36,8 @@ in
     ./sd-image-renamed.nix
   ];
 
-  options.fileSystems = (media.optional made.specification).fileSystems;
-  options.swapDevices = (media.optional made.specification).swapDevices;
+  options.fileSystems = (media.optional { inherit (made) specification; }).fileSystems;
+  options.swapDevices = (media.optional { inherit (made) specification; }).swapDevices;
   options.sdImage = {
     storePaths = mkOption {
       type = types.listOf types.package;

@@ -197,6 +197,8 @@ in
     template-sd-card = (template "sd-card").${host}.image;
     template-firmware = (template "ab-firmware").${host}.image;
     template-bundle = (template "ab-firmware").${host}.bundle;
+    template-appliance = (template "appliance").${host}.image;
+    template-release = (template "appliance").${host}.release;
   };
 
   # The shell of installBootloader is no tool of Kiln's.

@@ -97,6 +97,7 @@ let
       # Debian 12's stub has no room for more lines.
       kiln.repart.uki.sbat = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";
       boot.loader.grub.enable = false;
+      boot.initrd.systemd.enable = true;
       boot.kernelParams = [ "quiet" "{loglevel}" ];
       fileSystems."/" = {
         device = "tmpfs";

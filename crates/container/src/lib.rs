@@ -29,6 +29,7 @@ mod tar;
 mod vdi;
 mod vhd;
 mod vhdx;
+mod vma;
 mod vmdk;
 
 use std::fmt;
@@ -60,6 +61,8 @@ pub enum Format {
     VmdkStream,
     /// A machine for VirtualBox and VMware with such a stream.
     Ova,
+    /// A machine for Proxmox, as its backups are.
+    Vma,
     /// A tar with the disk, for Google's Compute Engine. It travels through gzip.
     Gce,
     /// Android's, for fastboot.
@@ -68,7 +71,7 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 12] = [
         Format::Raw,
         Format::Qcow2,
         Format::Vhd,
@@ -78,6 +81,7 @@ impl Format {
         Format::Vmdk,
         Format::VmdkStream,
         Format::Ova,
+        Format::Vma,
         Format::Gce,
         Format::AndroidSparse,
     ];
@@ -95,6 +99,7 @@ impl Format {
             Format::Vmdk => "vmdk",
             Format::VmdkStream => "vmdk-stream",
             Format::Ova => "ova",
+            Format::Vma => "vma",
             Format::Gce => "gce",
             Format::AndroidSparse => "android-sparse",
         }
@@ -111,6 +116,7 @@ impl Format {
             Format::Vdi => "vdi",
             Format::Vmdk | Format::VmdkStream => "vmdk",
             Format::Ova => "ova",
+            Format::Vma => "vma",
             Format::Gce => "tar",
             Format::AndroidSparse => "simg",
         }
@@ -138,6 +144,7 @@ impl Format {
             Format::Vdi => vdi::SIZE_MAX,
             Format::Vmdk | Format::VmdkStream | Format::Ova => vmdk::SIZE_MAX,
             Format::AndroidSparse => simg::SIZE_MAX,
+            Format::Vma => vma::SIZE_MAX,
         }
     }
 
@@ -185,7 +192,7 @@ impl Compression {
     }
 }
 
-/// The machine that an OVA describes.
+/// The machine that an OVA or a VMA describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// Bytes of memory; whole MiB count.
@@ -221,7 +228,7 @@ pub struct Options<'a> {
     pub compression: Option<Compression>,
     /// The level of that.
     pub level: Option<u32>,
-    /// For OVAs.
+    /// For OVAs and VMAs.
     pub machine: Machine,
 }
 
@@ -364,6 +371,7 @@ pub fn plan(image: &Image, options: &Options, work: &Work) -> Result<Planned> {
         Format::Vmdk => vmdk::sparse(image, options.file, &seed)?,
         Format::VmdkStream => return vmdk::streamed(image, options, &seed, work),
         Format::Ova => return ova::plan(image, options, &seed, work),
+        Format::Vma => vma::plan(image, options.file, &options.machine, &seed)?,
         Format::Gce => gce::plan(image)?,
         Format::AndroidSparse => simg::plan(image)?,
     };

@@ -67,7 +67,7 @@ fn options<'a>(disk: &Disk, output: &Output, file: &'a str, gathered: &Gathered)
     })
 }
 
-/// The machine that an OVA describes.
+/// The machine that an OVA or a VMA describes.
 fn machine(
     disk: &Disk,
     output: &Output,
@@ -80,10 +80,10 @@ fn machine(
         ("cpus", output.cpus.is_some()),
     ];
     for (key, given) in of_machines {
-        if given && format != Format::Ova {
+        if given && !matches!(format, Format::Ova | Format::Vma) {
             return Err(bad(
                 key,
-                format!("is for \"ova\", and this is {:?}", format.name()),
+                format!("is for \"ova\" and \"vma\", and this is {:?}", format.name()),
             ));
         }
     }

@@ -81,7 +81,7 @@ fn what_cannot_be_is_said_before_anything_is_made() {
         (
             size,
             "[[disk.output]]\nformat = \"qcow2\"\nmemory = \"1GiB\"",
-            "memory: is for \"ova\", and this is \"qcow2\"",
+            "memory: is for \"ova\" and \"vma\", and this is \"qcow2\"",
         ),
         (
             size,

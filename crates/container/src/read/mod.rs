@@ -138,7 +138,7 @@ pub fn open(format: Format, source: Arc<dyn ReadAt>, len: u64) -> Result<Disk> {
         Format::Vhdx => vhdx::open(file.clone())?,
         Format::Vdi => vdi::open(file.clone())?,
         Format::Vmdk | Format::VmdkStream => vmdk::open(file.clone())?,
-        Format::Raw | Format::Ova | Format::Gce | Format::AndroidSparse => {
+        Format::Raw | Format::Ova | Format::Vma | Format::Gce | Format::AndroidSparse => {
             return Err(file.unsupported("such files are written, and not read"));
         }
     };

@@ -17,9 +17,9 @@ pub struct Output {
     pub compression: Option<Compressor>,
     /// qcow2, vmdk-stream, ova: the level of that.
     pub level: Option<u32>,
-    /// ova: the machine's memory; 1536 MiB when not given.
+    /// ova, vma: the machine's memory; 1536 MiB when not given.
     pub memory: Option<Amount>,
-    /// ova: the machine's processors; 1 when not given.
+    /// ova, vma: the machine's processors; 1 when not given.
     pub cpus: Option<u32>,
     /// How the output's file is compressed; not at all when not given.
     pub compress: Option<Compress>,
@@ -49,6 +49,8 @@ pub enum Container {
     VmdkStream,
     /// A machine with such a VMDK.
     Ova,
+    /// A machine as Proxmox backs it up.
+    Vma,
     /// A tar with the disk, as Google's Compute Engine takes it.
     Gce,
     /// Android's sparse image.
@@ -68,6 +70,7 @@ impl Container {
             Container::Vmdk => container::Format::Vmdk,
             Container::VmdkStream => container::Format::VmdkStream,
             Container::Ova => container::Format::Ova,
+            Container::Vma => container::Format::Vma,
             Container::Gce => container::Format::Gce,
             Container::AndroidSparse => container::Format::AndroidSparse,
         }

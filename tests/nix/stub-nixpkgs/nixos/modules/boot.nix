@@ -67,6 +67,22 @@ in
             type = types.nullOr types.str;
             default = null;
           };
+          # nixos/modules/system/boot/systemd/repart.nix (c8c7de5b) and dm-verity.nix beside it.
+          repart.empty = mkOption {
+            type = types.enum [
+              "refuse"
+              "allow"
+              "require"
+              "force"
+              "create"
+            ];
+            default = "refuse";
+          };
+          dmVerity.enable = mkEnableOption "dm-verity";
+          initrdBin = mkOption {
+            type = types.listOf types.package;
+            default = [ ];
+          };
         };
       };
     };
@@ -95,7 +111,11 @@ in
 
   config = {
     boot.kernelParams = [ "loglevel=${toString config.boot.consoleLogLevel}" ];
-    assertions = lib.optional config.boot.growPartition {
+    assertions = map (name: {
+      assertion = config.boot.initrd.systemd.${name}.enable -> config.boot.initrd.systemd.enable;
+      message = "'boot.initrd.systemd.${name}.enable' requires 'boot.initrd.systemd.enable' to be enabled.";
+    }) [ "dmVerity" "repart" ]
+    ++ lib.optional config.boot.growPartition {
       assertion = !config.systemd.repart.enable && !config.boot.initrd.systemd.repart.enable;
       message = "boot.growPartition does not work together with systemd.repart.enable or boot.initrd.systemd.repart.enable";
     };

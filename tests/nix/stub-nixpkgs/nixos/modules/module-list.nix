@@ -8,6 +8,7 @@
   ./misc/others.nix
   ./misc/version.nix
   ./system/build.nix
+  ./system/sysupdate.nix
   ./system/toplevel.nix
   ./system/uki.nix
   ./tasks/filesystems.nix

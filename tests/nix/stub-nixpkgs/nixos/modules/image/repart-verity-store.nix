@@ -34,6 +34,7 @@ in
   };
 
   config = lib.mkIf cfg.enable {
+    boot.initrd.systemd.dmVerity.enable = true;
     image.repart.partitions = {
       ${cfg.partitionIds.store-verity}.repartConfig = {
         Type = mkDefault "usr-${architecture}-verity";

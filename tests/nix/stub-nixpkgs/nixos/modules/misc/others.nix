@@ -41,6 +41,11 @@ in
     time = free;
     users = free;
     documentation = free;
+    system.activationScripts = free;
+    system.switch.enable = mkOption {
+      type = types.bool;
+      default = true;
+    };
     systemd = {
       package = mkOption {
         type = types.package;

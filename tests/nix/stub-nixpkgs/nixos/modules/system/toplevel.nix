@@ -50,7 +50,6 @@ in
         type = types.str;
         default = "initrd";
       };
-      ukiFile = mkOption { type = types.str; };
     };
     # Tests put a system of their own here, whose assertions then count too. NixOS has no such option.
     stub.toplevel = mkOption {
@@ -68,17 +67,15 @@ in
   };
 
   config.system = {
-    boot.loader.ukiFile =
-      let
-        inherit (config.system) image;
-      in
-      "${if image.id == null then "nixos" else image.id}${
-        lib.optionalString (image.version != null) "_${image.version}"
-      }.efi";
     build = {
       toplevel = checked config.stub.toplevel;
       installBootLoader = lib.mkDefault "no boot loader";
       inherit kernel;
+      etc = pkgs.runCommand "etc" { } ''
+        mkdir -p "$out/etc"
+        printf '%s\n' ID=nixos 'IMAGE_ID=${toString config.system.image.id}' \
+          'IMAGE_VERSION=${toString config.system.image.version}' > "$out/etc/os-release"
+      '';
       initialRamdisk = pkgs.runCommand "initrd-linux" { } ''
         mkdir "$out"
         printf 'initrd of %s\n' '${system}' > "$out/${initrdFile}"
