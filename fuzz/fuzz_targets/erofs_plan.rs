@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arbitrary::Unstructured;
 use erofs::read::FileSystem;
-use erofs::{Compression, Looking, Options, Planned, Work};
+use erofs::{Compression, Looking, Options, Planned, Profile, Work};
 use fuzz::trees::{self, Flavour};
 use image::{Content, Fault, Kind, Seed, Silent, Spool, Tree};
 use libfuzzer_sys::fuzz_target;
@@ -90,6 +90,7 @@ fn options(u: &mut Unstructured, tree: &Tree) -> arbitrary::Result<Options> {
         },
     };
     let mut options = Options {
+        profile: if u.arbitrary()? { Profile::Modern } else { Profile::Portable },
         label: u.ratio(1, 4)?.then(|| "label".to_string()),
         compression,
         cluster: 1 << u.int_in_range(12..=17)?,

@@ -144,6 +144,7 @@ let
           else
             mkSegments (
               lib.filterAttrs (key: _: builtins.elem key [ "format" "compression" "level" "block-size" "cluster-size" ]) fs
+              // lib.optionalAttrs (fs.format == "erofs") { modern = fs.profile or "portable" == "modern"; }
               // lib.optionalAttrs (args ? profile) { inherit (args) profile; }
               // {
                 closure = roots;

@@ -61,6 +61,8 @@ let
       block-size ? if format == "squashfs" then "1MiB" else null,
       # An erofs's.
       cluster-size ? null,
+      # Whether it is an erofs of the profile modern.
+      modern ? false,
       # The specification's: "dev" or "release".
       profile ? null,
       # One derivation for all of them, so that nothing is imported from a derivation.
@@ -77,6 +79,7 @@ let
             ++ option "level" level
             ++ option "block-size" block-size
             ++ option "cluster-size" cluster-size
+            ++ lib.optional modern "--modern"
             ++ option "profile" profile
           )
           {

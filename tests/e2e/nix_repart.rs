@@ -2,6 +2,7 @@
 
 mod layouts;
 mod refused;
+mod signed;
 mod tables;
 mod verity;
 mod verity_store;

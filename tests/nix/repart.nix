@@ -47,6 +47,8 @@ let
     mkdir "$out"
     printf 'other\n' > "$out/other"
   '';
+  inputs = builtins.fromJSON (builtins.readFile (builtins.getEnv "KILN_TEST"));
+  key = name: builtins.path { inherit name; path = inputs.keys + "/${name}"; };
   blocks = pkgs.runCommand "blocks" { } ''printf '%5632s' blocks > "$out"'';
   small = [ pkgs.demo.coreutils ];
 
@@ -393,6 +395,38 @@ rec {
         image.repart.compression = {
           enable = true;
           algorithm = "xz";
+        };
+      }).system.build.image;
+    # The key that signs the root hash lies in the store.
+    signed =
+      (configured {
+        image.repart.partitions = {
+          "30-root" = {
+            contents."/".source = folder;
+            repartConfig = {
+              Type = "root";
+              Format = "erofs";
+              Minimize = "best";
+              Verity = "data";
+              VerityMatchKey = "root";
+            };
+          };
+          "40-root-verity".repartConfig = {
+            Type = "root-verity";
+            Minimize = "best";
+            Verity = "hash";
+            VerityMatchKey = "root";
+          };
+          "50-root-verity-sig".repartConfig = {
+            Type = "root-verity-sig";
+            Verity = "signature";
+            VerityMatchKey = "root";
+          };
+        };
+        kiln.repart.signature = {
+          key = key "release.key";
+          certificate = key "release.pem";
+          keyring = key "ca.pem";
         };
       }).system.build.image;
     paths = lib.mapAttrs (_: config: {

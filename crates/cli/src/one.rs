@@ -156,6 +156,7 @@ pub(crate) fn erofs(args: &Erofs, threads: usize, ui: &Ui) -> Result<(), Failure
         compression: Some(args.compression.lower()),
         level: args.level,
         cluster_size: args.cluster_size,
+        profile: args.modern.then_some(spec::Profile::Modern),
         max_size: args.max_size,
         compress: args.output.compress(),
         compress_level: args.output.compress_level,

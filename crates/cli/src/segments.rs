@@ -141,8 +141,12 @@ impl Kind {
                 ));
             }
         };
+        if self.modern && format != spec::Format::Erofs {
+            return Err(Failure::usage("--modern: is for an erofs: --format erofs"));
+        }
         Ok(FileSystem {
             format,
+            profile: self.modern.then_some(spec::Profile::Modern),
             block_size: self.block_size,
             cluster_size: self.cluster_size,
             // Which segments there are does not depend on the compressor, if there is one.

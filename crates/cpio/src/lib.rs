@@ -85,6 +85,8 @@ impl Error {
 pub fn append(before: &[Content], files: &[(&str, Content)]) -> Result<Image, Error> {
     let mut archive = Archive::default();
     for content in before {
+        // Linux takes one that is not compressed for something else where it begins elsewhere.
+        archive.pad();
         archive.put("initrd", content.clone());
     }
     let mut folders = BTreeSet::new();
@@ -176,6 +178,12 @@ mod tests {
             .map(|(path, bytes)| (*path, Content::from(*bytes)))
             .collect();
         Content::from(append(&before, &files).unwrap()).to_vec().unwrap()
+    }
+
+    #[test]
+    fn archives_begin_where_linux_looks_for_them() {
+        let text = bytes(&[b"12345", b"0707016", b"789"], &[]);
+        assert!(text.starts_with(b"12345\0\0\x000707016\x00789\0070701"), "{text:?}");
     }
 
     #[test]

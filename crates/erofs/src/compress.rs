@@ -1,12 +1,12 @@
 //! One cluster in, whole blocks out: the compressors that erofs knows, behind one type.
 //!
 //! What is compressed ends with its last block; zeros are in front of it, fewer than a block. No compressor's output begins
-//! with a zero byte, so readers find the beginning.
+//! with a zero byte, so readers find the beginning. Who reads records needs no whole blocks, and no zeros.
 
 use zstd_safe::{CParameter, ResetDirective};
 
 use crate::format::{BLOCK_LEN, algorithm};
-use crate::{CLUSTER_MAX, Compression, Error, Result};
+use crate::{CLUSTER_MAX, Compression, Error, Profile, Result};
 
 /// The longest distance of a match, as the superblock tells it for lz4.
 pub(crate) const LZ4_DISTANCE: u16 = u16::MAX;
@@ -17,9 +17,13 @@ pub(crate) const ZSTD_WINDOW_LOG: u8 = 20;
 /// From this level on, lz4 looks for better matches.
 const LZ4_HC_MIN: i32 = 3;
 
+/// The part of a cluster that has to be saved where bytes are counted: less is not worth the time of readers.
+const LEAST: usize = 32;
+
 /// Compresses clusters, one after the other, each by itself.
 pub(crate) struct Compressor {
     state: State,
+    profile: Profile,
     output: Vec<u8>,
 }
 
@@ -37,7 +41,7 @@ enum State {
 
 impl Compressor {
     /// A compressor of a level that was checked.
-    pub(crate) fn new(compression: Compression) -> Compressor {
+    pub(crate) fn new(compression: Compression, profile: Profile) -> Compressor {
         let state = match compression {
             Compression::None => State::None,
             Compression::Lz4 { level } => State::Lz4 { level },
@@ -52,17 +56,21 @@ impl Compressor {
         };
         Compressor {
             state,
+            profile,
             output: Vec::new(),
         }
     }
 
-    /// Compresses a cluster into whole blocks, when that saves one.
+    /// Compresses a cluster into whole blocks, when that saves one; or into bytes, when that saves some.
     pub(crate) fn compress(&mut self, input: &[u8]) -> Result<Option<&[u8]>> {
-        let room = (input.len().div_ceil(BLOCK_LEN).saturating_sub(1)) * BLOCK_LEN;
+        let room = match self.profile {
+            Profile::Portable => (input.len().div_ceil(BLOCK_LEN).saturating_sub(1)) * BLOCK_LEN,
+            Profile::Modern => input.len() - input.len().div_ceil(LEAST),
+        };
         if room == 0 {
             return Ok(None);
         }
-        // What takes as many blocks as before is of no use, so that much room is enough.
+        // What takes more is of no use, so that much room is enough.
         self.output.resize(room, 0);
         let len = match &mut self.state {
             State::None => None,
@@ -76,6 +84,9 @@ impl Compressor {
         let Some(len) = len.filter(|len| *len > 0 && self.output[0] != 0) else {
             return Ok(None);
         };
+        if self.profile == Profile::Modern {
+            return Ok(Some(&self.output[..len]));
+        }
         let blocks = len.next_multiple_of(BLOCK_LEN);
         self.output.copy_within(..len, blocks - len);
         self.output[..blocks - len].fill(0);

@@ -31,30 +31,35 @@ impl Decompressor {
         blocks: &[u8],
         output: &mut [u8],
     ) -> Result<(), String> {
-        let start = blocks
-            .iter()
-            .take(BLOCK_LEN)
-            .take_while(|byte| **byte == 0)
-            .count();
-        if start == blocks.len().min(BLOCK_LEN) {
-            return Err("a cluster begins with a block of zeros".to_string());
-        }
-        let input = &blocks[start..];
         let wanted = output.len();
-        let len = match algorithm {
-            algorithm::LZ4 => lzzzz::lz4::decompress(input, output).map_err(|error| error.to_string())?,
-            algorithm::DEFLATE => self
-                .deflate
-                .deflate_decompress(input, output)
-                .map_err(|error| error.to_string())?,
-            algorithm::ZSTD => self.zstd(input, output)?,
-            algorithm::LZMA => lzma(input, output, Size::Whole)?,
-            other => return Err(format!("compressor {other} is not known")),
-        };
+        let len = self.decompress_most(algorithm, blocks, output)?;
         if len == wanted {
             return Ok(());
         }
         Err(format!("a cluster holds {len} bytes in place of {wanted}"))
+    }
+
+    /// Puts what the blocks hold into `output`, and answers how much that is: all that is in them but for zeros in front.
+    ///
+    /// # Errors
+    /// What is wrong, for people; also when it is more than the output takes.
+    pub(crate) fn decompress_most(
+        &mut self,
+        algorithm: u8,
+        blocks: &[u8],
+        output: &mut [u8],
+    ) -> Result<usize, String> {
+        let input = without_zeros(blocks)?;
+        match algorithm {
+            algorithm::LZ4 => lzzzz::lz4::decompress(input, output).map_err(|error| error.to_string()),
+            algorithm::DEFLATE => self
+                .deflate
+                .deflate_decompress(input, output)
+                .map_err(|error| error.to_string()),
+            algorithm::ZSTD => self.zstd(input, output),
+            algorithm::LZMA => lzma(input, output, Size::Whole),
+            other => Err(format!("compressor {other} is not known")),
+        }
     }
 
     /// Fills `output` with the first bytes of what the blocks hold.

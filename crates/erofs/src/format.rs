@@ -46,7 +46,7 @@ pub(crate) mod incompat {
     pub(crate) const FRAGMENTS: u32 = 0x20;
     /// Names of attributes begin with strings that lie elsewhere.
     pub(crate) const XATTR_PREFIXES: u32 = 0x40;
-    /// Addresses have 48 bits, and clusters are records.
+    /// Addresses have 48 bits, maps may be records, and small inodes have times.
     pub(crate) const WIDE: u32 = 0x80;
 }
 
@@ -62,6 +62,20 @@ pub(crate) mod layout {
     pub(crate) const COMPACT: u16 = 3;
     /// Chunks of blocks, some of which are holes.
     pub(crate) const CHUNKS: u16 = 4;
+}
+
+/// What wide file systems say in an inode's format: of a directory, that its list has no entry for itself; of other small
+/// inodes, that there is one link, and that its place is longer.
+pub(crate) const WIDE_INODE: u16 = 1 << 4;
+
+/// How the addresses of chunks are written: bits of what their inode says.
+pub(crate) mod chunks {
+    /// The logarithm of a chunk's blocks.
+    pub(crate) const BITS: u32 = 0x1f;
+    /// Entries have eight bytes.
+    pub(crate) const LONG: u32 = 0x20;
+    /// Of which two are more of the address.
+    pub(crate) const WIDE: u32 = 0x40;
 }
 
 /// The kind of a logical cluster, which is a block of input: bits 0 and 1 of its index.
@@ -82,8 +96,12 @@ pub(crate) mod cluster {
 
 /// What a map of clusters says of itself.
 pub(crate) mod advise {
-    /// Compact: packs of sixteen entries in 32 bytes; wide: records, whose size follows in bits 1 to 3.
+    /// Compact: packs of sixteen entries in 32 bytes.
     pub(crate) const PACKS: u16 = 1;
+    /// Full and wide: records in place of an index.
+    pub(crate) const RECORDS: u16 = 1;
+    /// The logarithm of a record's length, less two.
+    pub(crate) const RECORD_BITS: u16 = 3 << 1;
     /// Clusters have several blocks.
     pub(crate) const MANY_BLOCKS: u16 = 2;
     /// The same for those of the second compressor.
@@ -94,6 +112,16 @@ pub(crate) mod advise {
     pub(crate) const INTERLACED: u16 = 0x10;
     /// The end of the file lies in the packed file.
     pub(crate) const FRAGMENT: u16 = 0x20;
+}
+
+/// What a record says beside the length of its data.
+pub(crate) mod record {
+    /// Bits of the length.
+    pub(crate) const LEN: u32 = (2 << 20) - 1;
+    /// Only the first bytes of a cluster are wanted.
+    pub(crate) const PARTIAL: u32 = 1 << 27;
+    /// Where the compressor's number begins, which is one more than in maps; zero is none.
+    pub(crate) const KIND_SHIFT: u32 = 28;
 }
 
 /// Compressors, as maps number them.
@@ -160,7 +188,12 @@ pub(crate) struct Superblock {
     /// The file that fragments lie in.
     pub(crate) packed: U64,
     pub(crate) xattr_filter: u8,
-    pub(crate) reserved: [u8; 23],
+    pub(crate) reserved: [u8; 3],
+    /// Seconds from the epoch to when the file system was made.
+    pub(crate) build_time: U32,
+    /// Wide: the root, when it is not zero. Then the other field has the upper part of `blocks`.
+    pub(crate) wide_root: U64,
+    pub(crate) reserved2: [u8; 8],
 }
 
 /// An inode of a small file with the time of the file system.
@@ -173,6 +206,7 @@ pub(crate) struct CompactInode {
     pub(crate) mode: U16,
     pub(crate) links: U16,
     pub(crate) size: U32,
+    /// Wide: seconds since the epoch.
     pub(crate) mtime: U32,
     /// The first block, the compressed blocks, the format of chunks, or a device.
     pub(crate) place: U32,
@@ -189,7 +223,8 @@ pub(crate) struct ExtendedInode {
     pub(crate) format: U16,
     pub(crate) xattr_count: U16,
     pub(crate) mode: U16,
-    pub(crate) reserved: U16,
+    /// Wide: the upper part of the place.
+    pub(crate) wide_place: U16,
     pub(crate) size: U64,
     pub(crate) place: U32,
     pub(crate) serial: U32,
@@ -255,6 +290,19 @@ pub(crate) struct FullIndex {
     pub(crate) place: [U16; 2],
 }
 
+/// An entry of a map of records, in its long form: the others leave out what is at the end. Addresses are bytes, so what is
+/// compressed has neither to begin nor to end with a block.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct Record {
+    /// The length of the data and its compressor; zeros are not stored.
+    pub(crate) len: U32,
+    pub(crate) place: [U32; 2],
+    /// The first byte of the file that it holds.
+    pub(crate) start: [U32; 2],
+    pub(crate) reserved: [u8; 12],
+}
+
 const _: () = {
     assert!(size_of::<Superblock>() == 128);
     assert!(size_of::<CompactInode>() == 32);
@@ -264,6 +312,7 @@ const _: () = {
     assert!(size_of::<XattrEntry>() == 4);
     assert!(size_of::<MapHeader>() == 8);
     assert!(size_of::<FullIndex>() == 8);
+    assert!(size_of::<Record>() == 32);
 };
 
 /// What the names of attributes begin with, and the number of that; those of access lists are the whole name.

@@ -23,7 +23,7 @@
 //! * Without compression a file's whole blocks lie in one piece, and the rest of it lies behind its inode. Long runs of zeros
 //!   take nothing: such files are lists of chunks.
 //! * With compression a file is cut into *clusters* of as many bytes, each of which is compressed alone, and padded in front
-//!   to whole blocks. Smaller files lie behind each other in one file without a name, the *packed file*, which is cut in
+//!   to whole blocks, or not padded for those who read that ([`Profile::Modern`]). Smaller files lie behind each other in one file without a name, the *packed file*, which is cut in
 //!   the same way; the rest of a large file is a cluster of its own.
 //! * The clusters of one [unit](image::Unit) (a store path) are one *segment*: they depend on the unit alone, and begin at
 //!   a block. Small units share a segment. Only addresses in the metadata depend on what else there is.
@@ -59,9 +59,21 @@ pub const CLUSTER_MIN: u32 = 8 << 10;
 /// The most bytes of a cluster.
 pub const CLUSTER_MAX: u32 = 1 << 20;
 
+/// Who has to read a file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Any Linux that knows the compressor.
+    #[default]
+    Portable,
+    /// Linux since 6.15. Clusters follow each other without padding, and inodes of younger files are small, too.
+    Modern,
+}
+
 /// How a file system is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Who has to read it.
+    pub profile: Profile,
     /// Up to 15 bytes.
     pub label: Option<String>,
     /// The file system's id.
@@ -71,7 +83,8 @@ pub struct Options {
     /// How many bytes of a file are compressed together: a power of two from [`CLUSTER_MIN`] to [`CLUSTER_MAX`]. More
     /// compress better, and take longer to read a few bytes of.
     pub cluster: u32,
-    /// The time of the file system, in seconds since 1970. Inodes of files with this time are smaller.
+    /// The time of the file system, in seconds since 1970. Inodes of files with this time are smaller; of [`Profile::Modern`],
+    /// those of files that are younger, too.
     pub time: u32,
     /// Files of the tree that are stored as they are, because they are compressed already, or because a boot loader that
     /// cannot decompress reads them.
@@ -83,6 +96,7 @@ impl Options {
     #[must_use]
     pub fn new(uuid: Uuid) -> Options {
         Options {
+            profile: Profile::Portable,
             label: None,
             uuid,
             compression: Compression::None,

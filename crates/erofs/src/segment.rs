@@ -6,10 +6,14 @@
 //!  31        30 … 28      27 … 20   19 … 0
 //!  always 0  never 0      blocks    bytes of the files, less one
 //!            plain: 1     of what is compressed
+//!
+//!  31        30 29        28 27       26 … 21   20        19 … 0
+//!  always 0  always 1     compressor  always 0  is there  bytes that it takes, less one
+//!                         plain: 0
 //! ```
 //!
-//! A cluster of zeros has no blocks: all of them are one, which belongs to no segment. No segment of another format has words
-//! like these.
+//! The second form is that of clusters without padding. A cluster of zeros has no blocks and no bytes: all of them are one, which
+//! belongs to no segment. No segment of another format has words like these.
 
 use cache::Found;
 
@@ -24,31 +28,52 @@ const KIND_SHIFT: u32 = LEN_BITS + BLOCKS_BITS;
 const PLAIN: u32 = 1;
 /// The kinds of the others begin here, and have their algorithm's number added.
 const COMPRESSED: u32 = 2;
+/// What words of clusters without padding begin with.
+const PACKED: u32 = 3 << PACKED_SHIFT;
+const PACKED_SHIFT: u32 = 29;
+/// Where these have the compressor: the only ones that Kiln has, in their order.
+const COMPRESSOR_SHIFT: u32 = 27;
+const COMPRESSORS: [u8; 3] = [algorithm::LZ4, algorithm::DEFLATE, algorithm::ZSTD];
+/// That such a cluster takes bytes.
+const IS_THERE: u32 = 1 << LEN_BITS;
 
 /// How a cluster is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
-    /// How many bytes of files it holds: of small files, and the zeros behind them, whole blocks.
-    pub(crate) len: u32,
+    /// How many bytes of files it holds: of small files, and the zeros behind them, whole blocks. Clusters without padding do
+    /// not say it.
+    pub(crate) len: Option<u32>,
     /// The number of its compressor; none when it is stored as it is.
     pub(crate) algorithm: Option<u8>,
-    /// How many blocks it takes: none when it is one of zeros.
-    pub(crate) blocks: u32,
+    /// How many bytes it takes: none when it is one of zeros.
+    pub(crate) stored: u32,
 }
 
 impl Stored {
     /// Its word.
     pub(crate) fn word(self) -> u32 {
+        let Some(len) = self.len else {
+            let place = COMPRESSORS
+                .iter()
+                .zip(1..)
+                .find(|(number, _)| Some(**number) == self.algorithm);
+            let compressor = place.map_or(0, |(_, place)| place);
+            let there = if self.stored > 0 { IS_THERE } else { 0 };
+            return PACKED | compressor << COMPRESSOR_SHIFT | there | self.stored.saturating_sub(1);
+        };
         let (kind, blocks) = match self.algorithm {
             None => (PLAIN, 0),
-            Some(number) => (COMPRESSED + u32::from(number), self.blocks),
+            Some(number) => (COMPRESSED + u32::from(number), self.stored / 4096),
         };
-        kind << KIND_SHIFT | blocks << LEN_BITS | self.len.saturating_sub(1)
+        kind << KIND_SHIFT | blocks << LEN_BITS | len.saturating_sub(1)
     }
 
     /// Understands a word; none when there can be no such cluster.
     pub(crate) fn of_word(word: u32) -> Option<Stored> {
         let part = |shift: u32, bits: u32| word >> shift & ((1 << bits) - 1);
+        if word >> PACKED_SHIFT == PACKED >> PACKED_SHIFT {
+            return Stored::of_packed(word);
+        }
         let (len, blocks) = (part(0, LEN_BITS) + 1, part(LEN_BITS, BLOCKS_BITS));
         let whole = len.div_ceil(4096);
         let algorithm = match word >> KIND_SHIFT {
@@ -61,15 +86,26 @@ impl Stored {
             Some(_) => false,
         };
         is_possible.then_some(Stored {
-            len,
+            len: Some(len),
             algorithm,
-            blocks: if algorithm.is_none() { whole } else { blocks },
+            stored: if algorithm.is_none() { whole } else { blocks } * 4096,
         })
     }
 
-    /// How many bytes it takes.
-    pub(crate) fn stored_len(self) -> u32 {
-        self.blocks * 4096
+    fn of_packed(word: u32) -> Option<Stored> {
+        let algorithm = match word >> COMPRESSOR_SHIFT & 3 {
+            0 => None,
+            place => Some(*COMPRESSORS.get(place as usize - 1)?),
+        };
+        let len = word & (IS_THERE - 1);
+        let stored = if word & IS_THERE != 0 { len + 1 } else { 0 };
+        let own = Stored {
+            len: None,
+            algorithm,
+            stored,
+        };
+        // Zeros are compressed, and all other bits mean nothing.
+        (own.word() == word && (stored > 0 || algorithm.is_some())).then_some(own)
     }
 }
 
@@ -90,15 +126,19 @@ pub fn check_segment(found: &Found) -> Result<(), String> {
     let mut start = found.start;
     for word in &found.sizes {
         let stored = Stored::of_word(*word).ok_or_else(|| format!("it has a cluster of a kind {word:x}"))?;
-        bytes.resize(stored.stored_len() as usize, 0);
+        bytes.resize(stored.stored as usize, 0);
         let read = found.source.read_exact_at(&mut bytes, start);
         read.map_err(|error| error.to_string())?;
-        start += u64::from(stored.stored_len());
-        if let Some(number) = stored.algorithm
-            && stored.blocks > 0
-        {
-            output.resize(stored.len as usize, 0);
+        start += u64::from(stored.stored);
+        let Some(number) = stored.algorithm.filter(|_| stored.stored > 0) else {
+            continue;
+        };
+        if let Some(len) = stored.len {
+            output.resize(len as usize, 0);
             decompressor.decompress(number, &bytes, &mut output)?;
+        } else {
+            output.resize(CLUSTER_MAX as usize, 0);
+            decompressor.decompress_most(number, &bytes, &mut output)?;
         }
     }
     if start - found.start != found.len {
@@ -116,26 +156,41 @@ const _: () = assert!(CLUSTER_MAX == 1 << LEN_BITS && CLUSTER_MAX as usize / BLO
 mod tests {
     use super::*;
 
+    fn is_its_word(stored: Stored) {
+        assert_eq!(Stored::of_word(stored.word()), Some(stored));
+        assert!(stored.word() >= 1 << 28 && stored.word() < 1 << 31);
+    }
+
     #[test]
     fn words_say_what_clusters_are() {
         for number in [algorithm::LZ4, algorithm::DEFLATE, algorithm::ZSTD] {
             for (len, blocks) in [(4097, 1), (8192, 0), (1 << 20, 255), (1 << 20, 0), (1, 0)] {
                 let stored = Stored {
-                    len,
+                    len: Some(len),
                     algorithm: Some(number),
-                    blocks,
+                    stored: blocks * 4096,
                 };
-                assert_eq!(Stored::of_word(stored.word()), Some(stored));
-                assert!(stored.word() >= 1 << 28 && stored.word() < 1 << 31);
+                is_its_word(stored);
+            }
+            for stored in [0, 1, 4096, 4097, (1 << 20) - 1] {
+                is_its_word(Stored {
+                    len: None,
+                    algorithm: Some(number),
+                    stored,
+                });
             }
         }
         for len in [1, 4096, 4097, 1 << 20] {
-            let stored = Stored {
-                len,
+            is_its_word(Stored {
+                len: Some(len),
                 algorithm: None,
-                blocks: len.div_ceil(4096),
-            };
-            assert_eq!(Stored::of_word(stored.word()), Some(stored));
+                stored: len.next_multiple_of(4096),
+            });
+            is_its_word(Stored {
+                len: None,
+                algorithm: None,
+                stored: len,
+            });
         }
     }
 
@@ -148,7 +203,10 @@ mod tests {
             word(COMPRESSED, 1, 4096),
             word(PLAIN, 1, 4096),
             word(COMPRESSED + 1, 1, 8192),
-            word(7, 1, 8192),
+            // Of clusters without padding: zeros that are plain, that have bytes, and bits without a meaning.
+            PACKED,
+            PACKED | 1 << COMPRESSOR_SHIFT | 1,
+            PACKED | IS_THERE | 1 << (LEN_BITS + 1),
             0,
             1 << 24 | 4096,
             1 << 20,

@@ -9,10 +9,10 @@ use image::{Content, NodeId, Seed, Spool, Tree};
 use crate::Amount;
 use crate::error::{Error, Result};
 use crate::file_systems::{largest, unit_usage};
-use crate::formats::{foreign, uuid, without_level};
+use crate::formats::{bad_profile, foreign, uuid, without_level};
 use crate::id;
 use crate::parts::{Detail, Planner, Squashing};
-use crate::schema::{Compressor, Effort, FileSystem};
+use crate::schema::{Compressor, Effort, FileSystem, Profile};
 
 /// The levels of "lz4hc"; those below are what "lz4" does.
 const LZ4HC_MIN: u32 = 3;
@@ -44,7 +44,15 @@ pub(crate) fn options(
             });
         }
     };
+    let profile = match fs.profile {
+        None | Some(Profile::Portable) => erofs::Profile::Portable,
+        Some(Profile::Modern) => erofs::Profile::Modern,
+        Some(Profile::UbootLegacy | Profile::Readonly) => {
+            return Err(bad_profile(part, "an erofs has portable and modern"));
+        }
+    };
     Ok(erofs::Options {
+        profile,
         label: fs.label.clone(),
         compression: with_effort(compression, effort),
         cluster,

@@ -41,7 +41,7 @@ pub(crate) fn check_keys(key: &str, fs: &FileSystem) -> Result<()> {
         ("bits", fs.bits.is_some(), &[Fat]),
         ("sector-size", fs.sector_size.is_some(), &[Fat]),
         ("cluster-size", fs.cluster_size.is_some(), &[Fat, Erofs]),
-        ("profile", fs.profile.is_some(), &[Ext4, Btrfs]),
+        ("profile", fs.profile.is_some(), &[Ext4, Btrfs, Erofs]),
         ("uuid", fs.uuid.is_some(), &[Ext4, Btrfs, Erofs, Swap]),
         ("free-inodes", fs.free_inodes.is_some(), &[Ext4]),
         ("journal", fs.journal.is_some(), &[Ext4]),
@@ -304,7 +304,7 @@ pub(crate) fn ext4_options(
     })
 }
 
-fn bad_profile(part: &str, problem: &str) -> Error {
+pub(crate) fn bad_profile(part: &str, problem: &str) -> Error {
     Error::BadValue {
         place: format!("{part}.profile"),
         problem: problem.to_string(),

@@ -164,11 +164,12 @@ fn without_checksums(mut image: Vec<u8>) -> Vec<u8> {
 /// Compressed in each way.
 pub(super) fn erofs_images() -> Seeds {
     let mut seeds = Vec::new();
-    for compression in [
-        erofs::Compression::None,
-        erofs::Compression::Lz4 { level: 1 },
-        erofs::Compression::Deflate { level: 6 },
-        erofs::Compression::Zstd { level: 3 },
+    for (compression, profile) in [
+        (erofs::Compression::None, erofs::Profile::Portable),
+        (erofs::Compression::Lz4 { level: 1 }, erofs::Profile::Portable),
+        (erofs::Compression::Deflate { level: 6 }, erofs::Profile::Portable),
+        (erofs::Compression::Zstd { level: 3 }, erofs::Profile::Portable),
+        (erofs::Compression::Zstd { level: 3 }, erofs::Profile::Modern),
     ] {
         let mut tree = many_files()?;
         tree.add_at(
@@ -176,6 +177,7 @@ pub(super) fn erofs_images() -> Seeds {
             Node::file("some text, again and again; ".repeat(900).into_bytes()),
         )?;
         let options = erofs::Options {
+            profile,
             compression,
             cluster: erofs::CLUSTER_MIN,
             ..erofs::Options::new(Seed::new(b"seed").uuid("fs"))

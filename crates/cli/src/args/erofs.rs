@@ -38,6 +38,9 @@ pub(crate) struct Erofs {
     /// Bytes of a file that are compressed together, 8KiB to 1MiB; 1MiB when not given
     #[arg(long, value_name = "SIZE")]
     pub(crate) cluster_size: Option<Amount>,
+    /// For Linux since 6.15 alone: clusters follow each other without padding
+    #[arg(long)]
+    pub(crate) modern: bool,
     /// More bytes than this are an error
     #[arg(long, value_name = "SIZE")]
     pub(crate) max_size: Option<Amount>,

@@ -39,6 +39,9 @@ pub(crate) struct Kind {
     /// Bytes of an erofs' cluster, 8KiB to 1MiB; 1MiB when not given
     #[arg(long, value_name = "SIZE")]
     pub(crate) cluster_size: Option<Amount>,
+    /// An erofs of the profile modern
+    #[arg(long)]
+    pub(crate) modern: bool,
 }
 
 /// A file system that has segments.

@@ -297,6 +297,26 @@ fn segments_change_no_byte() {
         assert!(!said.contains("compressing:"), "{name}: {said}");
     }
     assert!(bytes(&world, "first") == bytes(&world, "cold"));
+    // Those of the other profile are others.
+    let padded = fs::metadata(world.path("cold")).unwrap().len();
+    let modern = made(&world, "modern", &["--modern", "--no-cache", "--reuse", "cold"]);
+    assert!(modern.contains("compressing:"), "{modern}");
+    assert!(fs::metadata(world.path("modern")).unwrap().len() < padded);
+    world.done(
+        &[
+            &make[..4],
+            &["--modern", "--out", "modern-made", "--level", "12"],
+            &closure,
+        ]
+        .concat(),
+    );
+    let reused = made(
+        &world,
+        "again",
+        &["--modern", "--no-cache", "--reuse", "modern-made"],
+    );
+    assert!(!reused.contains("compressing:"), "{reused}");
+    assert!(bytes(&world, "again") == bytes(&world, "modern"));
     // One path of twelve is another one; the cold build and the warm one agree on it.
     world.write_store(&store_path(3), "bin/large", &b"another text ".repeat(170_000));
     made(&world, "cold", &["--no-cache"]);

@@ -114,7 +114,7 @@ fn most(survey: &Survey, options: &Options) -> Result<u64> {
         inodes += place::most(len);
         lists += blocks * BLOCK;
     }
-    inodes += place::most(packed_most(packed));
+    inodes += place::most(packed_most(packed, options));
     let zeros = u64::from(options.cluster);
     let end = BLOCK + data + packed + zeros + stored + lists + inodes + 4 + shared.bytes.len() as u64;
     Ok(end.next_multiple_of(BLOCK))

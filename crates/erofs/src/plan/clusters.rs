@@ -1,28 +1,28 @@
-//! Clusters: how they are made and looked at, and where they lie.
+//! Clusters: where they lie.
 //!
 //! Which file is in which cluster was decided by [`cache::cut`], and [`cache::spool()`] has them made, or takes those that
-//! were made before. The word of a cluster says how many bytes of whole blocks it takes; without any, it is one of zeros,
-//! which all are the same cluster.
+//! were made before. The word of a cluster says how many bytes it takes; without any, it is one of zeros, which all are the
+//! same cluster.
 
 use std::ops::Range;
 
-use cache::cut::{Cut, Job, NO_FRAGMENT, equal_files, is_zero};
-use cache::{Depth, Key, Output, Spooling, Wanted};
-use image::{Kind, Layout, NodeId, Progress, Tree};
+use cache::cut::{Cut, Job, NO_FRAGMENT, equal_files};
+use cache::{Key, Spooling, Wanted};
+use image::{Content, Kind, Layout, NodeId, Tree};
 
+use super::blocks::Blocks;
 use super::{Work, keys};
 use crate::compress::Compressor;
-use crate::decompress::Decompressor;
-use crate::format::{BLOCK, BLOCK_LEN, layout};
+use crate::format::{BLOCK, layout};
 use crate::segment::Stored;
-use crate::{Error, Options, Result};
+use crate::{Options, Profile, Result};
 
 /// All clusters.
 pub(super) struct Clusters {
     cut: Cut,
     keys: Vec<Option<Key>>,
     spooled: Vec<cache::Spooled<()>>,
-    /// Each cluster's word, and its first block.
+    /// Each cluster's word, and its first byte.
     words: Vec<(u32, u64)>,
     /// Each segment's blocks.
     segments: Vec<Range<u64>>,
@@ -30,11 +30,12 @@ pub(super) struct Clusters {
     regions: Vec<(u64, usize)>,
     /// Bytes of the packed file.
     packed_len: u64,
-    /// The cluster of zeros, when there is one, and its block.
+    /// The cluster of zeros, when there is one, and its first byte.
     zeros: Option<(Vec<u8>, u64)>,
     /// The first free block.
     end: u64,
     number: u8,
+    profile: Profile,
 }
 
 /// Where the bytes of a file are that lies in clusters.
@@ -53,11 +54,22 @@ pub(super) enum Map {
     Clusters {
         /// In their order.
         list: Vec<Cluster>,
-        /// Whether each follows the one before.
-        in_one_piece: bool,
+        /// How they are told.
+        form: Form,
         /// The compressor.
         number: u8,
     },
+}
+
+/// How an inode tells where its clusters are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// By an index whose packs have one address: each cluster follows the one before.
+    Packs,
+    /// By an index.
+    Full,
+    /// By records.
+    Records,
 }
 
 /// A cluster of a file.
@@ -65,10 +77,10 @@ pub(super) enum Map {
 pub(super) struct Cluster {
     /// How many bytes of the file it holds.
     pub(super) len: u32,
-    /// How many blocks it takes.
-    pub(super) blocks: u32,
+    /// How many bytes it takes.
+    pub(super) stored: u32,
     /// The first of them.
-    pub(super) block: u64,
+    pub(super) start: u64,
     /// Whether it is stored as it is.
     pub(super) is_plain: bool,
 }
@@ -79,7 +91,7 @@ impl Map {
         match self {
             Map::Plain { .. } => layout::PLAIN,
             Map::Clusters {
-                in_one_piece: true, ..
+                form: Form::Packs, ..
             } => layout::COMPACT,
             Map::Fragment { .. } | Map::Clusters { .. } => layout::FULL,
         }
@@ -90,10 +102,10 @@ impl Map {
         match self {
             Map::Plain { block } => u32::try_from(*block).unwrap_or(u32::MAX),
             Map::Fragment { .. } => 0,
-            Map::Clusters { list, .. } => list
-                .iter()
-                .map(|cluster| cluster.blocks)
-                .fold(0, u32::saturating_add),
+            Map::Clusters { list, .. } => {
+                let bytes: u64 = list.iter().map(|cluster| u64::from(cluster.stored)).sum();
+                u32::try_from(bytes.div_ceil(BLOCK)).unwrap_or(u32::MAX)
+            }
         }
     }
 }
@@ -175,36 +187,37 @@ impl Clusters {
         };
         // As in the image.
         let spooled = make(&making, work, first * BLOCK)?;
-        let mut clusters = Clusters::place(making.cut, making.keys, spooled, making.number, first);
+        let none = Clusters {
+            end: first,
+            number: making.number,
+            profile: options.profile,
+            ..Clusters::none()
+        };
+        let mut clusters = none.place(making.cut, making.keys, spooled);
         clusters.add_zeros(options)?;
         Ok(clusters)
     }
 
     /// There are none.
     pub(super) fn none() -> Clusters {
-        Clusters::place(Cut::default(), Vec::new(), Vec::new(), 0, 1)
-    }
-
-    /// Puts the segments behind each other.
-    fn place(
-        cut: Cut,
-        keys: Vec<Option<Key>>,
-        spooled: Vec<cache::Spooled<()>>,
-        number: u8,
-        first: u64,
-    ) -> Clusters {
-        let mut placed = Clusters {
-            keys,
-            words: Vec::with_capacity(cut.jobs.len()),
-            segments: Vec::with_capacity(spooled.len()),
+        Clusters {
+            cut: Cut::default(),
+            keys: Vec::new(),
+            spooled: Vec::new(),
+            words: Vec::new(),
+            segments: Vec::new(),
             regions: Vec::new(),
             packed_len: 0,
             zeros: None,
-            end: first,
-            number,
-            spooled: Vec::new(),
-            cut,
-        };
+            end: 1,
+            number: 0,
+            profile: Profile::Portable,
+        }
+    }
+
+    /// Puts the segments behind each other.
+    fn place(self, cut: Cut, keys: Vec<Option<Key>>, spooled: Vec<cache::Spooled<()>>) -> Clusters {
+        let mut placed = Clusters { cut, keys, ..self };
         for word in spooled.iter().flat_map(|segment| &segment.sizes) {
             let job = placed.words.len();
             placed.words.push((*word, 0));
@@ -215,12 +228,14 @@ impl Clusters {
         }
         let mut words = placed.words.iter_mut();
         for segment in &spooled {
-            let start = placed.end;
-            for (word, block) in words.by_ref().take(segment.sizes.len()) {
-                *block = placed.end;
-                placed.end += stored_len(*word) / BLOCK;
+            let first = placed.end;
+            let mut end = first * BLOCK;
+            for (word, start) in words.by_ref().take(segment.sizes.len()) {
+                *start = end;
+                end += stored_len(*word);
             }
-            placed.segments.push(start..placed.end);
+            placed.end = end.div_ceil(BLOCK);
+            placed.segments.push(first..placed.end);
         }
         placed.spooled = spooled;
         placed
@@ -232,10 +247,10 @@ impl Clusters {
             return Ok(());
         }
         let zeros = vec![0; options.cluster as usize];
-        let mut compressor = Compressor::new(options.compression);
+        let mut compressor = Compressor::new(options.compression, options.profile);
         if let Some(bytes) = compressor.compress(&zeros)? {
-            self.zeros = Some((bytes.to_vec(), self.end));
-            self.end += (bytes.len() / BLOCK_LEN) as u64;
+            self.zeros = Some((bytes.to_vec(), self.end * BLOCK));
+            self.end += (bytes.len() as u64).div_ceil(BLOCK);
         }
         Ok(())
     }
@@ -286,7 +301,10 @@ impl Clusters {
             });
         Map::Clusters {
             list: list.collect(),
-            in_one_piece: false,
+            form: match self.profile {
+                Profile::Portable => Form::Full,
+                Profile::Modern => Form::Records,
+            },
             number: self.number,
         }
     }
@@ -295,36 +313,40 @@ impl Clusters {
         let list: Vec<Cluster> = jobs.map(|job| self.cluster(job)).collect();
         let in_one_piece = list
             .windows(2)
-            .all(|pair| pair[0].block + u64::from(pair[0].blocks) == pair[1].block);
-        if in_one_piece && list.iter().all(|cluster| cluster.is_plain) {
+            .all(|pair| pair[0].start + u64::from(pair[0].stored) == pair[1].start);
+        let form = match self.profile {
+            Profile::Modern => Form::Records,
+            Profile::Portable if in_one_piece => Form::Packs,
+            Profile::Portable => Form::Full,
+        };
+        if form == Form::Packs && list.iter().all(|cluster| cluster.is_plain) {
             return Map::Plain {
-                block: list.first().map_or(0, |cluster| cluster.block),
+                block: list.first().map_or(0, |cluster| cluster.start / BLOCK),
             };
         }
         Map::Clusters {
             list,
-            in_one_piece,
+            form,
             number: self.number,
         }
     }
 
     fn cluster(&self, job: usize) -> Cluster {
-        let (word, block) = self.words[job];
+        let (word, start) = self.words[job];
         let len = self.cut.jobs[job].len();
-        let blocks = blocks(stored_len(word));
-        match &self.zeros {
-            Some((bytes, block)) if blocks == 0 => Cluster {
-                len,
-                blocks: self::blocks(bytes.len() as u64),
-                block: *block,
-                is_plain: false,
-            },
-            _ => Cluster {
-                len,
-                blocks,
-                block,
-                is_plain: Stored::of_word(word).is_some_and(|stored| stored.algorithm.is_none()),
-            },
+        let stored = stored_len(word);
+        let (start, stored, is_plain) = match &self.zeros {
+            Some((bytes, start)) if stored == 0 => (*start, bytes.len() as u64, false),
+            _ => {
+                let is_plain = Stored::of_word(word).is_some_and(|own| own.algorithm.is_none());
+                (start, stored, is_plain)
+            }
+        };
+        Cluster {
+            len,
+            stored: u32::try_from(stored).unwrap_or(u32::MAX),
+            start,
+            is_plain,
         }
     }
 
@@ -334,9 +356,11 @@ impl Clusters {
         for ((segment, place), spooled) in spooled {
             let span = work.spool.span(spooled.start, spooled.len);
             layout.put(place.start * BLOCK, format!("segment {}", segment.label), span);
+            pad(layout, place.start * BLOCK + spooled.len);
         }
-        if let Some((bytes, block)) = &self.zeros {
-            layout.put(block * BLOCK, "zeros", bytes.clone());
+        if let Some((bytes, start)) = &self.zeros {
+            layout.put(*start, "zeros", bytes.clone());
+            pad(layout, start + bytes.len() as u64);
         }
     }
 
@@ -363,135 +387,13 @@ impl Clusters {
     }
 }
 
-/// How many bytes are compressed: of small files, the zeros behind them count.
-fn input_len(job: &Job) -> u32 {
-    match job {
-        Job::Block { len, .. } => *len,
-        Job::Fragment { len, .. } => len.next_multiple_of(4096),
-    }
+/// Fills the rest of the block before this byte with zeros.
+fn pad(layout: &mut Layout, end: u64) {
+    let rest = end.next_multiple_of(BLOCK) - end;
+    layout.put(end, "padding", Content::Zeros(rest));
 }
 
 /// How many bytes a cluster with this word takes.
 fn stored_len(word: u32) -> u64 {
-    Stored::of_word(word).map_or(0, |stored| stored.stored_len().into())
-}
-
-fn blocks(len: u64) -> u32 {
-    u32::try_from(len / BLOCK).unwrap_or(u32::MAX)
-}
-
-/// All clusters of an image.
-struct Blocks<'a> {
-    tree: &'a Tree,
-    cut: &'a Cut,
-    options: &'a Options,
-    number: u8,
-}
-
-/// Compresses clusters.
-struct Maker {
-    compressor: Compressor,
-    input: Vec<u8>,
-}
-
-impl Blocks<'_> {
-    fn job(&self, block: usize) -> &Job {
-        &self.cut.jobs[block]
-    }
-
-    /// Whether it can be one of the clusters of zeros, which all are as long.
-    fn can_be_zeros(&self, job: &Job) -> bool {
-        matches!(job, Job::Block { .. }) && job.len() == self.options.cluster
-    }
-}
-
-impl cache::Blocks for Blocks<'_> {
-    type Error = Error;
-    type Compressor = Maker;
-    type Decompressor = Decompressor;
-    type Note = ();
-
-    fn compressor(&self) -> Result<Maker> {
-        Ok(Maker {
-            compressor: Compressor::new(self.options.compression),
-            input: Vec::new(),
-        })
-    }
-
-    fn decompressor(&self) -> Result<Decompressor> {
-        Ok(Decompressor::default())
-    }
-
-    fn len(&self, block: usize) -> u32 {
-        self.job(block).len().next_multiple_of(4096)
-    }
-
-    fn stored_len(&self, block: usize, word: u32) -> Option<u32> {
-        let (job, stored) = (self.job(block), Stored::of_word(word)?);
-        let is_possible = stored.len == input_len(job)
-            && stored.algorithm.is_none_or(|number| number == self.number)
-            && (stored.blocks > 0 || self.can_be_zeros(job));
-        is_possible.then_some(stored.stored_len())
-    }
-
-    fn make(&self, block: usize, maker: &mut Maker, progress: &dyn Progress) -> Result<Output<()>> {
-        let Maker { compressor, input } = maker;
-        let job = self.job(block);
-        self.cut.read(self.tree, job, input)?;
-        progress.advance(u64::from(cache::Blocks::len(self, block)))?;
-        input.resize(input_len(job) as usize, 0);
-        let (algorithm, bytes) = if self.can_be_zeros(job) && is_zero(input) {
-            (Some(self.number), Vec::new())
-        } else if let Some(bytes) = compressor.compress(input)? {
-            (Some(self.number), bytes.to_vec())
-        } else {
-            input.resize(input.len().next_multiple_of(BLOCK_LEN), 0);
-            (None, std::mem::take(input))
-        };
-        let stored = Stored {
-            len: input_len(job),
-            algorithm,
-            blocks: blocks(bytes.len() as u64),
-        };
-        let word = stored.word();
-        Ok(Output {
-            word,
-            bytes,
-            note: (),
-        })
-    }
-
-    fn look(
-        &self,
-        block: usize,
-        word: u32,
-        stored: &[u8],
-        decompressor: &mut Decompressor,
-        depth: Depth,
-    ) -> Result<Result<(), String>> {
-        let job = self.job(block);
-        let Some(is_word) = Stored::of_word(word) else {
-            return Ok(Err(format!("it has a cluster of a kind {word:x}")));
-        };
-        let mut bytes = vec![0; input_len(job) as usize];
-        if is_word.algorithm.is_none() {
-            bytes = stored.to_vec();
-        } else if depth != Depth::Outside
-            && is_word.blocks > 0
-            && let Err(problem) = decompressor.decompress(self.number, stored, &mut bytes)
-        {
-            return Ok(Err(problem));
-        }
-        if depth != Depth::Compared {
-            return Ok(Ok(()));
-        }
-        let mut wanted = Vec::new();
-        self.cut.read(self.tree, job, &mut wanted)?;
-        wanted.resize(bytes.len(), 0);
-        Ok(if bytes == wanted {
-            Ok(())
-        } else {
-            Err("it holds something else than the files that belong there".to_string())
-        })
-    }
+    Stored::of_word(word).map_or(0, |stored| stored.stored.into())
 }

@@ -1,17 +1,22 @@
 //! What stands behind the inode of a file in clusters: which of them holds which bytes.
 //!
 //! An index has an entry for each *logical cluster*, which is a block of the file. *Full* ones have 8 bytes each; *compact*
-//! ones 14 or 16 bits, in packs that begin with one address: so the clusters of a pack have to follow each other.
+//! ones 14 or 16 bits, in packs that begin with one address: so the clusters of a pack have to follow each other. *Records*
+//! take 16 or 32 bytes for each cluster.
 
 use zerocopy::IntoBytes;
 
-use super::clusters::{Cluster, Map};
-use crate::format::{BLOCK, FullIndex, MapHeader, advise, cluster};
+use super::clusters::{Cluster, Form, Map};
+use crate::format::{BLOCK, FullIndex, MapHeader, Record, advise, cluster, record};
+use crate::{Options, Profile};
 
 /// The least power of two that packs of sixteen begin at.
 const PACK: u64 = 32;
 /// The most that a distance says.
 const DISTANCE_MAX: u32 = 2047;
+/// Bytes of a record of a file of less than 4 GiB, and of other files.
+const RECORD: u64 = 16;
+const RECORD_MAX: u64 = size_of::<Record>() as u64;
 /// The largest file that is only a fragment, by the bit that says so.
 const WHOLE: u64 = 1 << 63;
 
@@ -32,7 +37,16 @@ pub(super) fn len(map: &Map, size: u64, head_len: u64) -> u64 {
         Map::Plain { .. } => 0,
         Map::Fragment { .. } => header,
         Map::Clusters {
-            in_one_piece: true, ..
+            list,
+            form: Form::Records,
+            ..
+        } => {
+            let len = record_len(size);
+            let start = head_len.next_multiple_of(8) + header;
+            header + start.next_multiple_of(len) - start + list.len() as u64 * len
+        }
+        Map::Clusters {
+            form: Form::Packs, ..
         } => {
             let packs = Packs::of(count, head_len.next_multiple_of(8) + header);
             header + packs.first * 4 + packs.sixteen * 2 + packs.last.next_multiple_of(2) * 4
@@ -42,7 +56,11 @@ pub(super) fn len(map: &Map, size: u64, head_len: u64) -> u64 {
 }
 
 /// The most bytes of an inode and an index, however the file lies.
-pub(super) fn most(size: u64, head_len: u64) -> u64 {
+pub(super) fn most(size: u64, head_len: u64, options: &Options) -> u64 {
+    if options.profile == Profile::Modern {
+        let records = size.div_ceil(options.cluster.into()) * record_len(size);
+        return head_len.next_multiple_of(8) + size_of::<MapHeader>() as u64 + RECORD_MAX + records;
+    }
     let index = size.div_ceil(BLOCK) * size_of::<FullIndex>() as u64;
     head_len.next_multiple_of(8) + size_of::<MapHeader>() as u64 + 8 + index
 }
@@ -54,10 +72,12 @@ pub(super) fn bytes(map: &Map, size: u64, head_len: u64) -> Vec<u8> {
         Map::Fragment { start } => (start | WHOLE).to_le_bytes().to_vec(),
         Map::Clusters {
             list,
-            in_one_piece,
+            form: Form::Records,
             number,
-        } => {
-            let advise = if *in_one_piece {
+        } => records(list, *number, size, head_len),
+        Map::Clusters { list, form, number } => {
+            let in_one_piece = *form == Form::Packs;
+            let advise = if in_one_piece {
                 advise::PACKS | advise::MANY_BLOCKS | advise::MANY_BLOCKS2
             } else {
                 advise::MANY_BLOCKS
@@ -70,7 +90,7 @@ pub(super) fn bytes(map: &Map, size: u64, head_len: u64) -> Vec<u8> {
             };
             let mut bytes = header.as_bytes().to_vec();
             let entries = entries(list);
-            if *in_one_piece {
+            if in_one_piece {
                 let start = head_len.next_multiple_of(8) + bytes.len() as u64;
                 compact(&entries, &Packs::of(size.div_ceil(BLOCK), start), &mut bytes);
             } else {
@@ -84,25 +104,70 @@ pub(super) fn bytes(map: &Map, size: u64, head_len: u64) -> Vec<u8> {
     }
 }
 
+/// Bytes of a record of a file of this length.
+fn record_len(size: u64) -> u64 {
+    if u32::try_from(size).is_ok() {
+        RECORD
+    } else {
+        RECORD_MAX
+    }
+}
+
+/// A header that says how many records there are, and these.
+fn records(list: &[Cluster], number: u8, size: u64, head_len: u64) -> Vec<u8> {
+    let len = record_len(size);
+    let [a, b, c, d, algorithm, bits, ..] = (list.len() as u64).to_le_bytes();
+    let header = MapHeader {
+        fragment: u32::from_le_bytes([a, b, c, d]).into(),
+        advise: (advise::RECORDS | short(len.ilog2() - 2) << 1).into(),
+        algorithm,
+        bits,
+    };
+    let mut bytes = header.as_bytes().to_vec();
+    let start = head_len.next_multiple_of(8) + bytes.len() as u64;
+    let padding = start.next_multiple_of(len) - start;
+    bytes.extend((0..padding).map(|_| 0));
+    let mut file = 0_u64;
+    for own in list {
+        let kind = if own.is_plain { 0 } else { u32::from(number) + 1 };
+        let record = Record {
+            len: (kind << record::KIND_SHIFT | own.stored).into(),
+            place: halves(own.start).map(Into::into),
+            start: halves(file).map(Into::into),
+            reserved: [0; 12],
+        };
+        let whole = record.as_bytes();
+        bytes.extend_from_slice(&whole[..usize::try_from(len).unwrap_or(whole.len())]);
+        file += u64::from(own.len);
+    }
+    bytes
+}
+
+fn halves(number: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+    [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes)
+}
+
 fn entries(list: &[Cluster]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for own in list {
         let count = own.len.div_ceil(4096);
+        let first = own.start / BLOCK;
         if own.is_plain {
             let block = |number: u32| Entry::Head {
                 kind: cluster::PLAIN,
-                block: own.block + u64::from(number),
+                block: first + u64::from(number),
             };
             entries.extend((0..count).map(block));
             continue;
         }
         entries.push(Entry::Head {
             kind: cluster::HEAD,
-            block: own.block,
+            block: first,
         });
         entries.extend((1..count).map(|back| Entry::Rest {
             back: if back == 1 {
-                short(own.blocks) | cluster::COUNT
+                short(own.stored / 4096) | cluster::COUNT
             } else {
                 short(back.min(DISTANCE_MAX))
             },

@@ -1,6 +1,6 @@
 //! Inodes, and what stands behind them.
 
-use image::{Kind, Node, NodeId};
+use image::{Kind, Meta, Node, NodeId};
 use zerocopy::IntoBytes;
 
 use super::clusters::Clusters;
@@ -8,8 +8,8 @@ use super::files::{Files, Shape, rest};
 use super::survey::Survey;
 use super::xattrs::{self, Shared};
 use super::{directories, index};
-use crate::Options;
 use crate::format::{self, BLOCK, CompactInode, ExtendedInode, NO_BLOCK, layout, mode};
+use crate::{Options, Profile};
 
 /// What is known of an inode before it has a place.
 pub(super) struct Record {
@@ -48,7 +48,7 @@ impl Known<'_> {
             || [meta.uid, meta.gid, links]
                 .iter()
                 .any(|number| u16::try_from(*number).is_err())
-            || meta.mtime != i64::from(self.options.time);
+            || seconds(meta.mtime, self.options).is_none();
         let mut record = Record {
             node,
             size,
@@ -67,7 +67,7 @@ impl Known<'_> {
     pub(super) fn most(&self, node: NodeId) -> (u64, u64) {
         let record = self.record(node);
         match &self.survey.tree.node(node).kind {
-            Kind::File(_) => (index::most(record.size, record.head_len()), 0),
+            Kind::File(_) => (index::most(record.size, record.head_len(), self.options), 0),
             _ => (record.len(), record.blocks()),
         }
     }
@@ -152,7 +152,7 @@ impl Record {
             Kind::Directory(_) | Kind::Symlink(_) => narrow(block),
         };
         let mode = meta.mode | kind_bits(kind);
-        let mut bytes = self.inode(mode, [meta.uid, meta.gid], meta.mtime, place, serial);
+        let mut bytes = self.inode(mode, meta, place, serial, known.options);
         bytes.extend(known.shared.body(&meta.xattrs, xattr_base));
         if !index.is_empty() {
             let aligned = self.len() - self.behind;
@@ -197,7 +197,7 @@ impl Record {
         entries.iter().flat_map(|entry| entry.to_le_bytes()).collect()
     }
 
-    fn inode(&self, mode: u16, [uid, gid]: [u32; 2], mtime: i64, place: u32, serial: u32) -> Vec<u8> {
+    fn inode(&self, mode: u16, meta: &Meta, place: u32, serial: u32, options: &Options) -> Vec<u8> {
         let format = u16::from(self.extended) | self.layout << 1;
         let xattr_count = xattrs::count(self.xattr_len).into();
         if self.extended {
@@ -205,13 +205,13 @@ impl Record {
                 format: format.into(),
                 xattr_count,
                 mode: mode.into(),
-                reserved: 0.into(),
+                wide_place: 0.into(),
                 size: self.size.into(),
                 place: place.into(),
                 serial: serial.into(),
-                uid: uid.into(),
-                gid: gid.into(),
-                mtime: mtime.cast_unsigned().into(),
+                uid: meta.uid.into(),
+                gid: meta.gid.into(),
+                mtime: meta.mtime.cast_unsigned().into(),
                 nanoseconds: 0.into(),
                 links: self.links.into(),
                 reserved2: [0; 16],
@@ -225,11 +225,11 @@ impl Record {
             mode: mode.into(),
             links: short(self.links),
             size: narrow(self.size).into(),
-            mtime: 0.into(),
+            mtime: seconds(meta.mtime, options).unwrap_or(0).into(),
             place: place.into(),
             serial: serial.into(),
-            uid: short(uid),
-            gid: short(gid),
+            uid: short(meta.uid),
+            gid: short(meta.gid),
             reserved: 0.into(),
         };
         inode.as_bytes().to_vec()
@@ -237,8 +237,8 @@ impl Record {
 }
 
 /// The most bytes that the inode of a packed file of this length takes with its index.
-pub(super) fn packed_most(size: u64) -> u64 {
-    index::most(size, size_of::<ExtendedInode>() as u64)
+pub(super) fn packed_most(size: u64, options: &Options) -> u64 {
+    index::most(size, size_of::<ExtendedInode>() as u64, options)
 }
 
 /// The file without a name that small files lie in.
@@ -287,11 +287,23 @@ impl Packed {
             xattr_len: 0,
             behind: self.behind,
         };
-        let mode = mode::FILE | 0o444;
-        let mut bytes = record.inode(mode, [0, 0], options.time.into(), map.place(), 0);
+        let meta = Meta {
+            mtime: options.time.into(),
+            mode: 0o444,
+            uid: 0,
+            gid: 0,
+            xattrs: Vec::new(),
+        };
+        let mut bytes = record.inode(mode::FILE | 0o444, &meta, map.place(), 0, options);
         bytes.extend(index::bytes(&map, self.size, self.head_len()));
         bytes
     }
+}
+
+/// What a small inode says of a time, if it can.
+fn seconds(mtime: i64, options: &Options) -> Option<u32> {
+    let seconds = u32::try_from(mtime.checked_sub(options.time.into())?).ok()?;
+    (seconds == 0 || options.profile == Profile::Modern).then_some(seconds)
 }
 
 /// Addresses of blocks have 32 bits, which was checked of the last one.

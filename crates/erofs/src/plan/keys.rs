@@ -3,7 +3,7 @@
 use cache::Fields;
 use cache::libraries::{LIBDEFLATE, LIBLZ4, LIBZSTD};
 
-use crate::{Compression, Options};
+use crate::{Compression, Options, Profile};
 
 /// Changes whenever the same files and options come to give other clusters.
 const LAYOUT: &[u8] = b"kiln erofs segment 1";
@@ -21,5 +21,8 @@ pub(super) fn head(options: &Options) -> Option<Fields> {
     head.number(options.cluster.into());
     head.bytes(library.as_bytes());
     head.number(u64::try_from(level).ok()?);
+    if options.profile == Profile::Modern {
+        head.bytes(b"modern");
+    }
     Some(head)
 }

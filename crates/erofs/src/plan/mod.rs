@@ -7,6 +7,7 @@
 //! 4. Then everything is known that inodes and directories say, and they go into the spool.
 
 mod alone;
+mod blocks;
 mod bound;
 mod clusters;
 mod directories;
@@ -32,7 +33,7 @@ use zerocopy::IntoBytes;
 use crate::format::{
     self, BLOCK, BLOCK_BITS, BLOCK_LEN, LABEL_MAX, MAGIC, SLOT, SUPERBLOCK, Superblock, compat, incompat,
 };
-use crate::{CLUSTER_MAX, CLUSTER_MIN, Compression, Error, Options, Result};
+use crate::{CLUSTER_MAX, CLUSTER_MIN, Compression, Error, Options, Profile, Result};
 use bound::surveyed;
 use clusters::Clusters;
 use files::{Files, part, rest};
@@ -348,6 +349,9 @@ impl<'a> Map<'a> {
         if self.records.iter().any(|(record, _)| record.has_chunks()) {
             incompat |= incompat::CHUNKS;
         }
+        if options.profile == Profile::Modern {
+            incompat |= incompat::WIDE;
+        }
         let xattr_block = if self.shared.bytes.is_empty() {
             0
         } else {
@@ -379,7 +383,11 @@ impl<'a> Map<'a> {
             xattr_prefix_start: 0.into(),
             packed: self.packed.as_ref().map_or(0, |(_, place)| place / SLOT).into(),
             xattr_filter: 0,
-            reserved: [0; 23],
+            reserved: [0; 3],
+            build_time: 0.into(),
+            // The root is among the first inodes.
+            wide_root: 0.into(),
+            reserved2: [0; 8],
         };
         let mut block = vec![0; BLOCK_LEN];
         let start = to_usize(SUPERBLOCK);

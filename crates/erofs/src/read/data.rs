@@ -11,13 +11,10 @@ use super::map::{self, Extent, Map, Place};
 use super::{Inner, damaged};
 use crate::Result;
 use crate::decompress::Decompressor;
-use crate::format::{NO_BLOCK, layout};
+use crate::format::{NO_BLOCK, chunks, layout};
 
 /// How many clusters are remembered: files that lie behind each other are read behind each other.
 const CLUSTERS: usize = 4;
-/// The bits of a chunk's format: the logarithm of its blocks, and that entries are longer.
-const CHUNK_BITS: u32 = 0x1f;
-const CHUNK_LONG: u32 = 0x20;
 /// How deep files may lie in the packed file: in it.
 const DEPTH_MAX: u32 = 1;
 
@@ -69,7 +66,7 @@ pub(super) fn content(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
 /// Blocks in one piece, and what is behind the inode.
 fn piece(inner: &Inner, inode: &Inode, whole: u64, rest: u64) -> Result<Content> {
     let block = inner.geometry.block();
-    let start = u64::from(inode.place) << inner.geometry.block_bits;
+    let start = inode.place << inner.geometry.block_bits;
     let blocks = inner.geometry.blocks << inner.geometry.block_bits;
     let is_inside = whole == 0 || start.checked_add(whole).is_some_and(|end| end <= blocks);
     if !is_inside {
@@ -97,12 +94,13 @@ fn piece(inner: &Inner, inode: &Inode, whole: u64, rest: u64) -> Result<Content>
 }
 
 fn chunks(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
-    let format = inode.place;
-    if format & !(CHUNK_BITS | CHUNK_LONG) != 0 {
+    let format = u32::try_from(inode.place).unwrap_or(u32::MAX);
+    let is_wide = inner.geometry.is_wide && format & chunks::WIDE != 0;
+    if format & !(chunks::BITS | chunks::LONG | chunks::WIDE) != 0 || format & chunks::WIDE != 0 && !is_wide {
         return Err(damaged(inode.name(), format!("has chunks of format {format:#x}")));
     }
-    let bits = u32::from(inner.geometry.block_bits) + (format & CHUNK_BITS);
-    let entry = if format & CHUNK_LONG == 0 { 4 } else { 8 };
+    let bits = u32::from(inner.geometry.block_bits) + (format & chunks::BITS);
+    let entry = if format & chunks::LONG == 0 { 4 } else { 8 };
     let count = inode.size.div_ceil(1_u64.checked_shl(bits).unwrap_or(u64::MAX));
     let len = count
         .checked_mul(entry)
@@ -129,17 +127,11 @@ fn chunks(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
     for (number, entry) in (0_u64..).zip(bytes.chunks_exact(to_usize(entry))) {
         let at = number << bits;
         let len = (inode.size - at).min(1 << bits);
-        let place = entry
-            .last_chunk()
-            .map_or(NO_BLOCK, |block| u32::from_le_bytes(*block));
-        if entry.len() == 8 && entry[..4] != [0; 4] && place != NO_BLOCK {
-            return Err(damaged(inode.name(), "has a chunk on another device"));
-        }
-        if place == NO_BLOCK {
+        let Some(place) = chunk(entry, is_wide).map_err(|problem| damaged(inode.name(), problem))? else {
             put(run.take());
             continue;
-        }
-        let start = u64::from(place) << inner.geometry.block_bits;
+        };
+        let start = place << inner.geometry.block_bits;
         if start + len > end {
             return Err(damaged(inode.name(), "has chunks behind the end"));
         }
@@ -150,6 +142,24 @@ fn chunks(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
     }
     put(run);
     Ok(layout.finish(inode.size)?.into())
+}
+
+/// The block of a chunk, if it is no hole.
+fn chunk(entry: &[u8], is_wide: bool) -> Result<Option<u64>, &'static str> {
+    let place = entry
+        .last_chunk()
+        .map_or(NO_BLOCK, |block| u32::from_le_bytes(*block));
+    let Some((upper, device)) = entry[..entry.len() - 4].split_at_checked(2) else {
+        return Ok((place != NO_BLOCK).then_some(place.into()));
+    };
+    let upper = upper.first_chunk().map_or(0, |half| u16::from_le_bytes(*half));
+    if place == NO_BLOCK && (!is_wide || upper == u16::MAX) {
+        return Ok(None);
+    }
+    if device != [0; 2] || upper != 0 && !is_wide {
+        return Err("has a chunk on another device");
+    }
+    Ok(Some(u64::from(place) | u64::from(upper) << 32))
 }
 
 /// A file in clusters.
@@ -199,6 +209,8 @@ impl Clustered {
             let (own, behind) = rest.split_at_mut(len);
             if let Place::Fragment { start } = extent.place {
                 self.fragment(own, start.saturating_add(skip))?;
+            } else if extent.place == Place::Hole {
+                own.fill(0);
             } else {
                 let bytes = self.cluster(extent)?;
                 let skip = to_usize(skip);
@@ -278,7 +290,7 @@ fn decompress(inner: &Inner, inode: &Inode, extent: &Extent) -> Result<Arc<[u8]>
     let to_usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let mut output = vec![0; to_usize(extent.len)];
     match extent.place {
-        Place::Fragment { .. } => {}
+        Place::Fragment { .. } | Place::Hole => {}
         Place::Plain { start, turn: 0 } => output = inner.read(&what, start, output.len())?,
         Place::Plain { start, turn } => {
             let mut bytes = inner.read(&what, start, to_usize(inner.geometry.block()))?;

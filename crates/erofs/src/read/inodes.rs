@@ -4,7 +4,7 @@ use image::Xattr;
 use zerocopy::FromBytes;
 
 use super::{Inner, damaged, xattrs};
-use crate::format::{CompactInode, ExtendedInode, SLOT, layout, mode};
+use crate::format::{CompactInode, ExtendedInode, SLOT, WIDE_INODE, layout, mode};
 use crate::{Error, Result};
 
 /// An inode.
@@ -19,7 +19,10 @@ pub(super) struct Inode {
     pub(super) links: u32,
     pub(super) size: u64,
     pub(super) layout: u16,
-    pub(super) place: u32,
+    /// The first block, the format of chunks, or a device.
+    pub(super) place: u64,
+    /// Of a directory: whether its list leaves out itself.
+    pub(super) is_dotless: bool,
     pub(super) xattrs: Vec<Xattr>,
     /// The first byte behind the inode and its attributes.
     pub(super) end: u64,
@@ -60,22 +63,40 @@ pub(super) fn read(inner: &Inner, number: u64) -> Result<Inode> {
     let compact = CompactInode::read_from_bytes(&head).map_err(|_| damaged(&what, "is too short"))?;
     let format = compact.format.get();
     let layout = format >> 1 & 7;
-    if format & !0xf != 0 || layout > layout::CHUNKS {
+    let is_wide = inner.geometry.is_wide;
+    let known = if is_wide { 0xf | WIDE_INODE } else { 0xf };
+    if format & !known != 0 || layout > layout::CHUNKS {
         return Err(Error::Unsupported {
             feature: format!("inodes of format {format:#x} ({what})"),
         });
     }
+    let is_directory = compact.mode.get() & mode::MASK == mode::DIRECTORY;
+    // Only where inodes lie in blocks in one piece does an upper part mean anything.
+    let has_place = is_wide && matches!(layout, layout::PLAIN | layout::INLINE);
+    let upper = |half: u16| if has_place { u64::from(half) << 32 } else { 0 };
+    let is_dotless = is_directory && format & WIDE_INODE != 0;
     let (mut inode, len) = if format & 1 == 0 {
+        let half = compact.links.get();
+        let (links, upper) = if format & WIDE_INODE != 0 && !is_directory {
+            (1, upper(half))
+        } else {
+            (half, 0)
+        };
+        let seconds = i64::from(compact.mtime.get());
         let inode = Inode {
             number,
             mode: compact.mode.get(),
             uid: compact.uid.get().into(),
             gid: compact.gid.get().into(),
-            mtime: inner.geometry.epoch,
-            links: compact.links.get().into(),
+            mtime: inner
+                .geometry
+                .epoch
+                .wrapping_add(if is_wide { seconds } else { 0 }),
+            links: links.into(),
             size: compact.size.get().into(),
             layout,
-            place: compact.place.get(),
+            place: u64::from(compact.place.get()) | upper,
+            is_dotless,
             xattrs: Vec::new(),
             end: 0,
         };
@@ -92,7 +113,8 @@ pub(super) fn read(inner: &Inner, number: u64) -> Result<Inode> {
             links: own.links.get(),
             size: own.size.get(),
             layout,
-            place: own.place.get(),
+            place: u64::from(own.place.get()) | upper(own.wide_place.get()),
+            is_dotless,
             xattrs: Vec::new(),
             end: 0,
         };

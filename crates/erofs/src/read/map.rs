@@ -3,7 +3,7 @@
 use zerocopy::FromBytes;
 
 use super::inodes::Inode;
-use super::{Inner, damaged, packs};
+use super::{Inner, damaged, packs, records};
 use crate::Result;
 use crate::format::{FullIndex, MapHeader, advise, algorithm, cluster, layout};
 
@@ -39,10 +39,12 @@ pub(super) enum Place {
         /// Whether there is more than is wanted.
         is_partial: bool,
     },
-    /// As they are, in a block; from this byte of it on, and over its end to its beginning.
+    /// As they are, in a block unless the map has records; from this byte of it on, and over its end to its beginning.
     Plain { start: u64, turn: u64 },
     /// In the packed file.
     Fragment { start: u64 },
+    /// Zeros that are nowhere.
+    Hole,
 }
 
 /// An entry of an index.
@@ -88,6 +90,9 @@ pub(super) fn read(inner: &Inner, inode: &Inode) -> Result<Map> {
         });
     }
     let header = MapHeader::read_from_bytes(&bytes).map_err(|_| damaged(&what, "is too short"))?;
+    if inode.layout == layout::FULL && inner.geometry.is_wide && header.advise.get() & advise::RECORDS != 0 {
+        return records::read(inner, inode, &what, &header, place);
+    }
     let head = Head {
         header,
         advise: header.advise.get(),
@@ -250,29 +255,31 @@ impl Mapper<'_> {
         Err(damaged(self.what, format!("block {block} is behind the end")))
     }
 
-    /// Refuses what Linux does not read.
     fn check(&self, extent: &Extent) -> Result<()> {
-        let bad = |problem: String| Err(damaged(self.what, problem));
-        let used = self.inner.geometry.compressors;
-        match extent.place {
-            Place::Cluster { algorithm, .. } if algorithm > algorithm::ZSTD || used >> algorithm & 1 == 0 => {
-                bad(format!(
-                    "compressor {algorithm} is not among those of the superblock"
-                ))
-            }
-            Place::Cluster { len, .. } if len == 0 || len > STORED_MAX => {
-                bad(format!("a cluster of {len} bytes"))
-            }
-            Place::Cluster { .. } if extent.len > LEN_MAX => {
-                bad(format!("{} bytes in a cluster", extent.len))
-            }
-            Place::Plain { .. } if extent.len > self.inner.geometry.block() => {
-                bad(format!("{} bytes in one block", extent.len))
-            }
-            Place::Fragment { .. } if Some(self.inode.number) == self.inner.geometry.packed => {
-                bad("the packed file has fragments".to_string())
-            }
-            _ => Ok(()),
+        if let Place::Plain { .. } = extent.place
+            && extent.len > self.inner.geometry.block()
+        {
+            return Err(damaged(self.what, format!("{} bytes in one block", extent.len)));
         }
+        check(self.inner, self.inode, self.what, extent)
+    }
+}
+
+/// Refuses what Linux does not read.
+pub(super) fn check(inner: &Inner, inode: &Inode, what: &str, extent: &Extent) -> Result<()> {
+    let bad = |problem: String| Err(damaged(what, problem));
+    let used = inner.geometry.compressors;
+    match extent.place {
+        Place::Cluster { algorithm, .. } if algorithm > algorithm::ZSTD || used >> algorithm & 1 == 0 => bad(
+            format!("compressor {algorithm} is not among those of the superblock"),
+        ),
+        Place::Cluster { len, .. } if len == 0 || len > STORED_MAX => {
+            bad(format!("a cluster of {len} bytes"))
+        }
+        Place::Cluster { .. } if extent.len > LEN_MAX => bad(format!("{} bytes in a cluster", extent.len)),
+        Place::Fragment { .. } if Some(inode.number) == inner.geometry.packed => {
+            bad("the packed file has fragments".to_string())
+        }
+        _ => Ok(()),
     }
 }

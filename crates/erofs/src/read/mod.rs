@@ -12,6 +12,7 @@ mod directories;
 mod inodes;
 mod map;
 mod packs;
+mod records;
 mod structures;
 mod superblock;
 mod walk;

@@ -118,7 +118,7 @@ fn of_data(
     };
     if pieces > 0 {
         let what = if is_directory { "directory" } else { "data" };
-        let start = u64::from(inode.place) * block;
+        let start = inode.place * block;
         structures.push(Structure::new(start, pieces, what).of(id));
     }
     if inode.layout == layout::INLINE && !inode.size.is_multiple_of(block) {
@@ -137,8 +137,8 @@ fn clusters(inner: &Inner, inode: &Inode) -> Result<Vec<(u64, u64)>> {
     let map = map::read(inner, inode)?;
     let own = map.extents.iter().filter_map(|extent| match extent.place {
         Place::Cluster { start, len, .. } => Some((start, len)),
-        Place::Plain { start, .. } => Some((start, inner.geometry.block())),
-        Place::Fragment { .. } => None,
+        Place::Plain { start, .. } => Some((start, extent.len.max(inner.geometry.block()))),
+        Place::Fragment { .. } | Place::Hole => None,
     });
     Ok(own.collect())
 }

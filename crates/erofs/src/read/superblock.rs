@@ -29,6 +29,8 @@ pub(super) struct Geometry {
     pub(super) xattrs: u64,
     pub(super) packed: Option<u64>,
     pub(super) compressors: u16,
+    /// Whether addresses have 48 bits.
+    pub(super) is_wide: bool,
     uuid: [u8; 16],
     label: [u8; 16],
 }
@@ -97,7 +99,17 @@ pub(super) fn read(source: &dyn ReadAt, size: u64) -> Result<Geometry> {
 fn geometry(superblock: &Superblock, size: u64) -> Result<Geometry> {
     known(superblock)?;
     let bits = superblock.block_bits;
-    let blocks = u64::from(superblock.blocks.get());
+    let incompat = superblock.incompat.get();
+    let is_wide = incompat & incompat::WIDE != 0;
+    let short: u64 = superblock.root.get().into();
+    let mut blocks = u64::from(superblock.blocks.get());
+    let root = match superblock.wide_root.get() {
+        root if is_wide && root != 0 => {
+            blocks |= short << 32;
+            root
+        }
+        _ => short,
+    };
     if blocks << bits > size {
         let problem = format!(
             "{blocks} blocks of {} bytes, but only {size} bytes are there",
@@ -106,11 +118,10 @@ fn geometry(superblock: &Superblock, size: u64) -> Result<Geometry> {
         return Err(damaged("superblock", problem));
     }
     let packed = superblock.packed.get();
-    let incompat = superblock.incompat.get();
     Ok(Geometry {
         block_bits: bits,
         blocks,
-        root: superblock.root.get().into(),
+        root,
         inodes: superblock.inodes.get(),
         epoch: superblock.epoch.get().cast_signed(),
         meta: u64::from(superblock.meta_block.get()) << bits,
@@ -122,6 +133,7 @@ fn geometry(superblock: &Superblock, size: u64) -> Result<Geometry> {
         } else {
             superblock.algorithms.get()
         },
+        is_wide,
         uuid: superblock.uuid,
         label: superblock.label,
     })
@@ -133,14 +145,14 @@ fn known(superblock: &Superblock) -> Result<()> {
     let named = [
         (incompat::DEVICES, "several devices"),
         (incompat::XATTR_PREFIXES, "long prefixes of attributes"),
-        (incompat::WIDE, "48-bit addresses"),
         (METABOX, "a metabox"),
     ];
     let read = incompat::ZERO_PADDING
         | incompat::CONFIGURATIONS
         | incompat::CHUNKS
         | incompat::INLINE_CLUSTERS
-        | incompat::FRAGMENTS;
+        | incompat::FRAGMENTS
+        | incompat::WIDE;
     let feature = named.iter().find(|(bit, _)| bits & bit != 0);
     let feature = match feature {
         Some((_, name)) => (*name).to_string(),

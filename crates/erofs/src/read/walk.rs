@@ -33,7 +33,7 @@ pub(super) fn walk(inner: &Arc<Inner>) -> Result<Walked> {
     let mut waiting = vec![(root.clone(), NodeId::ROOT, root.number, Vec::new())];
     while let Some((inode, id, parent, path)) = waiting.pop() {
         let entries = directories::entries(inner, &inode).map_err(|error| at(error, &path))?;
-        check_dots(&entries, inode.number, parent).map_err(|error| at(error, &path))?;
+        check_dots(&entries, &inode, parent).map_err(|error| at(error, &path))?;
         for entry in entries.iter().filter(|entry| !entry.is_dots()) {
             let path = [&path[..], b"/", &entry.name].concat();
             let child = one(inner, entry).map_err(|error| at(error, &path))?;
@@ -66,13 +66,18 @@ fn one(inner: &Inner, entry: &Entry) -> Result<Inode> {
     Ok(inode)
 }
 
-fn check_dots(entries: &[Entry], own: u64, parent: u64) -> Result<()> {
+fn check_dots(entries: &[Entry], inode: &Inode, parent: u64) -> Result<()> {
+    let own = inode.number;
     let dots: BTreeSet<(&[u8], u64)> = entries
         .iter()
         .filter(|entry| entry.is_dots())
         .map(|entry| (&*entry.name, entry.inode))
         .collect();
-    if dots == BTreeSet::from([(&b"."[..], own), (&b".."[..], parent)]) {
+    let mut wanted = BTreeSet::from([(&b".."[..], parent)]);
+    if !inode.is_dotless {
+        wanted.insert((b".", own));
+    }
+    if dots == wanted {
         return Ok(());
     }
     Err(damaged(
@@ -100,10 +105,8 @@ pub(super) fn find(inner: &Arc<Inner>, path: &[u8]) -> Result<Option<Inode>> {
 
 /// An inode as a node; of a directory, without its entries.
 pub(super) fn node(inner: &Arc<Inner>, inode: &Inode) -> Result<Node> {
-    let [major, minor] = [
-        inode.place >> 8 & 0xfff,
-        (inode.place & 0xff) | (inode.place >> 12 & 0xf_ff00),
-    ];
+    let number = u32::try_from(inode.place).unwrap_or(0);
+    let [major, minor] = [number >> 8 & 0xfff, (number & 0xff) | (number >> 12 & 0xf_ff00)];
     let device = Device { major, minor };
     let kind = match inode.kind() {
         mode::DIRECTORY => Node::directory().kind,

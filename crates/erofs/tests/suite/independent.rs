@@ -9,7 +9,7 @@ use erofs_rs::EroFS;
 use erofs_rs::backend::SliceImage;
 use image::{Kind, NodeId, ReadAt, Tree};
 
-use crate::support::{CLUSTERS, COMPRESSIONS, compressible, odd, options, plan};
+use crate::support::{CLUSTERS, COMPRESSIONS, compressible, modern_options, odd, options, plan};
 
 /// Compares all paths, kinds, owners, modes, times, contents, targets and attributes.
 fn agree(image: &[u8], tree: &Tree) {
@@ -62,12 +62,13 @@ fn agree(image: &[u8], tree: &Tree) {
 fn a_reader_that_others_wrote_agrees() {
     let mut tree = odd();
     tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
-    for (compression, cluster) in COMPRESSIONS.into_iter().zip(CLUSTERS.into_iter().cycle()) {
-        let options = Options {
-            compression,
-            cluster,
-            ..options()
-        };
+    let portable = COMPRESSIONS.into_iter().zip(CLUSTERS.into_iter().cycle());
+    let portable = portable.map(|(compression, cluster)| Options {
+        compression,
+        cluster,
+        ..options()
+    });
+    for options in portable.chain(modern_options()) {
         let image = plan(&tree, &options).image;
         let mut bytes = vec![0; usize::try_from(image.size()).unwrap()];
         image.read_exact_at(&mut bytes, 0).unwrap();

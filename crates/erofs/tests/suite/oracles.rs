@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use erofs::{Compression, Options};
+use erofs::{Compression, Options, Profile};
 use image::{Keep, NodeId, Tree};
 
 use crate::support::oracle::installed;
 use crate::support::{
-    EVERYTHING, all_options, assert_same, check, check_with, compressible, everything, odd, options, plan,
-    run, write,
+    EVERYTHING, all_options, assert_same, check, check_with, compressible, everything, modern_options, odd,
+    options, plan, run, write,
 };
 
 #[test]
@@ -53,6 +53,20 @@ fn fsck_unpacks_what_is_compressed() {
         }
         assert_same(&image::scan(&folder, keep).unwrap(), &wanted);
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+/// Without padding an image is smaller, the more so the smaller its clusters are.
+#[test]
+fn records_need_no_padding() {
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    for mut options in modern_options() {
+        let modern = plan(&tree, &options).image.size();
+        options.profile = Profile::Portable;
+        let portable = plan(&tree, &options).image.size();
+        let is_smaller = modern < portable || options.compression == Compression::None && modern == portable;
+        assert!(is_smaller, "{options:?}: {modern} {portable}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use erofs::read::FileSystem;
-use erofs::{Compression, Looking, Options};
+use erofs::{Compression, Looking, Options, Profile};
 use image::{Image, Kind, Node, NodeId, ReadAt, Silent, Tree};
 use proptest::prelude::*;
 
@@ -76,8 +76,13 @@ fn threads_and_hard_links_of_the_host_change_nothing() {
     };
     let mut tree = odd();
     tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
-    for compression in COMPRESSIONS {
+    for (compression, profile) in COMPRESSIONS
+        .map(|compression| (compression, Profile::Portable))
+        .into_iter()
+        .chain([(Compression::Zstd { level: 3 }, Profile::Modern)])
+    {
         let options = Options {
+            profile,
             compression,
             cluster: 128 << 10,
             ..options()
@@ -121,6 +126,9 @@ fn images_of_others_are_read() {
         ("mkfs.erofs-newer", "-zlz4 -Ededupe"),
         ("mkfs.erofs-newer", "-zzstd -Ededupe,fragments"),
         ("mkfs.erofs-newer", "-b1024"),
+        ("mkfs.erofs-newer", "-E48bit --chunksize=4096"),
+        ("mkfs.erofs-newer", "-zlz4 -E48bit,dedupe"),
+        ("mkfs.erofs-newer", "-zzstd -C131072 -E48bit,fragments"),
     ] {
         if !installed(tool) {
             continue;
@@ -146,27 +154,6 @@ fn images_of_others_are_read() {
     }
 }
 
-/// What is not read is named.
-#[test]
-fn what_others_do_beyond_that_is_named() {
-    if !installed("mkfs.erofs-newer") {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let [folder, image] = ["folder", "image"].map(|name| dir.path().join(name));
-    let mut tree = Tree::default();
-    tree.add_at(b"/words", Node::file(words(300_000))).unwrap();
-    image::write_tree(&folder, &tree, image::Owners::Mine, &Silent).unwrap();
-    let mut mkfs = Command::new("mkfs.erofs-newer");
-    run(mkfs
-        .args(["--quiet", "-zzstd", "-E48bit"])
-        .args([&image, &folder]));
-    let file = std::fs::File::open(&image).unwrap();
-    let size = file.metadata().unwrap().len();
-    let error = FileSystem::open(Arc::new(file), size).unwrap_err();
-    assert!(error.to_string().contains("48-bit addresses"), "{error}");
-}
-
 fn trees() -> impl Strategy<Value = Tree> {
     let file = (0_u64..300_000, 0_usize..3, "[a-c]{1,3}(/[a-c]{1,2}){0,2}");
     proptest::collection::vec(file, 0..20).prop_map(|files| {
@@ -187,8 +174,14 @@ fn trees() -> impl Strategy<Value = Tree> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn any_tree_comes_back(tree in trees(), number in 0..COMPRESSIONS.len(), cluster in 13_u32..=20) {
+    fn any_tree_comes_back(
+        tree in trees(),
+        number in 0..COMPRESSIONS.len(),
+        cluster in 13_u32..=20,
+        is_modern: bool,
+    ) {
         let options = Options {
+            profile: if is_modern { Profile::Modern } else { Profile::Portable },
             compression: COMPRESSIONS[number],
             cluster: 1 << cluster,
             ..options()

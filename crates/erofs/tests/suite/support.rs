@@ -12,7 +12,7 @@ mod streams;
 use std::path::Path;
 use std::process::Command;
 
-use erofs::{Compression, Error, Options, Planned, Work};
+use erofs::{Compression, Error, Options, Planned, Profile, Work};
 use image::{Node, NodeId, Seed, Silent, Spool, Tree};
 pub(crate) use mounted::{EVERYTHING, Mounted, is_possible};
 pub(crate) use shared::*;
@@ -38,7 +38,21 @@ pub(crate) fn all_options() -> Vec<Options> {
             ..options()
         })
     };
-    COMPRESSIONS.into_iter().flat_map(with).collect()
+    let mut all: Vec<Options> = COMPRESSIONS.into_iter().flat_map(with).collect();
+    all.extend(modern_options());
+    all
+}
+
+/// Every compressor, and none, for readers of records.
+pub(crate) fn modern_options() -> Vec<Options> {
+    let sizes = CLUSTERS.into_iter().cycle();
+    let with = |(compression, cluster): (Compression, u32)| Options {
+        profile: Profile::Modern,
+        compression,
+        cluster,
+        ..options()
+    };
+    COMPRESSIONS.into_iter().zip(sizes).map(with).collect()
 }
 
 /// Files around every border of what is compressed together, some of which shrink only in parts.

@@ -204,7 +204,7 @@ pub struct FileSystem {
     /// fat: bytes of a cluster. erofs: bytes of a file that are compressed together; 1 MiB when not given.
     pub cluster_size: Option<Amount>,
 
-    /// ext4, btrfs: who has to read it; portable when not given.
+    /// ext4, btrfs, erofs: who has to read it; portable when not given.
     pub profile: Option<Profile>,
     /// ext4, btrfs, erofs, swap: its UUID; derived when not given.
     pub uuid: Option<String>,
@@ -375,13 +375,13 @@ impl Compressor {
     }
 }
 
-/// Who has to read an ext4 or a btrfs.
+/// Who has to read an ext4, a btrfs or an erofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Profile {
-    /// Linux, GRUB, and U-Boot of today. btrfs: Linux since 5.15.
+    /// Linux, GRUB, and U-Boot of today. btrfs: Linux since 5.15. erofs: who reads its compressor.
     Portable,
-    /// btrfs: Linux since 6.1.
+    /// btrfs: Linux since 6.1. erofs: Linux since 6.15.
     Modern,
     /// ext4: old U-Boot too, and U-Boot that writes.
     UbootLegacy,
