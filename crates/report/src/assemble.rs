@@ -57,7 +57,7 @@ impl Found {
     pub fn assemble(mut self) -> Report {
         let mut survey = Survey::default();
         survey.node(&self.tree, &mut String::new(), None);
-        let paths = self.paths(survey.paths);
+        let paths = self.paths(&survey.paths);
         let mut files = survey.files;
         files.sort_by(|a, b| by_size(a.bytes, b.bytes).then_with(|| a.path.cmp(&b.path)));
         files.truncate(FILES_MAX);
@@ -113,7 +113,7 @@ impl Found {
     }
 
     /// The store paths that are there, and who keeps them.
-    fn paths(&mut self, found: BTreeMap<String, (Bytes, u64)>) -> Vec<StorePath> {
+    fn paths(&mut self, found: &BTreeMap<String, (Bytes, u64)>) -> Vec<StorePath> {
         let path = |(name, (bytes, files)): (&String, &(Bytes, u64))| StorePath {
             name: name.clone(),
             bytes: *bytes,

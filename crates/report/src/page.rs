@@ -60,10 +60,10 @@ fn hash(text: &str) -> String {
 }
 
 fn head(report: &Report, text: &mut String) {
-    let _ = write!(
+    let _ = writeln!(
         text,
         "<header class=\"top\"><div><h1>{}</h1><div class=\"dim\">{}</div></div>\
-         <button type=\"button\" id=\"theme\">Colors</button></header>\n",
+         <button type=\"button\" id=\"theme\">Colors</button></header>",
         markup(&report.name),
         markup(&kind(report))
     );

@@ -102,11 +102,7 @@ fn elongation(row: &[u128], sum: u128, (longer, shorter): (u128, u128), total: u
         // Its thickness is longer · sum / total, its length shorter · weight / sum.
         let (thick, long) = (longer * sum * sum, shorter * weight * total);
         let (most, least) = (thick.max(long), thick.min(long));
-        if least == 0 {
-            u128::MAX
-        } else {
-            most.saturating_mul(1000) / least
-        }
+        most.saturating_mul(1000).checked_div(least).unwrap_or(u128::MAX)
     };
     let [first, .., last] = row else {
         return row.first().map_or(u128::MAX, |only| of(*only));

@@ -78,7 +78,9 @@ fn make(
     let within = disk_of(within, work).map_err(failed)?;
     let is_unknown = matches!(within.inside.plain().what, What::Opaque(inspect::Format::Unknown));
     if is_unknown && damage.is_none() {
-        return Err(failed(within.inside.plain().why_opaque().unwrap_or_else(|error| error)));
+        return Err(failed(
+            within.inside.plain().why_opaque().unwrap_or_else(|error| error),
+        ));
     }
     let known = Known::new(&image.image, path, planned.as_ref());
     let mut collected = Collected::new(work, &known);
