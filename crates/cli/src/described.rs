@@ -35,6 +35,7 @@ pub(crate) struct StorePath {
 }
 
 /// An output.
+#[expect(clippy::struct_field_names, reason = "the key of its name is `file`")]
 #[derive(Debug, Deserialize)]
 pub(crate) struct File {
     pub(crate) part: String,
