@@ -250,7 +250,7 @@ fn build(dir: &Path, spec: &str, name: &str, out: &str) {
 /// Makes the image, the guest's disk, and the others.
 fn prepare(dir: &Path) {
     // Nothing that a file system or a compressor makes smaller.
-    let noise: Vec<u8> = (0..10 * MIB as u32 / 4)
+    let noise: Vec<u8> = (0..10_u32 << 18)
         .flat_map(|number| {
             number
                 .wrapping_mul(2_654_435_761)
@@ -383,7 +383,7 @@ fn disks_are_flashed_refused_and_told_of() {
         assert!(
             text.contains(wanted),
             "the console does not say {wanted:?}:\n{text}"
-        )
+        );
     };
     for wanted in WANTED {
         has(wanted);

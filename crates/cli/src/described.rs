@@ -42,6 +42,7 @@ pub(crate) struct Known {
 }
 
 /// An output.
+#[expect(clippy::struct_field_names, reason = "the key of its name is `file`")]
 #[derive(Debug, Deserialize)]
 pub(crate) struct File {
     pub(crate) part: String,

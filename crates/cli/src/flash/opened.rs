@@ -72,7 +72,12 @@ fn disk_of(path: &Path) -> Result<PathBuf, Failure> {
     }
     let manifests = described::beside(path);
     let files = manifests.iter().flat_map(|manifest| &manifest.files);
-    let is_image = |file: &&described::File| file.part == "disk" && !file.file.ends_with(".bmap");
+    let is_map = |file: &described::File| {
+        Path::new(&file.file)
+            .extension()
+            .is_some_and(|ending| ending == "bmap")
+    };
+    let is_image = |file: &&described::File| file.part == "disk" && !is_map(file);
     let mut disks = files.filter(is_image);
     match (disks.next(), disks.next()) {
         (Some(disk), None) => {

@@ -68,9 +68,9 @@ pub(crate) fn text(summary: &Summary, manifest_file: Option<&str>) -> String {
     }
     if !next.is_empty() {
         text.push_str("\nnext:\n");
-        next.iter().for_each(|command| {
+        for command in next {
             let _ = writeln!(text, "  {command}");
-        });
+        }
     }
     text
 }

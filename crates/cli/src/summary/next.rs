@@ -4,7 +4,7 @@ use std::path::Path;
 
 use disk::TypeId;
 
-use crate::manifest::Manifest;
+use crate::manifest::{FileEntry, Manifest};
 
 /// Commands that make sense with these outputs, the one that is wanted most often first.
 pub(super) fn commands(manifest: &Manifest, out: &Path) -> Vec<String> {
@@ -22,7 +22,12 @@ pub(super) fn commands(manifest: &Manifest, out: &Path) -> Vec<String> {
     if let Some(disk) = in_machine {
         commands.push(format!("kiln run {}", shown(&disk.file)));
     }
-    if let Some(bundle) = of("bundle").filter(|bundle| bundle.file.ends_with(".raucb")) {
+    let is_signed = |bundle: &&FileEntry| {
+        Path::new(&bundle.file)
+            .extension()
+            .is_some_and(|ending| ending == "raucb")
+    };
+    if let Some(bundle) = of("bundle").filter(is_signed) {
         commands.push(format!(
             "kiln bundle verify {} --keyring CA.pem",
             shown(&bundle.file)

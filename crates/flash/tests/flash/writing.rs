@@ -100,7 +100,7 @@ fn what_the_map_says_is_written_and_gaps_for_loaders_are_zeros() {
     let report = world.flash(|_| {}, &Silent).unwrap();
     let disk = fs::read(world.disk()).unwrap();
     assert_eq!(disk.len() as u64, DISK);
-    let part = |start: u64, end: u64| start as usize..end as usize;
+    let part = |start: u64, end: u64| usize::try_from(start).unwrap()..usize::try_from(end).unwrap();
     for range in &world.map.ranges {
         let range = part(range.start, range.end);
         assert!(disk[range.clone()] == world.bytes[range.clone()], "{range:?}");
@@ -229,7 +229,7 @@ struct At<'a> {
 
 impl Progress for At<'_> {
     fn begin(&self, step: &str, _: u64) {
-        *self.now.lock().unwrap() = step.to_owned();
+        step.clone_into(&mut self.now.lock().unwrap());
     }
 
     fn advance(&self, bytes: u64) -> Result<(), Cancelled> {
