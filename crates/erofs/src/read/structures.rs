@@ -76,7 +76,7 @@ impl FileSystem {
             let (start, len) = match extent.place {
                 Place::Cluster { start, len, .. } => (start, len),
                 Place::Plain { start, .. } => (start, inner.geometry.block()),
-                Place::Fragment { .. } => continue,
+                Place::Hole | Place::Fragment { .. } => continue,
             };
             let end = extent.start.saturating_add(extent.len);
             // A piece is not longer than what is before it is apart from it, unless files share some of their bytes.
