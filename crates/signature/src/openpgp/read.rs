@@ -96,6 +96,8 @@ pub struct OpenPgpSignature {
     /// The last eight bytes of the fingerprint of who made it, as it says.
     issuer: Option<[u8; 8]>,
     time: Option<u32>,
+    /// The first two bytes of the digest.
+    digits: Vec<u8>,
     /// RSA's number, or both of `EdDSA`.
     signature: Vec<u8>,
 }
@@ -172,6 +174,9 @@ impl OpenPgpSignature {
     }
 
     fn is_by(&self, key: &OpenPgpKey, signed: &[u8]) -> bool {
+        if !self.hash.digest(signed).starts_with(&self.digits) {
+            return false;
+        }
         match (&key.verifier, self.algorithm) {
             (Verifier::Rsa(public), RSA) => {
                 let len = public.rsa().map_or(0, |(_, bits)| bits.div_ceil(8));
@@ -200,13 +205,16 @@ fn read_rest(head: &[u8], algorithm: u8, hash: Hash, mut fields: Fields) -> Pars
             let (kind, body) = area.subpacket()?;
             let last = body.last_chunk::<8>();
             match kind {
-                SUBPACKET_ISSUER | SUBPACKET_FINGERPRINT => issuer = last.copied().or(issuer),
+                SUBPACKET_ISSUER | SUBPACKET_FINGERPRINT if issuer.is_some_and(|one| last != Some(&one)) => {
+                    return Err("it says that two keys have made it".into());
+                }
+                SUBPACKET_ISSUER | SUBPACKET_FINGERPRINT => issuer = last.copied(),
                 SUBPACKET_TIME if is_hashed => time = Some(Fields(body).number(4)?),
                 _ => {}
             }
         }
     }
-    fields.bytes(2)?;
+    let digits = fields.bytes(2)?.to_vec();
     let mut signature = fields.mpi()?.to_vec();
     if algorithm == EDDSA {
         let padded = |number: &[u8]| [&vec![0; 32_usize.saturating_sub(number.len())], number].concat();
@@ -221,6 +229,7 @@ fn read_rest(head: &[u8], algorithm: u8, hash: Hash, mut fields: Fields) -> Pars
         hash,
         issuer,
         time,
+        digits,
         signature,
     })
 }

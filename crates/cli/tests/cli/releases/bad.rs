@@ -87,5 +87,5 @@ fn keys_that_do_not_sign_are_refused_before_the_work() {
     error: nobody signs the release: there is no key
     hint: give key, --signer-cmd for a key that lives elsewhere, or --unsigned
     "#);
-    assert_snapshot!(refused(2, "sign = { key = \"rsa.key\", attach = \"x\" }"), @"");
+    assert_snapshot!(refused(2, "sign = { key = \"rsa.key\", attach = \"x\" }"), @"error: release.sign.attach: is a signature that is made already: it and key exclude each other");
 }
