@@ -85,7 +85,7 @@ fn run(args: &Args, ui: &Ui) -> Result<ExitCode, Failure> {
         Command::Fat(Later(command)) => one::fat(command, jobs, ui),
         Command::Script(Later(command)) => one::script(command, jobs, ui),
         Command::Bundle(command) => bundle::run(command, jobs, ui),
-        Command::Release(Later(command)) => release::run(command, jobs, ui),
+        Command::Release(Later(command)) => release::run(command, ui),
         Command::Ls(Later(command)) => look::ls(command, jobs, ui),
         Command::Cat(Later(command)) => look::cat(command, jobs, ui),
         Command::Extract(Later(command)) => look::extract(command, jobs, ui),

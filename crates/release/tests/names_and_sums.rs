@@ -155,9 +155,10 @@ fn transfer_files_of_older_and_newer_systemds() {
     };
     let text = |options: &transfers::Options| {
         let files = transfers::files(options).into_iter();
-        files
+        let texts: Vec<String> = files
             .map(|file| format!("--- {}\n{}", file.name, file.text))
-            .collect::<String>()
+            .collect();
+        texts.concat()
     };
     insta::assert_snapshot!("systemd-252", text(&options));
     options.systemd = 258;

@@ -343,7 +343,7 @@ fn label(region: &Region, id: &Id, version: &Version) -> Result<(String, String)
         ),
     };
     let said = match region.label.as_deref() {
-        None => format!("{}_{VERSION_VALUE}", id),
+        None => format!("{id}_{VERSION_VALUE}"),
         Some(said) if said.contains(VERSION_VALUE) => said.replace("{release.id}", id.as_str()),
         Some(said) => {
             check_label_characters(said, region)?;

@@ -23,9 +23,9 @@ pub(crate) use entry::ReleaseEntry;
 pub(crate) use finish::{finish, target, warn};
 pub(crate) use signer::Releases;
 
-pub(crate) fn run(args: &Release, threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(crate) fn run(args: &Release, ui: &Ui) -> Result<(), Failure> {
     match &args.command {
-        Command::Verify(args) => verify::run(args, threads, ui),
+        Command::Verify(args) => verify::run(args, ui),
         Command::Sign(args) => sign(args, ui),
         Command::Key(args) => key(args, ui),
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use image::Fault;
 use release::names::{self, Named};
 use release::sums::{self, Entry};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use signature::{OpenPgpKey, OpenPgpSignature};
 use transport::{Coding, MAGIC_LEN};
@@ -62,7 +62,7 @@ struct Folder {
     named: Vec<Named>,
 }
 
-pub(super) fn run(args: &Verify, _threads: usize, ui: &Ui) -> Result<(), Failure> {
+pub(super) fn run(args: &Verify, ui: &Ui) -> Result<(), Failure> {
     let folder = Folder::open(&args.folder)?;
     let signed_by = match &args.keyring {
         Some(keyring) => Some(signer(&folder, keyring)?),
@@ -273,6 +273,12 @@ fn name_of(block: &[u8; BLOCK]) -> u128 {
         .fold(0, |name, byte| name << 8 | u128::from(*byte))
 }
 
+/// What is read of a manifest.
+#[derive(Deserialize)]
+struct Manifest {
+    release: Option<ReleaseEntry>,
+}
+
 /// An older release.
 struct Older {
     folder: Option<Folder>,
@@ -289,10 +295,6 @@ impl Older {
                 manifest: None,
                 path: path.to_path_buf(),
             });
-        }
-        #[derive(serde::Deserialize)]
-        struct Manifest {
-            release: Option<ReleaseEntry>,
         }
         let manifest: Manifest = serde_json::from_slice(&credentials::read(path)?).map_err(|error| {
             Failure::input(format!("{shown}: is neither a folder nor a manifest: {error}"))

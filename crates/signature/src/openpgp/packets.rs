@@ -94,7 +94,7 @@ impl<'a> Fields<'a> {
     pub(super) fn subpacket(&mut self) -> Parsed<(u8, &'a [u8])> {
         let len = match self.number(1)? {
             len @ 0..192 => len,
-            first @ 192..255 => (first - 192 << 8) + self.number(1)? + 192,
+            first @ 192..255 => ((first - 192) << 8) + self.number(1)? + 192,
             _ => self.number(4)?,
         };
         let mut body = Fields(self.bytes(len as usize)?);
@@ -107,7 +107,7 @@ impl<'a> Fields<'a> {
     fn new_len(&mut self, what: &str) -> Parsed<u32> {
         match self.number(1)? {
             len @ 0..192 => Ok(len),
-            first @ 192..224 => Ok((first - 192 << 8) + self.number(1)? + 192),
+            first @ 192..224 => Ok(((first - 192) << 8) + self.number(1)? + 192),
             255 => self.number(4),
             _ => Err(format!("a {what} in it comes in pieces")),
         }
