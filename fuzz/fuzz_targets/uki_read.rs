@@ -34,7 +34,11 @@ fuzz_target!(|data: &[u8]| {
         };
         if let Ok(planned) = uki::plan(&file, &options, None) {
             let image = Content::from(planned.image);
-            assert!(image.len() <= 2 * data.len() as u64 + MORE, "{} bytes", image.len());
+            assert!(
+                image.len() <= 2 * data.len() as u64 + MORE,
+                "{} bytes",
+                image.len()
+            );
             let program = Program::read(&image, "image").expect("what was made of it");
             let cmdline = program.sections.iter().find(|(name, _)| name == b".cmdline");
             let (_, cmdline) = cmdline.expect("what was put into it");

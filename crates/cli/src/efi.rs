@@ -46,7 +46,7 @@ struct Measured {
 
 enum MeasuredBy {
     /// They are made here.
-    Here(Key),
+    Here(Box<Key>),
     /// They were made elsewhere.
     Before(PolicySignatures),
     /// They are made elsewhere, later.
@@ -237,7 +237,7 @@ impl Measured {
         Ok(Measured {
             key: public,
             pem,
-            by: MeasuredBy::Here(key),
+            by: MeasuredBy::Here(Box::new(key)),
         })
     }
 }
@@ -312,7 +312,7 @@ impl EfiSigner for Programs {
             key: measured.key.clone(),
             pem: measured.pem.clone().into_bytes(),
             by: match &measured.by {
-                MeasuredBy::Here(key) => PolicyBy::Signer(key),
+                MeasuredBy::Here(key) => PolicyBy::Signer(&**key),
                 MeasuredBy::Before(signatures) => PolicyBy::Signatures(signatures),
                 MeasuredBy::Later => PolicyBy::Later,
             },

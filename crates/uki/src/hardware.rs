@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use crate::{Error, Result};
 
-/// Bytes of a record.
+/// Bytes of a record, and the same as it says it.
 const RECORD_LEN: usize = 28;
+const RECORD_SIZE: u32 = 28;
 /// The most bytes of all texts and records.
 const LEN_MAX: usize = 16 << 20;
 /// What firmware begins with, as a stub reads it.
@@ -29,9 +30,20 @@ const FIRMWARE_HEAD: u32 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A device tree, by its `compatible`.
-    DeviceTree = 1,
+    DeviceTree,
     /// Firmware, by its id. Stubs since 258 know it.
-    Firmware = 2,
+    Firmware,
+}
+
+impl Kind {
+    /// What a record begins with.
+    fn descriptor(self) -> u32 {
+        let kind = match self {
+            Kind::DeviceTree => 1,
+            Kind::Firmware => 2,
+        };
+        RECORD_SIZE | kind << 28
+    }
 }
 
 /// A kind of hardware, and what it needs.
@@ -126,7 +138,7 @@ pub fn hardware_ids(descriptions: &[Hardware]) -> Result<Vec<u8>> {
     };
     let mut bytes = Vec::with_capacity(len);
     for one in &all {
-        let descriptor = RECORD_LEN as u32 | (one.kind as u32) << 28;
+        let descriptor = one.kind.descriptor();
         let (name, needs) = (start(&one.name), start(&one.needs));
         for id in &one.ids {
             bytes.extend_from_slice(&descriptor.to_le_bytes());

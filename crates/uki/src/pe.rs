@@ -124,7 +124,12 @@ impl Pe {
         };
         let len = section.memory_size.get().min(section.file_size.get());
         let mut bytes = vec![0; len as usize];
-        let start = section.file_start.get().into();
+        // What has no bytes may be said to lie anywhere.
+        let start = if len == 0 {
+            0
+        } else {
+            section.file_start.get().into()
+        };
         content
             .read_exact_at(&mut bytes, start)
             .map_err(|source| image::Error::ReadSource {

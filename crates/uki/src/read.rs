@@ -26,10 +26,16 @@ impl Program {
         let pe = Pe::read(content, what)?;
         let source = Arc::new(content.clone());
         let sections = pe.sections.iter().map(|section| {
+            let len: u64 = section.memory_size.get().min(section.file_size.get()).into();
             let span = Content::Span {
                 source: source.clone(),
-                start: section.file_start.get().into(),
-                len: section.memory_size.get().min(section.file_size.get()).into(),
+                // What has no bytes may be said to lie anywhere, behind the end of the file, too.
+                start: if len == 0 {
+                    0
+                } else {
+                    section.file_start.get().into()
+                },
+                len,
             };
             (section.name().to_vec(), span)
         });

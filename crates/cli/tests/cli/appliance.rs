@@ -1,5 +1,6 @@
 //! The disk of an appliance: what others say of it, what its first boot makes of it, and what is wrong with one.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -410,7 +411,7 @@ fn what_does_not_find_its_partitions_is_refused() {
         world.edit("spec.toml", from, to);
         world.edit("spec.toml", "[efi.boot]", &format!("{OTHER}[efi.boot]"));
         world.write("initrd", &noise(4_000_000));
-        said += &format!("── {name}\n{}", refusal(&world));
+        write!(said, "── {name}\n{}", refusal(&world)).unwrap();
     }
     assert_snapshot!(without_digests(&said));
 }
