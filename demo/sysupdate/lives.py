@@ -107,7 +107,7 @@ class Life:
         found = [version for version in versions if str(version.number) == number]
         expect(found, f"version {number} is up, not {' or '.join(str(version.number) for version in versions)}")
         self.version = found[0]
-        self.device.run("until systemctl is-active -q systemd-bless-boot systemd-pcrphase; do sleep 0.2; done", 120)
+        self.device.run("while [ -n \"$(systemctl list-jobs --no-legend)\" ]; do sleep 0.2; done", 120)
         said = self.device.console(start)
         expect("UEFI Secure Boot is enabled" in said, "Secure Boot is not enabled")
         mounts = self.device.run("awk '$2 == \"/\" { print $1, $3, $4 }' /proc/mounts")
