@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::demo::workspace;
 use crate::nix_world::{World, names, world};
-use crate::tools::{given, installed, output, run, sha256, tool};
+use crate::tools::{given, installed, output, run, tool};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,7 +41,7 @@ fn built(world: &World, attribute: &str, prepare: impl Fn(&mut Command)) -> [Pat
     let paths = run(&mut command);
     let mut lines = paths.lines();
     let mut next = || {
-        let path = lines.next().expect("three outputs");
+        let path = lines.next().unwrap();
         world.store().join(path.trim_start_matches('/'))
     };
     [next(), next(), next()]
