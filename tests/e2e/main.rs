@@ -28,6 +28,7 @@ mod instructions;
 mod layouts;
 mod listing;
 mod look;
+mod netboot;
 mod nix_btrfs;
 mod nix_builders;
 mod nix_disk_image;
