@@ -108,21 +108,26 @@ pub(crate) fn initrd() -> Vec<u8> {
     let mut bytes = fs::read(host_path(&format!("{}/initrd", toplevel()))).unwrap();
     let listed = host_path(&format!("{}/kernel-modules/lib/modules", toplevel()));
     let kernel = host_path(&format!("{}/kernel", toplevel()));
-    add_modules(&mut bytes, &listed, kernel.parent().unwrap().parent().unwrap());
+    add_modules(
+        &mut bytes,
+        &listed,
+        kernel.parent().unwrap().parent().unwrap(),
+        &["btrfs"],
+    );
     bytes
 }
 
-/// Appends the modules that btrfs needs to a RAM disk: those of the only release in a folder, out of a kernel's store path.
-pub(crate) fn add_modules(bytes: &mut Vec<u8>, releases: &Path, linux: &Path) {
+/// Appends modules, and what they need, to a RAM disk: those of the only release in a folder, out of a kernel's store path.
+pub(crate) fn add_modules(bytes: &mut Vec<u8>, releases: &Path, linux: &Path, names: &[&str]) {
     let listed = files(releases).remove(0);
     let dependencies = fs::read_to_string(listed.join("modules.dep")).unwrap();
-    let line = dependencies
-        .lines()
-        .find(|line| line.contains("/btrfs.ko:"))
-        .unwrap();
-    let mut modules: Vec<&str> = line.split([':', ' ']).filter(|word| !word.is_empty()).collect();
-    // What others need comes last in the list, and it itself before all.
-    modules.reverse();
+    let mut modules: Vec<&str> = Vec::new();
+    for name in names {
+        let start = format!("/{name}.ko:");
+        let line = dependencies.lines().find(|line| line.contains(&start)).unwrap();
+        // What others need comes last in the list, and it itself before all.
+        modules.extend(line.split([':', ' ']).filter(|word| !word.is_empty()).rev());
+    }
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     for (number, module) in (900..).zip(modules) {
         let file = linux

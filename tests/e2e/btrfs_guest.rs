@@ -153,7 +153,12 @@ fn build(dir: &Path, toplevel: &Path) -> (PathBuf, PathBuf) {
     let mut initrd = fs::read(place(&toplevel.join("initrd"))).unwrap();
     let releases = place(&toplevel.join("kernel-modules")).join("lib/modules");
     let kernel = place(&toplevel.join("kernel"));
-    add_modules(&mut initrd, &releases, kernel.parent().unwrap().parent().unwrap());
+    add_modules(
+        &mut initrd,
+        &releases,
+        kernel.parent().unwrap().parent().unwrap(),
+        &["btrfs"],
+    );
     fs::write(dir.join("initrd"), initrd).unwrap();
     (out.join("root.btrfs"), dir.join("initrd"))
 }

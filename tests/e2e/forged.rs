@@ -42,7 +42,7 @@ poweroff -f
 "#;
 
 /// Adds a file to an archive of cpio's format "newc".
-fn add(archive: &mut Vec<u8>, path: &str, mode: usize, bytes: &[u8]) {
+pub(crate) fn add(archive: &mut Vec<u8>, path: &str, mode: usize, bytes: &[u8]) {
     // Inode, mode, owners, one link, time, length, devices, the name's length, no sum.
     let fields = [
         archive.len(),

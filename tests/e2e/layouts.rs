@@ -12,7 +12,7 @@ use crate::demo::{demo, is_made, kiln, target};
 use crate::tools::{files, given, installed, run, tool};
 
 /// What nixpkgs' buildEnv would be called.
-const ENV: &str = "/nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-minimal-env";
+pub(crate) const ENV: &str = "/nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-minimal-env";
 
 /// Runs as process 1: what is in the place of a link, whether programs run, and what is left of the store.
 const INIT: &str = r#"#!/bin/bash
@@ -25,11 +25,11 @@ echo DONE
 busybox poweroff -f
 "#;
 
-fn store() -> PathBuf {
+pub(crate) fn store() -> PathBuf {
     demo().join("out/store-amd64")
 }
 
-fn is_made_for_amd64() -> bool {
+pub(crate) fn is_made_for_amd64() -> bool {
     let stamp = store().join("stamp");
     is_made()
         && given(
@@ -51,13 +51,13 @@ fn references() -> BTreeMap<String, Vec<String>> {
 }
 
 /// Where a store path of the demo lies on this machine.
-fn host(path: &str) -> PathBuf {
+pub(crate) fn host(path: &str) -> PathBuf {
     store().join("root").join(path.trim_start_matches('/'))
 }
 
 /// A store of its own with bash, coreutils, busybox, what these need, and an environment of them; and the list of its
 /// paths.
-fn minimal(dir: &Path) -> PathBuf {
+pub(crate) fn minimal(dir: &Path) -> PathBuf {
     let references = references();
     let named = |name: &str| {
         let is_it = |path: &&String| path[44..].starts_with(name);

@@ -31,6 +31,7 @@ mod layouts;
 mod listing;
 mod look;
 mod nix_appliance;
+mod netboot;
 mod nix_btrfs;
 mod nix_builders;
 mod nix_disk_image;
