@@ -89,7 +89,7 @@ impl Programs {
                     .map(|sign| Signed::read(&part, sign, options, folder, ui))
                     .transpose()?,
                 measured: measure
-                    .map(|said| Measured::read(&part, said, args, folder, ui))
+                    .map(|said| Measured::read(&part, said, options, folder, ui))
                     .transpose()?,
             };
             programs.insert(part, program);
@@ -97,7 +97,7 @@ impl Programs {
         let said = spec.secure_boot.as_ref().filter(|_| !options.unsigned);
         let firmware = said.map(|said| Firmware::read(said, folder, ui)).transpose()?;
         let programs = Programs { programs, firmware };
-        if is_asked("secure-boot.db", &args.only) {
+        if is_asked("secure-boot.db", only) {
             programs.check()?;
         }
         Ok(programs)
@@ -174,7 +174,7 @@ impl Measured {
     fn read(
         part: &str,
         said: &UkiMeasure,
-        args: &Build,
+        options: &Signing,
         folder: &Path,
         ui: &Ui,
     ) -> Result<Measured, Failure> {
@@ -199,7 +199,7 @@ impl Measured {
         let pem = public.rsa_pem().unwrap_or_default();
         let attached = said.attach.as_ref().map(|file| folder.join(file));
         let by = match attached {
-            Some(path) if path.exists() || !args.making.signing.unsigned => {
+            Some(path) if path.exists() || !options.unsigned => {
                 let read = PolicySignatures::read(&credentials::read(&path)?);
                 let failed = |error| {
                     Failure::from(spec::Error::Uki {
@@ -210,7 +210,7 @@ impl Measured {
                 };
                 MeasuredBy::Before(read.map_err(failed)?)
             }
-            None if !args.making.signing.unsigned => {
+            None if !options.unsigned => {
                 let problem = format!("{place}: has a public key, and nothing that it has signed");
                 return Err(Failure::usage(problem).hint(
                     "`--unsigned` writes what is to be signed, and `attach` takes the signatures; or say `key`",

@@ -42,6 +42,7 @@ pub(crate) fn run(args: &SbomArgs, threads: usize, ui: &Ui) -> Result<(), Failur
             segments: None,
             roots: None,
             efi: None,
+            release: None,
             only: &[],
         };
         spec::bill(&spec, &gathered, &work, format)?

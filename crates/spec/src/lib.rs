@@ -70,8 +70,8 @@ pub use schema::{
     Container, Device, DeviceBoot, DeviceEnvironment, DeviceKeep, DeviceMount, DevicePartition, DeviceSlot,
     DeviceSlotType, Disk, Effort, Efi, EfiSign, Extlinux, FatBits, FileSystem, Format, Grub, GrubMenu,
     GrubSerial, Journal, Kept, Layout, Limine, Metadata, Netboot, Output, PartitionsBy, Profile, Region,
-    Release, ReleaseCompress, ReleaseSign, Sbom, SbomFormat, Script, SecureBoot, SecureBootKey, Signing, Sources, Spec, Subvolume, Sum, Table, Uki,
-    UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
+    Release, ReleaseCompress, ReleaseSign, Sbom, SbomFormat, Script, SecureBoot, SecureBootKey, Signing,
+    Sources, Spec, Subvolume, Sum, Table, Uki, UkiMeasure, UkiName, UkiProfile, Verity, VeritySignature,
 };
 pub use segments::{Segment, Segmenting};
 pub use sources::Access;

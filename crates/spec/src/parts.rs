@@ -16,8 +16,8 @@ use crate::gather::Gathered;
 use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
-    EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, bills, boots, bundles, devices, disks,
-    formats, grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, slots, ukis,
+    EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, bills, boots, bundles, devices,
+    disks, formats, grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, slots, ukis,
 };
 
 /// How planning works, none of which changes a byte.
