@@ -23,7 +23,7 @@ fn every_source_of_the_demo_gives_the_same_good_documents() {
         return;
     }
     let shared = cache();
-    let folder = shared.folder();
+    let folder = &shared.path;
     let store = demo().join("out/store");
     let key = fs::read_to_string(folder.join("key")).unwrap();
     let dir = tempfile::tempdir().unwrap();
