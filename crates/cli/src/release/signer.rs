@@ -86,8 +86,8 @@ impl Releases {
         };
         let signer = Releases::of(&own.signer(), said, folder, ui)?;
         Ok(Releases {
-            given,
             user,
+            given,
             ..signer
         })
     }

@@ -87,24 +87,21 @@ impl<'a> Collected<'a> {
             ..Node::default()
         };
         let mut regions = Vec::new();
-        match self.parts(inside, b"", 0)? {
-            Some(parts) => {
-                for part in parts {
-                    root.children.push(part.node);
-                    regions.push(part.region);
-                }
+        if let Some(parts) = self.parts(inside, b"", 0)? {
+            for part in parts {
+                root.children.push(part.node);
+                regions.push(part.region);
             }
-            None => {
-                root.children = self.contents(inside, b"", 0)?;
-                let region = Region {
-                    name: name.into(),
-                    kind: "image".into(),
-                    format: Some(inside.plain().format().name().into()),
-                    ..Region::default()
-                };
-                sum(&mut root);
-                regions.push(measured(region, &root));
-            }
+        } else {
+            root.children = self.contents(inside, b"", 0)?;
+            let region = Region {
+                name: name.into(),
+                kind: "image".into(),
+                format: Some(inside.plain().format().name().into()),
+                ..Region::default()
+            };
+            sum(&mut root);
+            regions.push(measured(region, &root));
         }
         sum(&mut root);
         Ok((root, regions))
@@ -296,10 +293,7 @@ impl<'a> Collected<'a> {
             nodes.push(leaf("free", NodeKind::Free, Class::Free, known.free));
         }
         let stored: u64 = nodes.iter().map(|node| node.bytes.image).sum();
-        let (rest, name) = match known.nodes.is_empty() {
-            true => (room.saturating_sub(stored), "what could not be read"),
-            false => (room.saturating_sub(known.size), "free, behind the file system"),
-        };
+        let (rest, name) = if known.nodes.is_empty() { (room.saturating_sub(stored), "what could not be read") } else { (room.saturating_sub(known.size), "free, behind the file system") };
         if rest > 0 {
             let free = known.nodes.is_empty();
             let (kind, class) = if free {
