@@ -212,7 +212,7 @@ impl Planner<'_> {
                 hint: "say url = \"https://…\", where a web server has the folder".into(),
             });
         };
-        let slots = release.slots.iter().map(|slot| self.transfer_slot(slot));
+        let slots = release.slots.iter().map(transfer_slot);
         let options = transfers::Options {
             id: &release.id,
             url,
@@ -227,19 +227,6 @@ impl Planner<'_> {
             tree.add_at(path.as_bytes(), Node::file(file.text.into_bytes()))?;
         }
         Ok(tree)
-    }
-
-    fn transfer_slot(&self, slot: &Slot) -> Result<transfers::Slot> {
-        let guid = slot.kind.guid().unwrap_or_default();
-        let name = disk::type_of_guid(guid).map(|known| known.name);
-        Ok(transfers::Slot {
-            region: slot.region.name.clone(),
-            label: slot.label_pattern.clone(),
-            kind: transfers::kind(name, guid),
-            attributes: disks::attributes(slot.region, slot.kind)?.0,
-            has_uuid: slot.is_found_by_uuid,
-            is_compressed: !slot.is_signature,
-        })
     }
 
     /// The keys whose releases devices take.
@@ -281,4 +268,18 @@ impl Planner<'_> {
             }),
         }
     }
+}
+
+/// A slot for transfer files.
+fn transfer_slot(slot: &Slot) -> Result<transfers::Slot> {
+    let guid = slot.kind.guid().unwrap_or_default();
+    let name = disk::type_of_guid(guid).map(|known| known.name);
+    Ok(transfers::Slot {
+        region: slot.region.name.clone(),
+        label: slot.label_pattern.clone(),
+        kind: transfers::kind(name, guid),
+        attributes: disks::attributes(slot.region, slot.kind)?.0,
+        has_uuid: slot.is_found_by_uuid,
+        is_compressed: !slot.is_signature,
+    })
 }

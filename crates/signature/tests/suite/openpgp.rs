@@ -18,7 +18,7 @@ fn signatures_of_keys_of_all_sizes_are_good_and_always_the_same() {
         let (key, public) = made(kind);
         let keyring = public.keyring("somebody", &key).unwrap();
         let keys = OpenPgpKey::read_keyring(&keyring, "keyring").unwrap();
-        assert_eq!(keys, [public.clone()]);
+        assert_eq!(&keys[..], std::slice::from_ref(&public));
         assert_eq!(keys[0].time(), 7);
         let bytes = public.sign(CONTENT, 9, &key).unwrap();
         assert_eq!(bytes, public.sign(CONTENT, 9, &key).unwrap());
@@ -34,7 +34,9 @@ fn signatures_of_keys_of_all_sizes_are_good_and_always_the_same() {
 fn only_whose_key_is_in_the_keyring_is_believed() {
     let ((key, public), (other, others)) = (made("rsa2048"), made("rsa3072"));
     let signature = OpenPgpSignature::read(&public.sign(CONTENT, 9, &key).unwrap()).unwrap();
-    let error = signature.verify(CONTENT, &[others.clone()]).unwrap_err();
+    let error = signature
+        .verify(CONTENT, std::slice::from_ref(&others))
+        .unwrap_err();
     assert!(matches!(error, Error::UnknownKey { .. }), "{error}");
     assert_eq!(
         signature.verify(CONTENT, &[others, public.clone()]).unwrap(),
