@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::demo::{is_made, kiln_program, workspace};
 use crate::tools::{installed, run, tool};
 
-const COMPARISONS: [&str; 14] = [
+const COMPARISONS: [&str; 15] = [
     "squashfs", "rebuild", "parts", "ext4", "btrfs", "erofs", "reflink", "fat", "bundle", "disk", "vm",
-    "fetch", "many", "large",
+    "nixos", "fetch", "many", "large",
 ];
 
 #[test]
