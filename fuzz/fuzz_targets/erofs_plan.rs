@@ -90,7 +90,11 @@ fn options(u: &mut Unstructured, tree: &Tree) -> arbitrary::Result<Options> {
         },
     };
     let mut options = Options {
-        profile: if u.arbitrary()? { Profile::Modern } else { Profile::Portable },
+        profile: if u.arbitrary()? {
+            Profile::Modern
+        } else {
+            Profile::Portable
+        },
         label: u.ratio(1, 4)?.then(|| "label".to_string()),
         compression,
         cluster: 1 << u.int_in_range(12..=17)?,

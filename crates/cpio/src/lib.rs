@@ -184,7 +184,7 @@ mod tests {
     fn archives_begin_where_linux_looks_for_them() {
         let text = bytes(&[b"12345", b"0707016", b"789"], &[]);
         assert!(
-            text.starts_with(b"12345\0\0\x000707016\x00789\0070701"),
+            text.starts_with(b"12345\0\0\x000707016\x00789\x00070701"),
             "{text:?}"
         );
     }

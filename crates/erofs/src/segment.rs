@@ -39,6 +39,10 @@ const IS_THERE: u32 = 1 << LEN_BITS;
 
 /// How a cluster is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "how many bytes are stored has no better name"
+)]
 pub(crate) struct Stored {
     /// How many bytes of files it holds: of small files, and the zeros behind them, whole blocks. Clusters without padding do
     /// not say it.

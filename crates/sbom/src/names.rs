@@ -65,15 +65,20 @@ mod tests {
     ];
 
     /// Whether tests without their tools fail.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test asks whether its tools may be missing"
+    )]
     fn required() -> bool {
         std::env::var("KILN_ORACLES").is_ok_and(|value| value == "required")
     }
 
     #[test]
     fn names_are_split_as_nix_does() {
-        let list: String = NAMES.iter().map(|name| format!(" {name:?}")).collect();
+        let list: Vec<String> = NAMES.iter().map(|name| format!("{name:?}")).collect();
+        let list = list.join(" ");
         let expression = format!(
-            "map (name: let p = builtins.parseDrvName name; in p.name + \"|\" + p.version) [{list} ]"
+            "map (name: let p = builtins.parseDrvName name; in p.name + \"|\" + p.version) [ {list} ]"
         );
         let run = Command::new("nix-instantiate")
             .args(["--eval", "--strict", "--json", "-E", &expression])

@@ -24,6 +24,7 @@ const PRODUCT: &str = "SPDXRef-Product";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "SPDX' names")]
 struct Document<'a> {
     spdx_version: &'static str,
     data_license: &'static str,
@@ -82,6 +83,7 @@ struct Checksum {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "SPDX' names")]
 struct ExternalRef {
     reference_category: &'static str,
     reference_type: &'static str,
@@ -100,6 +102,7 @@ struct ExtractedLicence<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "SPDX' names")]
 struct Relationship<'a> {
     spdx_element_id: &'a str,
     relationship_type: &'static str,
@@ -345,7 +348,7 @@ fn declared(licences: &[Licence], references: &References) -> String {
         .iter()
         .filter_map(|licence| match licence {
             Licence::Known(id) => Some(*id),
-            other => references
+            other @ Licence::Other { .. } => references
                 .iter()
                 .find(|(_, known)| **known == other)
                 .map(|(id, _)| id.as_str()),

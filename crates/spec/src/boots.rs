@@ -79,7 +79,7 @@ impl Told {
 }
 
 impl Asked<'_> {
-    fn misfit(&self, problem: String, hint: String) -> Error {
+    fn misfit(&self, problem: &str, hint: String) -> Error {
         Error::Misfit {
             place: self.place.to_owned(),
             problem: format!("{}={}: {problem}", self.key, self.value),
@@ -114,7 +114,7 @@ impl Asked<'_> {
                 .filter(|region| region.kind.is_some() && region.content.as_ref() == Some(part));
             let Some(first) = found.next() else {
                 return Err(self.misfit(
-                    format!("no partition of the disk has {part}, which it is found in"),
+                    &format!("no partition of the disk has {part}, which it is found in"),
                     format!(
                         "add a region with content = {part:?} and a type, or take {} out",
                         self.key
@@ -125,7 +125,7 @@ impl Asked<'_> {
             if let Some(other) = other {
                 let right = if other == "usr" { "usrhash" } else { "roothash" };
                 return Err(self.misfit(
-                    format!(
+                    &format!(
                         "the partition {:?} with {part} is for /{}",
                         first.name,
                         if other == "usr" { "usr" } else { "" }
@@ -202,7 +202,7 @@ fn check_planned(planner: &mut Planner, planned: &disk::Planned) -> Result<()> {
             for ((guid, what, half), finds) in halves.into_iter().zip(asked.finds) {
                 if finds && !guids.contains(&guid) {
                     return Err(asked.misfit(
-                        format!(
+                        &format!(
                             "its {what} is found by the {half} half as a partition's GUID, {guid}, and no partition of \
                              the disk has that"
                         ),

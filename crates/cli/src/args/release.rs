@@ -49,6 +49,10 @@ pub(crate) struct Sign {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "options of several verbs, which are called alike"
+)]
 pub(crate) struct Key {
     /// The output, such as import-pubring.gpg
     #[arg(long, value_name = "FILE")]

@@ -57,6 +57,7 @@ pub(crate) struct Credentials {
 /// Who signs, where no chain of certificates is wanted.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(skip)]
+#[expect(clippy::struct_field_names, reason = "options are called as people say them")]
 pub(crate) struct Signer {
     /// The key: RSA of 2048 to 4096 bits, in PEM
     #[arg(long, value_name = "FILE", conflicts_with = "signer_cmd")]

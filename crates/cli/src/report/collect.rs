@@ -293,7 +293,11 @@ impl<'a> Collected<'a> {
             nodes.push(leaf("free", NodeKind::Free, Class::Free, known.free));
         }
         let stored: u64 = nodes.iter().map(|node| node.bytes.image).sum();
-        let (rest, name) = if known.nodes.is_empty() { (room.saturating_sub(stored), "what could not be read") } else { (room.saturating_sub(known.size), "free, behind the file system") };
+        let (rest, name) = if known.nodes.is_empty() {
+            (room.saturating_sub(stored), "what could not be read")
+        } else {
+            (room.saturating_sub(known.size), "free, behind the file system")
+        };
         if rest > 0 {
             let free = known.nodes.is_empty();
             let (kind, class) = if free {

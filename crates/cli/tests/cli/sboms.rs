@@ -169,12 +169,8 @@ fn what_cannot_be_said_is_left_out_and_told() {
     let wrong = r#"{ "lib-1.0": { "homepage": "none", "cpe": "lib", "purls": ["lib"] }, "not-there": {} }"#;
     world.write("meta.json", wrong.as_bytes());
     let said = world.run(&["sbom", "spec.toml", "--format", "cyclonedx", "--out", "a.json"]);
-    let warnings: String = said
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("warning"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let warnings = said.stderr.lines().filter(|line| line.starts_with("warning"));
+    let warnings = warnings.collect::<Vec<_>>().join("\n");
     assert_snapshot!(warnings, @r#"
     warning: left out of the bill of materials: lib-1.0: "none" is no address of a page
     warning: left out of the bill of materials: lib-1.0: "lib" is no package URL

@@ -144,8 +144,8 @@ fn records(list: &[Cluster], number: u8, size: u64, head_len: u64) -> Vec<u8> {
 }
 
 fn halves(number: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
-    [[a, b, c, d], [e, f, g, h]].map(u32::from_le_bytes)
+    let half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    [half(number), half(number >> 32)]
 }
 
 fn entries(list: &[Cluster]) -> Vec<Entry> {

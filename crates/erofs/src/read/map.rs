@@ -91,7 +91,7 @@ pub(super) fn read(inner: &Inner, inode: &Inode) -> Result<Map> {
     }
     let header = MapHeader::read_from_bytes(&bytes).map_err(|_| damaged(&what, "is too short"))?;
     if inode.layout == layout::FULL && inner.geometry.is_wide && header.advise.get() & advise::RECORDS != 0 {
-        return records::read(inner, inode, &what, &header, place);
+        return records::read(inner, inode, &what, header, place);
     }
     let head = Head {
         header,

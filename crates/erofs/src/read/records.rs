@@ -17,7 +17,7 @@ use crate::format::{MapHeader, Record, advise, record};
 const LONG: usize = 16;
 
 /// Reads the records behind a header, which begins at this byte.
-pub(super) fn read(inner: &Inner, inode: &Inode, what: &str, header: &MapHeader, place: u64) -> Result<Map> {
+pub(super) fn read(inner: &Inner, inode: &Inode, what: &str, header: MapHeader, place: u64) -> Result<Map> {
     let advise = header.advise.get();
     let len = 4_usize << ((advise & advise::RECORD_BITS) >> 1);
     let mut start = (place + size_of::<MapHeader>() as u64).next_multiple_of(len as u64);

@@ -101,7 +101,8 @@ impl<'w> Device<'w> {
             let slot = partitions
                 .iter()
                 .find(|slot| slot["name"] == *label && slot["type"] == *kind);
-            let slot = slot.unwrap_or_else(|| panic!("{region}: {table}"));
+            assert!(slot.is_some(), "{region}: {table}");
+            let slot = slot.unwrap();
             let start = usize::try_from(slot["start"].as_u64().unwrap() * 512).unwrap();
             let image = fs::read(self.world.path(&format!("{out}/{image}"))).unwrap();
             assert!(disk[start..start + image.len()] == image, "{region}");

@@ -228,7 +228,7 @@ fn a_release_is_a_folder_that_gpg_and_sha256sum_believe() {
     let mut texts = String::new();
     for name in listed(&world, "device/sysupdate.d") {
         let text = fs::read_to_string(world.path(&format!("device/sysupdate.d/{name}"))).unwrap();
-        texts.push_str(&format!("--- {name}\n{text}"));
+        texts.extend(["--- ", &name, "\n", &text]);
     }
     assert_snapshot!("transfers", texts);
     // The same once more.
