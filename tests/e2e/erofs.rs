@@ -48,13 +48,16 @@ fn fsck_unpacks_store_paths_of_every_compressor_and_cluster() {
     let [list, image, unpacked] = ["list", "image", "unpacked"].map(|name| dir.path().join(name));
     let (paths, root) = some_paths();
     fs::write(&list, paths.join("\n") + "\n").unwrap();
-    let clusters = ["8KiB", "128KiB", "1MiB"];
-    let compressed = ["lz4", "lz4hc", "deflate", "zstd"];
-    let all = compressed
-        .iter()
-        .flat_map(|kind| clusters.map(|cluster| (*kind, Some(cluster))))
-        .chain([("none", None)]);
-    for (kind, cluster) in all {
+    // The tests of the format have all combinations, on smaller trees.
+    for (kind, cluster) in [
+        ("lz4", Some("8KiB")),
+        ("lz4", Some("1MiB")),
+        ("lz4hc", Some("128KiB")),
+        ("deflate", Some("64KiB")),
+        ("zstd", Some("8KiB")),
+        ("zstd", Some("1MiB")),
+        ("none", None),
+    ] {
         let mut make = erofs(&list, &root, &image);
         make.args(["--compression", kind, "--profile", "dev"]);
         if let Some(cluster) = cluster {
