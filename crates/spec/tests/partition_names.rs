@@ -133,7 +133,7 @@ fn a_label_is_for_partitions_of_a_gpt() {
     );
     let said = said.err().unwrap();
     assert!(
-        said.contains("label is for the tables \"gpt\" and \"hybrid\""),
+        said.contains("label and slot-of are for the tables \"gpt\" and \"hybrid\""),
         "{said}"
     );
     let said = changed(

@@ -32,6 +32,7 @@ mod old_manifests;
 mod oracle;
 mod outputs;
 mod passwords;
+mod policies;
 mod properties;
 mod readings;
 mod releases;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ type Row = (&'static str, &'static str, Around, &'static str);
 
 /// In which SERVER and PUSH answer nothing, "pipe" is a named pipe that nobody has opened, "mute" one whose writer says
 /// nothing, SIGNER and COMMAND commands that do not end, and CLOSURE one that is there.
-const ROWS: [Row; 69] = [
+const ROWS: [Row; 75] = [
     ("build", "a server", Usual, "server.toml --out made1"),
     ("build", "a pipe", Usual, "mute --out made2"),
     ("build", "a signer", Usual, "spec.toml --out out SIGNER"),
@@ -131,6 +132,22 @@ const ROWS: [Row; 69] = [
     ("check", "a reader of errors", FullErrors, "signed.raucb"),
     ("diff", "a server", Usual, "spec.toml server.toml"),
     ("diff", "a reader", FullOutput, "signed.raucb plain.raucb"),
+    ("report", "a server", Usual, "server.toml --out o"),
+    ("report", "a reader of errors", FullErrors, "signed.raucb --out o"),
+    ("flash", "a program that reads", FullOutput, "--json"),
+    ("release verify", "a list of sums", Usual, "muted"),
+    (
+        "release sign",
+        "a list of sums",
+        Usual,
+        "muted --key keys/locked.key",
+    ),
+    (
+        "release key",
+        "a pass phrase",
+        Usual,
+        "--out o --key keys/locked.key --passphrase-file mute",
+    ),
     ("sbom", "a server", Usual, "server.toml --format spdx --out o"),
     (
         "sbom",
@@ -196,6 +213,8 @@ fn world(server: &str) -> Option<(World, File)> {
         let made = Command::new("mkfifo").arg(world.path(pipe)).status().unwrap();
         assert!(made.success());
     }
+    fs::create_dir(world.path("muted")).unwrap();
+    symlink("../mute", world.path("muted/SHA256SUMS")).unwrap();
     let mute = File::options()
         .read(true)
         .write(true)

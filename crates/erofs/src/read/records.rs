@@ -51,7 +51,9 @@ pub(super) fn read(inner: &Inner, inode: &Inode, what: &str, header: MapHeader, 
         let mut whole = [0; size_of::<Record>()];
         whole[..len].copy_from_slice(bytes);
         let mut own = Record::read_from_bytes(&whole).map_err(|_| damaged(what, "is too short"))?;
-        if len == 4 {
+        // The last one of a file with a fragment says where that is, in these four bytes alone.
+        let is_fragment = number + 1 == count && advise & advise::FRAGMENT != 0;
+        if len == 4 && !is_fragment {
             own.place = [next, next >> 32].map(|half| lower(half).into());
             next = next.saturating_add(u64::from(own.len.get() & record::LEN));
         }

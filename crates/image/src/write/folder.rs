@@ -224,14 +224,25 @@ impl Folder {
         if std::fs::canonicalize(".").is_ok_and(|here| here.starts_with(&self.real)) {
             return Ok(Some(Obstacle::WorkedIn));
         }
-        for name in list(&self.real).map_err(io::Error::other)? {
-            let name = OsStr::from_bytes(&name);
-            let path = self.path.join(name);
-            if std::fs::symlink_metadata(&path)?.is_dir() && !below.contains(name) {
-                return Ok(Some(Obstacle::Folder(path)));
+        let inside = |folder: &Path, known: &BTreeSet<OsString>| {
+            for name in list(&self.real.join(folder)).map_err(io::Error::other)? {
+                let name = OsStr::from_bytes(&name);
+                let path = self.path.join(folder).join(name);
+                if std::fs::symlink_metadata(&path)?.is_dir() && !known.contains(name) {
+                    return Ok(Some(Obstacle::Folder(path)));
+                }
+            }
+            Ok::<_, io::Error>(None)
+        };
+        let none = BTreeSet::new();
+        for folder in below {
+            if self.real.join(folder).is_dir()
+                && let Some(obstacle) = inside(Path::new(folder), &none)?
+            {
+                return Ok(Some(obstacle));
             }
         }
-        Ok(None)
+        inside(Path::new(""), below)
     }
 }
 

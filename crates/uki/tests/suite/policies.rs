@@ -123,6 +123,6 @@ fn what_is_no_signature() {
             .unwrap_err()
             .to_string()
     };
-    assert_snapshot!(said("-----BEGIN X-----\nAAAA\n-----END X-----\n"), @"");
+    assert_snapshot!(said("-----BEGIN X-----\nAAAA\n-----END X-----\n"), @r#"key.pem: is in PEM, but of the kind "X", and no "PUBLIC KEY""#);
     assert_snapshot!(said("key"), @"");
 }
