@@ -124,5 +124,5 @@ fn what_is_no_signature() {
             .to_string()
     };
     assert_snapshot!(said("-----BEGIN X-----\nAAAA\n-----END X-----\n"), @r#"key.pem: is in PEM, but of the kind "X", and no "PUBLIC KEY""#);
-    assert_snapshot!(said("key"), @"");
+    assert_snapshot!(said("key"), @"key.pem: is no public key in PEM: PEM preamble contains invalid data (NUL byte)");
 }
