@@ -42,6 +42,7 @@ pub(super) fn content(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
         return Ok(Content::Zeros(0));
     }
     match inode.layout {
+        layout::PLAIN if is_nowhere(inner, inode) => Ok(Layout::new().finish(inode.size)?.into()),
         layout::PLAIN => piece(inner, inode, inode.size, 0),
         layout::INLINE => {
             let rest = inode.size % inner.geometry.block();
@@ -61,6 +62,12 @@ pub(super) fn content(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
             })
         }
     }
+}
+
+/// Whether a file in one piece has only zeros, which are in no block: Linux since 6.15 reads it so.
+pub(super) fn is_nowhere(inner: &Inner, inode: &Inode) -> bool {
+    let is_none = |place: u64| place == u64::from(NO_BLOCK) || place == (1 << 48) - 1;
+    inner.geometry.is_wide && inode.place >= inner.geometry.blocks && is_none(inode.place)
 }
 
 /// Blocks in one piece, and what is behind the inode.

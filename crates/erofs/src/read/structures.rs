@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use image::{NodeId, Shared, Structure, Tree};
 
+use super::data::is_nowhere;
 use super::inodes::{self, Inode};
 use super::map::{self, Place};
 use super::walk::{Walked, walk};
@@ -112,6 +113,7 @@ fn of_data(
     }
     let block = inner.geometry.block();
     let pieces = match inode.layout {
+        layout::PLAIN if is_nowhere(inner, inode) => 0,
         layout::PLAIN => inode.size.next_multiple_of(block),
         layout::INLINE => inode.size - inode.size % block,
         _ => 0,

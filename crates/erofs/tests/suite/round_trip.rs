@@ -126,6 +126,7 @@ fn images_of_others_are_read() {
         ("mkfs.erofs-newer", "-zzstd -Ededupe,fragments"),
         ("mkfs.erofs-newer", "-b1024"),
         ("mkfs.erofs-newer", "-E48bit --chunksize=4096"),
+        ("mkfs.erofs-newer", "-zlz4 -E48bit,dedupe"),
         ("mkfs.erofs-newer", "-zzstd -C131072 -E48bit,fragments"),
     ] {
         if !installed(tool) {
