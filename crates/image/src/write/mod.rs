@@ -12,6 +12,7 @@
 mod ahead;
 mod below;
 mod folder;
+mod fresh;
 mod listen;
 mod nameless;
 mod pieces;

@@ -284,7 +284,7 @@ pub fn abandon() {
     }
     for path in GROWING.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         // Whoever fills it goes on for a moment, until the folder that it works in is gone.
-        let gone = |_: &usize| super::folder::remove_folder(&path).is_ok() || !path.exists();
+        let gone = |_: &usize| super::fresh::remove_folder(&path).is_ok() || !path.exists();
         let _ = (0..TRIES_MAX).find(gone);
     }
 }

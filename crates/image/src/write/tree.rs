@@ -20,7 +20,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::folder::Fresh;
+use super::fresh::Fresh;
 use super::nameless;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -342,7 +342,7 @@ mod tests {
     }
 
     fn remove(out: &Path) {
-        super::super::folder::remove_folder(out).unwrap();
+        super::super::fresh::remove_folder(out).unwrap();
     }
 
     #[test]
