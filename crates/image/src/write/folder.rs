@@ -114,13 +114,16 @@ impl Folder {
         stale: &[PathBuf],
     ) -> Result<Option<Obstacle>> {
         let _naming = naming();
-        let obstacle = self.exchange(written.iter().chain(&seal), stale)?.err();
+        // Files that have a name only there get another one as long as they have that.
+        let mut new = None;
+        let obstacle = self.exchange(written.iter().chain(&seal), stale, &mut new)?.err();
         if obstacle.is_some() {
             for folder in self.below(written.iter()) {
                 made(&self.path.join(folder))?;
             }
             one_by_one(written, seal, stale)?;
         }
+        drop(new);
         if std::mem::take(&mut self.made) {
             forget(&self.path);
         }
@@ -136,11 +139,13 @@ impl Folder {
         written.filter_map(folder).collect()
     }
 
-    /// Puts all files into a new folder, and exchanges the two. Nothing has changed when something is in the way.
+    /// Puts all files into a new folder, which is `new` then, and exchanges the two. Nothing has changed when something is in
+    /// the way.
     fn exchange<'w>(
         &self,
         written: impl Iterator<Item = &'w Written> + Clone,
         stale: &[PathBuf],
+        new: &mut Option<Fresh>,
     ) -> Result<Result<(), Obstacle>> {
         let failed = |source| Error::Write {
             path: self.path.clone(),
@@ -158,7 +163,7 @@ impl Folder {
         hidden.push(name);
         hidden.push(".kiln-new");
         let new = match Fresh::make(parent.join(hidden)) {
-            Ok(new) => new,
+            Ok(fresh) => new.insert(fresh),
             Err(error) => return Ok(Err(Obstacle::Refused(error.to_string()))),
         };
         for folder in &below {
@@ -405,6 +410,26 @@ mod tests {
             std::fs::read(dir.path().join(".out.kiln-new")).unwrap(),
             b"precious"
         );
+    }
+
+    /// A name whose path is short enough for Linux in the old folder, and too long in the new one.
+    #[test]
+    fn what_is_refused_late_changes_file_by_file() {
+        const PATH_MAX: usize = 4095;
+        let dir = tempfile::tempdir().unwrap();
+        let mut out = dir.path().canonicalize().unwrap();
+        let long = "n".repeat(255);
+        let wanted = PATH_MAX - 5 - 1 - long.len();
+        while wanted - out.as_os_str().len() > 240 {
+            out.push("d".repeat(100));
+        }
+        out.push("o".repeat(wanted - out.as_os_str().len() - 1));
+        std::fs::create_dir_all(&out).unwrap();
+        std::fs::write(out.join(&long), "0").unwrap();
+        let obstacle = keep(Folder::claim(&out).unwrap(), &[("a", "1"), ("b", "2")], &[]);
+        assert!(matches!(obstacle, Some(Obstacle::Refused(_))), "{obstacle:?}");
+        assert_eq!(found(&out), pairs(&[("a", "1"), ("b", "2"), (&long, "0")]));
+        assert_eq!(list(out.parent().unwrap()).unwrap().len(), 1);
     }
 
     /// Between opening and locking, a folder may be exchanged: the lock would be on the one that goes away.
