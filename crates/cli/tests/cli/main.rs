@@ -56,6 +56,7 @@ mod trust;
 mod ukis;
 mod verbs;
 mod verity;
+mod waiting_verbs;
 mod waits;
 mod world;
 mod written;
