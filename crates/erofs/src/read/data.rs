@@ -139,7 +139,7 @@ fn chunks(inner: &Arc<Inner>, inode: &Inode) -> Result<Content> {
             continue;
         };
         let start = place << inner.geometry.block_bits;
-        if start + len > end {
+        if start.checked_add(len).is_none_or(|own| own > end) {
             return Err(damaged(inode.name(), "has chunks behind the end"));
         }
         match &mut run {

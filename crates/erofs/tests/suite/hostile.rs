@@ -1,12 +1,14 @@
 //! Bytes that nobody would write: the reader says what is wrong, and neither panics nor takes more memory than there is.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use erofs::read::FileSystem;
 use erofs::{Compression, Options, Profile};
 use image::{Content, Kind, Node, ReadAt, Tree};
 
-use crate::support::{bytes, noise, options, plan, try_plan, words};
+use crate::support::oracle::installed;
+use crate::support::{bytes, noise, options, plan, run, try_plan, words};
 
 fn image(compression: Compression) -> Vec<u8> {
     image_of(compression, Profile::Portable)
@@ -131,6 +133,42 @@ fn truncated_images_are_refused() {
         let error = read(image[..len].to_vec()).unwrap_err();
         assert!(!error.is_empty(), "{len}");
     }
+}
+
+/// The last chunk that an address can name, in blocks of 64 KiB: its end is no number of 64 bits.
+#[test]
+fn chunks_behind_all_addresses_are_refused() {
+    if !installed("mkfs.erofs-newer") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let [folder, path] = ["folder", "image"].map(|name| dir.path().join(name));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(
+        folder.join("sparse"),
+        [vec![0; 131_072], vec![1; 70_000]].concat(),
+    )
+    .unwrap();
+    let mut mkfs = Command::new("mkfs.erofs-newer");
+    run(mkfs
+        .args(["--quiet", "-E48bit", "--chunksize=4096"])
+        .args([&path, &folder]));
+    let mut image = std::fs::read(path).unwrap();
+    image.resize(image.len().next_multiple_of(65_536), 0);
+    // Blocks of 64 KiB, and no checksum.
+    image[1024 + 12] = 16;
+    let blocks = u32::try_from(image.len() / 65_536).unwrap();
+    image[1024 + 36..1024 + 40].copy_from_slice(&blocks.to_le_bytes());
+    image[1024 + 8] &= !1;
+    // The file's chunks are holes, of which each has four bytes; they become chunks of two blocks in eight bytes.
+    let holes: Vec<usize> = (1152..4096 - 32)
+        .filter(|at| image[*at..].starts_with(&[0xff; 32]) && at % 32 == 0)
+        .collect();
+    let chunks = holes[0];
+    image[chunks - 32 + 16] = 0x61;
+    image[chunks..chunks + 8].copy_from_slice(&[0xff, 0xff, 0, 0, 0xfe, 0xff, 0xff, 0xff]);
+    let error = read(image).unwrap_err();
+    assert!(error.contains("chunks behind the end"), "{error}");
 }
 
 /// A directory in itself is found before it is entered again.
