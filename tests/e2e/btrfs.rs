@@ -105,28 +105,29 @@ exec TOPLEVEL/init
 
 /// The demo's first RAM disk, and behind it another with the modules that btrfs needs.
 pub(crate) fn initrd() -> Vec<u8> {
-    let mut bytes = fs::read(host_path(&format!("{}/initrd", toplevel()))).unwrap();
-    let listed = host_path(&format!("{}/kernel-modules/lib/modules", toplevel()));
-    let kernel = host_path(&format!("{}/kernel", toplevel()));
-    add_modules(
-        &mut bytes,
-        &listed,
-        kernel.parent().unwrap().parent().unwrap(),
-        &["btrfs"],
-    );
+    let of_system = |name: &str| host_path(&format!("{}/{name}", toplevel()));
+    let mut bytes = fs::read(of_system("initrd")).unwrap();
+    add_modules(&mut bytes, of_system, &["btrfs"]);
     bytes
 }
 
-/// Appends modules, and what they need, to a RAM disk: those of the only release in a folder, out of a kernel's store path.
-pub(crate) fn add_modules(bytes: &mut Vec<u8>, releases: &Path, linux: &Path, names: &[&str]) {
-    let listed = files(releases).remove(0);
+/// Appends modules, and what they need, to a RAM disk, in the order in which they are loaded. A system has a list of them, and
+/// they themselves lie beside its kernel.
+pub(crate) fn add_modules(bytes: &mut Vec<u8>, of_system: impl Fn(&str) -> PathBuf, names: &[&str]) {
+    let listed = files(&of_system("kernel-modules/lib/modules")).remove(0);
+    let kernel = of_system("kernel");
+    let linux = kernel.ancestors().nth(2).unwrap();
     let dependencies = fs::read_to_string(listed.join("modules.dep")).unwrap();
     let mut modules: Vec<&str> = Vec::new();
     for name in names {
         let start = format!("/{name}.ko:");
         let line = dependencies.lines().find(|line| line.contains(&start)).unwrap();
         // What others need comes last in the list, and it itself before all.
-        modules.extend(line.split([':', ' ']).filter(|word| !word.is_empty()).rev());
+        for module in line.split([':', ' ']).filter(|word| !word.is_empty()).rev() {
+            if !modules.contains(&module) {
+                modules.push(module);
+            }
+        }
     }
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     for (number, module) in (900..).zip(modules) {

@@ -59,14 +59,23 @@ pub(crate) fn store_paths() -> Vec<String> {
 
 /// The store path of the demo's system.
 pub(crate) fn toplevel() -> String {
-    let text = fs::read_to_string(demo().join("out/store/toplevel")).unwrap();
+    toplevel_of(&demo().join("out/store"))
+}
+
+/// The store path of the system in one of the demo's stores.
+pub(crate) fn toplevel_of(store: &Path) -> String {
+    let text = fs::read_to_string(store.join("toplevel")).unwrap();
     text.trim().into()
 }
 
 /// Where a path of the store's file system lies on this machine, when all links on the way are followed.
 pub(crate) fn host_path(path: &str) -> PathBuf {
-    let root = demo().join("out/store/root");
-    let mut place = root.clone();
+    followed(&demo().join("out/store/root"), path)
+}
+
+/// Where a path of a file system lies that is below a folder of this machine, when all links on the way are followed.
+pub(crate) fn followed(root: &Path, path: &str) -> PathBuf {
+    let mut place = root.to_path_buf();
     for part in path.trim_start_matches('/').split('/') {
         place.push(part);
         while let Ok(link) = fs::read_link(&place) {

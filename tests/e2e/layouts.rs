@@ -7,9 +7,9 @@ use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::boots::console_lines;
-use crate::demo::{demo, is_made, kiln, target};
-use crate::tools::{files, given, installed, run, tool};
+use crate::amd64::{boot, host, is_made_for_amd64, machine, of_system, store, unchanged};
+use crate::demo::{kiln, target};
+use crate::tools::{files, installed, run, tool};
 
 /// What nixpkgs' buildEnv would be called.
 pub(crate) const ENV: &str = "/nix/store/zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz-minimal-env";
@@ -25,19 +25,6 @@ echo DONE
 busybox poweroff -f
 "#;
 
-pub(crate) fn store() -> PathBuf {
-    demo().join("out/store-amd64")
-}
-
-pub(crate) fn is_made_for_amd64() -> bool {
-    let stamp = store().join("stamp");
-    is_made()
-        && given(
-            stamp.exists(),
-            &format!("{} is there (tests/run store makes it)", stamp.display()),
-        )
-}
-
 /// The store paths of the demo, with what each refers to.
 fn references() -> BTreeMap<String, Vec<String>> {
     let text = fs::read_to_string(store().join("closure-info/registration")).unwrap();
@@ -48,11 +35,6 @@ fn references() -> BTreeMap<String, Vec<String>> {
         references.insert(path, lines.by_ref().take(count).collect());
     }
     references
-}
-
-/// Where a store path of the demo lies on this machine.
-pub(crate) fn host(path: &str) -> PathBuf {
-    store().join("root").join(path.trim_start_matches('/'))
 }
 
 /// A store of its own with bash, coreutils, busybox, what these need, and an environment of them; and the list of its
@@ -99,25 +81,13 @@ pub(crate) fn minimal(dir: &Path) -> PathBuf {
 }
 
 /// Boots a root with the demo's kernel, and answers what the console said.
-fn boot(image: &Path, format: &str) -> Vec<String> {
-    let toplevel = fs::read_to_string(store().join("toplevel")).unwrap();
-    let of_system = |name: &str| {
-        let link = fs::read_link(host(toplevel.trim()).join(name)).unwrap();
-        host(link.to_str().unwrap())
-    };
-    let console = image.with_extension("console");
-    let mut qemu = tool("timeout");
-    qemu.args(["400", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
-    qemu.args(["-accel", "tcg", "-m", "512", "-nic", "none", "-display", "none"]);
-    qemu.args(["-monitor", "none", "-no-reboot"]);
-    qemu.arg("-serial").arg(format!("file:{}", console.display()));
-    qemu.arg("-kernel").arg(of_system("kernel"));
-    qemu.arg("-initrd").arg(of_system("initrd"));
-    let arguments = format!("console=ttyS0 quiet panic=-1 root=/dev/vda rootfstype={format} ro init=/init");
-    qemu.args(["-append", &arguments]);
-    let drive = format!("if=virtio,format=raw,snapshot=on,file={}", image.display());
-    run(qemu.args(["-drive", &drive]));
-    console_lines(&console)
+fn boots(image: &Path, format: &str) -> Vec<String> {
+    let arguments = format!("quiet root=/dev/vda rootfstype={format} ro init=/init");
+    let mut machine = machine(&of_system("initrd"), &arguments);
+    boot(
+        machine.args(["-drive", &unchanged(image)]),
+        &image.with_extension("console"),
+    )
 }
 
 #[test]
@@ -166,7 +136,7 @@ fn every_layout_boots() {
         if format == "ext4" {
             run(tool("e2fsck").arg("-fn").arg(&image));
         }
-        let console = boot(&image, format);
+        let console = boots(&image, format);
         let store = console.iter().find(|line| line.starts_with("STORE "));
         let has_store = store.is_some_and(|line| line != "STORE 0 names");
         assert_eq!(has_store, layout != "fhs", "{layout}: {console:?}");

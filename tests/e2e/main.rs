@@ -9,6 +9,7 @@
 )]
 
 mod ab_update;
+mod amd64;
 mod appliance;
 mod bench;
 mod bios;

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use crate::amd64::{is_made_for_amd64, of_system};
 use crate::boots::console_lines;
 use crate::btrfs::add_modules;
 use crate::demo::{kiln, target};
 use crate::forged::add;
-use crate::layouts::{ENV, host, is_made_for_amd64, minimal, store};
+use crate::layouts::{ENV, minimal};
 use crate::tools::{installed, run, sha256, tool};
 
 /// The client, as this machine has it, and the port of the disk, which the kernel is told.
@@ -101,22 +102,12 @@ fn archive() -> Vec<u8> {
 
 /// The kernel and the first RAM disk as the system has them, and the modules that it lacks.
 fn system(dir: &Path) -> String {
-    let toplevel = fs::read_to_string(store().join("toplevel")).unwrap();
-    let link = |name: &str| {
-        let link = fs::read_link(host(toplevel.trim()).join(name)).unwrap();
-        host(link.to_str().unwrap())
-    };
-    let (kernel, modules) = (link("kernel"), link("kernel-modules"));
-    fs::copy(link("initrd"), dir.join("system-initrd")).unwrap();
+    fs::copy(of_system("initrd"), dir.join("system-initrd")).unwrap();
     let mut more = archive();
-    add_modules(
-        &mut more,
-        &modules.join("lib/modules"),
-        kernel.parent().unwrap().parent().unwrap(),
-        &["virtio_net", "nbd", "loop", "squashfs"],
-    );
+    let modules = ["virtio_net", "nbd", "loop", "squashfs"];
+    add_modules(&mut more, of_system, &modules);
     fs::write(dir.join("more-initrd"), more).unwrap();
-    kernel.to_str().unwrap().to_string()
+    of_system("kernel").to_str().unwrap().to_string()
 }
 
 #[test]

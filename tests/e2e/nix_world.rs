@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::demo::{demo, kiln_program, workspace};
+use crate::demo::{demo, kiln_program, toplevel, toplevel_of, workspace};
 use crate::shared::{Shared, shared};
 use crate::tools::{files, given, installed, output, run, said, tool};
 
@@ -57,15 +57,13 @@ fn fill(folder: &Path, native: &Path) {
     let conf = "build-users-group =\nsubstituters =\nsandbox = true\nsandbox-fallback = false\nfsync-metadata = false\n\
                 experimental-features = nix-command flakes\n";
     fs::write(home.join("nix.conf"), conf).unwrap();
-    let toplevel = fs::read_to_string(native.join("toplevel")).unwrap();
-    let toplevel = toplevel.trim();
-    let elsewhere = fs::read_to_string(demo().join("out/store/toplevel")).unwrap();
+    let system = toplevel_of(native);
     let mut copy = nix(folder, "nix");
     copy.args(["copy", "--no-check-sigs", "--from"])
         .arg(native.join("root"))
         .arg("--to")
         .arg(folder.join("store"))
-        .arg(toplevel);
+        .arg(&system);
     run(&mut copy);
     kiln_as_built(&folder.join("kiln"));
     let list = fs::read_to_string(native.join("closure-info/store-paths")).unwrap();
@@ -90,10 +88,10 @@ fn fill(folder: &Path, native: &Path) {
         "paths": {
             "busybox": path("busybox-static"),
             "coreutils": path("coreutils"),
-            "toplevel": toplevel,
+            "toplevel": system,
         },
         // The demo's system of another machine, which is not in the store: a binary cache has it.
-        "foreign": { "aarch64-linux": { "toplevel": elsewhere.trim() } },
+        "foreign": { "aarch64-linux": { "toplevel": toplevel() } },
     });
     fs::write(folder.join("inputs.json"), inputs.to_string()).unwrap();
 }
