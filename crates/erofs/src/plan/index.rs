@@ -55,7 +55,8 @@ pub(super) fn len(map: &Map, size: u64, head_len: u64) -> u64 {
     }
 }
 
-/// The most bytes of an inode and an index, however the file lies.
+/// The most bytes of an inode and an index, however the file lies, as long as no cluster but its last is shorter than clusters
+/// are. The packed file has shorter ones: whoever asks for it counts a block more for each, which is longer than a record.
 pub(super) fn most(size: u64, head_len: u64, options: &Options) -> u64 {
     if options.profile == Profile::Modern {
         let records = size.div_ceil(options.cluster.into()) * record_len(size);

@@ -188,7 +188,7 @@ impl Mapper<'_> {
                 len: end - start,
                 place,
             };
-            self.check(&extent)?;
+            self.check_extent(&extent)?;
             extents.push(extent);
         }
         Ok(Map { extents })
@@ -255,18 +255,19 @@ impl Mapper<'_> {
         Err(damaged(self.what, format!("block {block} is behind the end")))
     }
 
-    fn check(&self, extent: &Extent) -> Result<()> {
+    /// Without records, what is stored as it is lies in one block.
+    fn check_extent(&self, extent: &Extent) -> Result<()> {
         if let Place::Plain { .. } = extent.place
             && extent.len > self.inner.geometry.block()
         {
             return Err(damaged(self.what, format!("{} bytes in one block", extent.len)));
         }
-        check(self.inner, self.inode, self.what, extent)
+        check_place(self.inner, self.inode, self.what, extent)
     }
 }
 
-/// Refuses what Linux does not read.
-pub(super) fn check(inner: &Inner, inode: &Inode, what: &str, extent: &Extent) -> Result<()> {
+/// Refuses places that Linux does not read.
+pub(super) fn check_place(inner: &Inner, inode: &Inode, what: &str, extent: &Extent) -> Result<()> {
     let bad = |problem: String| Err(damaged(what, problem));
     let used = inner.geometry.compressors;
     match extent.place {

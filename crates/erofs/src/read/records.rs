@@ -8,7 +8,7 @@ use std::ops::Range;
 use zerocopy::FromBytes;
 
 use super::inodes::Inode;
-use super::map::{Extent, Map, Place, check};
+use super::map::{Extent, Map, Place, check_place};
 use super::{Inner, damaged};
 use crate::Result;
 use crate::format::{MapHeader, Record, advise, record};
@@ -98,7 +98,7 @@ fn extents(inner: &Inner, inode: &Inode, what: &str, advise: u16, records: &[(u6
             },
         };
         inside(inner, what, &extent)?;
-        check(inner, inode, what, &extent)?;
+        check_place(inner, inode, what, &extent)?;
         extents.push(extent);
     }
     Ok(Map { extents })
