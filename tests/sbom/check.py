@@ -23,22 +23,18 @@ def cyclonedx(text, bill):
         return [str(problem)[:2000]], 0, 0
     model = Bom.from_json(bill)
     model.validate()
-    names = [model.metadata.component.bom_ref.value] + [component.bom_ref.value for component in model.components]
+    refs = [model.metadata.component.bom_ref.value] + [component.bom_ref.value for component in model.components]
     problems = []
-    if len(set(names)) != len(bill["components"]) + 1:
+    names = set(refs)
+    if len(names) != len(bill["components"]) + 1:
         problems.append("a bom-ref is there twice")
     edges = 0
     for dependency in bill["dependencies"]:
         for name in [dependency["ref"]] + dependency.get("dependsOn", []):
-            if name not in set_of(names):
+            if name not in names:
                 problems.append(f"{name} is no component")
         edges += len(dependency.get("dependsOn", []))
     return problems, len(bill["components"]), edges
-
-
-def set_of(names, known={}):
-    """The names as a set, made once."""
-    return known.setdefault(id(names), set(names))
 
 
 def spdx(_, bill):
