@@ -57,6 +57,7 @@ fn live(life: &str, stages: &[Said]) {
         "qemu-system-x86_64",
         "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
         "swtpm",
+        "tpm2",
         "python3",
         "nginx",
         "openssl",
