@@ -29,7 +29,10 @@ certificate = "rsa.pem"
 key = "rsa.key"
 
 [disk]
+"#;
 
+/// Where a disk has the root, its hash tree and its signature partition.
+pub(crate) const REGIONS: &str = r#"
 [[disk.region]]
 name = "root"
 type = "root-x86-64"
@@ -49,6 +52,10 @@ content = "verity.root.signature"
 const BUILD: [&str; 4] = ["build", "spec.toml", "--out", "out"];
 const SIGNATURE: &str = "out/root.verity-sig";
 
+fn spec() -> String {
+    format!("{SPEC}{REGIONS}")
+}
+
 /// A tree, a specification, and two people with keys and certificates of their own.
 fn world() -> Option<World> {
     if !installed("openssl") {
@@ -57,7 +64,7 @@ fn world() -> Option<World> {
     let world = World::new();
     fs::create_dir(world.path("tree")).unwrap();
     world.write("tree/file", &noise(300_000));
-    world.write("spec.toml", SPEC.as_bytes());
+    world.write("spec.toml", spec().as_bytes());
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../signature/tests/data");
     for (kind, name) in [("rsa2048", "rsa"), ("p256", "ec")] {
         for ending in ["key", "pem"] {
@@ -342,7 +349,7 @@ fn systemd_repart_writes_the_same() {
         "every byte of the partition is the same"
     );
     // The tables agree on types, and on GUIDs that are halves of a root hash; that of the signature derives from a seed.
-    world.write("spec.toml", SPEC.replace("root-x86-64", "usr-arm64").as_bytes());
+    world.write("spec.toml", spec().replace("root-x86-64", "usr-arm64").as_bytes());
     world.done(&BUILD);
     let table = |image: &str, root: &str| {
         let table: Value = serde_json::from_str(&run(&world, "sfdisk", &["--json", image])).unwrap();

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::look::shell;
 use crate::oracle::installed;
+use crate::root_signatures::REGIONS;
 use crate::world::World;
 
 /// Stub and kernel, as a newer systemd has them: systemd-boot is a PE file like any kernel.
@@ -69,7 +70,7 @@ fn what_does_not_start_is_refused() {
     assert_snapshot!(world.refused(3, &["build", "spec.toml", "--out", "out"]), @"error: uki.main: the kernel: is no sound PE file: it does not begin with MZ; firmware starts only kernels that are PE files and not compressed (vmlinuz, Image)");
 }
 
-/// A disk with all that is signed.
+/// All that is signed, and a disk, whose regions for the root follow.
 const SIGNED: &str = r#"measure = { key = "key.pem" }
 sign = { key = "key.pem", certificate = "certificate.pem" }
 
@@ -102,26 +103,11 @@ certificate = "certificate.pem"
 name = "esp"
 type = "esp"
 content = "fs.esp"
-
-[[disk.region]]
-name = "root"
-type = "root-x86-64"
-content = "fs.root"
-
-[[disk.region]]
-name = "root-verity"
-type = "root-x86-64-verity"
-content = "verity.root"
-
-[[disk.region]]
-name = "root-verity-sig"
-type = "root-x86-64-verity-sig"
-content = "verity.root.signature"
 "#;
 
 #[test]
 fn what_is_served_is_signed_as_builds_sign_it() {
-    let Some(world) = world(SIGNED).filter(|_| installed("nbdcopy")) else {
+    let Some(world) = world(&format!("{SIGNED}{REGIONS}")).filter(|_| installed("nbdcopy")) else {
         return;
     };
     shell(
