@@ -6,6 +6,8 @@ use crate::oracle::installed;
 use crate::world::{Said, World};
 
 const BUILD: [&str; 4] = ["build", "spec.toml", "--out", "out"];
+/// The disk that it makes, not compressed.
+const IMAGE: &str = "out/demo-25.11.img";
 const DISK: u64 = 48 << 20;
 
 /// A build of the disk with these keys, and a disk that an older image was on.
@@ -34,6 +36,22 @@ fn refused(world: &World, code: i32, args: &[&str]) -> String {
         said.stderr
     );
     said.stderr
+}
+
+/// Nothing was written to the disk.
+fn assert_old(world: &World) {
+    let disk = fs::read(world.path("disk")).unwrap();
+    assert!(disk.iter().all(|byte| *byte == 0xee));
+}
+
+/// What was said of all of these, each with its exit code, before anything was written.
+fn refusals(world: &World, all: &[(i32, &[&str])]) -> String {
+    let said = all
+        .iter()
+        .map(|(code, args)| refused(world, *code, args))
+        .collect();
+    assert_old(world);
+    said
 }
 
 #[test]
@@ -90,7 +108,7 @@ fn for_machines_and_out_of_a_folder() {
 #[test]
 fn what_is_unpacked_on_the_way() {
     let world = world("");
-    let image = fs::read(world.path("out/demo-25.11.img")).unwrap();
+    let image = fs::read(world.path(IMAGE)).unwrap();
     for (program, ending) in [
         ("gzip", "gz"),
         ("bzip2", "bz2"),
@@ -124,12 +142,7 @@ fn what_is_unpacked_on_the_way() {
     error: disk: has 41942528 bytes, and the image 41943040: 512 bytes too few
     hint: take a larger one, or make a smaller image: `kiln plan` shows what takes the space
     ");
-            assert!(
-                fs::read(world.path("disk"))
-                    .unwrap()
-                    .iter()
-                    .all(|byte| *byte == 0xee)
-            );
+            assert_old(&world);
             // A download that ended early.
             let packed = File::options().write(true).open(world.path(&file)).unwrap();
             packed.set_len(packed.metadata().unwrap().len() - 30).unwrap();
@@ -138,12 +151,7 @@ fn what_is_unpacked_on_the_way() {
     measuring image.gz: 194.4 KiB
     error: image.gz: cannot be unpacked: incomplete deflate stream
     ");
-            assert!(
-                fs::read(world.path("disk"))
-                    .unwrap()
-                    .iter()
-                    .all(|byte| *byte == 0xee)
-            );
+            assert_old(&world);
         }
     }
 }
@@ -151,26 +159,25 @@ fn what_is_unpacked_on_the_way() {
 #[test]
 fn what_is_refused() {
     let world = world("bmap = true");
-    let image = "out/demo-25.11.img";
     fs::create_dir(world.path("empty")).unwrap();
     world.write(
         "sparse.img",
         &[&[0x3a, 0xff, 0x26, 0xed][..], &[0; 5000]].concat(),
     );
-    let mut text = String::new();
-    for (code, args) in [
-        (2, &[image][..]),
-        (2, &[image, "disk"]),
-        (2, &["spec.toml", "disk", "--yes"]),
-        (2, &["empty", "disk", "--yes"]),
-        (2, &["out/boot.scr", "disk", "--yes"]),
-        (2, &["sparse.img", "disk", "--yes"]),
-        (2, &[image, "empty", "--yes"]),
-        (2, &[image, "/dev/null", "--yes"]),
-        (2, &[image, "disk", "--yes", "--keep-gaps", "--discard"]),
-    ] {
-        text += &refused(&world, code, args);
-    }
+    let text = refusals(
+        &world,
+        &[
+            (2, &[IMAGE][..]),
+            (2, &[IMAGE, "disk"]),
+            (2, &["spec.toml", "disk", "--yes"]),
+            (2, &["empty", "disk", "--yes"]),
+            (2, &["out/boot.scr", "disk", "--yes"]),
+            (2, &["sparse.img", "disk", "--yes"]),
+            (2, &[IMAGE, "empty", "--yes"]),
+            (2, &[IMAGE, "/dev/null", "--yes"]),
+            (2, &[IMAGE, "disk", "--yes", "--keep-gaps", "--discard"]),
+        ],
+    );
     insta::assert_snapshot!(text, @r"
     error: the following required arguments were not provided:
       <DEVICE>
@@ -198,37 +205,30 @@ fn what_is_refused() {
 
     For more information, try '--help'.
     ");
-    assert!(
-        fs::read(world.path("disk"))
-            .unwrap()
-            .iter()
-            .all(|byte| *byte == 0xee)
-    );
 }
 
 #[test]
 fn what_cannot_be_read_or_written() {
     let world = world("bmap = true");
-    let image = "out/demo-25.11.img";
-    let mut text = String::new();
-    for (code, args) in [
-        (3, &["missing", "disk", "--yes"][..]),
-        (3, &[image, "disk", "--yes", "--bmap", "spec.toml"]),
-        (
-            3,
-            &[
-                "out/boot.vfat",
-                "disk",
-                "--yes",
-                "--bmap",
-                "out/demo-25.11.img.bmap",
-            ],
-        ),
-        (5, &[image, "missing", "--yes"]),
-        (5, &[image, image, "--yes"]),
-    ] {
-        text += &refused(&world, code, args);
-    }
+    let text = refusals(
+        &world,
+        &[
+            (3, &["missing", "disk", "--yes"][..]),
+            (3, &[IMAGE, "disk", "--yes", "--bmap", "spec.toml"]),
+            (
+                3,
+                &[
+                    "out/boot.vfat",
+                    "disk",
+                    "--yes",
+                    "--bmap",
+                    "out/demo-25.11.img.bmap",
+                ],
+            ),
+            (5, &[IMAGE, "missing", "--yes"]),
+            (5, &[IMAGE, IMAGE, "--yes"]),
+        ],
+    );
     insta::assert_snapshot!(text, @r"
     error: missing: cannot be read: No such file or directory (os error 2)
     error: spec.toml: is no block map that can be read: it has no element `bmap`
@@ -239,21 +239,15 @@ fn what_cannot_be_read_or_written() {
     hint: `kiln flash` lists what there is; a file has to be there already, as large as the disk
     error: out/demo-25.11.img: the image is read from it
     ");
-    assert!(
-        fs::read(world.path("disk"))
-            .unwrap()
-            .iter()
-            .all(|byte| *byte == 0xee)
-    );
 }
 
 #[test]
 fn an_image_that_is_another_than_its_block_map_says() {
     let world = world("bmap = true");
-    let mut image = fs::read(world.path("out/demo-25.11.img")).unwrap();
+    let mut image = fs::read(world.path(IMAGE)).unwrap();
     image[(32 << 10) + 5] ^= 1;
-    world.write("out/demo-25.11.img", &image);
-    insta::assert_snapshot!(refused(&world, 6, &["out/demo-25.11.img", "disk", "--yes"]), @r"
+    world.write(IMAGE, &image);
+    insta::assert_snapshot!(refused(&world, 6, &[IMAGE, "disk", "--yes"]), @r"
     writing disk: 16.0 MiB
     warning: disk: is partly written; its first block says so, and it boots nothing until it is flashed again
     error: out/demo-25.11.img: the image's bytes 32768 to 36864 have another checksum than the block map says
@@ -264,16 +258,7 @@ fn an_image_that_is_another_than_its_block_map_says() {
             .unwrap()
             .starts_with(b"kiln flash: this device is partly written")
     );
-    let said = flash(
-        &world,
-        &[
-            "out/demo-25.11.img",
-            "disk",
-            "--yes",
-            "--no-bmap",
-            "--no-read-back",
-        ],
-    );
+    let said = flash(&world, &[IMAGE, "disk", "--yes", "--no-bmap", "--no-read-back"]);
     assert!(
         said.stdout.ends_with("written, not read back\n"),
         "{}{}",
