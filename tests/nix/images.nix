@@ -201,90 +201,15 @@ in
     ];
   };
 
-  # The same file system with segments that are made before, each alone and all together.
-  segments =
-    let
-      store =
-        segments:
-        images.mkSquashfs {
-          name = "store";
-          closure = whole;
-          level = 1;
-          inherit segments;
-        };
-    in
-    {
-      without = store false;
-      apart = store true;
-      together = store (
-        images.mkSegments {
-          closure = whole;
-          level = 1;
-          whole = true;
-        }
-      );
-    };
-
-  # The same for a btrfs.
-  btrfs-segments =
-    let
-      store =
-        segments:
-        images.mkBtrfs {
-          name = "store";
-          closure = whole;
-          compression = "zstd";
-          level = 1;
-          inherit segments;
-        };
-    in
-    {
-      without = store false;
-      apart = store true;
-      together = store (
-        images.mkSegments {
-          closure = whole;
-          format = "btrfs";
-          level = 1;
-          whole = true;
-        }
-      );
-    };
-
-  # The same for an erofs.
-  erofs-segments =
-    let
-      keys = {
-        compression = "lz4hc";
-        level = 3;
-        cluster-size = "64KiB";
-      };
-      store =
-        segments:
-        images.mkErofs (
-          keys
-          // {
-            name = "store";
-            closure = whole;
-            label = "nix-store";
-            inherit segments;
-          }
-        );
-    in
-    {
-      without = store false;
-      apart = store true;
-      together = store (
-        images.mkSegments (
-          keys
-          // {
-            closure = whole;
-            format = "erofs";
-            whole = true;
-          }
-        )
-      );
-    };
+  inherit
+    (import ./segments.nix {
+      inherit images;
+      closure = whole;
+    })
+    segments
+    btrfs-segments
+    erofs-segments
+    ;
 
   # Images for a machine of another architecture.
   builders = import ./builders.nix { inherit pkgs; };
