@@ -10,8 +10,8 @@ use btrfs::read::FileSystem;
 
 use crate::amd64::{boot, is_made_for_amd64, machine, of_system, store, toplevel};
 use crate::btrfs::add_modules;
-use crate::demo::{kiln, target};
-use crate::tools::{installed, run, tool};
+use crate::demo::{files_in, kiln, target};
+use crate::tools::{installed, place_of, run, tool, with_libraries};
 
 /// What the root promises.
 const FREE: u64 = 64 << 20;
@@ -103,20 +103,11 @@ exec TOPLEVEL/init
 
 /// This machine's btrfs-progs, with their libraries and their loader, as lines of a specification.
 fn progs() -> String {
-    let program = run(tool("sh").args(["-c", "command -v btrfs"]));
-    let libraries = run(tool("ldd").arg(program.trim()));
-    let mut lines = vec![format!("\"/progs/btrfs\" = \"{}\"", program.trim())];
-    let mut paths: Vec<String> = libraries.split_whitespace().map(String::from).collect();
-    paths.retain(|word| word.starts_with('/'));
+    let mut files = with_libraries(&[place_of("btrfs")]);
     // What ends threads looks for this one when it does.
-    let libc = paths.iter().find(|path| path.contains("/libc.so")).unwrap();
-    paths.push(libc.replace("/libc.so.6", "/libgcc_s.so.1"));
-    for path in &paths {
-        let name = path.rsplit('/').next().unwrap();
-        let name = if name.starts_with("ld-") { "loader" } else { name };
-        lines.push(format!("\"/progs/{name}\" = \"{path}\""));
-    }
-    lines.join("\n")
+    let name = "libgcc_s.so.1";
+    files.insert(name.into(), files["libc.so.6"].with_file_name(name));
+    files_in("/progs", &files)
 }
 
 /// Builds the file system, and the first RAM disk that mounts it.

@@ -103,6 +103,12 @@ pub(crate) fn with_level(name: &str, level: u32, folder: &Path) -> PathBuf {
     path
 }
 
+/// Files of this machine as lines of a specification: each lies by its name in a folder.
+pub(crate) fn files_in(folder: &str, files: &BTreeMap<String, PathBuf>) -> String {
+    let line = |(name, path): (&String, &PathBuf)| format!("\"{folder}/{name}\" = {path:?}\n");
+    files.iter().map(line).collect()
+}
+
 /// A copy of all that the Rock64's image is made of, with level 3: `rock64.toml` in a folder of the caller.
 pub(crate) fn copy_inputs(folder: &Path) -> PathBuf {
     let demo = demo();

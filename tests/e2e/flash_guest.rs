@@ -1,14 +1,13 @@
 //! Disks are flashed in a guest: a compressed image with its block map onto one that had another image, and onto those that must not or
 //! cannot be; and the guide to it, followed to the letter.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::amd64::{boot, is_made_for_amd64, machine, of_system, place, store};
-use crate::demo::{is_made, kiln, kiln_program, target, workspace};
-use crate::tools::{installed, run, said, tool};
+use crate::demo::{files_in, is_made, kiln, kiln_program, target, workspace};
+use crate::tools::{installed, run, said, tool, with_libraries};
 
 /// What an older image has left everywhere.
 const OLD: &[u8] = b"OLD LOADER\n";
@@ -184,18 +183,6 @@ const WANTED: &[&str] = &[
     "FLASH-DONE",
 ];
 
-/// Kiln's libraries and their loader, as lines of a specification.
-fn progs() -> String {
-    let mut lines = format!("\"/progs/kiln\" = \"{}\"\n", kiln_program().display());
-    let libraries = run(tool("ldd").arg(kiln_program()));
-    for path in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
-        let name = path.rsplit('/').next().unwrap();
-        let name = if name.starts_with("ld-") { "loader" } else { name };
-        writeln!(lines, "\"/progs/{name}\" = \"{path}\"").unwrap();
-    }
-    lines
-}
-
 /// Busybox in the demo's store.
 fn busybox() -> PathBuf {
     let paths = fs::read_to_string(store().join("closure-info/store-paths")).unwrap();
@@ -255,7 +242,7 @@ fn prepare(dir: &Path) {
     let root = ROOT
         .replace("SIZE", &format!("{}MiB", program / MIB + 140))
         .replace("BUSYBOX", busybox().to_str().unwrap())
-        .replace("PROGS", &progs());
+        .replace("PROGS", &files_in("/progs", &with_libraries(&[kiln_program()])));
     build(dir, &root, "guest.toml", "guest");
     for (name, size) in [
         ("b", DISK),

@@ -9,9 +9,9 @@ use crate::btrfs::add_modules;
 use crate::demo::{kiln, target};
 use crate::forged::add;
 use crate::layouts::{ENV, minimal};
-use crate::tools::{installed, run, sha256, tool};
+use crate::tools::{installed, run, sha256, with_libraries};
 
-/// The client, as this machine has it, and the port of the disk, which the kernel is told.
+/// The client, as this machine has it.
 const CLIENT: &str = "/usr/sbin/nbd-client";
 
 /// Process 1: finds the store in memory, runs a program of it, and asks for the disk.
@@ -80,20 +80,8 @@ fn archive() -> Vec<u8> {
     let init = INIT.replace("ENV", ENV);
     add(&mut archive, "netboot-init", 0o100_755, init.as_bytes());
     add(&mut archive, "nbd", 0o040_755, b"");
-    add(
-        &mut archive,
-        "nbd/nbd-client",
-        0o100_755,
-        &fs::read(CLIENT).unwrap(),
-    );
-    let listed = run(tool("ldd").arg(CLIENT));
-    let libraries = listed
-        .split_whitespace()
-        .filter(|word| word.starts_with('/') && !word.ends_with(':'));
-    for library in libraries {
-        let name = Path::new(library).file_name().unwrap().to_str().unwrap();
-        let name = if name.starts_with("ld-") { "loader" } else { name };
-        let bytes = fs::read(library).unwrap();
+    for (name, path) in with_libraries(&[CLIENT.into()]) {
+        let bytes = fs::read(path).unwrap();
         add(&mut archive, &format!("nbd/{name}"), 0o100_755, &bytes);
     }
     add(&mut archive, "TRAILER!!!", 0, b"");

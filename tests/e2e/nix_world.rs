@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::demo::{demo, kiln_program, toplevel, toplevel_of, workspace};
 use crate::shared::{Shared, shared};
-use crate::tools::{files, given, installed, output, run, said, tool};
+use crate::tools::{files, given, installed, output, place_of, run, said, tool, with_libraries};
 
 /// When bundles are signed: any time at which the demo's certificates are good.
 const SIGNING_TIME: u64 = 1_800_000_000;
@@ -99,23 +99,10 @@ fn fill(folder: &Path, native: &Path) {
 /// A folder with kiln, patchelf, and the libraries and the loader of both.
 fn kiln_as_built(folder: &Path) {
     fs::create_dir(folder).unwrap();
-    run(tool("strip")
-        .arg("--strip-debug")
-        .arg("-o")
-        .arg(folder.join("kiln"))
-        .arg(kiln_program()));
-    let patchelf = run(tool("sh").args(["-c", "command -v patchelf"]));
-    let patchelf = PathBuf::from(patchelf.trim());
-    let listed = run(tool("ldd").arg(kiln_program()).arg(&patchelf));
-    let libraries = listed
-        .split_whitespace()
-        .filter(|word| word.starts_with('/') && !word.ends_with(':'));
-    for library in libraries {
-        let name = Path::new(library).file_name().unwrap().to_str().unwrap();
-        let name = if name.starts_with("ld-") { "loader" } else { name };
-        fs::copy(library, folder.join(name)).unwrap();
+    for (name, path) in with_libraries(&[kiln_program(), place_of("patchelf")]) {
+        fs::copy(path, folder.join(name)).unwrap();
     }
-    fs::copy(patchelf, folder.join("patchelf")).unwrap();
+    run(tool("strip").arg("--strip-debug").arg(folder.join("kiln")));
 }
 
 /// A program of Nix that knows nothing of this machine's own store and configuration.

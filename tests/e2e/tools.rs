@@ -1,5 +1,6 @@
 //! Programs, and whether they are here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -53,6 +54,26 @@ pub(crate) fn is_root() -> bool {
 /// Where programs are looked for.
 pub(crate) fn path() -> String {
     format!("{}:{MORE_FOLDERS}", variable("PATH").unwrap_or_default())
+}
+
+/// Where an installed program is.
+pub(crate) fn place_of(program: &str) -> PathBuf {
+    let path = run(tool("sh").args(["-c", &format!("command -v {program}")]));
+    path.trim().into()
+}
+
+/// Programs with the libraries that they need and the loader of these, which is called `loader`: where each name lies.
+pub(crate) fn with_libraries(programs: &[PathBuf]) -> BTreeMap<String, PathBuf> {
+    let listed = run(tool("ldd").args(programs));
+    // With several programs, the name of each is a heading.
+    let is_library = |word: &&str| word.starts_with('/') && !word.ends_with(':');
+    let libraries = listed.split_whitespace().filter(is_library).map(PathBuf::from);
+    let named = |path: PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let name = if name.starts_with("ld-") { "loader" } else { name };
+        (name.to_string(), path)
+    };
+    libraries.chain(programs.iter().cloned()).map(named).collect()
 }
 
 /// A program in an environment that prints the same everywhere.

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::amd64::{boot, is_made_for_amd64, machine, of_system, unchanged};
+use crate::btrfs::add_modules;
 use crate::demo::{kiln, target, workspace};
-use crate::tools::{files, installed, run, tool};
+use crate::tools::{installed, place_of, run, tool, with_libraries};
 
 const SPEC: &str = r#"schema = 1
 name = "verity"
@@ -245,44 +246,15 @@ fn initrd(dir: &Path, busybox: &Path) -> PathBuf {
     }
     fs::copy(busybox, root.join("bin/busybox")).unwrap();
     program(&root.join("init"), INITRD);
-    for name in ["veritysetup", "blkid"] {
-        let path = run(tool("sh").args(["-c", &format!("PATH=$PATH:/usr/sbin:/sbin command -v {name}")]));
-        fs::copy(path.trim(), root.join("tools").join(name)).unwrap();
-        let libraries = run(tool("ldd").arg(path.trim()));
-        for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
-            let name = library.rsplit('/').next().unwrap();
-            let name = if name.starts_with("ld-") { "loader" } else { name };
-            fs::copy(library, root.join("tools").join(name)).unwrap();
-        }
-    }
-    let listed = files(&of_system("kernel-modules/lib/modules")).remove(0);
-    let dependencies = fs::read_to_string(listed.join("modules.dep")).unwrap();
-    let linux = of_system("kernel");
-    let linux = linux.parent().unwrap().parent().unwrap();
-    let mut wanted: Vec<&str> = Vec::new();
-    for module in MODULES {
-        let ending = format!("/{module}.ko:");
-        let line = dependencies.lines().find(|line| line.contains(&ending)).unwrap();
-        let words = line.split([':', ' ']).filter(|word| !word.is_empty());
-        // What others need comes last in a line.
-        wanted.extend(words.collect::<Vec<_>>().into_iter().rev());
-    }
-    for (number, module) in (100..).zip(wanted) {
-        let name = module.rsplit('/').next().unwrap();
-        let has = files(&root.join("modules"))
-            .iter()
-            .any(|file| file.to_string_lossy().ends_with(&format!("-{name}")));
-        if !has {
-            let file = linux
-                .join("lib/modules")
-                .join(listed.file_name().unwrap())
-                .join(module);
-            fs::copy(file, root.join(format!("modules/{number}-{name}"))).unwrap();
-        }
+    for (name, path) in with_libraries(&["veritysetup", "blkid"].map(place_of)) {
+        fs::copy(path, root.join("tools").join(name)).unwrap();
     }
     put_signatures(dir);
     let pack = "find . | busybox cpio -o -H newc > ../initrd";
     run(tool("sh").args(["-c", pack]).current_dir(&root));
+    let mut initrd = fs::read(dir.join("initrd")).unwrap();
+    add_modules(&mut initrd, of_system, &MODULES);
+    fs::write(dir.join("initrd"), initrd).unwrap();
     dir.join("initrd")
 }
 
@@ -309,8 +281,7 @@ fn linux_reads_a_root_a_usr_and_a_store_and_refuses_a_flipped_byte() {
     }
     let dir = tempfile::tempdir_in(target()).unwrap();
     let dir = dir.path();
-    let busybox = run(tool("sh").args(["-c", "command -v busybox"]));
-    let busybox = Path::new(busybox.trim());
+    let busybox = &place_of("busybox");
     trees(dir, busybox);
     let keys = workspace().join("crates/signature/tests/data");
     fs::write(
