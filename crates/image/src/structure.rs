@@ -44,8 +44,6 @@ impl Structure {
 pub struct Shared {
     /// Its first byte.
     pub start: u64,
-    /// Its bytes in the image.
-    pub len: u64,
     /// Whose it is, and how many bytes of each are in it, unpacked.
     pub owners: Vec<(NodeId, u64)>,
 }

@@ -298,8 +298,8 @@ fn decompress(inner: &Inner, inode: &Inode, extent: &Extent) -> Result<Arc<[u8]>
     let mut output = vec![0; to_usize(extent.len)];
     match extent.place {
         Place::Fragment { .. } | Place::Hole => {}
-        Place::Plain { start, turn: 0 } => output = inner.read(&what, start, output.len())?,
-        Place::Plain { start, turn } => {
+        Place::Plain { start, turn: 0, .. } => output = inner.read(&what, start, output.len())?,
+        Place::Plain { start, turn, .. } => {
             let mut bytes = inner.read(&what, start, to_usize(inner.geometry.block()))?;
             bytes.rotate_left(to_usize(turn));
             bytes.truncate(output.len());

@@ -39,12 +39,23 @@ pub(super) enum Place {
         /// Whether there is more than is wanted.
         is_partial: bool,
     },
-    /// As they are, in a block unless the map has records; from this byte of it on, and over its end to its beginning.
-    Plain { start: u64, turn: u64 },
+    /// As they are, in so many bytes (a block, unless the map has records); from this byte of it on, and over its end to its
+    /// beginning.
+    Plain { start: u64, len: u64, turn: u64 },
     /// In the packed file.
     Fragment { start: u64 },
     /// Zeros that are nowhere.
     Hole,
+}
+
+impl Place {
+    /// Which bytes of the image it takes for itself: where they begin, and how many.
+    pub(super) fn stored(&self) -> Option<(u64, u64)> {
+        match *self {
+            Place::Cluster { start, len, .. } | Place::Plain { start, len, .. } => Some((start, len)),
+            Place::Fragment { .. } | Place::Hole => None,
+        }
+    }
 }
 
 /// An entry of an index.
@@ -214,12 +225,12 @@ impl Mapper<'_> {
                 start % block
             };
             let is_inline = is_last && advise & advise::INLINE != 0;
-            let place = if is_inline {
-                self.end
+            let (start, len) = if is_inline {
+                (self.end, u64::from(header.fragment.get() >> 16))
             } else {
-                self.address(entry.block)?
+                (self.address(entry.block)?, block)
             };
-            return Ok(Place::Plain { start: place, turn });
+            return Ok(Place::Plain { start, len, turn });
         }
         let algorithm = if entry.kind == cluster::HEAD2 {
             header.algorithm >> 4

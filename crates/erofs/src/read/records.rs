@@ -118,7 +118,11 @@ fn place(own: &Record, advise: u16, bytes: Range<u64>, block: u64) -> Result<Pla
             if turn != 0 && len > block {
                 return Err(format!("{len} bytes in one block"));
             }
-            Place::Plain { start, turn }
+            Place::Plain {
+                start,
+                len: stored,
+                turn,
+            }
         }
         kind => Place::Cluster {
             algorithm: u8::try_from(kind - 1).unwrap_or(u8::MAX),
@@ -131,10 +135,8 @@ fn place(own: &Record, advise: u16, bytes: Range<u64>, block: u64) -> Result<Pla
 
 /// Refuses data behind the end.
 fn inside(inner: &Inner, what: &str, extent: &Extent) -> Result<()> {
-    let (start, len) = match extent.place {
-        Place::Cluster { start, len, .. } => (start, len),
-        Place::Plain { start, .. } => (start, extent.len),
-        Place::Fragment { .. } | Place::Hole => return Ok(()),
+    let Some((start, len)) = extent.place.stored() else {
+        return Ok(());
     };
     let end = inner.geometry.blocks << inner.geometry.block_bits;
     if start.checked_add(len).is_some_and(|own| own <= end) {

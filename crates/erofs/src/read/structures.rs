@@ -74,10 +74,8 @@ impl FileSystem {
         }
         let mut shared = Vec::new();
         for extent in map::read(inner, &packed)?.extents {
-            let (start, len) = match extent.place {
-                Place::Cluster { start, len, .. } => (start, len),
-                Place::Plain { start, .. } => (start, inner.geometry.block()),
-                Place::Hole | Place::Fragment { .. } => continue,
+            let Some((start, _)) = extent.place.stored() else {
+                continue;
             };
             let end = extent.start.saturating_add(extent.len);
             // A piece is not longer than what is before it is apart from it, unless files share some of their bytes.
@@ -90,7 +88,6 @@ impl FileSystem {
             });
             shared.push(Shared {
                 start,
-                len,
                 owners: owners.collect(),
             });
         }
@@ -137,10 +134,9 @@ fn of_data(
 /// Where a file's own clusters are.
 fn clusters(inner: &Inner, inode: &Inode) -> Result<Vec<(u64, u64)>> {
     let map = map::read(inner, inode)?;
-    let own = map.extents.iter().filter_map(|extent| match extent.place {
-        Place::Cluster { start, len, .. } => Some((start, len)),
-        Place::Plain { start, .. } => Some((start, extent.len.max(inner.geometry.block()))),
-        Place::Fragment { .. } | Place::Hole => None,
-    });
-    Ok(own.collect())
+    Ok(map
+        .extents
+        .iter()
+        .filter_map(|extent| extent.place.stored())
+        .collect())
 }

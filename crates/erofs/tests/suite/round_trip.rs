@@ -95,6 +95,31 @@ fn threads_and_hard_links_of_the_host_change_nothing() {
     }
 }
 
+/// What lies where is told without gaps in the truth: no byte belongs to two.
+#[test]
+fn no_two_structures_overlap() {
+    let mut tree = odd();
+    tree.graft(NodeId::ROOT, b"compressible", compressible()).unwrap();
+    for profile in [Profile::Portable, Profile::Modern] {
+        for compression in COMPRESSIONS {
+            let options = Options {
+                profile,
+                compression,
+                ..options()
+            };
+            let image = plan(&tree, &options).image;
+            let structures = open(&image).structures().unwrap();
+            assert!(structures.len() > 400);
+            for pair in structures.windows(2) {
+                assert!(
+                    pair[0].end <= pair[1].start,
+                    "{profile:?} {compression:?}: {pair:?}"
+                );
+            }
+        }
+    }
+}
+
 /// Images of the format's own tools. What they call dedupe has clusters of which only a part is used.
 #[test]
 fn images_of_others_are_read() {

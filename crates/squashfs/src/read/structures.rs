@@ -53,9 +53,8 @@ impl Archive {
                 owners.entry(offset).or_insert((id, len));
             }
         })?;
-        let shared = blocks.into_iter().map(|((start, len), owners)| Shared {
+        let shared = blocks.into_iter().map(|((start, _), owners)| Shared {
             start,
-            len,
             owners: owners.into_values().collect(),
         });
         Ok(shared.collect())
