@@ -117,6 +117,11 @@ class Device:
                 self.monitor.close()
         self.process = self.monitor = None
 
+    def slow_down(self, bytes_per_second):
+        """Has the disk take no more until the power goes."""
+        rates = dict.fromkeys(["bps", "bps_rd", "iops", "iops_rd", "iops_wr"], 0)
+        self.monitor.run("block_set_io_throttle", device="virtio0", bps_wr=bytes_per_second, **rates)
+
     def save(self, folder):
         """Keeps the running device, its memory and its disk, in a folder, and ends it."""
         folder.mkdir(exist_ok=True)

@@ -13,6 +13,11 @@ TYPES = {"root": "4f68bce3-e8cd-4db1-96e7-fbcaf984b709", "root-verity": "2c7357e
 SECRET = "a secret of the device"
 SYSUPDATE = "/usr/lib/systemd/systemd-sysupdate"
 
+# What a slot has that is going to be written, how many bytes of it are looked at, and how many are written in a second then.
+FILLED = b"\xa5"
+SEEN = 65536
+WRITTEN_PER_SECOND = 8 << 20
+
 
 def say(text):
     print(f"appliance: {text}", flush=True)
@@ -263,6 +268,9 @@ class Life:
         ]
         for what, pattern, part in points:
             start = self.device.log.stat().st_size
+            if part:
+                self.fill(part)
+                self.device.slow_down(WRITTEN_PER_SECOND)
             self.device.tell(f"{SYSUPDATE} update > /dev/console 2>&1")
             self.device.wait_for_console(pattern, start)
             if part:
@@ -281,16 +289,32 @@ class Life:
         self.is_good(*[name for name in self.images() if name != f"kilnos_{version.number}.efi"])
         self.compare(version)
 
+    def other(self, part):
+        """The slot for a part that is not of the version that runs."""
+        (slot,) = [slot for slot in self.slots(part) if slot.label != f"kilnos_{self.version.number}"]
+        return slot
+
+    def fill(self, part):
+        """Puts into the slot that does not run what no version has: of their bytes, nearly all are the same."""
+        slot = self.other(part)
+        with open(self.device.disk, "r+b") as disk:
+            disk.seek(slot.start)
+            disk.write(FILLED * slot.size)
+
     def wait_for_write(self, part, version):
-        """Waits until the middle of a slot that is being written is there, and its end is not."""
+        """Waits until the middle of the slot that is being written is there, and its end is not yet."""
         content = version.part(part).read_bytes()
-        middle = len(content) // 2
+        middle, last = len(content) // 2, len(content) - SEEN
+        slot = self.other(part)
         end = time.monotonic() + 300
         while time.monotonic() < end:
-            for slot in self.slots(part):
-                with open(self.device.disk, "rb") as disk:
-                    disk.seek(slot.start + middle)
-                    if disk.read(65536) == content[middle:middle + 65536] and slot.label != f"kilnos_{version.number}":
-                        return
-            time.sleep(0.05)
+            with open(self.device.disk, "rb") as disk:
+                disk.seek(slot.start + last)
+                is_ended = disk.read(SEEN) != FILLED * SEEN
+                disk.seek(slot.start + middle)
+                is_begun = disk.read(SEEN) == content[middle:middle + SEEN]
+            expect(not is_ended, f"{part} was written to its end before the power could be cut")
+            if is_begun:
+                return
+            time.sleep(0.02)
         raise Failure(f"{part} is not written")

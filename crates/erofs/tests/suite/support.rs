@@ -29,7 +29,7 @@ pub(crate) const COMPRESSIONS: [Compression; 5] = [
 
 pub(crate) const CLUSTERS: [u32; 3] = [8 << 10, 128 << 10, 1 << 20];
 
-/// Every compressor with every size of clusters.
+/// Every compressor with every size of clusters, and none, for which that is nothing.
 pub(crate) fn all_options() -> Vec<Options> {
     let with = |compression: Compression| {
         CLUSTERS.map(|cluster| Options {
@@ -38,7 +38,8 @@ pub(crate) fn all_options() -> Vec<Options> {
             ..options()
         })
     };
-    let mut all: Vec<Options> = COMPRESSIONS.into_iter().flat_map(with).collect();
+    let mut all: Vec<Options> = COMPRESSIONS[1..].iter().copied().flat_map(with).collect();
+    all.push(options());
     all.extend(modern_options());
     all
 }
@@ -57,27 +58,9 @@ pub(crate) fn modern_options() -> Vec<Options> {
 
 /// Files around every border of what is compressed together, some of which shrink only in parts.
 pub(crate) fn compressible() -> Tree {
-    let mut tree = Tree::default();
-    let mut add = |name: String, bytes: Vec<u8>| {
-        tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
-    };
-    for len in [
-        1, 4064, 4065, 4095, 4096, 4097, 8191, 8192, 8193, 131_071, 131_072, 131_073, 600_001, 1_048_576,
-        1_048_577, 2_100_000,
-    ] {
-        add(format!("/words-{len}"), words(len));
-        add(format!("/ones-{len}"), vec![1; len]);
-        add(format!("/noise-{len}"), noise(len as u64).to_vec().unwrap());
-        add(format!("/zeros-{len}"), vec![0; len]);
-        let halves = [
-            words(len / 2),
-            noise(len as u64).to_vec().unwrap(),
-            vec![0; len],
-            words(len / 3),
-        ]
-        .concat();
-        add(format!("/halves-{len}"), halves);
-    }
+    let mut tree = around(&[
+        1, 4064, 4065, 4095, 4096, 4097, 8191, 8192, 8193, 131_071, 131_072, 131_073, 1_048_576, 1_048_577,
+    ]);
     let parts: Vec<Vec<u8>> = (1..40)
         .map(|part| match part % 3 {
             0 => noise(part * 9000).to_vec().unwrap(),
@@ -85,7 +68,26 @@ pub(crate) fn compressible() -> Tree {
             _ => vec![0; usize::try_from(part * 5000).unwrap()],
         })
         .collect();
-    add("/parts".to_string(), parts.concat());
+    tree.add_at(b"/parts", Node::file(parts.concat())).unwrap();
+    tree.add_at(b"/more", Node::file(words(2_100_000))).unwrap();
+    tree
+}
+
+/// Files of these lengths of all kinds, the longest in pieces of all kinds, too; and many small ones.
+pub(crate) fn around(lengths: &[usize]) -> Tree {
+    let mut tree = Tree::default();
+    let mut add = |name: String, bytes: Vec<u8>| {
+        tree.add_at(name.as_bytes(), Node::file(bytes)).unwrap();
+    };
+    let noise = |len: usize| noise(len as u64).to_vec().unwrap();
+    for &len in lengths {
+        add(format!("/words-{len}"), words(len));
+        add(format!("/ones-{len}"), vec![1; len]);
+        add(format!("/noise-{len}"), noise(len));
+        add(format!("/zeros-{len}"), vec![0; len]);
+        let pieces = [words(len / 4), noise(len / 2), vec![0; len / 2], words(len / 5)];
+        add(format!("/pieces-{len}"), pieces.concat());
+    }
     for number in 0..300 {
         add(format!("/small/{number}"), words(number * 37 % 5000));
     }
