@@ -17,7 +17,8 @@ use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
     EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, bills, boots, bundles, devices,
-    disks, formats, grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, slots, ukis,
+    disks, formats, grub_menu, id, needs, netboot, outputs, release_plan, releases, root_signatures, slots,
+    ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -245,6 +246,12 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
     };
+    debug_assert!(
+        planner
+            .made
+            .keys()
+            .all(|part| needs::asks_for(spec, work.only, part))
+    );
     Ok(Plan {
         parts,
         disk,

@@ -392,7 +392,7 @@ fn check_slots(slots: &[Slot]) -> Result<()> {
 }
 
 /// The image that starts a version, and the FAT that has it.
-fn uki<'a>(keys: &'a schema::Release, spec: &'a Spec) -> Result<Option<(&'a str, &'a str)>> {
+pub(crate) fn uki<'a>(keys: &'a schema::Release, spec: &'a Spec) -> Result<Option<(&'a str, &'a str)>> {
     let Some(name) = &keys.uki else {
         return match &keys.esp {
             None => Ok(None),

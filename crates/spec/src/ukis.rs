@@ -336,6 +336,12 @@ impl Planner<'_> {
 
 /// Whether something in an image is known only when file systems are made.
 fn has_estimates(uki: &Uki) -> bool {
+    let is_estimate = |text: &String| ["{fs.", "{verity."].iter().any(|part| text.contains(part));
+    texts(uki).any(is_estimate)
+}
+
+/// All texts of an image that may hold values, or are one.
+pub(crate) fn texts(uki: &Uki) -> impl Iterator<Item = &String> {
     let one = [
         &uki.linux,
         &uki.cmdline,
@@ -352,12 +358,13 @@ fn has_estimates(uki: &Uki) -> bool {
         let initrds = profile.initrd.iter().flat_map(|initrds| &initrds.0);
         texts.into_iter().flatten().chain(initrds)
     });
-    let all = std::iter::once(&uki.stub)
+    std::iter::once(&uki.stub)
         .chain(one.into_iter().flatten())
         .chain(initrds)
-        .chain(profiles);
-    let mut all = all.chain(&uki.dtbauto).chain(uki.sections.values());
-    all.any(|text| ["{fs.", "{verity."].iter().any(|part| text.contains(part)))
+        .chain(profiles)
+        .chain(&uki.dtbauto)
+        .chain(&uki.efifw)
+        .chain(uki.sections.values())
 }
 
 /// A program, and whether it has the signature that it shall have.

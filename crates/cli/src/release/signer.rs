@@ -48,10 +48,7 @@ impl Releases {
         folder: &Path,
         ui: &Ui,
     ) -> Result<Releases, Failure> {
-        let has_keyring = |asked: &String| {
-            ["release", "disk", "bundle"].contains(&asked.as_str()) || asked.starts_with("fs.")
-        };
-        let is_asked = only.is_empty() || only.iter().any(has_keyring);
+        let is_asked = spec::asks_for(spec, only, "release.keyring");
         let said = spec.release.as_ref().and_then(|release| release.sign.as_ref());
         let Some(said) = said.filter(|_| is_asked) else {
             return Ok(Releases::new(Signed::Nobody, None, None));

@@ -2,6 +2,7 @@
 
 mod bad;
 mod device;
+mod only;
 
 use std::fs;
 use std::path::Path;

@@ -1,0 +1,53 @@
+//! A release alone, and what else needs the keys of one.
+
+use std::fs;
+
+use super::{World, build, listed, with_stub};
+
+/// The specification's image is measured, and nobody signs it.
+fn measured() -> Option<World> {
+    let world = with_stub()?;
+    let cmdline = "cmdline = \"roothash={fs.root.roothash}\"";
+    let measure = format!("{cmdline}\nmeasure = {{ key = \"rsa.key\" }}");
+    world.edit("spec.toml", cmdline, &measure);
+    Some(world)
+}
+
+#[test]
+fn a_release_alone_is_that_of_the_whole_build() {
+    let Some(world) = measured() else { return };
+    build(&world, "out", &[]);
+    build(&world, "alone", &["--only", "release"]);
+    let names = listed(&world, "out/release");
+    assert_eq!(names.len(), 6, "{names:?}");
+    assert_eq!(listed(&world, "alone/release"), names);
+    for name in &names {
+        let [whole, alone] =
+            ["out", "alone"].map(|out| fs::read(world.path(&format!("{out}/release/{name}"))).unwrap());
+        assert!(whole == alone, "{name}");
+    }
+}
+
+#[test]
+fn what_holds_the_keyring_is_made_alone() {
+    let Some(world) = measured() else { return };
+    build(&world, "out", &[]);
+    for (part, file) in [
+        ("verity.root", "root.verity"),
+        ("uki.main", "main.efi"),
+        ("fs.esp", "esp.vfat"),
+    ] {
+        build(&world, "alone", &["--only", part]);
+        let [whole, alone] =
+            ["out", "alone"].map(|out| fs::read(world.path(&format!("{out}/{file}"))).unwrap());
+        assert!(whole == alone, "{part}");
+    }
+    // What does not hold it needs no key.
+    let spec = fs::read_to_string(world.path("spec.toml")).unwrap();
+    world.write(
+        "spec.toml",
+        format!("{spec}\n[fs.plain]\nformat = \"erofs\"\ntree = \"tree\"\n").as_bytes(),
+    );
+    fs::remove_file(world.path("rsa.key")).unwrap();
+    build(&world, "alone", &["--only", "fs.plain"]);
+}
