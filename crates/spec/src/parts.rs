@@ -161,10 +161,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| HELD.iter().any(|part| text.contains(part)))
     };
-    let starts = slots::esp(&planner)?;
     for (key, fs) in &spec.fs {
         match fs.format {
-            _ if holds_parts(fs) || starts == Some(key) => {}
+            _ if holds_parts(&*planner.with_image(key, fs)?) => {}
             Format::Fat => {
                 planner.part(&format!("fs.{key}"))?;
             }
@@ -358,7 +357,8 @@ impl<'a> Planner<'a> {
 
     pub(crate) fn tree(&mut self, key: &str) -> Result<image::Tree> {
         let (spec, gathered, folder) = (self.spec, self.gathered, self.work.folder);
-        trees::tree(key, &spec.fs[key], gathered, folder, self)
+        let fs = self.with_image(key, &spec.fs[key])?;
+        trees::tree(key, &fs, gathered, folder, self)
     }
 
     fn script(&mut self, key: &str, script: &Script) -> Result<Part> {
@@ -462,10 +462,6 @@ impl Values for Planner<'_> {
             slots::REPART => self.slots_repart(place).map(Some),
             _ => Ok(None),
         }
-    }
-
-    fn started(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
-        self.release_image(fs)
     }
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {

@@ -1,6 +1,9 @@
 //! Second slots: partitions that are empty until an update writes a version into them, on the disk or made by the first
 //! boot.
 
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+
 use device::{Definition, Size};
 use disk::PartitionType;
 use image::{Content, Node, Tree};
@@ -8,7 +11,7 @@ use image::{Content, Node, Tree};
 use crate::error::{Error, Result};
 use crate::parts::Planner;
 use crate::releases::{self, Release, Slot};
-use crate::schema::{DevicePartition, Disk, Region};
+use crate::schema::{DevicePartition, Disk, FileSystem, Region, Sources};
 use crate::text::choice;
 use crate::{Spec, boots, disks, hash_trees, root_signatures};
 
@@ -87,13 +90,6 @@ pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
     hash_trees::size(size).checked_next_multiple_of(GRAIN)
 }
 
-/// The FAT that has the image of a release.
-pub(crate) fn esp<'a>(planner: &Planner<'a>) -> Result<Option<&'a String>> {
-    let esp = Release::new(planner)?.and_then(|release| Some(release.uki?.1));
-    let mut keys = planner.spec.fs.keys();
-    Ok(esp.and_then(|esp| keys.find(|key| *key == esp)))
-}
-
 /// Finds partitions that would be taken for slots, and are none.
 pub(crate) fn check(planner: &Planner) -> Result<()> {
     let (Some(release), Some(disk)) = (Release::new(planner)?, &planner.spec.disk) else {
@@ -129,18 +125,28 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
     Ok(())
 }
 
-impl Planner<'_> {
-    /// The image that starts a release, and where it lies, for the FAT that has it.
-    pub(crate) fn release_image(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
+impl<'a> Planner<'a> {
+    /// A file system with what it gets without being told: the image that starts a release, in the FAT that has it.
+    pub(crate) fn with_image(&self, key: &str, fs: &'a FileSystem) -> Result<Cow<'a, FileSystem>> {
         let Some(release) = Release::new(self)? else {
-            return Ok(None);
+            return Ok(Cow::Borrowed(fs));
         };
-        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == fs) else {
-            return Ok(None);
+        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == key) else {
+            return Ok(Cow::Borrowed(fs));
         };
         let path = format!("{}/{}", boots::IMAGES, release.uki_file());
-        let content = self.part(&format!("uki.{uki}"))?.content.clone();
-        Ok(Some((path, content)))
+        let mut fs = fs.clone();
+        match fs.files.entry(path) {
+            Entry::Vacant(free) => free.insert(Sources(vec![format!("{{uki.{uki}}}")])),
+            Entry::Occupied(taken) => {
+                return Err(Error::Misfit {
+                    place: format!("fs.{key}.files.{:?}", taken.key()),
+                    problem: "is the image of the release, which comes by itself (release.uki)".into(),
+                    hint: "leave it out".into(),
+                });
+            }
+        };
+        Ok(Cow::Owned(fs))
     }
 
     /// The files of `repart.d` for the slots of a release, as a folder.
