@@ -1,6 +1,7 @@
 //! Releases: what gpg says of them, what devices get, and what they are compared with.
 
 mod bad;
+mod bills;
 mod device;
 mod only;
 
