@@ -114,6 +114,14 @@ pub fn label_pattern(label: &str, version: &Version) -> Result<String> {
     }
 }
 
+/// What a region may be called, so that the names of its files can be read in one way only: a dot in it could be one of the
+/// version.
+#[must_use]
+pub fn is_region(name: &str) -> bool {
+    let fits = |one: char| one.is_ascii_alphanumeric() || "_-".contains(one);
+    !name.is_empty() && name.chars().all(fits)
+}
+
 /// The file of a partition, as it is published: with the partition's UUID where devices find it by that.
 #[must_use]
 pub fn partition_file(id: &Id, version: &str, uuid: Option<Uuid>, region: &str, ending: &str) -> String {
@@ -161,19 +169,13 @@ pub fn read(file: &str) -> Option<Named> {
         let (id, version) = stem.rsplit_once('_')?;
         return named(id, version, None, None);
     }
-    let stem = partition?;
-    for (at, _) in stem.match_indices('_') {
-        let rest = stem.get(at + 1..)?;
-        let Some((uuid, region)) = rest.split_once('.') else {
-            continue;
-        };
-        if let (36, Ok(uuid)) = (uuid.len(), uuid.parse::<Uuid>()) {
-            let (id, version) = stem.get(..at)?.rsplit_once('_')?;
-            return named(id, version, Some(uuid), Some(region));
-        }
+    let (stem, region) = partition?
+        .rsplit_once('.')
+        .filter(|(_, region)| is_region(region))?;
+    let (front, last) = stem.rsplit_once('_')?;
+    if let (36, Ok(uuid)) = (last.len(), last.parse::<Uuid>()) {
+        let (id, version) = front.rsplit_once('_')?;
+        return named(id, version, Some(uuid), Some(region));
     }
-    // Without a UUID, the region is what follows the last dot.
-    let (stem, region) = stem.rsplit_once('.')?;
-    let (id, version) = stem.rsplit_once('_')?;
-    named(id, version, None, Some(region))
+    named(front, last, None, Some(region))
 }

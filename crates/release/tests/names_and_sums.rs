@@ -73,6 +73,17 @@ proptest! {
 }
 
 #[test]
+fn regions_have_no_dots() {
+    for name in ["", "a.b", ".", "a b", "é", "a/b"] {
+        assert!(!names::is_region(name), "{name}");
+    }
+    // What is before the last dot is the version's.
+    let named = names::read("kilnos_1.root.v2.raw").unwrap();
+    assert_eq!((&*named.version, named.region.as_deref()), ("1.root", Some("v2")));
+    assert_eq!(names::read("kilnos_1.root.raw.gz"), None);
+}
+
+#[test]
 fn boot_counters_as_boot_loaders_read_them() {
     let count = |left, done| Some(BootCount { left, done });
     for (file, stem, counted) in [

@@ -290,10 +290,9 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         place: place(key),
         problem,
     };
-    let fits = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
-    if !region.name.chars().all(fits) {
+    if !names::is_region(&region.name) {
         let problem = format!(
-            "{:?}: names of files are made of it: letters, digits and ._- only",
+            "{:?}: names of files are made of it, in which a dot could be one of the version: letters, digits, _ and - only",
             region.name
         );
         return Err(in_region("name", problem));

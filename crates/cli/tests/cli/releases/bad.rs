@@ -44,6 +44,7 @@ fn what_does_not_fit_is_refused() {
     error: release.url: is missing, and transfer files say where releases are
     hint: say url = "https://…", where a web server has the folder
     "#);
+    assert_snapshot!(refused(2, "name = \"root\"\n", "name = \"root.v2\"\n"), @r#"error: disk.region "root.v2".name: "root.v2": names of files are made of it, in which a dot could be one of the version: letters, digits, _ and - only"#);
     assert_snapshot!(refused(2, "size = \"2MiB\"\n", ""), @r#"
     error: disk.region "root".size: is as large as this version, and the next one may be larger
     hint: say size: slots keep theirs for the device's whole life
