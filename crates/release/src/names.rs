@@ -146,15 +146,19 @@ pub struct Named {
     pub uuid: Option<Uuid>,
     /// The region that it is for; none for an image.
     pub region: Option<String>,
+    /// How it is compressed: `.xz`, `.zst`, or empty.
+    pub ending: String,
 }
 
 /// What a name says; none when it is that of something else.
 #[must_use]
 pub fn read(file: &str) -> Option<Named> {
     let image = file.strip_suffix(".efi");
-    let plain = file.strip_suffix(".xz").or_else(|| file.strip_suffix(".zst"));
-    let partition = plain.unwrap_or(file).strip_suffix(".raw");
-    // A version can have dots and no underscores, a region both; so can an id. A UUID is of one form.
+    let mut endings = [".xz", ".zst"].into_iter();
+    let compressed = endings.find_map(|ending| Some((file.strip_suffix(ending)?, ending)));
+    let (plain, ending) = compressed.unwrap_or((file, ""));
+    let partition = plain.strip_suffix(".raw");
+    // A version can have dots and no underscores, a region underscores and no dots, an id both. A UUID is of one form.
     let is_version = |text: &str| text.parse::<Version>().is_ok();
     let named = |id: &str, version: &str, uuid, region: Option<&str>| {
         let id: Id = id.parse().ok()?;
@@ -163,6 +167,7 @@ pub fn read(file: &str) -> Option<Named> {
             version: version.to_owned(),
             uuid,
             region: region.map(str::to_owned),
+            ending: ending.to_owned(),
         })
     };
     if let Some(stem) = image {

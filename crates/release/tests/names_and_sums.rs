@@ -52,9 +52,12 @@ proptest! {
         let uuid = uuid.map(Uuid::from_bytes);
         let known: Id = id.parse().unwrap();
         let file = names::partition_file(&known, &version, uuid, &region, &ending);
-        let named = |uuid, region| Some(Named { id: id.clone(), version: version.clone(), uuid, region });
-        prop_assert_eq!(names::read(&file), named(uuid, Some(region)), "{}", file);
-        prop_assert_eq!(names::read(&names::uki_file(&known, &version)), named(None, None));
+        prop_assert!(names::is_region(&region));
+        let named = |uuid, region, ending| {
+            Some(Named { id: id.clone(), version: version.clone(), uuid, region, ending })
+        };
+        prop_assert_eq!(names::read(&file), named(uuid, Some(region), ending), "{}", file);
+        prop_assert_eq!(names::read(&names::uki_file(&known, &version)), named(None, None, String::new()));
     }
 
     #[test]

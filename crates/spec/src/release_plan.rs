@@ -43,6 +43,8 @@ pub struct PlannedRelease {
     pub unsigned: Vec<String>,
     /// The day after which devices take it no more.
     pub best_before: Option<String>,
+    /// The oldest systemd on the devices.
+    pub systemd: u32,
 }
 
 /// A file of a release.
@@ -146,6 +148,7 @@ pub(crate) fn plan(
         files,
         unsigned,
         best_before: keys.best_before.clone(),
+        systemd: release.systemd,
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use disk::PartitionType;
 use release::boot_count::{self, BootCount};
+use release::transfers::SYSTEMD_ZSTD;
 use release::{Id, Version, names};
 use transport::Options;
 
@@ -17,8 +18,6 @@ use crate::{Spec, disks, root_signatures, slots};
 pub(crate) const PART: &str = "release";
 /// The oldest systemd whose transfer files are known, and the first that does not exist in a long time.
 const SYSTEMD: std::ops::Range<u32> = 252..300;
-/// The first systemd that decompresses zstd. Older ones write the compressed bytes into the partition, and call it done.
-const SYSTEMD_ZSTD: u32 = 258;
 /// The first systemd-boot that starts the first profile of an image whose name counts boots.
 const SYSTEMD_PROFILES: u32 = 261;
 /// What stands for the version in a region's label.

@@ -1,5 +1,6 @@
 //! Releases: what gpg says of them, what devices get, and what they are compared with.
 
+mod against;
 mod bad;
 mod bills;
 mod device;
