@@ -210,18 +210,18 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     for name in names.iter().filter(|name| asked(name)) {
         parts.push(planner.part(name)?.clone());
     }
+    let released = spec.release.as_ref().filter(|_| asked(releases::PART));
+    // The slots of a release have the places and UUIDs of the disk's.
     let disk = match &spec.disk {
-        Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
+        Some(disk) if asked("disk") || released.is_some() => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
-    let notes = boots::planned(&mut planner, disk.as_ref())?;
-    let release = match &spec.release {
-        Some(keys) if asked(releases::PART) => {
-            let planned = disk.as_ref().map(|(planned, _)| planned);
-            release_plan::plan(keys, planned, &mut planner)?
-        }
-        _ => None,
+    let mut notes = boots::planned(&mut planner, disk.as_ref())?;
+    let release = match released {
+        Some(keys) => release_plan::plan(keys, disk.as_ref().map(|(planned, _)| planned), &mut planner)?,
+        None => None,
     };
+    let disk = disk.filter(|_| asked("disk"));
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let mut beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,

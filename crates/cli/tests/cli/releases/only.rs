@@ -51,3 +51,18 @@ fn what_holds_the_keyring_is_made_alone() {
     fs::remove_file(world.path("rsa.key")).unwrap();
     build(&world, "alone", &["--only", "fs.plain"]);
 }
+
+#[test]
+fn a_release_alone_is_checked_as_its_disk() {
+    let Some(world) = measured() else { return };
+    let none = "0".repeat(64);
+    world.edit(
+        "spec.toml",
+        "roothash={fs.root.roothash}",
+        &format!("roothash={none}"),
+    );
+    for only in ["disk", "release"] {
+        let said = world.refused(2, &["build", "spec.toml", "--out", "out", "--only", only]);
+        assert!(said.contains("and no partition of the disk has that"), "{said}");
+    }
+}
