@@ -89,9 +89,10 @@ impl Planner<'_> {
             None => None,
         };
         let estimate = matches!(self.work.squashing, Squashing::Estimate);
+        let is_signed = update.is_some();
         let content = match update {
             Some(update) => Content::from(update),
-            None if estimate => Content::Zeros(SIGNATURE_MOST),
+            None if self.work.efi.is_none() => Content::Zeros(SIGNATURE_MOST),
             None => {
                 return Err(Error::Misfit {
                     place: name,
@@ -105,7 +106,7 @@ impl Planner<'_> {
             name,
             content,
             detail: Detail::Efi {
-                signed: !estimate,
+                signed: is_signed,
                 estimate,
             },
             spool: None,

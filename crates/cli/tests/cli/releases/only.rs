@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::{World, build, listed, with_stub};
+use insta::assert_snapshot;
+
+use super::{World, build, listed, with_stub, world};
 
 /// The specification's image is measured, and nobody signs it.
 fn measured() -> Option<World> {
@@ -65,4 +67,31 @@ fn a_release_alone_is_checked_as_its_disk() {
         let said = world.refused(2, &["build", "spec.toml", "--out", "out", "--only", only]);
         assert!(said.contains("and no partition of the disk has that"), "{said}");
     }
+}
+
+#[test]
+fn a_tree_has_the_keyring_that_builds_put_in_it() {
+    let world = world();
+    let tree = |out: &'static str| ["tree", "spec.toml", "--part", "fs.root", "--out", out];
+    world.done(&tree("root"));
+    world.done(&[
+        "release", "key", "--key", "rsa.key", "--out", "keys.gpg", "--user", "kilnos",
+    ]);
+    let keyring = |path: &str| fs::read(world.path(path)).unwrap();
+    assert!(keyring("root/import-pubring.gpg") == keyring("keys.gpg"));
+    assert_snapshot!(world.refused(2, &[&tree("none")[..], &["--unsigned"]].concat()), @r"
+    error: release.sign.keyring: the key is elsewhere, and only it can make a keyring that gpg believes
+    hint: `kiln release key` makes the file where the key is; name it here
+    ");
+    fs::remove_file(world.path("rsa.key")).unwrap();
+    let said = world.refused(3, &tree("none"));
+    assert!(said.contains("rsa.key: cannot be read"), "{said}");
+    // Where it is a file, no key is needed.
+    world.edit(
+        "spec.toml",
+        "sign = { key = \"rsa.key\", time = 1700000000 }",
+        "sign = { keyring = \"keys.gpg\" }",
+    );
+    world.done(&[&tree("given")[..], &["--unsigned"]].concat());
+    assert!(keyring("given/import-pubring.gpg") == keyring("keys.gpg"));
 }
