@@ -44,6 +44,7 @@ mod outputs;
 mod parts;
 mod pieces;
 mod release_plan;
+mod release_values;
 mod releases;
 mod root_signatures;
 mod schema;

@@ -12,7 +12,7 @@ use crate::parts::Planner;
 use crate::release_plan::{KEYRING, TRANSFERS};
 use crate::schema::{self, Format, Region, ReleaseCompress, Table};
 use crate::text::choice;
-use crate::{Spec, disks, root_signatures, slots};
+use crate::{Spec, disks, release_values, root_signatures, slots};
 
 /// What `--only` calls it.
 pub(crate) const PART: &str = "release";
@@ -110,23 +110,11 @@ impl<'a> Release<'a> {
                 "say tries = 0, systemd = 261, or give profiles images of their own",
             ));
         }
-        if let Some(url) = &keys.url
-            && !["https://", "http://", "file:///"]
-                .iter()
-                .any(|scheme| url.starts_with(scheme))
-        {
-            return Err(bad(
-                "url",
-                format!("{url:?}: must begin with https://, http:// or file:///"),
-            ));
+        if let Some(url) = &keys.url {
+            release_values::check_url(url).map_err(|problem| bad("url", problem))?;
         }
-        if let Some(day) = &keys.best_before
-            && !is_day(day)
-        {
-            return Err(bad(
-                "best-before",
-                format!("{day:?}: must be a day such as \"2027-01-31\""),
-            ));
+        if let Some(day) = &keys.best_before {
+            release_values::check_day(day).map_err(|problem| bad("best-before", problem))?;
         }
         if let Some(sign) = &keys.sign
             && sign.attach.is_some()
@@ -472,27 +460,4 @@ fn compress(keys: &schema::Release, systemd: u32) -> Result<Option<Options>> {
     options
         .map(Some)
         .map_err(|error| bad("compress-level", error.to_string()))
-}
-
-/// Whether a text is a day of the calendar, as `YYYY-MM-DD`.
-fn is_day(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let is_number = |text: &str, len| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
-    let [year, month, day] = parts[..] else {
-        return false;
-    };
-    if !is_number(year, 4) || !is_number(month, 2) || !is_number(day, 2) {
-        return false;
-    }
-    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
-    let (year, month) = (number(year), number(month));
-    let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    let days = match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
-    (1..=days).contains(&number(day))
 }

@@ -92,7 +92,11 @@ pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
 
 /// Finds partitions that would be taken for slots, and are none.
 pub(crate) fn check(planner: &Planner) -> Result<()> {
-    let (Some(release), Some(disk)) = (Release::new(planner)?, &planner.spec.disk) else {
+    let Some(release) = Release::new(planner)? else {
+        return Ok(());
+    };
+    check_first_boot(planner, &release)?;
+    let Some(disk) = &planner.spec.disk else {
         return Ok(());
     };
     for region in &disk.region {
@@ -123,6 +127,34 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Finds what the first boot could not make.
+fn check_first_boot(planner: &Planner, release: &Release) -> Result<()> {
+    let regions = planner.spec.disk.iter().flat_map(|disk| &disk.region);
+    let mut names: Vec<String> = regions.map(|region| region.name.clone()).collect();
+    names.extend(release.slots.iter().map(|slot| second(&slot.region.name)));
+    let keys = planner
+        .spec
+        .release
+        .iter()
+        .flat_map(|release| &release.first_boot);
+    for partition in keys {
+        let definition = planner.first_boot(partition, release)?;
+        if names.contains(&definition.name) {
+            return Err(Error::BadValue {
+                place: format!("release.first-boot {:?}", partition.name),
+                problem: "another partition has this name".into(),
+            });
+        }
+        names.push(definition.name);
+    }
+    Ok(())
+}
+
+/// What a second slot is called that is not on the disk.
+fn second(slot: &str) -> String {
+    format!("{slot}-b")
 }
 
 impl<'a> Planner<'a> {
@@ -172,7 +204,7 @@ impl<'a> Planner<'a> {
                 .map(|region| region.name.clone())
                 .collect::<Vec<_>>();
             if seconds.is_empty() {
-                seconds.push(format!("{}-b", slot.region.name));
+                seconds.push(second(&slot.region.name));
             }
             list.extend(seconds.into_iter().map(|name| definition(name, Some(EMPTY))));
         }
@@ -236,12 +268,14 @@ impl<'a> Planner<'a> {
             (None, Some(size)) => Size::AtLeast(bytes(size)),
             _ => return Err(bad("give either size or size-min")),
         };
-        Ok(Definition {
+        let definition = Definition {
             name: partition.name.clone(),
             kind,
             label: Some(partition.name.clone()),
             size,
             format: partition.format.clone(),
-        })
+        };
+        definition.check().map_err(|error| bad(&error.to_string()))?;
+        Ok(definition)
     }
 }
