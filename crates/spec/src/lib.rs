@@ -57,7 +57,7 @@ mod trees;
 mod ukis;
 
 pub use amount::Amount;
-pub use bills::{WrittenBill, bill, bill_notes, bill_of_closure};
+pub use bills::{WrittenBill, bill, bill_of_closure};
 pub use bundles::PlannedBundle;
 pub use containers::{Contained, contain};
 pub use error::{Error, Result};

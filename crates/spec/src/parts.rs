@@ -69,7 +69,7 @@ pub struct Plan {
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
-    /// What is worth a look at how a release starts.
+    /// What is worth a look at how a release starts, and what could not be said in bills of materials.
     pub notes: Vec<String>,
     /// The release.
     pub release: Option<PlannedRelease>,
@@ -137,7 +137,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     };
     let mut planner = Planner::new(spec, gathered, &work);
     if let Some(sbom) = &spec.sbom {
-        bills::check(sbom, folder)?;
+        bills::check(sbom)?;
         bills::version(sbom, gathered)?;
     }
     outputs::check(spec, gathered)?;
@@ -175,14 +175,12 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     Ok(())
 }
 
-/// Plans all parts that were asked for, and the disk.
+/// Plans all parts that were asked for, and the disk. What is wrong with keys was found when the closure was gathered.
 ///
 /// # Errors
 /// When anything in the specification does not fit together, or a part cannot be made.
 pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     check_only(spec, work.only)?;
-    outputs::check(spec, gathered)?;
-    formats::check_options(spec)?;
     let mut planner = Planner::new(spec, gathered, work);
     let asked = |name: &str| work.only.is_empty() || work.only.iter().any(|only| only == name);
     let mut names: Vec<String> = Vec::new();
@@ -200,10 +198,7 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
-    releases::check(&planner)?;
-    slots::check(&planner)?;
     if let Some(disk) = &spec.disk {
-        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
@@ -239,7 +234,9 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     if let (Some(sbom), Squashing::Spool(_)) = (&spec.sbom, &work.squashing)
         && asked(bills::PART)
     {
-        beside.extend(bills::plan(sbom, &mut planner)?);
+        let (bills, more) = bills::plan(sbom, &mut planner)?;
+        beside.extend(bills);
+        notes.extend(more);
     }
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
@@ -274,7 +271,6 @@ pub fn tree(spec: &Spec, gathered: &Gathered, part: &str, work: &Work) -> Result
         let (place, problem) = (part.to_string(), "is no file system".to_string());
         return Err(Error::BadValue { place, problem });
     };
-    formats::check_options(spec)?;
     let mut planner = Planner::new(spec, gathered, work);
     planner.guarded(part, |planner| planner.tree(key))
 }
