@@ -22,6 +22,8 @@ const SYSTEMD: std::ops::Range<u32> = 252..300;
 const SYSTEMD_PROFILES: u32 = 261;
 /// What stands for the version in a region's label.
 const VERSION_VALUE: &str = "{release.version}";
+/// And for the id.
+const ID_VALUE: &str = "{release.id}";
 
 /// What a release is, out of its keys and the disk.
 pub(crate) struct Release<'a> {
@@ -328,16 +330,16 @@ fn label(region: &Region, id: &Id, version: &Version) -> Result<(String, String)
             "shorten it, and say {VERSION_VALUE} once where the version stands; without a label it is \"ID_VERSION\""
         ),
     };
-    let said = match region.label.as_deref() {
-        None => format!("{id}_{VERSION_VALUE}"),
-        Some(said) if said.contains(VERSION_VALUE) => said.replace("{release.id}", id.as_str()),
-        Some(said) => {
-            check_label_characters(said, region)?;
-            let pattern = names::label_pattern(said, version).map_err(failed)?;
-            return Ok((said.to_owned(), pattern));
-        }
-    };
+    let said = region.label.as_deref();
+    let said = said.map_or_else(
+        || format!("{id}_{VERSION_VALUE}"),
+        |said| said.replace(ID_VALUE, id.as_str()),
+    );
     check_label_characters(&said.replace(VERSION_VALUE, ""), region)?;
+    if !said.contains(VERSION_VALUE) {
+        let pattern = names::label_pattern(&said, version).map_err(failed)?;
+        return Ok((said, pattern));
+    }
     let label = said.replace(VERSION_VALUE, version.as_str());
     names::check_label(&label).map_err(failed)?;
     Ok((label, said.replace(VERSION_VALUE, "@v")))

@@ -5,6 +5,7 @@ mod bad;
 mod bills;
 mod device;
 mod only;
+mod texts;
 
 use std::fs;
 use std::path::Path;
