@@ -245,7 +245,7 @@ impl Planner<'_> {
                 usual(&uki.cmdline, USUAL_CMDLINE).as_ref(),
                 &format!("{name}.cmdline"),
             )?,
-            os_release: self.optional(
+            os_release: self.os_release(
                 usual(&uki.os_release, "{toplevel}/etc/os-release").as_ref(),
                 &format!("{name}.os-release"),
             )?,
@@ -287,9 +287,17 @@ impl Planner<'_> {
             cmdline: self.text_of(profile.cmdline.as_ref(), &format!("{place}.cmdline"))?,
             initrds: self.sources(&initrd.unwrap_or_default(), &format!("{place}.initrd"))?,
             device_tree: self.optional(profile.dtb.as_ref(), &format!("{place}.dtb"))?,
-            os_release: self.optional(profile.os_release.as_ref(), &format!("{place}.os-release"))?,
+            os_release: self.os_release(profile.os_release.as_ref(), &format!("{place}.os-release"))?,
             ..Parts::default()
         })
+    }
+
+    /// What the system calls itself: lines are the text itself, and no source has several.
+    fn os_release(&mut self, said: Option<&String>, place: &str) -> Result<Option<Content>> {
+        match said {
+            Some(text) if text.contains('\n') => self.text_of(said, place),
+            _ => self.optional(said, place),
+        }
     }
 
     /// A text with its values.

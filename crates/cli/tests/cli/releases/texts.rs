@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::with_stub;
+use super::{build, ran, with_stub};
+use crate::oracle::installed;
 
 #[test]
 fn labels_have_id_and_version() {
@@ -23,4 +24,28 @@ fn labels_have_id_and_version() {
         assert!(partitions.iter().any(|one| one["label"] == shown), "{planned}");
         world.write("spec.toml", &before);
     }
+}
+
+#[test]
+fn an_image_says_its_version() {
+    let Some(world) = with_stub() else { return };
+    assert!(installed("objcopy"));
+    let text = "NAME=x\\nID={release.id}\\nIMAGE_VERSION={release.version}\\n";
+    world.edit(
+        "spec.toml",
+        "os-release = \"initrd\"",
+        &format!("os-release = \"{text}\""),
+    );
+    build(&world, "out", &["--only", "uki.main"]);
+    ran(
+        &world,
+        "objcopy",
+        &["--dump-section=.osrel=osrel", "out/main.efi", "copy.efi"],
+    );
+    let said = fs::read_to_string(world.path("osrel")).unwrap();
+    assert_eq!(said, "NAME=x\nID=kilnos\nIMAGE_VERSION=1\n");
+    // A line alone is a file.
+    world.edit("spec.toml", text, "ID={release.id}");
+    let said = world.refused(3, &["plan", "spec.toml"]);
+    assert!(said.contains("ID=kilnos"), "{said}");
 }
