@@ -53,9 +53,11 @@ in
 if sections != { } then
   bad "\"${lib.head (attrNames sections)}\"" "not supported; "
 else
-  told
-  // {
-    # Braces are values of Kiln's.
-    cmdline = lib.replaceStrings [ "{" "}" ] [ "{{" "}}" ] cmdline + hashes;
-  }
-  // keys
+  # Keys go before settings one by one: who signs may be said in both.
+  lib.recursiveUpdate (
+    told
+    // {
+      # Braces are values of Kiln's.
+      cmdline = lib.replaceStrings [ "{" "}" ] [ "{{" "}}" ] cmdline + hashes;
+    }
+  ) keys

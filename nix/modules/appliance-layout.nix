@@ -91,28 +91,29 @@ in
         cmdline = "init=${config.system.build.toplevel}/init ${toString config.boot.kernelParams}";
         hashes = " usrhash={verity.store.roothash}";
         more = "kiln.appliance.uki";
-        keys = cfg.uki // attached cfg.signatures.uki;
+        keys = lib.recursiveUpdate cfg.uki (attached cfg.signatures.uki);
       }
       // {
         file = ukiFile;
       };
-    release = {
-      inherit id version;
-      partitions = builtins.attrNames parts;
-      uki = "main";
-      esp = "fs.esp";
-      tries = if tries == null then 0 else tries;
-    }
-    // systemd
-    // lib.optionalAttrs (cfg.url != null) { inherit (cfg) url; }
-    # Whether devices ask for a signature is in the store that is signed, so it does not depend on whether there is one yet.
-    // lib.optionalAttrs (cfg.keyring != null) {
-      sign = {
-        keyring = "${cfg.keyring}";
+    release = lib.recursiveUpdate (
+      {
+        inherit id version;
+        partitions = builtins.attrNames parts;
+        uki = "main";
+        esp = "fs.esp";
+        tries = if tries == null then 0 else tries;
       }
-      // lib.optionalAttrs (cfg.signatures.release != null) { attach = "${cfg.signatures.release}"; };
-    }
-    // cfg.release;
+      // systemd
+      // lib.optionalAttrs (cfg.url != null) { inherit (cfg) url; }
+      # Whether devices ask for a signature is in the store that is signed, so it does not depend on whether there is one yet.
+      // lib.optionalAttrs (cfg.keyring != null) {
+        sign = {
+          keyring = "${cfg.keyring}";
+        }
+        // lib.optionalAttrs (cfg.signatures.release != null) { attach = "${cfg.signatures.release}"; };
+      }
+    ) cfg.release;
     disk.region = [
       {
         name = "esp";

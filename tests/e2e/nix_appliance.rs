@@ -337,6 +337,18 @@ fn a_release_follows_what_nixpkgs_options_say() {
     assert_eq!(signed["enrollment"], "/signatures/PK.auth");
     assert_eq!(signed["release"]["sign"]["attach"], "/signatures/release");
     assert_eq!(told["usual"]["release"].get("sign"), None);
+    let nested = &told["nested"];
+    assert_eq!(
+        nested["uki"],
+        json!({
+            "attach": "/signatures/uki",
+            "certificate": "/signatures/db.pem",
+            "intermediates": ["/signatures/ca.pem"],
+        })
+    );
+    let mut sign = signed["release"]["sign"].clone();
+    sign["user"] = "somebody".into();
+    assert_eq!(nested["release"]["sign"], sign);
     let warned = evaluated(&world, "warned");
     let [warned] = &warned.as_array().unwrap()[..] else {
         panic!("{warned}")

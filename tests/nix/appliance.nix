@@ -194,6 +194,16 @@ rec {
           signatures = lib.genAttrs [ "uki" "systemd-boot" "release" ] (name: "/signatures/${name}");
           enrollment.PK = "/signatures/PK.auth";
         };
+        # Who signs is said in several places.
+        nested = {
+          boot.uki.settings.UKI.SecureBootCertificate = "/signatures/db.pem";
+          kiln.appliance = {
+            keyring = "${folder}/keyring.gpg";
+            signatures = lib.genAttrs [ "uki" "release" ] (name: "/signatures/${name}");
+            uki.sign.intermediates = [ "/signatures/ca.pem" ];
+            release.sign.user = "somebody";
+          };
+        };
       };
     in
     lib.mapAttrs (_: specification: {

@@ -107,9 +107,6 @@ impl Job<'_> {
         let mut plan = plan(spec, &gathered, &work, ui)?;
         spec::contain(spec, &gathered, &work, &mut plan)?;
         roots::warn(&plan, ui);
-        for note in spec::bill_notes(spec, &gathered, self.folder)? {
-            ui.warn(&note);
-        }
         efi::warn(&plan, ui);
         release::warn(spec, plan.release.as_ref(), self.releases, ui);
         // Sign: the bundle's manifest.

@@ -106,26 +106,34 @@ pub(crate) fn who_signs(
         certificate: signer,
         intermediates,
     };
-    let key = args.key.clone().or_else(|| said.key.as_ref().map(from_spec));
-    let signer: Box<dyn Signer> = match (&args.signer_cmd, key) {
-        (Some(command), _) => {
-            let timeout = Duration::from_secs(args.signer_timeout);
-            Box::new(signature::Command {
-                stop: stop::flag(),
-                ..signature::Command::shell(command, timeout)
-            })
-        }
-        (None, Some(path)) => {
-            let key = self::key(&path, args.passphrase_file.as_deref())?;
-            warn_of_mode(&path, ["this private key", "a key's"], ui);
-            Box::new(key)
-        }
-        (None, None) => {
-            let hint = "give --key, --signer-cmd for a key that lives elsewhere, or --unsigned";
-            return Err(Failure::usage(format!("nobody signs {what}: there is no key")).hint(hint));
-        }
+    let Some(signer) = self::signer(&args.signer(), said.key.as_deref(), folder, ui)? else {
+        let hint = "give --key, --signer-cmd for a key that lives elsewhere, or --unsigned";
+        return Err(Failure::usage(format!("nobody signs {what}: there is no key")).hint(hint));
     };
     Ok((identity, signer))
+}
+
+/// What signs, by the options and, where they are silent, the specification's key; none where nobody says one.
+pub(crate) fn signer(
+    args: &args::Signer,
+    said: Option<&Path>,
+    folder: &Path,
+    ui: &Ui,
+) -> Result<Option<Box<dyn Signer>>, Failure> {
+    if let Some(command) = &args.signer_cmd {
+        let timeout = Duration::from_secs(args.signer_timeout);
+        return Ok(Some(Box::new(signature::Command {
+            stop: stop::flag(),
+            ..signature::Command::shell(command, timeout)
+        })));
+    }
+    let said = said.map(|file| folder.join(file));
+    let Some(path) = args.key.clone().or(said) else {
+        return Ok(None);
+    };
+    let key = key(&path, args.passphrase_file.as_deref())?;
+    warn_of_mode(&path, ["this private key", "a key's"], ui);
+    Ok(Some(Box::new(key)))
 }
 
 /// The key in a file.

@@ -81,7 +81,7 @@ impl Programs {
             .iter()
             .map(|(key, efi)| (format!("efi.{key}"), Some(&efi.sign), None));
         for (part, sign, measure) in ukis.chain(others) {
-            if !is_asked(&part, only) {
+            if !spec::asks_for(spec, only, &part) {
                 continue;
             }
             let program = Program {
@@ -94,10 +94,14 @@ impl Programs {
             };
             programs.insert(part, program);
         }
-        let said = spec.secure_boot.as_ref().filter(|_| !options.unsigned);
+        let asks =
+            |variable: Variable| spec::asks_for(spec, only, &format!("secure-boot.{}", variable.name()));
+        let is_asked = [Variable::Pk, Variable::Kek, Variable::Db].into_iter().any(asks);
+        let said = spec.secure_boot.as_ref();
+        let said = said.filter(|_| is_asked && !options.unsigned);
         let firmware = said.map(|said| Firmware::read(said, folder, ui)).transpose()?;
         let programs = Programs { programs, firmware };
-        if is_asked("secure-boot.db", only) {
+        if asks(Variable::Db) {
             programs.check()?;
         }
         Ok(programs)
@@ -162,12 +166,6 @@ impl Firmware {
         let time = self.time.unwrap_or_else(|| identity.certificate.not_before());
         uki::variable_update(variable, &lists, time, identity, key)
     }
-}
-
-/// Whether a part may be made.
-fn is_asked(part: &str, only: &[String]) -> bool {
-    let holds_others = |asked: &String| asked == "disk" || asked == "bundle" || asked.starts_with("fs.");
-    only.is_empty() || only.iter().any(|asked| asked == part || holds_others(asked))
 }
 
 impl Measured {

@@ -44,8 +44,8 @@ impl Roots {
             let Some(said) = &verity.signature else {
                 continue;
             };
-            if is_asked(spec, tree, only) {
-                let place = format!("verity.{tree}.signature");
+            let place = format!("verity.{tree}.signature");
+            if spec::asks_for(spec, only, &place) {
                 let root = Root::read(&place, said, options, folder, ui)?;
                 roots.insert(tree.clone(), root);
             }
@@ -160,30 +160,6 @@ fn trust(
         at @ At::Time(_) => at,
     };
     Ok(Some(Trust { at, ..trust }))
-}
-
-/// Whether a signature is made: alone, or in something that is asked for.
-fn is_asked(spec: &Spec, tree: &str, only: &[String]) -> bool {
-    let part = format!("verity.{tree}.signature");
-    let is_it = |content: &Option<String>| content.as_deref() == Some(part.as_str());
-    let in_disk = spec
-        .disk
-        .iter()
-        .flat_map(|disk| &disk.region)
-        .any(|region| is_it(&region.content));
-    let mut images = spec.bundle.iter().flat_map(|bundle| bundle.image.values());
-    let in_bundle = images.any(|image| is_it(&image.content));
-    let value = format!("{{{part}}}");
-    let sources = spec.fs.values().flat_map(|fs| fs.files.values());
-    let in_files = sources
-        .flat_map(|sources| &sources.0)
-        .any(|source| *source == value);
-    let has_it = |asked: &String| match asked.as_str() {
-        "disk" => in_disk || in_files,
-        "bundle" => in_bundle || in_files,
-        asked => asked == part || (in_files && asked.starts_with("fs.")),
-    };
-    only.is_empty() || only.iter().any(has_it)
 }
 
 /// Says what remains to be done for signatures that are made elsewhere.

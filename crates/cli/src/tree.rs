@@ -8,10 +8,13 @@ use spec::{Spec, Squashing, Work};
 
 use crate::access::access;
 use crate::args::tree as args;
+use crate::efi::Programs;
 use crate::failure::Failure;
 use crate::folder;
 use crate::inputs;
 use crate::logins::warn_of_passwords;
+use crate::release::Releases;
+use crate::roots::Roots;
 use crate::steps::gather;
 use crate::ui::{Ui, size};
 
@@ -25,6 +28,11 @@ pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Fail
     let download = args.gathering.fetch.download_dir.as_deref();
     inputs::check(&spec, folder, [out].into_iter().chain(download))?;
     let beside = folder::of(out)?;
+    // What is signed in it is signed as builds sign it. Whoever cannot learns it before the work.
+    let only = [part.clone()];
+    let roots = Roots::read(&spec, &args.signing, &only, folder, ui)?;
+    let programs = Programs::read(&spec, &args.signing, &only, folder, ui)?;
+    let releases = Releases::read(&spec, &args.signing, &only, folder, ui)?;
     let fetch = &args.gathering.fetch;
     let access = access(fetch, spec.closure.as_ref(), folder, beside, threads, ui)?;
     let gathered = gather(&spec, args.gathering.rehash(), &access, ui)?;
@@ -34,10 +42,10 @@ pub(crate) fn run(args: &args::Tree, threads: usize, ui: &Ui) -> Result<(), Fail
         threads,
         progress: ui,
         segments: None,
-        roots: None,
-        efi: None,
-        release: None,
-        only: &[],
+        roots: Some(&roots),
+        efi: Some(&programs),
+        release: Some(&releases),
+        only: &only,
     };
     let tree = spec::tree(&spec, &gathered, &part, &work)?;
     let owners = owners(args.owners, &tree, ui);

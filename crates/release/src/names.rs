@@ -114,6 +114,14 @@ pub fn label_pattern(label: &str, version: &Version) -> Result<String> {
     }
 }
 
+/// What a region may be called, so that the names of its files can be read in one way only: a dot in it could be one of the
+/// version.
+#[must_use]
+pub fn is_region(name: &str) -> bool {
+    let fits = |one: char| one.is_ascii_alphanumeric() || "_-".contains(one);
+    !name.is_empty() && name.chars().all(fits)
+}
+
 /// The file of a partition, as it is published: with the partition's UUID where devices find it by that.
 #[must_use]
 pub fn partition_file(id: &Id, version: &str, uuid: Option<Uuid>, region: &str, ending: &str) -> String {
@@ -138,15 +146,19 @@ pub struct Named {
     pub uuid: Option<Uuid>,
     /// The region that it is for; none for an image.
     pub region: Option<String>,
+    /// How it is compressed: `.xz`, `.zst`, or empty.
+    pub ending: String,
 }
 
 /// What a name says; none when it is that of something else.
 #[must_use]
 pub fn read(file: &str) -> Option<Named> {
     let image = file.strip_suffix(".efi");
-    let plain = file.strip_suffix(".xz").or_else(|| file.strip_suffix(".zst"));
-    let partition = plain.unwrap_or(file).strip_suffix(".raw");
-    // A version can have dots and no underscores, a region both; so can an id. A UUID is of one form.
+    let mut endings = [".xz", ".zst"].into_iter();
+    let compressed = endings.find_map(|ending| Some((file.strip_suffix(ending)?, ending)));
+    let (plain, ending) = compressed.unwrap_or((file, ""));
+    let partition = plain.strip_suffix(".raw");
+    // A version can have dots and no underscores, a region underscores and no dots, an id both. A UUID is of one form.
     let is_version = |text: &str| text.parse::<Version>().is_ok();
     let named = |id: &str, version: &str, uuid, region: Option<&str>| {
         let id: Id = id.parse().ok()?;
@@ -155,25 +167,20 @@ pub fn read(file: &str) -> Option<Named> {
             version: version.to_owned(),
             uuid,
             region: region.map(str::to_owned),
+            ending: ending.to_owned(),
         })
     };
     if let Some(stem) = image {
         let (id, version) = stem.rsplit_once('_')?;
         return named(id, version, None, None);
     }
-    let stem = partition?;
-    for (at, _) in stem.match_indices('_') {
-        let rest = stem.get(at + 1..)?;
-        let Some((uuid, region)) = rest.split_once('.') else {
-            continue;
-        };
-        if let (36, Ok(uuid)) = (uuid.len(), uuid.parse::<Uuid>()) {
-            let (id, version) = stem.get(..at)?.rsplit_once('_')?;
-            return named(id, version, Some(uuid), Some(region));
-        }
+    let (stem, region) = partition?
+        .rsplit_once('.')
+        .filter(|(_, region)| is_region(region))?;
+    let (front, last) = stem.rsplit_once('_')?;
+    if let (36, Ok(uuid)) = (last.len(), last.parse::<Uuid>()) {
+        let (id, version) = front.rsplit_once('_')?;
+        return named(id, version, Some(uuid), Some(region));
     }
-    // Without a UUID, the region is what follows the last dot.
-    let (stem, region) = stem.rsplit_once('.')?;
-    let (id, version) = stem.rsplit_once('_')?;
-    named(id, version, None, Some(region))
+    named(front, last, None, Some(region))
 }

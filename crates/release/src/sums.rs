@@ -8,6 +8,8 @@
 
 use std::collections::BTreeSet;
 
+use data_encoding::HEXLOWER;
+
 use crate::error::{Error, Result};
 
 /// What the file is called.
@@ -34,8 +36,7 @@ pub struct Entry {
 #[must_use]
 pub fn text(mut entries: Vec<Entry>) -> String {
     entries.sort();
-    let hex = |bytes: [u8; 32]| bytes.map(|byte| format!("{byte:02x}")).concat();
-    let line = |entry: &Entry| format!("{}  {}\n", hex(entry.sha256), entry.name);
+    let line = |entry: &Entry| format!("{}  {}\n", HEXLOWER.encode(&entry.sha256), entry.name);
     entries.iter().map(line).collect()
 }
 
@@ -72,15 +73,9 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
 
 fn entry(line: &str) -> Result<Entry, String> {
     let (digits, rest) = line.split_at_checked(64).ok_or("it has no hash of 64 digits")?;
-    let mut sha256 = [0; 32];
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if !digits.bytes().all(is_digit) {
-        return Err("its hash is not of 64 digits 0 to 9 and a to f".into());
-    }
-    for (byte, pair) in sha256.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).unwrap_or_default();
-        *byte = u8::from_str_radix(pair, 16).map_err(|error| error.to_string())?;
-    }
+    let sha256 = HEXLOWER.decode(digits.as_bytes()).ok();
+    let sha256 = sha256.and_then(|bytes| bytes.try_into().ok());
+    let sha256 = sha256.ok_or("its hash is not of 64 digits 0 to 9 and a to f")?;
     let name = rest.strip_prefix("  ").or_else(|| rest.strip_prefix(" *"));
     let name = name.ok_or("the hash is not followed by two blanks, or a blank and an asterisk")?;
     check_name(name)?;

@@ -14,8 +14,8 @@ use crate::names::Id;
 const SYSTEMD_TRANSFER: u32 = 257;
 /// The first systemd that finds the folder of the boot loader itself.
 const SYSTEMD_RELATIVE: u32 = 254;
-/// The first systemd that decompresses zstd.
-const SYSTEMD_ZSTD: u32 = 258;
+/// The first systemd that decompresses zstd. Older ones write the compressed bytes into the partition, and call it done.
+pub const SYSTEMD_ZSTD: u32 = 258;
 
 /// Devices that look for releases.
 #[derive(Clone, Debug)]

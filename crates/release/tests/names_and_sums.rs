@@ -52,9 +52,12 @@ proptest! {
         let uuid = uuid.map(Uuid::from_bytes);
         let known: Id = id.parse().unwrap();
         let file = names::partition_file(&known, &version, uuid, &region, &ending);
-        let named = |uuid, region| Some(Named { id: id.clone(), version: version.clone(), uuid, region });
-        prop_assert_eq!(names::read(&file), named(uuid, Some(region)), "{}", file);
-        prop_assert_eq!(names::read(&names::uki_file(&known, &version)), named(None, None));
+        prop_assert!(names::is_region(&region));
+        let named = |uuid, region, ending| {
+            Some(Named { id: id.clone(), version: version.clone(), uuid, region, ending })
+        };
+        prop_assert_eq!(names::read(&file), named(uuid, Some(region), ending), "{}", file);
+        prop_assert_eq!(names::read(&names::uki_file(&known, &version)), named(None, None, String::new()));
     }
 
     #[test]
@@ -70,6 +73,17 @@ proptest! {
         let _ = names::read(&format!("{name}.raw"));
         let _ = boot_count::read(&format!("{name}.efi"));
     }
+}
+
+#[test]
+fn regions_have_no_dots() {
+    for name in ["", "a.b", ".", "a b", "é", "a/b"] {
+        assert!(!names::is_region(name), "{name}");
+    }
+    // What is before the last dot is the version's.
+    let named = names::read("kilnos_1.root.v2.raw").unwrap();
+    assert_eq!((&*named.version, named.region.as_deref()), ("1.root", Some("v2")));
+    assert_eq!(names::read("kilnos_1.root.raw.gz"), None);
 }
 
 #[test]

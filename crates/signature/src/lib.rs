@@ -94,7 +94,7 @@ pub use crl::Crl;
 pub use detached::{Detached, Hasher};
 pub use error::{Error, Result};
 pub use key::Key;
-pub use openpgp::{KEYRING_MAX, OpenPgpKey, OpenPgpSignature};
+pub use openpgp::{OpenPgpKey, OpenPgpSignature};
 pub use read::{Contents, Form, content, form, read};
 pub use sign::{Identity, Signer, sign, sign_bare, signed_data};
 pub use time::Time;

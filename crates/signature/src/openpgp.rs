@@ -22,7 +22,7 @@ use crate::sign::Signer;
 use crate::tlv::{self, INTEGER, SEQUENCE, positive};
 use crate::{Error, Result};
 use packets::{mpi, packet, subpacket};
-pub use read::{KEYRING_MAX, OpenPgpSignature};
+pub use read::OpenPgpSignature;
 
 /// The version of keys and signatures.
 const VERSION: u8 = 4;

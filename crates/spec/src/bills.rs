@@ -33,8 +33,8 @@ pub(crate) fn part(format: SbomFormat) -> String {
     format!("{PART}.{}", format.name())
 }
 
-/// Finds what is wrong before anything is made. Answers what Nix knows of packages.
-pub(crate) fn check(sbom: &Sbom, folder: &Path) -> Result<Meta> {
+/// Finds what is wrong before anything is made.
+pub(crate) fn check(sbom: &Sbom) -> Result<()> {
     let bad = |key: &str, problem: String| Error::BadValue {
         place: format!("sbom.{key}"),
         problem,
@@ -72,6 +72,11 @@ pub(crate) fn check(sbom: &Sbom, folder: &Path) -> Result<Meta> {
         );
         return Err(bad("time", problem));
     }
+    Ok(())
+}
+
+/// What Nix knows of packages.
+pub(crate) fn meta(sbom: &Sbom, folder: &Path) -> Result<Meta> {
     let mut meta = Meta::default();
     for file in &sbom.meta {
         let path = folder.join(file);
@@ -88,9 +93,9 @@ pub(crate) fn check(sbom: &Sbom, folder: &Path) -> Result<Meta> {
     Ok(meta)
 }
 
-/// The bills that a specification asks for.
-pub(crate) fn plan(sbom: &Sbom, planner: &mut Planner) -> Result<Vec<Beside>> {
-    let (bill, _) = of_all(sbom, planner)?;
+/// The bills that a specification asks for, and what is to be said about them.
+pub(crate) fn plan(sbom: &Sbom, planner: &mut Planner) -> Result<(Vec<Beside>, Vec<String>)> {
+    let bill = of_all(sbom, planner)?;
     let beside = |(format, file): (SbomFormat, String)| {
         Ok(Beside {
             part: part(format),
@@ -98,7 +103,9 @@ pub(crate) fn plan(sbom: &Sbom, planner: &mut Planner) -> Result<Vec<Beside>> {
             content: Content::from(written(&bill, format)?),
         })
     };
-    files(sbom, planner.gathered).into_iter().map(beside).collect()
+    let bills = files(sbom, planner.gathered).into_iter().map(beside);
+    let notes = notes(bill.knows_references(), &planner.gathered.meta);
+    Ok((bills.collect::<Result<_>>()?, notes))
 }
 
 /// A bill, written down, and what is to be said about it.
@@ -132,8 +139,8 @@ impl WrittenBill {
 pub fn bill(spec: &Spec, gathered: &Gathered, work: &Work, format: SbomFormat) -> Result<WrittenBill> {
     let sbom = spec.sbom.clone().unwrap_or_default();
     let mut planner = Planner::new(spec, gathered, work);
-    let (bill, meta) = of_all(&sbom, &mut planner)?;
-    WrittenBill::new(&bill, &meta, format)
+    let bill = of_all(&sbom, &mut planner)?;
+    WrittenBill::new(&bill, &gathered.meta, format)
 }
 
 /// The bill of a specification's closure alone. Of store paths and binary caches, only what is said about them is read.
@@ -142,7 +149,8 @@ pub fn bill(spec: &Spec, gathered: &Gathered, work: &Work, format: SbomFormat) -
 /// When the closure cannot be read, or contradicts itself.
 pub fn bill_of_closure(spec: &Spec, access: &Access, format: SbomFormat) -> Result<WrittenBill> {
     let sbom = spec.sbom.clone().unwrap_or_default();
-    let meta = check(&sbom, access.folder)?;
+    check(&sbom)?;
+    let meta = meta(&sbom, access.folder)?;
     let closure = match &spec.closure {
         Some(source) => sources::closure(source, access)?,
         None => nix::Closure::default(),
@@ -155,19 +163,6 @@ pub fn bill_of_closure(spec: &Spec, access: &Access, format: SbomFormat) -> Resu
     };
     let bill = bill.ordered(&meta).map_err(|error| failed(&error))?;
     WrittenBill::new(&bill, &meta, format)
-}
-
-/// What could not be said in the bills of a specification, for those who build.
-///
-/// # Errors
-/// When what Nix knows of packages cannot be read.
-pub fn bill_notes(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<Vec<String>> {
-    let Some(sbom) = &spec.sbom else {
-        return Ok(Vec::new());
-    };
-    let mut paths = gathered.closure.paths().iter();
-    let knows_references = paths.all(|info| info.references.is_some());
-    Ok(notes(knows_references, &check(sbom, folder)?))
 }
 
 /// How many notes about what was left out are shown one by one.
@@ -206,19 +201,17 @@ pub(crate) fn version(sbom: &Sbom, gathered: &Gathered) -> Result<Option<String>
     Ok(Some(version))
 }
 
-fn of_all(sbom: &Sbom, planner: &mut Planner) -> Result<(Bill, Meta)> {
+fn of_all(sbom: &Sbom, planner: &mut Planner) -> Result<Bill> {
     let gathered = planner.gathered;
-    let meta = check(sbom, planner.work.folder)?;
     let bill = Bill {
         version: version(sbom, gathered)?,
         seed: gathered.seed,
         roots: gathered.toplevel.iter().map(ToString::to_string).collect(),
-        packages: packages(&gathered.closure, &meta),
+        packages: packages(&gathered.closure, &gathered.meta),
         files: pieces::files(planner)?,
         ..empty(sbom, &gathered.name)
     };
-    let bill = bill.ordered(&meta).map_err(|error| failed(&error))?;
-    Ok((bill, meta))
+    bill.ordered(&gathered.meta).map_err(|error| failed(&error))
 }
 
 /// A bill with nothing in it.

@@ -187,6 +187,7 @@ mod tests {
             toplevel: Some(system(toplevel).parse().unwrap()),
             seed: Seed::new(b""),
             name: "x".into(),
+            meta: sbom::Meta::default(),
         }
     }
 

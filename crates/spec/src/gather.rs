@@ -36,6 +36,8 @@ pub struct Gathered {
     pub seed: Seed,
     /// The specification's name with its braces replaced.
     pub name: String,
+    /// What Nix knows of packages.
+    pub meta: sbom::Meta,
 }
 
 /// What to do with store paths, as `kiln build` and `kiln plan` differ.
@@ -97,6 +99,7 @@ pub fn gather(spec: &Spec, rehash: Rehash, access: &Access) -> Result<Gathered> 
         toplevel: None,
         seed: Seed::new(spec.seed.as_deref().unwrap_or_default().as_bytes()),
         name: String::new(),
+        meta: sbom::Meta::default(),
     };
     for (key, fs) in &spec.fs {
         formats::check_keys(key, fs)?;
@@ -192,6 +195,9 @@ impl Gathered {
         })?;
         self.seed = seed_of(spec, &self.name, &self.closure);
         crate::layouts::check(spec, self)?;
+        if let Some(sbom) = &spec.sbom {
+            self.meta = crate::bills::meta(sbom, folder)?;
+        }
         crate::parts::check(spec, self, folder)
     }
 

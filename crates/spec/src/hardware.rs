@@ -30,7 +30,7 @@ impl Planner<'_> {
             let Kind::File(content) = &folder.node(entry.id).kind else {
                 continue;
             };
-            if Path::new(&name).extension().is_none_or(|ending| ending != "json") {
+            if !is_description(&name) {
                 continue;
             }
             if content.len() > DESCRIPTION_MAX {
@@ -84,7 +84,7 @@ impl Planner<'_> {
     }
 
     /// A folder of the closure or of the host with what is in it, links followed, and its name; none for a file.
-    fn folder_of(&mut self, source: &str, place: &str) -> Result<Option<(String, Tree)>> {
+    pub(crate) fn folder_of(&mut self, source: &str, place: &str) -> Result<Option<(String, Tree)>> {
         if whole(source).is_some_and(|key| key.contains('.')) {
             return Ok(None);
         }
@@ -113,4 +113,9 @@ impl Planner<'_> {
         })?;
         Ok(Some((name, tree)))
     }
+}
+
+/// Whether a file of a folder is a description.
+pub(crate) fn is_description(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending == "json")
 }

@@ -201,6 +201,7 @@ mod tests {
             toplevel: None,
             seed: Seed::new(b""),
             name: String::new(),
+            meta: sbom::Meta::default(),
         }
     }
 

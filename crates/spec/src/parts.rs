@@ -17,7 +17,8 @@ use crate::schema::{FileSystem, Format, Script};
 use crate::trees::{self, Values};
 use crate::{
     EfiSigner, PlannedRelease, ReleaseSigner, RootSigner, Spec, beside, bills, boots, bundles, devices,
-    disks, formats, grub_menu, id, netboot, outputs, release_plan, releases, root_signatures, slots, ukis,
+    disks, formats, grub_menu, id, needs, netboot, outputs, release_plan, releases, root_signatures, slots,
+    ukis,
 };
 
 /// How planning works, none of which changes a byte.
@@ -68,7 +69,7 @@ pub struct Plan {
     pub contained: Vec<Contained>,
     /// The bundle.
     pub bundle: Option<PlannedBundle>,
-    /// What is worth a look at how a release starts.
+    /// What is worth a look at how a release starts, and what could not be said in bills of materials.
     pub notes: Vec<String>,
     /// The release.
     pub release: Option<PlannedRelease>,
@@ -136,7 +137,7 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     };
     let mut planner = Planner::new(spec, gathered, &work);
     if let Some(sbom) = &spec.sbom {
-        bills::check(sbom, folder)?;
+        bills::check(sbom)?;
         bills::version(sbom, gathered)?;
     }
     outputs::check(spec, gathered)?;
@@ -160,10 +161,9 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
         let mut texts = sources.chain(fs.text.values());
         texts.any(|text| HELD.iter().any(|part| text.contains(part)))
     };
-    let starts = slots::esp(&planner)?;
     for (key, fs) in &spec.fs {
         match fs.format {
-            _ if holds_parts(fs) || starts == Some(key) => {}
+            _ if holds_parts(&*planner.with_image(key, fs)?) => {}
             Format::Fat => {
                 planner.part(&format!("fs.{key}"))?;
             }
@@ -175,14 +175,12 @@ pub(crate) fn check(spec: &Spec, gathered: &Gathered, folder: &Path) -> Result<(
     Ok(())
 }
 
-/// Plans all parts that were asked for, and the disk.
+/// Plans all parts that were asked for, and the disk. What is wrong with keys was found when the closure was gathered.
 ///
 /// # Errors
 /// When anything in the specification does not fit together, or a part cannot be made.
 pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     check_only(spec, work.only)?;
-    outputs::check(spec, gathered)?;
-    formats::check_options(spec)?;
     let mut planner = Planner::new(spec, gathered, work);
     let asked = |name: &str| work.only.is_empty() || work.only.iter().any(|only| only == name);
     let mut names: Vec<String> = Vec::new();
@@ -200,28 +198,25 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     names.extend(spec.efi.keys().map(|name| format!("efi.{name}")));
     names.extend(ukis::variables(spec));
     names.extend(devices::names(spec).map(str::to_owned));
-    releases::check(&planner)?;
-    slots::check(&planner)?;
     if let Some(disk) = &spec.disk {
-        containers::check(spec, disk, gathered)?;
         planner.starts = disks::check(disk, &planner)?;
     }
     let mut parts = Vec::new();
     for name in names.iter().filter(|name| asked(name)) {
         parts.push(planner.part(name)?.clone());
     }
+    let released = spec.release.as_ref().filter(|_| asked(releases::PART));
+    // The slots of a release have the places and UUIDs of the disk's.
     let disk = match &spec.disk {
-        Some(disk) if asked("disk") => Some(disks::plan(disk, &mut planner)?),
+        Some(disk) if asked("disk") || released.is_some() => Some(disks::plan(disk, &mut planner)?),
         _ => None,
     };
-    let notes = boots::planned(&mut planner, disk.as_ref())?;
-    let release = match &spec.release {
-        Some(keys) if asked(releases::PART) => {
-            let planned = disk.as_ref().map(|(planned, _)| planned);
-            release_plan::plan(keys, planned, &mut planner)?
-        }
-        _ => None,
+    let mut notes = boots::planned(&mut planner, disk.as_ref())?;
+    let release = match released {
+        Some(keys) => release_plan::plan(keys, disk.as_ref().map(|(planned, _)| planned), &mut planner)?,
+        None => None,
     };
+    let disk = disk.filter(|_| asked("disk"));
     let disk_is_bound = disk.is_some() && disks::is_bound(spec, &mut planner)?;
     let mut beside = match (&spec.disk, &disk) {
         (Some(disk), Some((planned, file))) => beside::plan(disk, planned, file, &mut planner)?,
@@ -239,12 +234,20 @@ pub fn plan(spec: &Spec, gathered: &Gathered, work: &Work) -> Result<Plan> {
     if let (Some(sbom), Squashing::Spool(_)) = (&spec.sbom, &work.squashing)
         && asked(bills::PART)
     {
-        beside.extend(bills::plan(sbom, &mut planner)?);
+        let (bills, more) = bills::plan(sbom, &mut planner)?;
+        beside.extend(bills);
+        notes.extend(more);
     }
     let bundle = match &spec.bundle {
         Some(bundle) if asked("bundle") => Some(bundles::plan(bundle, &mut planner)?),
         _ => None,
     };
+    debug_assert!(
+        planner
+            .made
+            .keys()
+            .all(|part| needs::asks_for(spec, work.only, part))
+    );
     Ok(Plan {
         parts,
         disk,
@@ -268,7 +271,6 @@ pub fn tree(spec: &Spec, gathered: &Gathered, part: &str, work: &Work) -> Result
         let (place, problem) = (part.to_string(), "is no file system".to_string());
         return Err(Error::BadValue { place, problem });
     };
-    formats::check_options(spec)?;
     let mut planner = Planner::new(spec, gathered, work);
     planner.guarded(part, |planner| planner.tree(key))
 }
@@ -351,7 +353,8 @@ impl<'a> Planner<'a> {
 
     pub(crate) fn tree(&mut self, key: &str) -> Result<image::Tree> {
         let (spec, gathered, folder) = (self.spec, self.gathered, self.work.folder);
-        trees::tree(key, &spec.fs[key], gathered, folder, self)
+        let fs = self.with_image(key, &spec.fs[key])?;
+        trees::tree(key, &fs, gathered, folder, self)
     }
 
     fn script(&mut self, key: &str, script: &Script) -> Result<Part> {
@@ -455,10 +458,6 @@ impl Values for Planner<'_> {
             slots::REPART => self.slots_repart(place).map(Some),
             _ => Ok(None),
         }
-    }
-
-    fn started(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
-        self.release_image(fs)
     }
 
     fn part(&mut self, key: &str, place: &str) -> Result<Option<Content>> {

@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;
-use crate::layouts;
 use crate::parts::Planner;
 use crate::schema::{Bundle, Disk, FileSystem, Format, GrubMenu, Netboot, Sources, Uki};
 use crate::trees::{self, Values, in_closure};
+use crate::{hardware, layouts};
 
 /// A file with fewer bytes can equal one of the closure by chance, so nothing is said of where it comes from.
 const OWNED_LEN_MIN: u64 = 4096;
@@ -175,11 +175,28 @@ impl Pieces<'_, '_> {
 
     fn sources(&mut self, sources: &[String], place: &str) -> Result<()> {
         for (number, source) in sources.iter().enumerate() {
-            let place = match sources.len() {
-                1 => place.to_string(),
-                _ => format!("{place}[{number}]"),
-            };
-            self.source(source, &place)?;
+            self.source(source, &numbered(place, number, sources.len()))?;
+        }
+        Ok(())
+    }
+
+    /// The files of a folder that are used; or a file.
+    fn folder(&mut self, source: &str, place: &str, is_used: impl Fn(&str) -> bool) -> Result<()> {
+        let Some((_, folder)) = self.planner.folder_of(source, place)? else {
+            return self.source(source, place);
+        };
+        let origin = self.origin(source, place)?;
+        for entry in folder.walk() {
+            let path = show(&entry.path);
+            if let Kind::File(content) = &folder.node(entry.id).kind
+                && is_used(&path)
+            {
+                self.found.push(Piece {
+                    place: format!("{place}:{path}"),
+                    content: content.clone(),
+                    origin: origin.clone(),
+                });
+            }
         }
         Ok(())
     }
@@ -287,7 +304,6 @@ impl Pieces<'_, '_> {
         let single = [
             ("linux", usual(&uki.linux, "{kernel}")),
             ("dtb", uki.dtb.clone()),
-            ("hwids", uki.hwids.clone()),
             ("splash", uki.splash.clone()),
             ("microcode", uki.microcode.clone()),
         ];
@@ -298,6 +314,16 @@ impl Pieces<'_, '_> {
         }
         self.sources(&initrd, &format!("{name}.initrd"))?;
         self.sources(&uki.dtbauto, &format!("{name}.dtbauto"))?;
+        if let Some(source) = &uki.hwids {
+            self.folder(source, &format!("{name}.hwids"), hardware::is_description)?;
+        }
+        for (number, source) in uki.efifw.iter().enumerate() {
+            self.folder(
+                source,
+                &numbered(&format!("{name}.efifw"), number, uki.efifw.len()),
+                |_| true,
+            )?;
+        }
         for (section, source) in &uki.sections {
             self.source(source, &format!("{name}.sections.{section}"))?;
         }
@@ -340,6 +366,14 @@ impl Pieces<'_, '_> {
             self.host(&file.source, &format!("bundle.extra.{name}"))?;
         }
         Ok(())
+    }
+}
+
+/// The place of one of several.
+fn numbered(place: &str, number: usize, count: usize) -> String {
+    match count {
+        1 => place.to_string(),
+        _ => format!("{place}[{number}]"),
     }
 }
 

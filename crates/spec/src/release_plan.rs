@@ -43,6 +43,8 @@ pub struct PlannedRelease {
     pub unsigned: Vec<String>,
     /// The day after which devices take it no more.
     pub best_before: Option<String>,
+    /// The oldest systemd on the devices.
+    pub systemd: u32,
 }
 
 /// A file of a release.
@@ -84,7 +86,7 @@ fn file_name(release: &Release, slot: &Slot, uuid: Option<Uuid>) -> String {
     )
 }
 
-/// Plans the release; its disk, too, unless that is planned.
+/// Plans the release of a disk that is planned.
 pub(crate) fn plan(
     keys: &schema::Release,
     disk: Option<&disk::Planned>,
@@ -93,12 +95,6 @@ pub(crate) fn plan(
     let Some(release) = Release::new(planner)? else {
         return Ok(None);
     };
-    // Slots have the places and UUIDs of the disk's.
-    let alone = match (&planner.spec.disk, disk) {
-        (Some(keys), None) => Some(disks::plan(keys, planner)?.0),
-        _ => None,
-    };
-    let disk = disk.or(alone.as_ref());
     let (mut files, mut unsigned) = (Vec::new(), Vec::new());
     let is_estimate = matches!(planner.work.squashing, Squashing::Estimate);
     for slot in &release.slots {
@@ -146,6 +142,7 @@ pub(crate) fn plan(
         files,
         unsigned,
         best_before: keys.best_before.clone(),
+        systemd: release.systemd,
     }))
 }
 

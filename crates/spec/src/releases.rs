@@ -2,6 +2,7 @@
 
 use disk::PartitionType;
 use release::boot_count::{self, BootCount};
+use release::transfers::SYSTEMD_ZSTD;
 use release::{Id, Version, names};
 use transport::Options;
 
@@ -11,18 +12,18 @@ use crate::parts::Planner;
 use crate::release_plan::{KEYRING, TRANSFERS};
 use crate::schema::{self, Format, Region, ReleaseCompress, Table};
 use crate::text::choice;
-use crate::{Spec, disks, root_signatures, slots};
+use crate::{Spec, disks, release_values, root_signatures, slots};
 
 /// What `--only` calls it.
 pub(crate) const PART: &str = "release";
 /// The oldest systemd whose transfer files are known, and the first that does not exist in a long time.
 const SYSTEMD: std::ops::Range<u32> = 252..300;
-/// The first systemd that decompresses zstd. Older ones write the compressed bytes into the partition, and call it done.
-const SYSTEMD_ZSTD: u32 = 258;
 /// The first systemd-boot that starts the first profile of an image whose name counts boots.
 const SYSTEMD_PROFILES: u32 = 261;
 /// What stands for the version in a region's label.
 const VERSION_VALUE: &str = "{release.version}";
+/// And for the id.
+const ID_VALUE: &str = "{release.id}";
 
 /// What a release is, out of its keys and the disk.
 pub(crate) struct Release<'a> {
@@ -111,23 +112,11 @@ impl<'a> Release<'a> {
                 "say tries = 0, systemd = 261, or give profiles images of their own",
             ));
         }
-        if let Some(url) = &keys.url
-            && !["https://", "http://", "file:///"]
-                .iter()
-                .any(|scheme| url.starts_with(scheme))
-        {
-            return Err(bad(
-                "url",
-                format!("{url:?}: must begin with https://, http:// or file:///"),
-            ));
+        if let Some(url) = &keys.url {
+            release_values::check_url(url).map_err(|problem| bad("url", problem))?;
         }
-        if let Some(day) = &keys.best_before
-            && !is_day(day)
-        {
-            return Err(bad(
-                "best-before",
-                format!("{day:?}: must be a day such as \"2027-01-31\""),
-            ));
+        if let Some(day) = &keys.best_before {
+            release_values::check_day(day).map_err(|problem| bad("best-before", problem))?;
         }
         if let Some(sign) = &keys.sign
             && sign.attach.is_some()
@@ -290,10 +279,9 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         place: place(key),
         problem,
     };
-    let fits = |one: char| one.is_ascii_alphanumeric() || "._-".contains(one);
-    if !region.name.chars().all(fits) {
+    if !names::is_region(&region.name) {
         let problem = format!(
-            "{:?}: names of files are made of it: letters, digits and ._- only",
+            "{:?}: names of files are made of it, in which a dot could be one of the version: letters, digits, _ and - only",
             region.name
         );
         return Err(in_region("name", problem));
@@ -342,16 +330,16 @@ fn label(region: &Region, id: &Id, version: &Version) -> Result<(String, String)
             "shorten it, and say {VERSION_VALUE} once where the version stands; without a label it is \"ID_VERSION\""
         ),
     };
-    let said = match region.label.as_deref() {
-        None => format!("{id}_{VERSION_VALUE}"),
-        Some(said) if said.contains(VERSION_VALUE) => said.replace("{release.id}", id.as_str()),
-        Some(said) => {
-            check_label_characters(said, region)?;
-            let pattern = names::label_pattern(said, version).map_err(failed)?;
-            return Ok((said.to_owned(), pattern));
-        }
-    };
+    let said = region.label.as_deref();
+    let said = said.map_or_else(
+        || format!("{id}_{VERSION_VALUE}"),
+        |said| said.replace(ID_VALUE, id.as_str()),
+    );
     check_label_characters(&said.replace(VERSION_VALUE, ""), region)?;
+    if !said.contains(VERSION_VALUE) {
+        let pattern = names::label_pattern(&said, version).map_err(failed)?;
+        return Ok((said, pattern));
+    }
     let label = said.replace(VERSION_VALUE, version.as_str());
     names::check_label(&label).map_err(failed)?;
     Ok((label, said.replace(VERSION_VALUE, "@v")))
@@ -392,7 +380,7 @@ fn check_slots(slots: &[Slot]) -> Result<()> {
 }
 
 /// The image that starts a version, and the FAT that has it.
-fn uki<'a>(keys: &'a schema::Release, spec: &'a Spec) -> Result<Option<(&'a str, &'a str)>> {
+pub(crate) fn uki<'a>(keys: &'a schema::Release, spec: &'a Spec) -> Result<Option<(&'a str, &'a str)>> {
     let Some(name) = &keys.uki else {
         return match &keys.esp {
             None => Ok(None),
@@ -474,27 +462,4 @@ fn compress(keys: &schema::Release, systemd: u32) -> Result<Option<Options>> {
     options
         .map(Some)
         .map_err(|error| bad("compress-level", error.to_string()))
-}
-
-/// Whether a text is a day of the calendar, as `YYYY-MM-DD`.
-fn is_day(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let is_number = |text: &str, len| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
-    let [year, month, day] = parts[..] else {
-        return false;
-    };
-    if !is_number(year, 4) || !is_number(month, 2) || !is_number(day, 2) {
-        return false;
-    }
-    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
-    let (year, month) = (number(year), number(month));
-    let is_leap = year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
-    let days = match month {
-        2 if is_leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
-    (1..=days).contains(&number(day))
 }

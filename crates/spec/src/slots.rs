@@ -1,6 +1,9 @@
 //! Second slots: partitions that are empty until an update writes a version into them, on the disk or made by the first
 //! boot.
 
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+
 use device::{Definition, Size};
 use disk::PartitionType;
 use image::{Content, Node, Tree};
@@ -8,7 +11,7 @@ use image::{Content, Node, Tree};
 use crate::error::{Error, Result};
 use crate::parts::Planner;
 use crate::releases::{self, Release, Slot};
-use crate::schema::{DevicePartition, Disk, Region};
+use crate::schema::{DevicePartition, Disk, FileSystem, Region, Sources};
 use crate::text::choice;
 use crate::{Spec, boots, disks, hash_trees, root_signatures};
 
@@ -87,16 +90,13 @@ pub(crate) fn tree_size(region: &Region, spec: &Spec) -> Option<u64> {
     hash_trees::size(size).checked_next_multiple_of(GRAIN)
 }
 
-/// The FAT that has the image of a release.
-pub(crate) fn esp<'a>(planner: &Planner<'a>) -> Result<Option<&'a String>> {
-    let esp = Release::new(planner)?.and_then(|release| Some(release.uki?.1));
-    let mut keys = planner.spec.fs.keys();
-    Ok(esp.and_then(|esp| keys.find(|key| *key == esp)))
-}
-
 /// Finds partitions that would be taken for slots, and are none.
 pub(crate) fn check(planner: &Planner) -> Result<()> {
-    let (Some(release), Some(disk)) = (Release::new(planner)?, &planner.spec.disk) else {
+    let Some(release) = Release::new(planner)? else {
+        return Ok(());
+    };
+    check_first_boot(planner, &release)?;
+    let Some(disk) = &planner.spec.disk else {
         return Ok(());
     };
     for region in &disk.region {
@@ -129,18 +129,56 @@ pub(crate) fn check(planner: &Planner) -> Result<()> {
     Ok(())
 }
 
-impl Planner<'_> {
-    /// The image that starts a release, and where it lies, for the FAT that has it.
-    pub(crate) fn release_image(&mut self, fs: &str) -> Result<Option<(String, Content)>> {
+/// Finds what the first boot could not make.
+fn check_first_boot(planner: &Planner, release: &Release) -> Result<()> {
+    let regions = planner.spec.disk.iter().flat_map(|disk| &disk.region);
+    let mut names: Vec<String> = regions.map(|region| region.name.clone()).collect();
+    names.extend(release.slots.iter().map(|slot| second(&slot.region.name)));
+    let keys = planner
+        .spec
+        .release
+        .iter()
+        .flat_map(|release| &release.first_boot);
+    for partition in keys {
+        let definition = planner.first_boot(partition, release)?;
+        if names.contains(&definition.name) {
+            return Err(Error::BadValue {
+                place: format!("release.first-boot {:?}", partition.name),
+                problem: "another partition has this name".into(),
+            });
+        }
+        names.push(definition.name);
+    }
+    Ok(())
+}
+
+/// What a second slot is called that is not on the disk.
+fn second(slot: &str) -> String {
+    format!("{slot}-b")
+}
+
+impl<'a> Planner<'a> {
+    /// A file system with what it gets without being told: the image that starts a release, in the FAT that has it.
+    pub(crate) fn with_image(&self, key: &str, fs: &'a FileSystem) -> Result<Cow<'a, FileSystem>> {
         let Some(release) = Release::new(self)? else {
-            return Ok(None);
+            return Ok(Cow::Borrowed(fs));
         };
-        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == fs) else {
-            return Ok(None);
+        let Some((uki, _)) = release.uki.filter(|(_, esp)| *esp == key) else {
+            return Ok(Cow::Borrowed(fs));
         };
         let path = format!("{}/{}", boots::IMAGES, release.uki_file());
-        let content = self.part(&format!("uki.{uki}"))?.content.clone();
-        Ok(Some((path, content)))
+        let mut fs = fs.clone();
+        match fs.files.entry(path) {
+            Entry::Vacant(free) => free.insert(Sources(vec![format!("{{uki.{uki}}}")])),
+            Entry::Occupied(taken) => {
+                return Err(Error::Misfit {
+                    place: format!("fs.{key}.files.{:?}", taken.key()),
+                    problem: "is the image of the release, which comes by itself (release.uki)".into(),
+                    hint: "leave it out".into(),
+                });
+            }
+        };
+        Ok(Cow::Owned(fs))
     }
 
     /// The files of `repart.d` for the slots of a release, as a folder.
@@ -166,7 +204,7 @@ impl Planner<'_> {
                 .map(|region| region.name.clone())
                 .collect::<Vec<_>>();
             if seconds.is_empty() {
-                seconds.push(format!("{}-b", slot.region.name));
+                seconds.push(second(&slot.region.name));
             }
             list.extend(seconds.into_iter().map(|name| definition(name, Some(EMPTY))));
         }
@@ -230,12 +268,14 @@ impl Planner<'_> {
             (None, Some(size)) => Size::AtLeast(bytes(size)),
             _ => return Err(bad("give either size or size-min")),
         };
-        Ok(Definition {
+        let definition = Definition {
             name: partition.name.clone(),
             kind,
             label: Some(partition.name.clone()),
             size,
             format: partition.format.clone(),
-        })
+        };
+        definition.check().map_err(|error| bad(&error.to_string()))?;
+        Ok(definition)
     }
 }

@@ -54,10 +54,6 @@ pub(crate) trait Values {
     fn folder(&mut self, _key: &str, _place: &str) -> Result<Option<Tree>> {
         Ok(None)
     }
-    /// What a file system gets without being told: the image that starts a release, and where.
-    fn started(&mut self, _fs: &str) -> Result<Option<(String, image::Content)>> {
-        Ok(None)
-    }
 }
 
 /// Makes the tree of a file system. The nodes of the closure, if it is in and where it always is, come first and have
@@ -117,10 +113,6 @@ pub(crate) fn tree(
             let source = file(source, &place, fs, gathered, folder, values)?;
             put(&mut tree, path, &source).map_err(failed)?;
         }
-    }
-    if let Some((path, content)) = values.started(name)? {
-        tree.add_at(path.as_bytes(), Node::file(content))
-            .map_err(failed)?;
     }
     for (path, text) in &fs.text {
         let place = format!("{part}.text.{path:?}");

@@ -89,9 +89,10 @@ impl Planner<'_> {
             None => None,
         };
         let estimate = matches!(self.work.squashing, Squashing::Estimate);
+        let is_signed = update.is_some();
         let content = match update {
             Some(update) => Content::from(update),
-            None if estimate => Content::Zeros(SIGNATURE_MOST),
+            None if self.work.efi.is_none() => Content::Zeros(SIGNATURE_MOST),
             None => {
                 return Err(Error::Misfit {
                     place: name,
@@ -105,7 +106,7 @@ impl Planner<'_> {
             name,
             content,
             detail: Detail::Efi {
-                signed: !estimate,
+                signed: is_signed,
                 estimate,
             },
             spool: None,
@@ -244,7 +245,7 @@ impl Planner<'_> {
                 usual(&uki.cmdline, USUAL_CMDLINE).as_ref(),
                 &format!("{name}.cmdline"),
             )?,
-            os_release: self.optional(
+            os_release: self.os_release(
                 usual(&uki.os_release, "{toplevel}/etc/os-release").as_ref(),
                 &format!("{name}.os-release"),
             )?,
@@ -286,9 +287,17 @@ impl Planner<'_> {
             cmdline: self.text_of(profile.cmdline.as_ref(), &format!("{place}.cmdline"))?,
             initrds: self.sources(&initrd.unwrap_or_default(), &format!("{place}.initrd"))?,
             device_tree: self.optional(profile.dtb.as_ref(), &format!("{place}.dtb"))?,
-            os_release: self.optional(profile.os_release.as_ref(), &format!("{place}.os-release"))?,
+            os_release: self.os_release(profile.os_release.as_ref(), &format!("{place}.os-release"))?,
             ..Parts::default()
         })
+    }
+
+    /// What the system calls itself: lines are the text itself, and no source has several.
+    fn os_release(&mut self, said: Option<&String>, place: &str) -> Result<Option<Content>> {
+        match said {
+            Some(text) if text.contains('\n') => self.text_of(said, place),
+            _ => self.optional(said, place),
+        }
     }
 
     /// A text with its values.
@@ -336,6 +345,12 @@ impl Planner<'_> {
 
 /// Whether something in an image is known only when file systems are made.
 fn has_estimates(uki: &Uki) -> bool {
+    let is_estimate = |text: &String| ["{fs.", "{verity."].iter().any(|part| text.contains(part));
+    texts(uki).any(is_estimate)
+}
+
+/// All texts of an image that may hold values, or are one.
+pub(crate) fn texts(uki: &Uki) -> impl Iterator<Item = &String> {
     let one = [
         &uki.linux,
         &uki.cmdline,
@@ -352,12 +367,13 @@ fn has_estimates(uki: &Uki) -> bool {
         let initrds = profile.initrd.iter().flat_map(|initrds| &initrds.0);
         texts.into_iter().flatten().chain(initrds)
     });
-    let all = std::iter::once(&uki.stub)
+    std::iter::once(&uki.stub)
         .chain(one.into_iter().flatten())
         .chain(initrds)
-        .chain(profiles);
-    let mut all = all.chain(&uki.dtbauto).chain(uki.sections.values());
-    all.any(|text| ["{fs.", "{verity."].iter().any(|part| text.contains(part)))
+        .chain(profiles)
+        .chain(&uki.dtbauto)
+        .chain(&uki.efifw)
+        .chain(uki.sections.values())
 }
 
 /// A program, and whether it has the signature that it shall have.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::build::Overrides;
+use super::signing::Signing;
 use super::source::Gathering;
 
 #[derive(Debug, clap::Args)]
@@ -24,6 +25,8 @@ pub(crate) struct Tree {
     pub(crate) overrides: Overrides,
     #[command(flatten)]
     pub(crate) gathering: Gathering,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
 }
 
 /// Whom files belong to.

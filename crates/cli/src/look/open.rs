@@ -185,6 +185,11 @@ fn planned(path: &Path, planning: &Planning, work: &Work, ui: &Ui) -> Result<Pla
         only: &[],
     };
     let plan = plan(&spec, &gathered, &spec_work, ui)?;
+    let sign = spec.release.as_ref().and_then(|release| release.sign.as_ref());
+    let holds_keyring = |fs: &String| spec::asks_for(&spec, &[format!("fs.{fs}")], "release.keyring");
+    if sign.is_some_and(|sign| sign.keyring.is_none()) && spec.fs.keys().any(holds_keyring) {
+        ui.warn("{release.keyring}: is made with the key, which is not read here: zeros stand for it");
+    }
     Ok(Planned { spec, gathered, plan })
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct ReleaseEntry {
     pub(crate) uki: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) best_before: Option<String>,
+    /// The oldest systemd on the devices, which says what files they look for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) systemd: Option<u32>,
 }
 
 /// A partition that a release replaces.
@@ -55,6 +58,7 @@ impl ReleaseEntry {
             partitions: partitions.collect(),
             uki: uki.map(|file| file.file.clone()),
             best_before: release.best_before.clone(),
+            systemd: Some(release.systemd),
         }
     }
 

@@ -27,20 +27,14 @@ pub(crate) fn finish(
         .filter(|written| written.path().parent() == Some(folder.as_path()))
     {
         let name = written.path().file_name().unwrap_or_default().to_string_lossy();
-        if let Some(sha256) = written.digests.sha256 {
-            entries.push(Entry {
-                name: name.into_owned(),
-                sha256,
-            });
-        }
+        entries.push(entry(&name, written)?);
     }
     let mut files = Vec::new();
     if let Some(day) = &release.best_before {
         let name = format!("{}{day}", sums::BEST_BEFORE);
-        let (written, entry) = write(release, &name, Vec::new(), out, ui)?;
-        let sha256 = written.digests.sha256.unwrap_or_default();
-        entries.push(Entry { name, sha256 });
-        files.push((written, entry));
+        let (written, file) = write(release, &name, Vec::new(), out, ui)?;
+        entries.push(entry(&name, &written)?);
+        files.push((written, file));
     }
     let text = sums::text(entries).into_bytes();
     // What the strictest reader refuses is not published.
@@ -53,6 +47,17 @@ pub(crate) fn finish(
         }
     }
     Ok(files)
+}
+
+/// A file for the list, which names no file without a hash, and leaves none out.
+fn entry(name: &str, written: &Written) -> Result<Entry, Failure> {
+    let sha256 = written.digests.sha256;
+    let sha256 =
+        sha256.ok_or_else(|| Failure::usage(format!("release: {name} was written without its SHA-256")))?;
+    Ok(Entry {
+        name: name.to_owned(),
+        sha256,
+    })
 }
 
 fn write(

@@ -42,7 +42,7 @@ fn sign(args: &Sign, ui: &Ui) -> Result<(), Failure> {
         Path::new(""),
         ui,
     )?;
-    let signature = signer.sign(&text)?.unwrap_or_default();
+    let signature = signer.sign(&text)?.ok_or_else(nobody)?;
     write(&args.folder.join(sums::SIGNATURE_FILE), signature, ui)
 }
 
@@ -53,7 +53,7 @@ fn key(args: &Key, ui: &Ui) -> Result<(), Failure> {
         ..args.key.said(None)
     };
     let signer = Releases::of(&args.credentials, &said, Path::new(""), ui)?;
-    let keyring = signer.keyring(&args.user)?.unwrap_or_default();
+    let keyring = signer.keyring(&args.user)?.ok_or_else(nobody)?;
     for key in OpenPgpKey::read_keyring(&keyring, "the keyring")? {
         ui.note(&format!("the key is {}", key.shown()));
     }
@@ -75,6 +75,10 @@ fn write(out: &Path, bytes: Vec<u8>, ui: &Ui) -> Result<(), Failure> {
         return ui.print_json(&made);
     }
     ui.print(&made.line())
+}
+
+fn nobody() -> Failure {
+    Failure::usage("nobody signs the release")
 }
 
 /// A list of sums that no device takes.

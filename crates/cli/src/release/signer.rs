@@ -2,15 +2,13 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use signature::{OpenPgpKey, OpenPgpSignature, Signer};
+use signature::{Certificate, OpenPgpKey, OpenPgpSignature, Signer};
 use spec::{ReleaseSign, ReleaseSigner, Spec};
 
 use crate::args::signing::{Credentials, Signer as Args, Signing};
 use crate::credentials;
 use crate::failure::Failure;
-use crate::stop;
 use crate::ui::Ui;
 
 /// When a key was made of which nobody says it: gpg takes no zero.
@@ -48,10 +46,7 @@ impl Releases {
         folder: &Path,
         ui: &Ui,
     ) -> Result<Releases, Failure> {
-        let has_keyring = |asked: &String| {
-            ["release", "disk", "bundle"].contains(&asked.as_str()) || asked.starts_with("fs.")
-        };
-        let is_asked = only.is_empty() || only.iter().any(has_keyring);
+        let is_asked = spec::asks_for(spec, only, "release.keyring");
         let said = spec.release.as_ref().and_then(|release| release.sign.as_ref());
         let Some(said) = said.filter(|_| is_asked) else {
             return Ok(Releases::new(Signed::Nobody, None, None));
@@ -102,24 +97,9 @@ impl Releases {
             None => None,
             Some(path) => credentials::certificates(path)?.into_iter().next(),
         };
-        let key = args
-            .key
-            .clone()
-            .or_else(|| said.key.as_ref().map(|file| folder.join(file)));
-        let signer: Box<dyn Signer> = match (&args.signer_cmd, key) {
-            (Some(command), _) => Box::new(signature::Command {
-                stop: stop::flag(),
-                ..signature::Command::shell(command, Duration::from_secs(args.signer_timeout))
-            }),
-            (None, Some(path)) => {
-                let key = credentials::key(&path, args.passphrase_file.as_deref())?;
-                credentials::warn_of_mode(&path, ["this private key", "a key's"], ui);
-                Box::new(key)
-            }
-            (None, None) => {
-                let hint = "give key, --signer-cmd for a key that lives elsewhere, or --unsigned";
-                return Err(Failure::usage("nobody signs the release: there is no key").hint(hint));
-            }
+        let Some(signer) = credentials::signer(args, said.key.as_deref(), folder, ui)? else {
+            let hint = "give key, --signer-cmd for a key that lives elsewhere, or --unsigned";
+            return Err(Failure::usage("nobody signs the release: there is no key").hint(hint));
         };
         let of_certificate = certificate
             .as_ref()
@@ -140,9 +120,7 @@ impl Releases {
                 );
             }
         };
-        let first = certificate.map(|certificate| certificate.not_before().seconds());
-        let first = first.and_then(|seconds| u32::try_from(seconds).ok());
-        let made = said.key_time.or(first).unwrap_or(USUAL_TIME);
+        let made = made(said, certificate.as_ref());
         let time = said.time.unwrap_or(made);
         if time < made {
             return Err(Failure::usage(format!(
@@ -222,7 +200,13 @@ fn public_key(said: &ReleaseSign, folder: &Path) -> Result<Option<OpenPgpKey>, F
     let Some(certificate) = credentials::certificates(&folder.join(file))?.into_iter().next() else {
         return Ok(None);
     };
-    let first = u32::try_from(certificate.not_before().seconds()).ok();
-    let made = said.key_time.or(first).unwrap_or(USUAL_TIME);
+    let made = made(said, Some(&certificate));
     Ok(Some(OpenPgpKey::new(certificate.public_key()?, made)?))
+}
+
+/// When a key was made.
+fn made(said: &ReleaseSign, certificate: Option<&Certificate>) -> u32 {
+    let first = certificate.map(|certificate| certificate.not_before().seconds());
+    let first = first.and_then(|seconds| u32::try_from(seconds).ok());
+    said.key_time.or(first).unwrap_or(USUAL_TIME)
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use image::Fault;
 use release::names::{self, Named};
 use release::sums::{self, Entry};
+use release::transfers;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use signature::{OpenPgpKey, OpenPgpSignature};
@@ -22,6 +23,9 @@ use crate::ui::{Ui, hex, size};
 
 /// What updates compare.
 const BLOCK: usize = 4096;
+
+/// What the names of files end with that are compressed with zstd.
+const ZSTD: &str = ".zst";
 
 /// The most blocks of an older release that are remembered: 128 GiB of them.
 const BLOCKS_MAX: usize = 1 << 25;
@@ -70,7 +74,7 @@ pub(super) fn run(args: &Verify, ui: &Ui) -> Result<(), Failure> {
     };
     let older = args.against.as_deref().map(Older::open).transpose()?;
     if let Some(older) = &older {
-        older.check_names(&folder)?;
+        older.check_names(&folder, ui)?;
     }
     let mut files = Vec::new();
     for (entry, named) in folder.entries.iter().zip(&folder.named) {
@@ -313,52 +317,98 @@ impl Older {
         })
     }
 
-    /// A device has transfers for what the older release has, and takes nothing that lacks one of them.
-    fn check_names(&self, new: &Folder) -> Result<(), Failure> {
-        let (id, version, regions) = match (&self.manifest, &self.folder) {
-            (Some(entry), _) => {
-                let mut regions: Vec<Option<&str>> = entry
-                    .partitions
-                    .iter()
-                    .map(|partition| Some(&*partition.region))
-                    .collect();
-                regions.extend(entry.uki.as_ref().map(|_| None));
-                (&entry.id, &entry.version, regions)
-            }
-            (None, Some(folder)) => {
-                let Some(first) = folder.named.first() else {
-                    return Ok(());
-                };
-                let regions = folder.named.iter().map(|named| named.region.as_deref());
-                (&first.id, &first.version, regions.collect())
-            }
-            (None, None) => return Ok(()),
+    /// What its files are called.
+    fn named(&self) -> Result<Vec<Named>, Failure> {
+        let Some(entry) = &self.manifest else {
+            return Ok(self
+                .folder
+                .iter()
+                .flat_map(|folder| folder.named.clone())
+                .collect());
         };
-        let shown = self.path.display();
-        let Some(first) = new.named.first() else {
+        let files = entry.partitions.iter().map(|partition| &partition.file);
+        let named = |file: &String| {
+            names::read(file).ok_or_else(|| {
+                let shown = self.path.display();
+                Failure::input(format!(
+                    "{shown}: release: {file:?} is no name of a release's file"
+                ))
+            })
+        };
+        files.chain(&entry.uki).map(named).collect()
+    }
+
+    /// A device has transfers for what the older release has, and takes nothing that lacks one of them.
+    fn check_names(&self, new: &Folder, ui: &Ui) -> Result<(), Failure> {
+        let (named, shown) = (self.named()?, self.path.display());
+        let (Some(old), Some(first)) = (named.first(), new.named.first()) else {
             return Ok(());
         };
-        if first.id != *id {
-            let problem = format!(
-                "{shown}: is a release of {id}, and the new one is of {}",
-                first.id
-            );
-            return Err(Failure::usage(problem));
+        if first.id != old.id {
+            return Err(Failure::usage(format!(
+                "{shown}: is a release of {}, and the new one is of {}",
+                old.id, first.id
+            )));
         }
-        if first.version == *version {
-            let problem = format!("{shown}: is version {version}, too: no device would take the new one");
-            return Err(Failure::usage(problem));
+        if first.version == old.version {
+            return Err(Failure::usage(format!(
+                "{shown}: is version {}, too: no device would take the new one",
+                old.version
+            )));
         }
-        let missing = regions
-            .iter()
-            .find(|region| !new.named.iter().any(|named| named.region.as_deref() == **region));
-        match missing {
-            None => Ok(()),
-            Some(region) => Err(Failure::usage(format!(
-                "{}: has no {} as {version} has: devices look for one, and would not see the version",
-                new.path.display(),
-                region.map_or_else(|| "image".into(), |region| format!("file of {region}"))
+        for known in &named {
+            let what = known
+                .region
+                .as_ref()
+                .map_or_else(|| "image".into(), |region| format!("file of {region}"));
+            let failed =
+                |problem: &str| Failure::usage(format!("{}: has no {what} {problem}", new.path.display()));
+            let found = new.named.iter().find(|named| named.region == known.region);
+            let Some(found) = found else {
+                return Err(failed(&format!(
+                    "as {} has: devices look for one, and would not see the version",
+                    known.version
+                )));
+            };
+            match (known.uuid, found.uuid) {
+                (Some(_), None) => {
+                    return Err(failed(
+                        "with a UUID in its name: devices look for one, and would not see the version",
+                    ));
+                }
+                (None, Some(_)) => {
+                    return Err(failed(
+                        "without a UUID in its name: devices look for one, and would not see the version",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        self.check_endings(&named, new, ui)
+    }
+
+    /// Devices look for what their systemd decompresses: xz, or nothing, or zstd as well.
+    fn check_endings(&self, named: &[Named], new: &Folder, ui: &Ui) -> Result<(), Failure> {
+        let mut files = new.named.iter().zip(&new.entries);
+        let Some((_, entry)) = files.find(|(named, _)| named.ending == ZSTD) else {
+            return Ok(());
+        };
+        let systemd = self.manifest.as_ref().and_then(|entry| entry.systemd);
+        let problem = format!(
+            "{}: devices with a systemd before {} do not look for {ZSTD}, and would not see the version",
+            new.path.join(&entry.name).display(),
+            transfers::SYSTEMD_ZSTD
+        );
+        match systemd {
+            _ if named.iter().any(|known| known.ending == ZSTD) => Ok(()),
+            Some(systemd) if systemd >= transfers::SYSTEMD_ZSTD => Ok(()),
+            Some(systemd) => Err(Failure::usage(problem).hint(format!(
+                "the older release is for systemd {systemd}: say compress = \"xz\""
             ))),
+            None => {
+                ui.warn(&problem);
+                Ok(())
+            }
         }
     }
 

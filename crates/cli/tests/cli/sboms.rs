@@ -169,13 +169,26 @@ fn what_cannot_be_said_is_left_out_and_told() {
     let wrong = r#"{ "lib-1.0": { "homepage": "none", "cpe": "lib", "purls": ["lib"] }, "not-there": {} }"#;
     world.write("meta.json", wrong.as_bytes());
     let said = world.run(&["sbom", "spec.toml", "--format", "cyclonedx", "--out", "a.json"]);
-    let warnings = said.stderr.lines().filter(|line| line.starts_with("warning"));
-    let warnings = warnings.collect::<Vec<_>>().join("\n");
-    assert_snapshot!(warnings, @r#"
+    let warnings = |said: &str| {
+        let warnings = said.lines().filter(|line| line.starts_with("warning"));
+        warnings.collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(warnings(&said.stderr), @r#"
     warning: left out of the bill of materials: lib-1.0: "none" is no address of a page
     warning: left out of the bill of materials: lib-1.0: "lib" is no package URL
     warning: left out of the bill of materials: lib-1.0: "lib" is no CPE 2.3
     "#);
+    // Who builds hears it with a bill, and not without one.
+    for (only, is_told) in [("sbom", true), ("fs.boot", false)] {
+        let built = world.run(&["build", "spec.toml", "--out", "out", "--only", only]);
+        assert_eq!(built.code, Some(0), "{}", built.stderr);
+        assert_eq!(
+            warnings(&built.stderr) == warnings(&said.stderr),
+            is_told,
+            "{}",
+            built.stderr
+        );
+    }
 }
 
 #[test]

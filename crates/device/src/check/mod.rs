@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::{
-    Class, Device, Error, Keep, Medium, Mount, Partition, Region, Result, Role, Size, Status, settings,
+    Class, Definition, Device, Error, Keep, Made, Medium, Mount, Partition, Region, Result, Role, Size,
+    Status, settings,
 };
 
 mod values;
@@ -19,6 +20,38 @@ const SLOTS_MAX: usize = 4;
 
 /// The longest name of a partition in a table.
 const NAME_MAX: usize = 36;
+
+impl Definition {
+    /// Finds what systemd-repart would not make.
+    ///
+    /// # Errors
+    /// When its name, its size or its file system cannot be.
+    pub fn check(&self) -> Result<()> {
+        let what = format!("partition {}", self.name);
+        check_name(&self.name)?;
+        check_size(&what, self.size)?;
+        let format = self.format.as_ref();
+        format.map_or(Ok(()), |format| word(&format!("format of {what}"), format))
+    }
+}
+
+/// A name that files and the table take.
+fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name.len() > NAME_MAX {
+        let what = format!("length of the partition's name {name:?}");
+        range(&what, name.len() as u64, 1, NAME_MAX as u64)?;
+    }
+    word("partition", name)
+}
+
+fn check_size(what: &str, size: Size) -> Result<()> {
+    let size = size.min();
+    if size.is_multiple_of(GRAIN) && size > 0 {
+        return Ok(());
+    }
+    let allowed = format!("a multiple of {GRAIN}: systemd-repart makes no other sizes");
+    Err(out_of_range(&format!("size of {what}"), size, &allowed))
+}
 
 impl Device {
     /// Finds what does not fit together.
@@ -45,12 +78,8 @@ impl Device {
 
     fn check_partitions(&self) -> Result<()> {
         for partition in &self.partitions {
-            let (name, what) = (&partition.name, format!("partition {}", partition.name));
-            if name.is_empty() || name.len() > NAME_MAX {
-                let what = format!("length of the partition's name {name:?}");
-                range(&what, name.len() as u64, 1, NAME_MAX as u64)?;
-            }
-            word("partition", name)?;
+            let what = format!("partition {}", partition.name);
+            check_name(&partition.name)?;
             if partition.number == 0 {
                 return Err(out_of_range(&format!("number of {what}"), 0, "1 or more"));
             }
@@ -58,13 +87,9 @@ impl Device {
                 let problem = "is no type of a GPT, which the first boot and the names of partitions need";
                 return Err(bad(&what, &partition.kind.to_string(), problem));
             }
-            if !partition.size.min().is_multiple_of(GRAIN) || partition.size.min() == 0 {
-                let problem = format!("a multiple of {GRAIN}: systemd-repart makes no other sizes");
-                return Err(out_of_range(
-                    &format!("size of {what}"),
-                    partition.size.min(),
-                    &problem,
-                ));
+            check_size(&what, partition.size)?;
+            if let Made::FirstBoot(Some(format)) = &partition.made {
+                word(&format!("format of {what}"), format)?;
             }
         }
         for (index, one) in self.partitions.iter().enumerate() {

@@ -11,8 +11,6 @@ use crate::algorithm::{Hash, PublicKey, Scheme};
 use crate::tlv::{self, INTEGER, Parsed, SEQUENCE};
 use crate::{Error, Result};
 
-/// The most bytes of a keyring.
-pub const KEYRING_MAX: u64 = 4 << 20;
 /// The object identifier of Ed25519 as OpenPGP writes it.
 const ED25519_OID: [u8; 9] = [0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01];
 

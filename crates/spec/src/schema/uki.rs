@@ -22,7 +22,8 @@ pub struct Uki {
     pub initrd: Option<Sources>,
     /// What the kernel is told; `init={toplevel}/init` and the toplevel's parameters when not given.
     pub cmdline: Option<String>,
-    /// What the system calls itself; the toplevel's `etc/os-release` when not given.
+    /// What the system calls itself, a source, or the text itself where it has several lines; the toplevel's
+    /// `etc/os-release` when not given.
     pub os_release: Option<String>,
     /// What `uname -r` will say; what the kernel says when not given.
     pub uname: Option<String>,
@@ -82,7 +83,7 @@ pub struct UkiProfile {
     pub initrd: Option<Sources>,
     /// A device tree.
     pub dtb: Option<String>,
-    /// What the system calls itself.
+    /// What the system calls itself, a source or a text.
     pub os_release: Option<String>,
 }
 

@@ -39,11 +39,58 @@ fn what_does_not_fit_is_refused() {
     error: release.uki: there is no [uki.other]
     hint: there are: main
     "#);
-    assert_snapshot!(refused(2, "url = \"file:///t/release\"", "url = \"t/release\""), @r#"error: release.url: "t/release": must begin with https://, http:// or file:///"#);
+    assert_snapshot!(refused(2, "url = \"file:///t/release\"", "url = \"t/release\""), @r#"error: release.url: "t/release": must begin with https://HOST, http://HOST or file:///"#);
+    for (url, what) in [
+        ("https://", "must begin with"),
+        ("https:///x", "must begin with"),
+        ("file://t", "must begin with"),
+        ("https://x/a b", "' ' cannot be in it"),
+        ("https://x/\\nVerify=no", "'\\n' cannot be in it"),
+        ("https://x/ü", "'ü' cannot be in it"),
+        ("https://x/a?b", "'?' cannot be in it"),
+        ("https://x/a#b", "'#' cannot be in it"),
+    ] {
+        let said = refused(2, "url = \"file:///t/release\"", &format!("url = \"{url}\""));
+        assert!(
+            said.starts_with("error: release.url: ") && said.contains(what),
+            "{said}"
+        );
+    }
+    let first_boot = |name: &str, more: &str| {
+        let first_boot = format!("first-boot = [{{ name = \"{name}\", type = \"var\", {more} }}]");
+        refused(2, version, &format!("{version}\n{first_boot}"))
+    };
+    assert_snapshot!([
+        first_boot("a/b", "size = \"1MiB\""),
+        first_boot("", "size = \"1MiB\""),
+        first_boot(&"v".repeat(37), "size = \"1MiB\""),
+        first_boot("var", "size-min = \"5000B\""),
+        first_boot("var", "size = \"0B\""),
+        first_boot("var", "size = \"1MiB\", format = \"ext4\\nLabel=x\""),
+        first_boot("root-b", "size = \"1MiB\""),
+        first_boot("esp", "size = \"1MiB\""),
+    ].join("\n"), @r#"
+    error: release.first-boot "a/b": partition "a/b": must be letters, digits, -, _ and dots, and begin with a letter, a digit or _
+
+    error: release.first-boot "": length of the partition's name "": is 0, must be 1 to 36
+
+    error: release.first-boot "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv": length of the partition's name "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv": is 37, must be 1 to 36
+
+    error: release.first-boot "var": size of partition var: is 5000, must be a multiple of 4096: systemd-repart makes no other sizes
+
+    error: release.first-boot "var": size of partition var: is 0, must be a multiple of 4096: systemd-repart makes no other sizes
+
+    error: release.first-boot "var": format of partition var "ext4\nLabel=x": must be letters, digits, -, _ and dots, and begin with a letter, a digit or _
+
+    error: release.first-boot "root-b": another partition has this name
+
+    error: release.first-boot "esp": another partition has this name
+    "#);
     assert_snapshot!(refused(2, "url = \"file:///t/release\"\n", ""), @r#"
     error: release.url: is missing, and transfer files say where releases are
     hint: say url = "https://…", where a web server has the folder
     "#);
+    assert_snapshot!(refused(2, "name = \"root\"\n", "name = \"root.v2\"\n"), @r#"error: disk.region "root.v2".name: "root.v2": names of files are made of it, in which a dot could be one of the version: letters, digits, _ and - only"#);
     assert_snapshot!(refused(2, "size = \"2MiB\"\n", ""), @r#"
     error: disk.region "root".size: is as large as this version, and the next one may be larger
     hint: say size: slots keep theirs for the device's whole life

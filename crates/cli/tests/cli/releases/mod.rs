@@ -1,7 +1,11 @@
 //! Releases: what gpg says of them, what devices get, and what they are compared with.
 
+mod against;
 mod bad;
+mod bills;
 mod device;
+mod only;
+mod texts;
 
 use std::fs;
 use std::path::Path;
