@@ -44,12 +44,17 @@ pub(crate) fn of_system(name: &str) -> PathBuf {
 
 /// A machine with the system's kernel, a first RAM disk and a console in a file. The caller gives it disks, and `boot` starts it.
 pub(crate) fn machine(initrd: &Path, command_line: &str) -> Command {
+    machine_of(&of_system("kernel"), initrd, command_line)
+}
+
+/// The same with another kernel.
+pub(crate) fn machine_of(kernel: &Path, initrd: &Path, command_line: &str) -> Command {
     // It ends by itself, or fails before nextest gives up.
     let mut machine = tool("timeout");
     machine.args(["900", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
     machine.args(["-accel", "tcg", "-smp", "1", "-m", "1024", "-nic", "none"]);
     machine.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
-    machine.arg("-kernel").arg(of_system("kernel"));
+    machine.arg("-kernel").arg(kernel);
     machine.arg("-initrd").arg(initrd);
     // An emulator that waits for its processor looks like a broken timer.
     let common = "console=ttyS0 panic=-1 no_timer_check";
