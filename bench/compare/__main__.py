@@ -9,7 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from . import btrfs, bundle, disk, erofs, ext4, fat, fetch, large, many, nixos, parts, rebuild, reflink, squashfs, vm
+from . import appliance, btrfs, bundle, disk, erofs, ext4, fat, fetch, large, many, nixos, parts, rebuild, reflink, squashfs, vm
 from .limits import limits
 from .measure import Failure, NotHere, run, say
 from .setting import Setting
@@ -17,7 +17,7 @@ from .tables import figures_table, goals_table
 from .trees import remove
 
 COMPARISONS = {module.__name__.rpartition(".")[2]: module
-               for module in (squashfs, rebuild, parts, ext4, btrfs, erofs, reflink, fat, bundle, disk, vm, nixos, fetch, many, large)}
+               for module in (squashfs, rebuild, parts, ext4, btrfs, erofs, reflink, fat, bundle, disk, vm, nixos, appliance, fetch, many, large)}
 INTRODUCTION = """# Benchmarks
 
 Ratios matter, seconds do not: the programs of a comparison run in turn on the same machine, and of each the fastest round counts. Until
