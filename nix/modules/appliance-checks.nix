@@ -9,7 +9,12 @@
   specification,
 }:
 let
-  inherit (builtins) attrNames match stringLength;
+  inherit (builtins)
+    attrNames
+    elem
+    match
+    stringLength
+    ;
   cfg = config.kiln.appliance;
   inherit (layout) id version;
   inherit (config.boot) uki;
@@ -130,11 +135,16 @@ in
     inherit id transfers version;
     inherit (layout) parts;
     tries = release.tries or 0;
+    # Kiln compresses no second time, unless it is asked to.
     ending =
+      region:
+      let
+        isDense = region == "store" && elem (specification.fs.store.compression or null) [ "deflate" "zstd" ];
+      in
       {
         none = "";
         zstd = ".zst";
       }
-      .${release.compress or "xz"} or ".xz";
+      .${release.compress or (if isDense then "none" else "xz")} or ".xz";
   }
 )

@@ -199,12 +199,7 @@ fn image(
     // RAUC takes the name's ending for what it is; of a hash tree it knows nothing.
     let ending = fs.map_or("img", |fs| outputs::ending_in_bundles(fs.format));
     manifest.filename = Some(file.unwrap_or_else(|| format!("{}.{ending}", slot.replace('.', "-"))));
-    let dense = |fs: &FileSystem| match fs.format {
-        Format::Squashfs => fs.compression != Some(Compressor::None),
-        Format::Erofs => !matches!(fs.compression, None | Some(Compressor::None)),
-        _ => false,
-    };
-    let packing = if image.compress.unwrap_or(!fs.is_none_or(dense)) {
+    let packing = if image.compress.unwrap_or(!fs.is_none_or(formats::is_dense)) {
         Packing::Compressed
     } else {
         Packing::Stored

@@ -20,6 +20,15 @@ pub(crate) fn names_segments(fs: &FileSystem) -> bool {
     is_compressed && (fs.closure || layouts::keeps_store(fs))
 }
 
+/// Whether another compressor finds next to nothing in it. lz4 leaves it something.
+pub(crate) fn is_dense(fs: &FileSystem) -> bool {
+    match fs.format {
+        Format::Squashfs => fs.compression != Some(Compressor::None),
+        Format::Erofs => matches!(fs.compression, Some(Compressor::Deflate | Compressor::Zstd)),
+        _ => false,
+    }
+}
+
 /// Whether equal files are looked for in a tree that is numbered as the closure's is. Trees in which its paths lie elsewhere
 /// have other numbers.
 pub(crate) fn finds_equal_files(fs: &FileSystem) -> bool {

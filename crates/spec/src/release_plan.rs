@@ -75,7 +75,7 @@ pub struct ReleaseSlot {
 
 /// What a partition's file is called.
 fn file_name(release: &Release, slot: &Slot, uuid: Option<Uuid>) -> String {
-    let ending = release.compress.filter(|_| !slot.is_signature);
+    let ending = release.compress.filter(|_| slot.is_compressed);
     let ending = ending.map_or("", |options| options.method.ending());
     names::partition_file(
         &release.id,
@@ -122,7 +122,7 @@ pub(crate) fn plan(
         files.push(ReleaseFile {
             file: file_name(&release, slot, uuid),
             content,
-            transport: transport(&release, planner, !slot.is_signature),
+            transport: transport(&release, planner, slot.is_compressed),
             slot: Some(ReleaseSlot {
                 region: slot.region.name.clone(),
                 size,

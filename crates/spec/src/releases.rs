@@ -12,7 +12,7 @@ use crate::parts::Planner;
 use crate::release_plan::{KEYRING, TRANSFERS};
 use crate::schema::{self, Format, Region, ReleaseCompress, Table};
 use crate::text::choice;
-use crate::{Spec, disks, release_values, root_signatures, slots};
+use crate::{Spec, disks, formats, release_values, root_signatures, slots};
 
 /// What `--only` calls it.
 pub(crate) const PART: &str = "release";
@@ -57,6 +57,8 @@ pub(crate) struct Slot<'a> {
     pub(crate) kind: PartitionType,
     /// Whether it is the signature of a root hash.
     pub(crate) is_signature: bool,
+    /// Whether its file is compressed, if any is.
+    pub(crate) is_compressed: bool,
     /// Whether devices find it by its UUID, which follows from the root hash.
     pub(crate) is_found_by_uuid: bool,
 }
@@ -301,6 +303,10 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         });
     };
     let is_signature = root_signatures::of(spec, content).is_some();
+    let is_asked = spec
+        .release
+        .as_ref()
+        .is_some_and(|release| release.compress.is_some());
     let follows = is_signature || slots::tree_size(region, spec).is_some();
     if region.size.is_none() && region.min_size.is_none() && !follows {
         return Err(Error::Misfit {
@@ -317,8 +323,15 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
         label_pattern,
         kind: disks::partition_type(kind, &place("type"))?,
         is_signature,
+        is_compressed: !is_signature && (is_asked || !is_dense(content, spec)),
         is_found_by_uuid: is_found_by_uuid(content, spec) && region.guid.is_none(),
     })
+}
+
+/// Whether a part is a file system that is compressed itself.
+fn is_dense(content: &str, spec: &Spec) -> bool {
+    let fs = content.strip_prefix("fs.").and_then(|key| spec.fs.get(key));
+    fs.is_some_and(formats::is_dense)
 }
 
 /// A slot's label, and how it looks in all versions.

@@ -3,6 +3,7 @@
 mod against;
 mod bad;
 mod bills;
+mod dense;
 mod device;
 mod only;
 mod texts;
