@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> 
     };
     let opened = opened::open(image, args, threads, ui)?;
     let device = host.device(path)?;
-    refuse(&opened, path, device.as_ref())?;
+    refuse(&host, &opened, path, device.as_ref())?;
     let target = Target::open(path)?;
     let image_size = opened.size(ui)?;
     if image_size > target.size() {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> 
 }
 
 /// What speaks against writing this image to that device.
-fn refuse(opened: &Opened, path: &Path, device: Option<&Device>) -> Result<(), Failure> {
+fn refuse(host: &Host, opened: &Opened, path: &Path, device: Option<&Device>) -> Result<(), Failure> {
     let refused = |obstacle: Obstacle| {
         let path = path.to_path_buf();
         Err(flash::Error::Refused { path, obstacle }.into())
@@ -72,16 +72,17 @@ fn refuse(opened: &Opened, path: &Path, device: Option<&Device>) -> Result<(), F
     if let Some(of) = of.filter(|_| opened.format == inspect::Format::Disk) {
         return refused(Obstacle::Partition { of });
     }
-    let identity = |path: &Path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some((meta.dev(), meta.ino(), meta.rdev()))
+    let from = host.device(&opened.path)?;
+    let is_source = match (&from, device) {
+        (Some(from), Some(to)) => host.overlaps(from, to)?,
+        (Some(device), None) => host.is_on_file(device, path)?,
+        (None, Some(device)) => host.is_on_file(device, &opened.path)?,
+        (None, None) => {
+            let place = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+            place(path).is_some_and(|to| place(&opened.path) == Some(to))
+        }
     };
-    let (from, to) = (identity(&opened.path), identity(path));
-    let is_same = |(from, to): ((u64, u64, u64), (u64, u64, u64))| match (from.2, to.2) {
-        (0, 0) => from == to,
-        (from, to) => from == to,
-    };
-    if from.zip(to).is_some_and(is_same) {
+    if is_source {
         return refused(Obstacle::Source);
     }
     Ok(())
