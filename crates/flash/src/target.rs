@@ -75,7 +75,8 @@ impl Target {
     #[must_use]
     pub fn is_partly_written(&self) -> bool {
         let mut start = Buffer::zeros(BLOCK.min(self.size));
-        self.read(start.get_mut(), 0).is_ok() && start.get().starts_with(MARK)
+        let is_read = self.read(start.get_mut(), 0).is_ok() && self.size > 0;
+        is_read && start.get().iter().zip(MARK).all(|(byte, letter)| byte == letter)
     }
 
     /// How long bytes at a place are when they are whole blocks, or end where the device does.

@@ -85,7 +85,10 @@ pub fn flash(job: &Job, target: &Target, progress: &dyn Progress) -> Result<Repo
     let holds_first = ranges.first().is_some_and(|(start, _)| *start == 0);
     if holds_first {
         let mut mark = Buffer::zeros(target.padded(0, BLOCK));
-        mark.get_mut()[..MARK.len()].copy_from_slice(MARK);
+        // Of a file that is shorter, as much as it holds.
+        for (byte, letter) in mark.get_mut().iter_mut().zip(MARK) {
+            *byte = *letter;
+        }
         target.write(mark.get(), 0)?;
         target.sync(0)?;
     }

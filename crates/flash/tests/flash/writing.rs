@@ -259,6 +259,30 @@ fn who_stops_learns_that_the_device_is_partly_written() {
     assert!(start.starts_with(MARK) && start[510..512] == [0, 0]);
 }
 
+/// So small that the mark does not fit.
+#[test]
+fn files_shorter_than_the_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    for (disk, image) in [(57, 57), (57, 20), (1, 1), (1, 0), (0, 0)] {
+        fs::write(&path, vec![OLD; disk]).unwrap();
+        let source = Source::Content(Content::from(vec![b'i'; image]));
+        let job = Job {
+            source: &source,
+            image_size: image as u64,
+            map: None,
+            keep_gaps: false,
+            discard: false,
+            read_back: true,
+        };
+        let target = Target::open(&path).unwrap();
+        let report = flash(&job, &target, &Silent).unwrap();
+        assert_eq!((report.image_size, report.written), (image as u64, image as u64));
+        assert!(!target.is_partly_written());
+        assert!(fs::read(&path).unwrap().starts_with(&vec![b'i'; image]));
+    }
+}
+
 /// A device that loses what it was given: the file is changed before it is read back.
 #[test]
 fn blocks_that_differ_are_named() {
