@@ -8,7 +8,8 @@ use image::Content;
 use inspect::{Inside, Structures};
 use report::{Class, Node, NodeKind, Region};
 
-use super::collect::{Collected, Part, leaf};
+use super::collect::{Collected, Part};
+use super::nodes::leaf;
 
 /// Something that lies on a disk.
 enum Item<'a> {

@@ -167,6 +167,50 @@ fn of_a_damaged_image_the_rest_is_shown() {
     );
 }
 
+/// A file system that is all of an image, a partition that is asked for, and outputs whose disk is damaged.
+#[test]
+fn of_what_is_damaged_as_a_whole_there_is_a_page() {
+    let world = built();
+    let damage = |file: &str, start: u64| {
+        let mut image = fs::OpenOptions::new().write(true).open(world.path(file)).unwrap();
+        image.seek(SeekFrom::Start(start)).unwrap();
+        image.write_all(&[0x5a; 16]).unwrap();
+    };
+    let page = |args: &[&str]| {
+        let said = world.run(&[&["report"], args, &["--out", "page.html"]].concat());
+        assert_eq!(said.code, Some(6), "{args:?}: {}", said.stderr);
+        let page = fs::read_to_string(world.path("page.html")).unwrap();
+        fs::remove_file(world.path("page.html")).unwrap();
+        assert!(page.contains("Not everything could be read."), "{args:?}");
+        let report = world.run(&[&["report"], args, &["--json"]].concat());
+        let report: Value = serde_json::from_str(&report.stdout).unwrap();
+        (report["found"].clone(), said.stderr)
+    };
+    // The tables of a squashfs, and what the root directory's number leads to.
+    let root = fs::read(world.path("out/rootfs.squashfs")).unwrap();
+    for start in [64, 32] {
+        world.write("root.img", &root);
+        damage("root.img", start);
+        let (report, _) = page(&["root.img"]);
+        assert_eq!(report["totals"]["image"], root.len(), "{start}");
+        assert_eq!(report["problems"][0]["path"], "/");
+        let tree = report["tree"].to_string();
+        assert!(tree.contains("what could not be read"), "{start}: {tree}");
+    }
+    damage(IMAGE, ROOT_START + 64);
+    let (report, said) = page(&[IMAGE, "/rootfs"]);
+    assert_eq!(report["name"], "demo-25.11.img/rootfs");
+    assert!(said.contains("/rootfs: squashfs"), "{said}");
+    // Outputs, of which the disk is shorter than its table says.
+    let disk = fs::OpenOptions::new()
+        .write(true)
+        .open(world.path(IMAGE))
+        .unwrap();
+    disk.set_len(20 << 20).unwrap();
+    let (report, _) = page(&["out"]);
+    assert_eq!(report["totals"]["image"], 20 << 20);
+}
+
 #[test]
 fn a_closure_without_references_is_a_note() {
     let world = built();
