@@ -121,14 +121,12 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn manifest(path: &Path) -> Result<Inside, Failure> {
     let described = Described::read(path, &content(path)?)?;
     let mut outputs = Vec::new();
-    // What lies in a folder of its own, a release, is a copy of other outputs.
-    for file in described.files.iter().filter(|file| !file.file.contains('/')) {
-        // A name that leads elsewhere stays here.
-        let name = Path::new(&file.file).file_name().unwrap_or_default();
+    for (file, place) in described.outputs(path) {
+        let name = place.file_name().unwrap_or_default();
         outputs.push(Output {
             name: name.as_encoded_bytes().into(),
             part: Some(file.part.as_bytes().into()),
-            content: content(&path.with_file_name(name))?,
+            content: content(&place)?,
         });
     }
     Ok(Inside::of_outputs(outputs))

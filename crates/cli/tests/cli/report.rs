@@ -122,6 +122,12 @@ fn what_grew_is_said_against_images_pages_json_and_manifests() {
     ] {
         assert_eq!(lib(old), (true, 9000), "{old}");
     }
+    // A release lies in a folder of its own.
+    let manifest = fs::read_to_string(world.path("old/demo-25.11.manifest.json")).unwrap();
+    let sums = "\"files\": [{ \"part\": \"release\", \"file\": \"release/SHA256SUMS\", \"size\": 1 },";
+    let manifest = manifest.replacen("\"files\": [", sums, 1);
+    world.write("old/demo-25.11.manifest.json", manifest.as_bytes());
+    assert_eq!(lib("old/demo-25.11.manifest.json"), (true, 9000));
     // Without its outputs, a manifest knows the sizes of NARs.
     fs::remove_file(world.path("old/demo-25.11.img")).unwrap();
     let (is_exact, bytes) = lib("old/demo-25.11.manifest.json");
