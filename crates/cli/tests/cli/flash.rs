@@ -148,6 +148,31 @@ fn what_is_unpacked_on_the_way() {
     }
 }
 
+/// The block map of another version is none of this image's, however alike their names are.
+#[test]
+fn block_maps_are_found_by_endings_that_are_no_versions() {
+    let world = world("bmap = true");
+    let image = "out/demo-25.11.img";
+    let map = format!("{image}.bmap");
+    for (name, beside, is_found) in [
+        ("demo-25.11.img", "demo-25.11.img.bmap", true),
+        ("demo-25.11.img", "demo-25.11.bmap", true),
+        ("demo-25.11.img", "demo-25.bmap", false),
+        ("demo-25.11", "demo-25.bmap", false),
+        ("demo-25.11.beta", "demo-25.11.bmap", false),
+        ("demo.wic.zst", "demo.bmap", true),
+    ] {
+        fs::create_dir(world.path("some")).unwrap();
+        let (name, beside) = (format!("some/{name}"), format!("some/{beside}"));
+        fs::copy(world.path(image), world.path(&name)).unwrap();
+        fs::copy(world.path(&map), world.path(&beside)).unwrap();
+        let said = flash(&world, &[&name, "disk", "--yes", "--no-read-back", "--json"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert_eq!(said.stdout.contains(&beside), is_found, "{name} {beside}");
+        fs::remove_dir_all(world.path("some")).unwrap();
+    }
+}
+
 #[test]
 fn what_is_refused() {
     let world = world("bmap = true");
