@@ -171,7 +171,7 @@ pub(crate) fn of(path: &Path) -> Option<Described> {
 pub(crate) fn beside(folder: &Path) -> Vec<Described> {
     let is_here = folder.as_os_str().is_empty();
     let folder = if is_here { Path::new(".") } else { folder };
-    let Ok(tree) = image::scan(folder, Keep::default()) else {
+    let Ok(tree) = image::scan_entries(folder, Keep::default()) else {
         return Vec::new();
     };
     let mut found = Vec::new();

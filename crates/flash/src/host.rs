@@ -190,7 +190,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
         path: folder.to_path_buf(),
         source,
     };
-    let tree = image::scan(folder, Keep::default()).map_err(|error| failed(io::Error::other(error)))?;
+    let tree =
+        image::scan_entries(folder, Keep::default()).map_err(|error| failed(io::Error::other(error)))?;
     let links = tree
         .children(NodeId::ROOT)
         .filter(|(_, id)| matches!(tree.node(*id).kind, Kind::Symlink(_)));

@@ -47,7 +47,7 @@ pub use extents::{Extent, Image, Layout, MapLine};
 pub use fsverity::FsVerity;
 pub use progress::{Cancelled, Progress, Silent};
 pub use regular::{open_regular, read_regular};
-pub use scan::{FOLLOWED_MAX, Keep, scan, scan_path, scan_without};
+pub use scan::{FOLLOWED_MAX, Keep, scan, scan_entries, scan_path, scan_without};
 pub use seed::Seed;
 pub use spool::Spool;
 pub use structure::{Shared, Structure};

@@ -134,7 +134,7 @@ fn manifest(path: &Path) -> Result<Inside, Failure> {
 
 /// The files of a folder, as the outputs that they may be. A manifest says what parts they are.
 fn outputs(path: &Path) -> Result<Inside, Failure> {
-    let tree = image::scan(path, Keep::default())?;
+    let tree = image::scan_entries(path, Keep::default())?;
     let manifests = described::beside(path);
     let mut outputs = Vec::new();
     for (name, id) in tree.children(NodeId::ROOT) {

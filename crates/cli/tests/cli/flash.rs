@@ -173,6 +173,23 @@ fn block_maps_are_found_by_endings_that_are_no_versions() {
     }
 }
 
+/// Folders beside outputs are not looked into: this one has paths that are longer than Linux takes.
+#[test]
+fn folders_beside_outputs_are_left_alone() {
+    let world = world("bmap = true");
+    let name = "deep".repeat(50);
+    let line = format!("cd out && for _ in $(seq 25); do mkdir {name} && cd -P {name} || exit 1; done");
+    let mut shell = std::process::Command::new("sh");
+    let made = shell.args(["-c", &line]).current_dir(world.path("")).status();
+    assert!(made.unwrap().success());
+    let said = flash(&world, &["out", "disk", "--yes", "--no-read-back"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let listed = world.done(&["ls", "out"]);
+    assert!(listed.contains("demo-25.11.img\n"), "{listed}");
+    let checked = world.done(&["check", "out/demo-25.11.img"]);
+    assert!(checked.contains("manifest"), "{checked}");
+}
+
 #[test]
 fn what_is_refused() {
     let world = world("bmap = true");
