@@ -111,6 +111,27 @@ fn a_small_report_says_all_of_this() {
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
 
+/// Both slots of an image register the same paths.
+#[test]
+fn paths_that_are_registered_twice_count_once() {
+    let mut once = found(800);
+    once.closure.remove(1);
+    let mut twice = once.clone();
+    // The second knows one more reference.
+    twice.closure.extend(once.closure.clone());
+    twice.closure[3].references = Some(vec![path('b', "lib-1.0")]);
+    let (once, twice) = (once.assemble(), twice.assemble());
+    assert_eq!(
+        once.notes,
+        [
+            "The references of 1 of 4 store paths are not known.",
+            "1 references lead to store paths that are not in the image.",
+        ]
+    );
+    assert_eq!(twice.notes, once.notes);
+    assert_eq!(twice.paths, once.paths);
+}
+
 #[test]
 fn the_picture_of_it_is_this() {
     insta::assert_snapshot!(svg(&found(800).assemble(), Measure::Unpacked));
