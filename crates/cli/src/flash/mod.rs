@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use flash::{Device, Host, Job, Obstacle, Report, Target};
 use serde::Serialize;
@@ -17,9 +17,6 @@ use crate::failure::Failure;
 use crate::stop;
 use crate::ui::{Ui, size};
 use opened::Opened;
-
-/// Whether a device is partly written right now.
-static WRITING: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let host = Host::at(Path::new("/"));
@@ -143,15 +140,15 @@ fn write(
         discard: args.discard,
         read_back: !args.no_read_back,
     };
-    let (other, path) = (ui.clone(), target.path().to_path_buf());
+    let (other, path, writing) = (ui.clone(), target.path().to_path_buf(), target.writing());
     stop::before_exit(move || {
-        if WRITING.load(Ordering::Relaxed) {
+        if writing.load(Ordering::Relaxed) {
             other.warn(&partly(&path));
         }
     });
-    WRITING.store(true, Ordering::Relaxed);
     let done = flash::flash(&job, target, ui);
-    WRITING.store(false, Ordering::Relaxed);
+    // What has failed is told here.
+    target.writing().store(false, Ordering::Relaxed);
     done
 }
 
