@@ -24,6 +24,7 @@
 
 mod content;
 mod copy;
+mod data;
 mod equal;
 mod error;
 mod extents;
@@ -41,6 +42,7 @@ mod write;
 mod zeros;
 
 pub use content::{Content, HostFile, ReadAt, Reader, Spooled};
+pub use data::Data;
 pub use equal::{Compared, compare};
 pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};

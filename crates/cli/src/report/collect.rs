@@ -8,9 +8,10 @@ use inspect::{Bundle, FileSystem, Inside, Output, Usage, What, Work};
 use report::{Class, Node, NodeKind, Problem, Region};
 
 use super::Within;
+use super::data::is_empty;
 use super::disks;
 use super::files::{Candidate, Files};
-use super::nodes::{UNREAD, image, leaf, measured, scale, sum, undivided, unread};
+use super::nodes::{UNREAD, image, leaf, measured, scale, sum, total, undivided, unread};
 use crate::described;
 use crate::look::Planned;
 
@@ -166,7 +167,8 @@ impl<'a> Collected<'a> {
             part.region = measured(part.region, &part.node);
             parts.push(part);
         }
-        let stored: u64 = parts.iter().map(|part| part.node.bytes.image).sum();
+        let nodes = parts.iter().map(|part| &part.node);
+        let stored = total(nodes).image;
         let node = leaf(
             "signature, hash tree and tables",
             NodeKind::Tables,
@@ -248,12 +250,14 @@ impl<'a> Collected<'a> {
             What::Tree(..) => {
                 let tree = inside.files()?.unwrap_or_default();
                 let mut nodes = self.archive(&tree, path);
-                let stored: u64 = nodes.iter().map(|node| node.bytes.image).sum();
+                let stored = total(&nodes).image;
                 let rest = room.saturating_sub(stored);
                 nodes.extend((rest > 0).then(|| leaf("headers", NodeKind::Tables, Class::Tables, rest)));
                 Ok(nodes)
             }
-            _ if is_empty(&plain.content)? => Ok(vec![leaf("empty", NodeKind::Free, Class::Free, room)]),
+            _ if is_empty(&plain.content, self.work)? => {
+                Ok(vec![leaf("empty", NodeKind::Free, Class::Free, room)])
+            }
             What::Opaque(format) => {
                 let class = match format {
                     inspect::Format::HashTree | inspect::Format::RootSignature => Class::Tables,
@@ -298,7 +302,7 @@ impl<'a> Collected<'a> {
         if known.free > 0 {
             nodes.push(leaf("free", NodeKind::Free, Class::Free, known.free));
         }
-        let stored: u64 = nodes.iter().map(|node| node.bytes.image).sum();
+        let stored = total(&nodes).image;
         let (rest, name) = if known.nodes.is_empty() {
             (room.saturating_sub(stored), UNREAD)
         } else {
@@ -334,7 +338,7 @@ impl<'a> Collected<'a> {
             candidates: &mut self.candidates,
         };
         let mut root = files.node(image::NodeId::ROOT, "", &show(path), 0);
-        let inside: u64 = root.children.iter().map(|node| node.bytes.image).sum();
+        let inside = total(&root.children).image;
         let own = root.bytes.image.saturating_sub(inside);
         if own > 0 {
             root.children
@@ -388,17 +392,4 @@ impl<'a> Collected<'a> {
             })
             .collect()
     }
-}
-
-/// Whether there is nothing but zeros.
-fn is_empty(content: &Content) -> inspect::Result<bool> {
-    let mut reader = content.reader()?;
-    let mut buffer = vec![0; 1 << 20];
-    while reader.remaining() > 0 {
-        let filled = reader.fill(&mut buffer)?;
-        if buffer[..filled].iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

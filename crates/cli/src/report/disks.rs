@@ -1,15 +1,13 @@
 //! What lies where on a disk: partitions, what is beside them, tables and gaps. Together they are the disk.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use disk::read::{Disk, Partition};
-use image::Content;
 use inspect::{Inside, Structures};
 use report::{Class, Node, NodeKind, Region};
 
 use super::collect::{Collected, Part};
-use super::nodes::leaf;
+use super::nodes::{leaf, total};
 
 /// Something that lies on a disk.
 enum Item<'a> {
@@ -40,11 +38,7 @@ pub(super) fn parts(
             start: Some(start),
             ..Region::default()
         };
-        let content = Content::Span {
-            source: Arc::new(inside.content.clone()),
-            start,
-            len: end - start,
-        };
+        let content = inside.content.slice(start..end);
         parts.push(match item {
             Item::Partition(name, partition) => {
                 let promised = collected.promised(depth, partition.start);
@@ -150,7 +144,7 @@ fn joined(parts: Vec<Part>) -> Vec<Part> {
                     children.push(last.node.clone());
                 }
                 children.push(part.node);
-                let image = children.iter().map(|child| child.bytes.image).sum();
+                let image = total(&children).image;
                 last.region.name = "partition table".into();
                 last.node = Node {
                     children,

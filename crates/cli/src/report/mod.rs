@@ -2,6 +2,7 @@
 
 mod against;
 mod collect;
+mod data;
 mod disks;
 mod equal;
 mod files;

@@ -44,14 +44,17 @@ pub(super) fn unread(len: u64) -> Node {
     leaf(UNREAD, NodeKind::Raw, Class::Data, len)
 }
 
+/// What some parts take. Lengths come from images, so that their sum can be too large for a number: then it is the largest.
+pub(super) fn total<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Bytes {
+    let bytes = nodes.into_iter().map(|node| node.bytes);
+    bytes.fold(Bytes::default(), Bytes::plus)
+}
+
 /// What something takes is what its parts take.
 pub(super) fn sum(node: &mut Node) {
     if !node.children.is_empty() {
-        let children = node.children.iter();
-        node.bytes = children
-            .clone()
-            .fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
-        node.files = children.map(|child| child.files).sum();
+        node.bytes = total(&node.children);
+        node.files = node.children.iter().map(|child| child.files).sum();
         node.class = most_of(&node.children);
     }
 }
@@ -87,6 +90,30 @@ pub(super) fn measured(region: Region, node: &Node) -> Region {
 fn free(node: &Node) -> u64 {
     match node.kind {
         NodeKind::Free => node.bytes.image,
-        _ => node.children.iter().map(free).sum(),
+        _ => node.children.iter().map(free).fold(0, u64::saturating_add),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two regions that claim all bytes that there can be.
+    #[test]
+    fn sums_end_where_numbers_do() {
+        let mut root = image("hostile");
+        for name in ["one", "other"] {
+            let mut node = leaf(name, NodeKind::Free, Class::Free, u64::MAX);
+            node.bytes.unpacked = u64::MAX;
+            root.children.push(node);
+        }
+        sum(&mut root);
+        let largest = Bytes {
+            image: u64::MAX,
+            unpacked: u64::MAX,
+        };
+        assert_eq!((root.bytes, free(&root)), (largest, u64::MAX));
+        let region = measured(Region::default(), &root);
+        assert_eq!((region.size, region.free), (u64::MAX, u64::MAX));
     }
 }

@@ -217,6 +217,29 @@ fn of_what_is_damaged_as_a_whole_there_is_a_page() {
     assert_eq!(report["totals"]["image"], 20 << 20);
 }
 
+/// Two files of a tebibyte, of which next to nothing is stored, and a partition of a pebibyte without content.
+#[test]
+fn zeros_are_known_without_reading_them() {
+    let world = World::new();
+    fs::create_dir(world.path("tree")).unwrap();
+    for (name, start) in [("one", &b"same"[..]), ("other", b"same"), ("third", b"else")] {
+        let mut file = fs::File::create(world.path("tree").join(name)).unwrap();
+        file.write_all(start).unwrap();
+        file.set_len(1 << 40).unwrap();
+    }
+    world.done(&["ext4", "--tree", "tree", "--out", "tree.ext4"]);
+    let report = json(&world, &["tree.ext4"]);
+    let equal = report["equal"].as_array().unwrap();
+    assert_eq!(equal.len(), 1, "{equal:?}");
+    assert_eq!(equal[0]["paths"].as_array().unwrap().len(), 2);
+    assert_eq!(equal[0]["size"], 1_u64 << 40);
+    let spec = "schema = 1\nname = \"huge\"\n[disk]\n[[disk.region]]\nname = \"data\"\ntype = \"linux\"\nsize = \"1024TiB\"\n";
+    world.write("huge.toml", spec.as_bytes());
+    let report = json(&world, &["huge.toml"]);
+    let tree = report["tree"].to_string();
+    assert!(tree.contains("\"name\":\"empty\""), "{tree}");
+}
+
 #[test]
 fn a_closure_without_references_is_a_note() {
     let world = built();
