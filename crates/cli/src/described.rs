@@ -148,7 +148,7 @@ pub(crate) fn named(path: &Path) -> Option<Described> {
 }
 
 /// A store path without the store.
-fn base(path: &str) -> &str {
+pub(crate) fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 

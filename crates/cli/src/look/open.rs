@@ -10,7 +10,7 @@ use std::sync::Arc;
 use image::{Content, Keep, Kind, NodeId, Structure};
 use inspect::{Inside, Output, Work};
 use rustix::fs::OFlags;
-use spec::{Detail, Squashing};
+use spec::Squashing;
 
 use crate::access::access;
 use crate::args::look::{Image, Planning};
@@ -233,7 +233,7 @@ impl Planned {
             let part = self.part(region.content.as_deref()?)?;
             let map = self.plan.disk.iter().flat_map(|(disk, _)| &disk.map);
             let entry = map.into_iter().find(|entry| entry.name == region.name)?;
-            Some((entry.start, promised(&part.detail)?))
+            Some((entry.start, part.detail.room()?.promised))
         });
         promised.collect()
     }
@@ -243,22 +243,12 @@ impl Planned {
         let parts = self.plan.parts.iter();
         let promised = parts.filter_map(|part| {
             let (file, _) = part.files.first()?;
-            Some((file.clone().into_bytes(), promised(&part.detail)?))
+            Some((file.clone().into_bytes(), part.detail.room()?.promised))
         });
         promised.collect()
     }
 
     fn part(&self, name: &str) -> Option<&spec::Part> {
         self.plan.parts.iter().find(|part| part.name == name)
-    }
-}
-
-/// What a file system was promised to keep free.
-fn promised(detail: &Detail) -> Option<u64> {
-    match detail {
-        Detail::Fat { usage, .. } => Some(usage.promised),
-        Detail::Ext4 { usage, .. } => Some(usage.promised),
-        Detail::Btrfs { usage, .. } => usage.as_ref().map(|usage| usage.promised),
-        _ => None,
     }
 }
