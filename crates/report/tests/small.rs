@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use report::{
-    Bytes, Class, Equal, Found, Listed, Measure, Node, NodeKind, Region, Registered, Report, class_of, page,
-    svg,
+    Bytes, Class, Equal, Found, Listed, Measure, Node, NodeKind, Region, RegionKind, Registered, Report,
+    class_of, page, svg,
 };
 
 fn node(name: &str, kind: NodeKind, image: u64, children: Vec<Node>) -> Node {
@@ -61,7 +61,7 @@ fn found(data: u64) -> Found {
         format: "disk".into(),
         regions: vec![Region {
             name: "root".into(),
-            kind: "partition".into(),
+            kind: RegionKind::Partition,
             size: root.bytes.image,
             free: 2000,
             ..Region::default()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::{Content, Fault, Kind, Structure, Tree, show};
 use inspect::{Bundle, FileSystem, Inside, Output, Usage, What, Work};
-use report::{Class, Node, NodeKind, Problem, Region};
+use report::{Class, Node, NodeKind, Problem, Region, RegionKind};
 
 use super::Within;
 use super::data::is_empty;
@@ -131,7 +131,7 @@ impl<'a> Collected<'a> {
         for output in outputs {
             let region = Region {
                 name: show(&output.name),
-                kind: "output".into(),
+                kind: RegionKind::Output,
                 promised: self.known.by_file.get(&*output.name).copied(),
                 ..Region::default()
             };
@@ -158,7 +158,7 @@ impl<'a> Collected<'a> {
             };
             let region = Region {
                 name: show(name),
-                kind: "file".into(),
+                kind: RegionKind::File,
                 ..Region::default()
             };
             let mut part = self.part(region, content, &[path, b"/", name].concat(), depth)?;
@@ -177,7 +177,7 @@ impl<'a> Collected<'a> {
         );
         let region = Region {
             name: node.name.clone(),
-            kind: "table".into(),
+            kind: RegionKind::Table,
             ..Region::default()
         };
         parts.push(Part {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use disk::read::{Disk, Partition};
 use inspect::{Inside, Structures};
-use report::{Class, Node, NodeKind, Region};
+use report::{Class, Node, NodeKind, Region, RegionKind};
 
 use super::collect::{Collected, Part};
 use super::nodes::{leaf, total};
@@ -45,7 +45,7 @@ pub(super) fn parts(
                 let path = [path, b"/", name.as_bytes()].concat();
                 let region = Region {
                     name,
-                    kind: "partition".into(),
+                    kind: RegionKind::Partition,
                     promised,
                     ..region
                 };
@@ -55,19 +55,12 @@ pub(super) fn parts(
                 let path = [path, b"/", name.as_bytes()].concat();
                 let region = Region {
                     name,
-                    kind: "raw".into(),
+                    kind: RegionKind::Raw,
                     ..region
                 };
                 collected.part(region, &content, &path, depth)?
             }
-            Item::Table(name) => simple(
-                region,
-                &name,
-                "table",
-                NodeKind::Tables,
-                Class::Tables,
-                end - start,
-            ),
+            Item::Table(name) => simple(region, &name, RegionKind::Table, end - start),
         });
     }
     parts.extend(gap(at..disk.size));
@@ -108,27 +101,24 @@ fn gap(range: Range<u64>) -> Option<Part> {
         start: Some(range.start),
         ..Region::default()
     };
-    Some(simple(
-        region,
-        "free, in no partition",
-        "free",
-        NodeKind::Free,
-        Class::Free,
-        len,
-    ))
+    Some(simple(region, "free, in no partition", RegionKind::Free, len))
 }
 
-fn simple(region: Region, name: &str, kind: &str, node_kind: NodeKind, class: Class, len: u64) -> Part {
-    let node = leaf(name, node_kind, class, len);
+/// What has nothing in it: a table, or a gap.
+fn simple(region: Region, name: &str, kind: RegionKind, len: u64) -> Part {
+    let (node_kind, class, free) = match kind {
+        RegionKind::Free => (NodeKind::Free, Class::Free, len),
+        _ => (NodeKind::Tables, Class::Tables, 0),
+    };
     Part {
         region: Region {
             name: name.into(),
-            kind: kind.into(),
+            kind,
             size: len,
-            free: if node_kind == NodeKind::Free { len } else { 0 },
+            free,
             ..region
         },
-        node,
+        node: leaf(name, node_kind, class, len),
     }
 }
 
@@ -137,7 +127,7 @@ fn joined(parts: Vec<Part>) -> Vec<Part> {
     let mut joined: Vec<Part> = Vec::new();
     for part in parts {
         match joined.last_mut() {
-            Some(last) if last.region.kind == "table" && part.region.kind == "table" => {
+            Some(last) if last.region.kind == RegionKind::Table && part.region.kind == RegionKind::Table => {
                 last.region.size += part.region.size;
                 let mut children = std::mem::take(&mut last.node.children);
                 if children.is_empty() {

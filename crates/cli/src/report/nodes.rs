@@ -1,7 +1,7 @@
 //! Parts of the whole, and their sums.
 
 use inspect::Inside;
-use report::{Bytes, Class, Node, NodeKind, Region, most_of};
+use report::{Bytes, Class, Node, NodeKind, Region, RegionKind, most_of};
 
 /// What bytes are called that damage keeps from being looked into.
 pub(super) const UNREAD: &str = "what could not be read";
@@ -31,7 +31,7 @@ pub(super) fn undivided(mut root: Node, inside: &Inside) -> (Node, Vec<Region>) 
     sum(&mut root);
     let region = Region {
         name: root.name.clone(),
-        kind: "image".into(),
+        kind: RegionKind::Image,
         format: Some(inside.plain().format().name().into()),
         ..Region::default()
     };
