@@ -107,6 +107,8 @@ try same cmp /mnt/noise noise
 try mounted kiln flash $image /dev/vdb --yes
 umount /mnt
 try partition kiln flash $image /dev/vdb1 --yes
+try source kiln flash /dev/vdb1 /dev/vdb --yes
+try sibling kiln flash /dev/vdb1 /dev/vdb2 --yes
 mkswap /dev/vdb2 > /dev/null; swapon /dev/vdb2
 try swap kiln flash $image /dev/vdb --yes
 swapoff /dev/vdb2
@@ -173,6 +175,10 @@ const WANTED: &[&str] = &[
     "CODE mounted 5",
     "SAID partition: error: /dev/vdb1: it is a partition of vdb, and the image is a whole disk",
     "CODE partition 5",
+    "SAID source: error: /dev/vdb: the image is read from it",
+    "CODE source 5",
+    "SAID sibling: error: /dev/vdb2: has 8388608 bytes, and the image 41943040: 33554432 bytes too few",
+    "CODE sibling 4",
     "SAID swap: error: /dev/vdb: vdb2 is swap that is in use",
     "CODE swap 5",
     "serial KILN-e, partly written by a flash that did not end",

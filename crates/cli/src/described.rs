@@ -1,6 +1,6 @@
 //! Manifests that builds left, read: what outputs are, and what lies where on a disk. See docs/manifest.md.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::{Content, Keep, Kind, NodeId, Structure};
 use report::Registered;
@@ -116,12 +116,19 @@ impl Described {
         known.map(|known| (base(&known.path), known.nar_size.unwrap_or_default()))
     }
 
-    /// Whether all that it names is beside it.
-    pub(crate) fn outputs_are_beside(&self, path: &Path) -> bool {
-        self.files.iter().all(|file| {
+    /// The outputs that lie beside a manifest, and where. What lies in a folder of its own, a release, is a copy of these.
+    pub(crate) fn outputs(&self, path: &Path) -> impl Iterator<Item = (&File, PathBuf)> {
+        let files = self.files.iter().filter(|file| !file.file.contains('/'));
+        files.map(move |file| {
+            // A name that leads elsewhere stays here.
             let name = Path::new(&file.file).file_name().unwrap_or_default();
-            path.with_file_name(name).is_file()
+            (file, path.with_file_name(name))
         })
+    }
+
+    /// Whether all outputs are beside it.
+    pub(crate) fn outputs_are_beside(&self, path: &Path) -> bool {
+        self.outputs(path).all(|(_, place)| place.is_file())
     }
 
     /// What lies on the disk outside of partitions and has a name.
@@ -141,7 +148,7 @@ pub(crate) fn named(path: &Path) -> Option<Described> {
 }
 
 /// A store path without the store.
-fn base(path: &str) -> &str {
+pub(crate) fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
@@ -164,7 +171,7 @@ pub(crate) fn of(path: &Path) -> Option<Described> {
 pub(crate) fn beside(folder: &Path) -> Vec<Described> {
     let is_here = folder.as_os_str().is_empty();
     let folder = if is_here { Path::new(".") } else { folder };
-    let Ok(tree) = image::scan(folder, Keep::default()) else {
+    let Ok(tree) = image::scan_entries(folder, Keep::default()) else {
         return Vec::new();
     };
     let mut found = Vec::new();

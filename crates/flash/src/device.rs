@@ -69,7 +69,7 @@ impl Device {
         };
         let is_one = |text: &str| text == "1";
         Device {
-            path: Path::new("/dev").join(node.name.replace('!', "/")),
+            path: node.path(),
             size: number("size").unwrap_or(0).saturating_mul(SECTOR),
             model,
             serial: serial(disk),

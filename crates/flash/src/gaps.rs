@@ -28,14 +28,15 @@ pub fn first_partition(head: &[u8], image_size: u64) -> Option<u64> {
     starts.filter(|start| *start > 0).min()
 }
 
-/// What is written although a block map leaves it out: everything before the first partition, and where the boot ROM of any known
-/// board looks, both in whole blocks.
+/// What is written although a block map leaves it out: the first block, everything before the first partition, and where the boot ROM
+/// of any known board looks, all in whole blocks.
 #[must_use]
 pub fn gaps(map: &BlockMap, first_partition: Option<u64>) -> Vec<(u64, u64)> {
     let before = first_partition.map(|start| (0, start.min(LOADERS_END)));
     let looks = Board::ALL.iter().flat_map(|board| board.looks_at);
     let looks = looks.map(|look| (look / BLOCK * BLOCK, (look + LOOK).next_multiple_of(BLOCK)));
-    let mut wanted: Vec<(u64, u64)> = before.into_iter().chain(looks).collect();
+    let wanted = before.into_iter().chain(looks).chain([(0, BLOCK)]);
+    let mut wanted: Vec<(u64, u64)> = wanted.collect();
     wanted.sort_unstable();
     let mut gaps = Vec::new();
     let mut position = 0;

@@ -116,7 +116,7 @@ impl Host {
         file.and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == MARK
     }
 
-    fn nodes(&self) -> Result<Vec<Node>> {
+    pub(crate) fn nodes(&self) -> Result<Vec<Node>> {
         let class = self.root.join("sys/class/block");
         let names = names(&class)?;
         Ok(names.iter().filter_map(|name| Node::read(&class, name)).collect())
@@ -148,6 +148,11 @@ impl Host {
 }
 
 impl Node {
+    /// Where it is, in `/dev`.
+    pub(crate) fn path(&self) -> PathBuf {
+        Path::new("/dev").join(self.name.replace('!', "/"))
+    }
+
     /// What the kernel says of a device; nothing when it has just gone.
     fn read(class: &Path, name: &str) -> Option<Node> {
         let folder = std::fs::canonicalize(class.join(name)).ok()?;
@@ -185,7 +190,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
         path: folder.to_path_buf(),
         source,
     };
-    let tree = image::scan(folder, Keep::default()).map_err(|error| failed(io::Error::other(error)))?;
+    let tree =
+        image::scan_entries(folder, Keep::default()).map_err(|error| failed(io::Error::other(error)))?;
     let links = tree
         .children(NodeId::ROOT)
         .filter(|(_, id)| matches!(tree.node(*id).kind, Kind::Symlink(_)));

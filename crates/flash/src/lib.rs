@@ -25,6 +25,7 @@ mod error;
 mod gaps;
 mod host;
 mod obstacle;
+mod overlap;
 mod read_back;
 mod source;
 mod target;

@@ -43,7 +43,7 @@ pub enum Obstacle {
         /// The disk that it is a partition of.
         of: String,
     },
-    /// The image is read from it.
+    /// The image is read from it, or from what has bytes in common with it: a partition of it, a volume, its disk.
     Source,
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn find(node: &Node, nodes: &[Node], mounts: &[Mount], swaps: &[Strin
 }
 
 /// Block devices and what is made of them, directly or not. What a member holds is looked at once.
-fn with_holders<'a>(members: &[&'a Node], nodes: &'a [Node]) -> Vec<&'a Node> {
+pub(crate) fn with_holders<'a>(members: &[&'a Node], nodes: &'a [Node]) -> Vec<&'a Node> {
     let mut all = members.to_vec();
     let mut next = 0;
     while let Some(node) = all.get(next) {

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Advice, FallocateFlags, OFlags, fadvise, fallocate};
 use rustix::io::Errno;
@@ -18,6 +20,7 @@ pub struct Target {
     file: File,
     size: u64,
     is_direct: bool,
+    writing: Arc<AtomicBool>,
 }
 
 impl Target {
@@ -56,6 +59,7 @@ impl Target {
             file,
             size,
             is_direct,
+            writing: Arc::default(),
         })
     }
 
@@ -71,11 +75,37 @@ impl Target {
         self.size
     }
 
+    /// Whether it is partly written right now: from the moment before it gets the mark to that after the mark is gone.
+    #[must_use]
+    pub fn writing(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.writing)
+    }
+
     /// Whether it has the mark, so that it is partly written.
     #[must_use]
     pub fn is_partly_written(&self) -> bool {
         let mut start = Buffer::zeros(BLOCK.min(self.size));
-        self.read(start.get_mut(), 0).is_ok() && start.get().starts_with(MARK)
+        let is_read = self.read(start.get_mut(), 0).is_ok() && self.size > 0;
+        is_read && start.get().iter().zip(MARK).all(|(byte, letter)| byte == letter)
+    }
+
+    /// Puts the mark in place of the first block. Of a file that is shorter, as much as it holds.
+    pub(crate) fn mark(&self) -> Result<()> {
+        let mut mark = Buffer::zeros(self.padded(0, BLOCK));
+        for (byte, letter) in mark.get_mut().iter_mut().zip(MARK) {
+            *byte = *letter;
+        }
+        self.writing.store(true, Ordering::Relaxed);
+        self.write(mark.get(), 0)?;
+        self.sync(0)
+    }
+
+    /// Puts the first block in place of the mark, after everything else.
+    pub(crate) fn unmark(&self, first: &Buffer) -> Result<()> {
+        self.write(first.get(), 0)?;
+        self.sync(first.get().len() as u64)?;
+        self.writing.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// How long bytes at a place are when they are whole blocks, or end where the device does.

@@ -83,11 +83,9 @@ pub fn flash(job: &Job, target: &Target, progress: &dyn Progress) -> Result<Repo
     progress.begin(&format!("writing {shown}"), total);
     progress.advance(0).map_err(|_| cancelled(target, false))?;
     let holds_first = ranges.first().is_some_and(|(start, _)| *start == 0);
-    if holds_first {
-        let mut mark = Buffer::zeros(target.padded(0, BLOCK));
-        mark.get_mut()[..MARK.len()].copy_from_slice(MARK);
-        target.write(mark.get(), 0)?;
-        target.sync(0)?;
+    let kept = kept(target, &ranges)?;
+    if holds_first || kept.is_some() {
+        target.mark()?;
     }
     if job.discard {
         report.discarded = discard(target, &ranges)?;
@@ -98,9 +96,8 @@ pub fn flash(job: &Job, target: &Target, progress: &dyn Progress) -> Result<Repo
         progress.begin(&format!("reading back {shown}"), total);
         compare(target, &all, progress)?;
     }
-    if let Some(first) = first {
-        target.write(first.buffer.get(), 0)?;
-        target.sync(job.image_size)?;
+    if let Some(first) = first.or(kept) {
+        target.unmark(&first.buffer)?;
         if job.read_back {
             compare(target, &[first.written], progress)?;
         }
@@ -119,10 +116,32 @@ fn filled(job: &Job) -> Result<Vec<(u64, u64)>> {
     Ok(gaps(map, first_partition(&head, job.image_size)))
 }
 
+/// The device's own first block, which comes back when nothing of the image is written there: see [`Job::keep_gaps`].
+fn kept(target: &Target, ranges: &[(u64, u64)]) -> Result<Option<Piece>> {
+    if ranges.first().is_none_or(|(start, _)| *start == 0) {
+        return Ok(None);
+    }
+    let mut buffer = Buffer::zeros(target.padded(0, BLOCK));
+    let read = target.read(buffer.get_mut(), 0);
+    read.map_err(|source| Error::ReadBack {
+        path: target.path().to_path_buf(),
+        at: 0,
+        source,
+    })?;
+    if buffer.get().starts_with(MARK) {
+        // An earlier flash has not put it back. The image has zeros there.
+        buffer = Buffer::zeros(target.padded(0, BLOCK));
+    }
+    let written = Written::of(0, buffer.get());
+    Ok(Some(Piece { buffer, written }))
+}
+
 /// How many bytes were discarded; nothing when the device does not do that.
 fn discard(target: &Target, ranges: &[(u64, u64)]) -> Result<Option<u64>> {
     let mut discarded = 0;
-    for (start, end) in rest(ranges, target.size()) {
+    let mark = ranges.first().map(|(start, _)| (0, BLOCK.min(*start)));
+    let kept: Vec<(u64, u64)> = mark.into_iter().chain(ranges.iter().copied()).collect();
+    for (start, end) in rest(&kept, target.size()) {
         if !target.discard(start, end)? {
             return Ok(None);
         }

@@ -24,6 +24,7 @@
 
 mod content;
 mod copy;
+mod data;
 mod equal;
 mod error;
 mod extents;
@@ -41,13 +42,14 @@ mod write;
 mod zeros;
 
 pub use content::{Content, HostFile, ReadAt, Reader, Spooled};
+pub use data::Data;
 pub use equal::{Compared, compare};
 pub use error::{Error, Fault, Result};
 pub use extents::{Extent, Image, Layout, MapLine};
 pub use fsverity::FsVerity;
 pub use progress::{Cancelled, Progress, Silent};
 pub use regular::{open_regular, read_regular};
-pub use scan::{FOLLOWED_MAX, Keep, scan, scan_path, scan_without};
+pub use scan::{FOLLOWED_MAX, Keep, scan, scan_entries, scan_path, scan_without};
 pub use seed::Seed;
 pub use spool::Spool;
 pub use structure::{Shared, Structure};

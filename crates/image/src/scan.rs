@@ -44,11 +44,17 @@ pub const FOLLOWED_MAX: usize = 4 << 20;
 /// # Errors
 /// When something in it cannot be looked up, or the path is no folder.
 pub fn scan(path: &Path, keep: Keep) -> Result<Tree> {
-    let meta = std::fs::metadata(path).map_err(|source| read_error(path, source))?;
-    if !meta.is_dir() {
-        return Err(read_error(path, io::ErrorKind::NotADirectory.into()));
-    }
-    below(path, &meta, keep, &|_| false)
+    let meta = folder(path)?;
+    below(path, &meta, keep, Levels::All, &|_| false)
+}
+
+/// A folder of the host with what is directly in it: folders in it are empty, whatever is in them. A link to one stands for it.
+///
+/// # Errors
+/// When something in it cannot be looked up, or the path is no folder.
+pub fn scan_entries(path: &Path, keep: Keep) -> Result<Tree> {
+    let meta = folder(path)?;
+    below(path, &meta, keep, Levels::One, &|_| false)
 }
 
 /// A file, link or folder of the host as a tree, whose root it is. A link is not followed.
@@ -57,7 +63,7 @@ pub fn scan(path: &Path, keep: Keep) -> Result<Tree> {
 /// When something in it cannot be looked up.
 pub fn scan_path(path: &Path, keep: Keep) -> Result<Tree> {
     let meta = std::fs::symlink_metadata(path).map_err(|source| read_error(path, source))?;
-    below(path, &meta, keep, &|_| false)
+    below(path, &meta, keep, Levels::All, &|_| false)
 }
 
 /// A file or folder of the host, or what a link leads to, as a tree, without what `excluded` says of paths in it,
@@ -67,7 +73,24 @@ pub fn scan_path(path: &Path, keep: Keep) -> Result<Tree> {
 /// When something that is not left out cannot be looked up.
 pub fn scan_without(path: &Path, keep: Keep, excluded: &dyn Fn(&[u8]) -> bool) -> Result<Tree> {
     let meta = std::fs::metadata(path).map_err(|source| read_error(path, source))?;
-    below(path, &meta, keep, excluded)
+    below(path, &meta, keep, Levels::All, excluded)
+}
+
+fn folder(path: &Path) -> Result<Metadata> {
+    let meta = std::fs::metadata(path).map_err(|source| read_error(path, source))?;
+    if !meta.is_dir() {
+        return Err(read_error(path, io::ErrorKind::NotADirectory.into()));
+    }
+    Ok(meta)
+}
+
+/// How far a folder is looked into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Levels {
+    /// Up to its last folder.
+    All,
+    /// No further than what is directly in it.
+    One,
 }
 
 /// A folder that is to be listed.
@@ -80,7 +103,13 @@ struct Open {
     trail: Vec<(u64, u64)>,
 }
 
-fn below(path: &Path, meta: &Metadata, keep: Keep, excluded: &dyn Fn(&[u8]) -> bool) -> Result<Tree> {
+fn below(
+    path: &Path,
+    meta: &Metadata,
+    keep: Keep,
+    levels: Levels,
+    excluded: &dyn Fn(&[u8]) -> bool,
+) -> Result<Tree> {
     let mut tree = Tree::new(node(path, meta, keep)?);
     if !meta.is_dir() {
         return Ok(tree);
@@ -129,7 +158,7 @@ fn below(path: &Path, meta: &Metadata, keep: Keep, excluded: &dyn Fn(&[u8]) -> b
             if linked {
                 seen.insert(inode, id);
             }
-            if meta.is_dir() {
+            if meta.is_dir() && levels == Levels::All {
                 let mut trail = Vec::new();
                 if keep.follow_links {
                     trail = [&folder.trail[..], &[inode]].concat();

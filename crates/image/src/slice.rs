@@ -31,8 +31,9 @@ impl Image {
 }
 
 impl Content {
-    /// The bytes of a range that lies within the content.
-    fn slice(&self, range: Range<u64>) -> Content {
+    /// The bytes of a range that lies within the content. Gaps of an image stay gaps, and a part of a file is one of that file.
+    #[must_use]
+    pub fn slice(&self, range: Range<u64>) -> Content {
         if range == (0..self.len()) {
             return self.clone();
         }

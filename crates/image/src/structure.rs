@@ -15,6 +15,8 @@ pub struct Structure {
     pub what: Cow<'static, str>,
     /// Whose it is, in the tree that the same reader makes; none when it belongs to the image itself.
     pub node: Option<NodeId>,
+    /// Whether nothing lies in it yet, although it is handed out to something, which [`Structure::what`] names.
+    pub is_free: bool,
 }
 
 impl Structure {
@@ -26,6 +28,16 @@ impl Structure {
             end: start.saturating_add(len),
             what: what.into(),
             node: None,
+            is_free: false,
+        }
+    }
+
+    /// The same, with nothing in it.
+    #[must_use]
+    pub fn free(self) -> Structure {
+        Structure {
+            is_free: true,
+            ..self
         }
     }
 

@@ -83,8 +83,7 @@ impl Usage {
         let node = structure.node.and_then(|id| self.nodes.get_mut(id.index()));
         match node {
             Some(bytes) => *bytes += len,
-            // Rooms of a btrfs in which nothing lies.
-            None if structure.what.starts_with("chunk of") => self.free += len,
+            None if structure.is_free => self.free += len,
             None if len > 0 => *self.tables.entry(kind(&structure.what)).or_default() += len,
             None => {}
         }

@@ -1,8 +1,7 @@
 //! What is served.
 
-use image::Content;
+use image::{Content, Data};
 
-use crate::data::Data;
 use crate::{Error, NAME_MAX, Result};
 
 /// A content that clients see as a disk.

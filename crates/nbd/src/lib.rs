@@ -27,7 +27,6 @@
 //! The protocol: <https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md>
 
 mod address;
-mod data;
 mod export;
 mod format;
 mod handshake;

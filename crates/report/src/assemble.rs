@@ -1,6 +1,6 @@
 //! What was found becomes a report: sums, references, and nothing that is too small to be seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::closure;
 use crate::model::{
@@ -124,22 +124,22 @@ impl Found {
         };
         let mut paths: Vec<StorePath> = found.iter().map(path).collect();
         let number = |name: &str| paths.binary_search_by(|path| path.name.as_str().cmp(name)).ok();
-        let mut known = 0;
-        let mut edges = vec![Vec::new(); paths.len()];
-        let mut elsewhere = 0_usize;
+        // Both slots of an image can register a path, and a registration what a database has, too.
+        let mut known: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
         for registered in &self.closure {
-            let Some(from) = number(&registered.name) else {
+            let (Some(from), Some(references)) = (number(&registered.name), &registered.references) else {
                 continue;
             };
-            let Some(references) = &registered.references else {
-                continue;
-            };
-            known += 1;
-            let all = references.iter().filter(|name| **name != registered.name);
-            let there: Vec<usize> = all.clone().filter_map(|name| number(name)).collect();
-            elsewhere += all.count() - there.len();
-            edges[from] = there;
+            let others = references.iter().filter(|name| **name != registered.name);
+            known.entry(from).or_default().extend(others.map(String::as_str));
         }
+        let mut edges = vec![Vec::new(); paths.len()];
+        let mut elsewhere = 0;
+        for (from, names) in &known {
+            edges[*from] = names.iter().filter_map(|name| number(name)).collect();
+            elsewhere += names.len() - edges[*from].len();
+        }
+        let known = known.len();
         let toplevel = self.toplevel.as_deref().and_then(number);
         if paths.is_empty() {
             return paths;
@@ -162,9 +162,7 @@ impl Found {
                 "{elsewhere} references lead to store paths that are not in the image."
             ));
         }
-        for (path, mut edges) in paths.iter_mut().zip(edges) {
-            edges.sort_unstable();
-            edges.dedup();
+        for (path, edges) in paths.iter_mut().zip(edges) {
             path.references = edges;
         }
         closure::follow(&mut paths, toplevel);
@@ -192,7 +190,7 @@ impl Survey {
         if node.kind == NodeKind::StorePath && within.is_none() {
             let (bytes, files) = self.paths.entry(node.name.clone()).or_default();
             *bytes = bytes.plus(node.bytes);
-            *files += node.files;
+            *files = files.saturating_add(node.files);
             within = Some(&node.name);
         }
         if node.kind == NodeKind::File {

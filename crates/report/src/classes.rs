@@ -1,6 +1,6 @@
 //! What content is, by where it lies: what a map is colored by.
 
-use crate::model::Class;
+use crate::model::{Class, Node};
 
 /// Folders, by their names, and what is in them, whatever its own name is; the outermost counts.
 const FOLDERS: [(&str, Class); 22] = [
@@ -95,6 +95,19 @@ pub fn class_of(path: &str, is_executable: bool) -> Class {
 fn ends(name: &str) -> Option<Class> {
     let known = ENDINGS.iter().find(|(ending, _)| name.ends_with(ending));
     known.map(|(_, class)| *class)
+}
+
+/// The class that most of some parts are of.
+#[must_use]
+pub fn most_of(parts: &[Node]) -> Class {
+    let mut sums = [0_u64; Class::ALL.len()];
+    for part in parts {
+        if let Some(sum) = sums.get_mut(part.class as usize) {
+            *sum = sum.saturating_add(part.bytes.most());
+        }
+    }
+    let most = (0..sums.len()).max_by_key(|index| (sums[*index], std::cmp::Reverse(*index)));
+    most.map_or(Class::Data, |index| Class::ALL[index])
 }
 
 #[cfg(test)]

@@ -26,13 +26,13 @@ mod text;
 mod treemap;
 
 pub use assemble::{Found, Registered};
-pub use classes::class_of;
+pub use classes::{class_of, most_of};
 pub use grown::{Listed, Split};
 pub use model::{
-    Bytes, Change, Class, ClassBytes, Equal, File, Grown, Node, NodeKind, Problem, Region, Report, SCHEMA,
-    StorePath, Totals,
+    Bytes, Change, Class, ClassBytes, Equal, File, Grown, Node, NodeKind, Problem, Region, RegionKind,
+    Report, SCHEMA, StorePath, Totals,
 };
 pub use page::{json_of_page, page};
-pub use svg::{Measure, most_of, svg};
+pub use svg::{Measure, svg};
 pub use text::size;
 pub use treemap::{Rect, squarify};

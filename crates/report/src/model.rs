@@ -95,8 +95,8 @@ pub struct Totals {
 pub struct Region {
     /// Its name.
     pub name: String,
-    /// `partition`, `raw`, `table`, `free`, `image` or `output`.
-    pub kind: String,
+    /// What it is.
+    pub kind: RegionKind,
     /// What is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -114,6 +114,43 @@ pub struct Region {
     pub unpacked: u64,
     /// How many files are in it.
     pub files: u64,
+}
+
+/// What a part of the image is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegionKind {
+    /// A partition of a disk.
+    Partition,
+    /// What lies on a disk outside of partitions, such as a boot loader.
+    Raw,
+    /// A part of a disk's table, or what vouches for a bundle.
+    Table,
+    /// What is in no partition.
+    Free,
+    /// All of an image that has no parts.
+    #[default]
+    Image,
+    /// An output of a build.
+    Output,
+    /// A file of a bundle.
+    File,
+}
+
+impl RegionKind {
+    /// Its name, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RegionKind::Partition => "partition",
+            RegionKind::Raw => "raw",
+            RegionKind::Table => "table",
+            RegionKind::Free => "free",
+            RegionKind::Image => "image",
+            RegionKind::Output => "output",
+            RegionKind::File => "file",
+        }
+    }
 }
 
 /// What content is, by where it lies.

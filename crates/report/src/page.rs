@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use crate::model::{Grown, Report};
+use crate::model::{Grown, RegionKind, Report};
 use crate::svg::{Measure, inline};
 use crate::text::{count, json_in_script, markup, size};
 
@@ -108,7 +108,7 @@ fn kind(report: &Report) -> String {
     let partitions = report
         .regions
         .iter()
-        .filter(|region| region.kind == "partition")
+        .filter(|region| region.kind == RegionKind::Partition)
         .count();
     match (report.format.as_str(), partitions) {
         ("disk", 1) => "a disk with a partition".into(),
@@ -221,9 +221,9 @@ fn regions(report: &Report, text: &mut String) {
     );
     for region in &report.regions {
         let what = match &region.format {
-            Some(format) if region.kind == "partition" => format.clone(),
-            Some(format) => format!("{}, {format}", region.kind),
-            None => region.kind.clone(),
+            Some(format) if region.kind == RegionKind::Partition => format.clone(),
+            Some(format) => format!("{}, {format}", region.kind.name()),
+            None => region.kind.name().into(),
         };
         let _ = write!(
             text,

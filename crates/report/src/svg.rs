@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{Bytes, Class, Node, NodeKind, Report};
+use crate::model::{Bytes, Node, NodeKind, Report};
 use crate::text::{markup, size};
 use crate::treemap::{Rect, squarify};
 
@@ -298,17 +298,4 @@ fn short(text: &str, letters: usize) -> String {
     }
     let start: String = text.chars().take(letters.saturating_sub(1)).collect();
     format!("{start}…")
-}
-
-/// The class that most of some parts are of.
-#[must_use]
-pub fn most_of(parts: &[Node]) -> Class {
-    let mut sums = [0_u64; Class::ALL.len()];
-    for part in parts {
-        if let Some(sum) = sums.get_mut(part.class as usize) {
-            *sum = sum.saturating_add(part.bytes.most());
-        }
-    }
-    let most = (0..sums.len()).max_by_key(|index| (sums[*index], std::cmp::Reverse(*index)));
-    most.map_or(Class::Data, |index| Class::ALL[index])
 }

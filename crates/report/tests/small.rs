@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use report::{
-    Bytes, Class, Equal, Found, Listed, Measure, Node, NodeKind, Region, Registered, Report, class_of, page,
-    svg,
+    Bytes, Class, Equal, Found, Listed, Measure, Node, NodeKind, Region, RegionKind, Registered, Report,
+    class_of, page, svg,
 };
 
 fn node(name: &str, kind: NodeKind, image: u64, children: Vec<Node>) -> Node {
@@ -61,7 +61,7 @@ fn found(data: u64) -> Found {
         format: "disk".into(),
         regions: vec![Region {
             name: "root".into(),
-            kind: "partition".into(),
+            kind: RegionKind::Partition,
             size: root.bytes.image,
             free: 2000,
             ..Region::default()
@@ -109,6 +109,27 @@ fn a_small_report_says_all_of_this() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}
+
+/// Both slots of an image register the same paths.
+#[test]
+fn paths_that_are_registered_twice_count_once() {
+    let mut once = found(800);
+    once.closure.remove(1);
+    let mut twice = once.clone();
+    // The second knows one more reference.
+    twice.closure.extend(once.closure.clone());
+    twice.closure[3].references = Some(vec![path('b', "lib-1.0")]);
+    let (once, twice) = (once.assemble(), twice.assemble());
+    assert_eq!(
+        once.notes,
+        [
+            "The references of 1 of 4 store paths are not known.",
+            "1 references lead to store paths that are not in the image.",
+        ]
+    );
+    assert_eq!(twice.notes, once.notes);
+    assert_eq!(twice.paths, once.paths);
 }
 
 #[test]

@@ -115,3 +115,29 @@ pub enum Detail {
         arch: &'static str,
     },
 }
+
+/// How much is free in a file system that can be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What is free.
+    pub free: u64,
+    /// What the specification promises to be free.
+    pub promised: u64,
+}
+
+impl Detail {
+    /// What is free; nothing where nothing can be, or where that is not known.
+    #[must_use]
+    pub fn room(&self) -> Option<Room> {
+        let (free, promised) = match self {
+            Detail::Fat { usage, .. } => (usage.free, usage.promised),
+            Detail::Ext4 { usage, .. } => (usage.free, usage.promised),
+            Detail::Btrfs { usage, .. } => {
+                let usage = usage.as_ref()?;
+                (usage.free, usage.promised)
+            }
+            _ => return None,
+        };
+        Some(Room { free, promised })
+    }
+}

@@ -65,7 +65,7 @@ pub use gather::{Gathered, Hashes, Rehash, gather};
 pub use host::{Input, inputs};
 pub use needs::asks_for;
 pub use outputs::{Transport, Transports, manifest, transports, unsigned_bundle};
-pub use parts::{Beside, Detail, Part, Plan, Squashing, Work, check_only, plan, tree};
+pub use parts::{Beside, Detail, Part, Plan, Room, Squashing, Work, check_only, plan, tree};
 pub use release_plan::{PlannedRelease, ReleaseFile, ReleaseSigner, ReleaseSlot};
 pub use root_signatures::RootSigner;
 pub use schema::{

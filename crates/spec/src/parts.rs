@@ -9,7 +9,7 @@ use image::{Content, Progress, Spool};
 
 use crate::bundles::PlannedBundle;
 use crate::containers::{self, Contained};
-pub use crate::detail::Detail;
+pub use crate::detail::{Detail, Room};
 use crate::error::{Error, Result};
 use crate::expand::{expand, whole};
 use crate::gather::Gathered;

@@ -6,6 +6,8 @@
 use image::Fault;
 use sha2::{Digest, Sha256};
 
+use crate::bmap::hex;
+
 /// The longest block map that is read, in bytes: more than two hundred thousand ranges.
 pub const BLOCK_MAP_MAX: u64 = 32 << 20;
 
@@ -81,26 +83,28 @@ impl BlockMap {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return wrong("it is not text");
         };
-        let elements = elements(text)?;
-        let Some(root) = elements.iter().find(|element| element.name == "bmap") else {
+        if let Some(tag) = Elements(text).find_map(|element| element.err()) {
+            return Err(tag);
+        }
+        let Some(root) = find(text, "bmap") else {
             return wrong("it has no element `bmap`");
         };
         let version = root.attribute("version").unwrap_or("");
         if !matches!(version.split_once('.'), Some(("1" | "2", _))) {
             return wrong(format!("its version is {version:?}, and 1 and 2 are known"));
         }
-        let sum = value(&elements, "ChecksumType").map(str::to_ascii_lowercase);
-        if sum.as_deref() == Some("sha256") {
-            check_own_sum(text, &elements)?;
+        let sums = Sums::of(text)?;
+        if sums == Sums::Sha256 {
+            check_own_sum(text)?;
         }
-        let image_size = number(&elements, "ImageSize")?;
-        let block_size = number(&elements, "BlockSize")?;
+        let image_size = number(text, "ImageSize")?;
+        let block_size = number(text, "BlockSize")?;
         if !(512..=64 << 20).contains(&block_size) || !block_size.is_power_of_two() {
             return wrong(format!(
                 "blocks have {block_size} bytes, not a power of two from 512 to 64 MiB"
             ));
         }
-        let blocks = number(&elements, "BlocksCount")?;
+        let blocks = number(text, "BlocksCount")?;
         if blocks != image_size.div_ceil(block_size) {
             return wrong(format!(
                 "{image_size} bytes are not {blocks} blocks of {block_size} bytes"
@@ -109,10 +113,10 @@ impl BlockMap {
         let map = BlockMap {
             image_size,
             block_size,
-            ranges: ranges(&elements, image_size, block_size)?,
-            unknown_sum: sum.filter(|sum| sum != "sha256"),
+            ranges: ranges(text, image_size, block_size, &sums)?,
+            unknown_sum: sums.unknown(),
         };
-        match number(&elements, "MappedBlocksCount") {
+        match number(text, "MappedBlocksCount") {
             Ok(said) if said != map.mapped_blocks() => wrong(format!(
                 "it says that {said} blocks are mapped, and maps {}",
                 map.mapped_blocks()
@@ -158,42 +162,95 @@ impl<'a> Element<'a> {
     }
 }
 
-/// All elements in their order. Comments and declarations are left out; there are no entities in a block map.
-fn elements(text: &str) -> Result<Vec<Element<'_>>> {
-    let mut elements = Vec::new();
-    let mut rest = text;
-    while let Some(start) = rest.find('<') {
-        rest = &rest[start + 1..];
-        let end = match rest {
-            _ if rest.starts_with("!--") => "-->",
-            _ if rest.starts_with('?') => "?>",
-            _ => ">",
+/// The checksums of ranges.
+#[derive(PartialEq, Eq)]
+enum Sums {
+    /// There are none.
+    None,
+    Sha256,
+    /// Others, by their name.
+    Other(String),
+}
+
+impl Sums {
+    /// Up to version 1.3, an attribute `sha1` has them; from 1.4 on, `ChecksumType` says what an attribute `chksum` is.
+    fn of(text: &str) -> Result<Sums> {
+        let said = value(text, "ChecksumType").map(str::to_ascii_lowercase);
+        let has = |name: &str| {
+            elements(text).any(|element| is_range(&element) && element.attribute(name).is_some())
         };
-        let Some((tag, behind)) = rest.split_once(end) else {
-            return wrong("a tag does not end");
-        };
-        rest = behind;
-        if end == ">" && !tag.starts_with(['/', '!']) {
-            let tag = tag.trim_end_matches('/');
-            let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-            let text = behind.split('<').next().unwrap_or_default();
-            elements.push(Element {
-                name,
-                attributes,
-                text: text.trim(),
-            });
+        Ok(match said {
+            Some(name) if name == "sha256" => Sums::Sha256,
+            Some(name) => Sums::Other(name),
+            None if has("chksum") => {
+                return wrong("ranges have checksums, and no `ChecksumType` says of which kind");
+            }
+            None if has("sha1") => Sums::Other("sha1".into()),
+            None => Sums::None,
+        })
+    }
+
+    /// The name of those that are not compared.
+    fn unknown(self) -> Option<String> {
+        match self {
+            Sums::Other(name) => Some(name),
+            Sums::None | Sums::Sha256 => None,
         }
     }
-    Ok(elements)
 }
 
-fn value<'a>(elements: &[Element<'a>], name: &str) -> Option<&'a str> {
-    let element = elements.iter().find(|element| element.name == name)?;
-    Some(element.text)
+/// All elements in their order. Comments and declarations are left out; there are no entities in a block map.
+struct Elements<'a>(&'a str);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<Element<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (_, rest) = self.0.split_once('<')?;
+            let end = match rest {
+                _ if rest.starts_with("!--") => "-->",
+                _ if rest.starts_with('?') => "?>",
+                _ => ">",
+            };
+            let Some((tag, behind)) = rest.split_once(end) else {
+                self.0 = "";
+                return Some(wrong("a tag does not end"));
+            };
+            self.0 = behind;
+            if end == ">" && !tag.starts_with(['/', '!']) {
+                let tag = tag.trim_end_matches('/');
+                let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
+                let text = behind.split('<').next().unwrap_or_default().trim();
+                return Some(Ok(Element {
+                    name,
+                    attributes,
+                    text,
+                }));
+            }
+        }
+    }
 }
 
-fn number(elements: &[Element], name: &str) -> Result<u64> {
-    let Some(text) = value(elements, name) else {
+/// The elements of a text whose tags all end.
+fn elements(text: &str) -> impl Iterator<Item = Element<'_>> {
+    Elements(text).filter_map(Result::ok)
+}
+
+fn find<'a>(text: &'a str, name: &str) -> Option<Element<'a>> {
+    elements(text).find(|element| element.name == name)
+}
+
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    find(text, name).map(|element| element.text)
+}
+
+fn is_range(element: &Element) -> bool {
+    element.name == "Range"
+}
+
+fn number(text: &str, name: &str) -> Result<u64> {
+    let Some(text) = value(text, name) else {
         return wrong(format!("it has no `{name}`"));
     };
     match text.parse() {
@@ -204,8 +261,8 @@ fn number(elements: &[Element], name: &str) -> Result<u64> {
 }
 
 /// The map's own checksum is that of its bytes with zeros in place of the checksum.
-fn check_own_sum(text: &str, elements: &[Element]) -> Result<()> {
-    let Some(said) = value(elements, "BmapFileChecksum") else {
+fn check_own_sum(text: &str) -> Result<()> {
+    let Some(said) = value(text, "BmapFileChecksum") else {
         return wrong("it has no `BmapFileChecksum`");
     };
     if said.len() != 64 {
@@ -221,11 +278,11 @@ fn check_own_sum(text: &str, elements: &[Element]) -> Result<()> {
     })
 }
 
-fn ranges(elements: &[Element], image_size: u64, block_size: u64) -> Result<Vec<Mapped>> {
+fn ranges(text: &str, image_size: u64, block_size: u64, sums: &Sums) -> Result<Vec<Mapped>> {
     let blocks = image_size.div_ceil(block_size);
     let mut ranges = Vec::new();
     let mut position = 0;
-    for element in elements.iter().filter(|element| element.name == "Range") {
+    for element in elements(text).filter(is_range) {
         let text = element.text;
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let (Ok(first), Ok(last)) = (first.trim().parse::<u64>(), last.trim().parse::<u64>()) else {
@@ -237,10 +294,19 @@ fn ranges(elements: &[Element], image_size: u64, block_size: u64) -> Result<Vec<
             ));
         }
         position = last + 1;
+        let sum = element.attribute("chksum").filter(|_| *sums == Sums::Sha256);
+        let sha256 = match sum.map(|sum| (sum, digest(sum))) {
+            Some((sum, None)) => {
+                return wrong(format!(
+                    "the checksum of the range {text} is {sum:?}, not 64 digits"
+                ));
+            }
+            digest => digest.and_then(|(_, digest)| digest),
+        };
         ranges.push(Mapped {
             start: first * block_size,
             end: (position * block_size).min(image_size),
-            sha256: element.attribute("chksum").and_then(digest),
+            sha256,
         });
     }
     Ok(ranges)
@@ -255,10 +321,4 @@ fn digest(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(digest)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -95,12 +95,12 @@ impl Found<'_> {
             let inside = list[first..].iter().take_while(|structure| structure.start < end);
             for structure in inside {
                 if structure.start > at {
-                    rests.push(Structure::new(at, structure.start - at, what));
+                    rests.push(Structure::new(at, structure.start - at, what).free());
                 }
                 at = at.max(structure.end);
             }
             if at < end {
-                rests.push(Structure::new(at, end - at, what));
+                rests.push(Structure::new(at, end - at, what).free());
             }
         }
         list.append(&mut rests);

@@ -97,7 +97,7 @@ fn files(path: &Path, bytes: Content, ui: &Ui) -> Result<Tree, Failure> {
 /// What lies in the folder must not be mistaken for what was unpacked.
 fn refuse_full(path: &Path) -> Result<(), Failure> {
     let keep = image::Keep::default();
-    let tree = image::scan(path, keep)?;
+    let tree = image::scan_entries(path, keep)?;
     if tree.len() == 1 {
         return Ok(());
     }

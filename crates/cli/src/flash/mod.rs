@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use flash::{Device, Host, Job, Obstacle, Report, Target};
 use serde::Serialize;
@@ -18,9 +18,6 @@ use crate::stop;
 use crate::ui::{Ui, size};
 use opened::Opened;
 
-/// Whether a device is partly written right now.
-static WRITING: AtomicBool = AtomicBool::new(false);
-
 pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> {
     let host = Host::at(Path::new("/"));
     let (Some(image), Some(path)) = (&args.image, &args.device) else {
@@ -28,7 +25,7 @@ pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> 
     };
     let opened = opened::open(image, args, threads, ui)?;
     let device = host.device(path)?;
-    refuse(&opened, path, device.as_ref())?;
+    refuse(&host, &opened, path, device.as_ref())?;
     let target = Target::open(path)?;
     let image_size = opened.size(ui)?;
     if image_size > target.size() {
@@ -60,7 +57,7 @@ pub(crate) fn run(args: &Flash, threads: usize, ui: &Ui) -> Result<(), Failure> 
 }
 
 /// What speaks against writing this image to that device.
-fn refuse(opened: &Opened, path: &Path, device: Option<&Device>) -> Result<(), Failure> {
+fn refuse(host: &Host, opened: &Opened, path: &Path, device: Option<&Device>) -> Result<(), Failure> {
     let refused = |obstacle: Obstacle| {
         let path = path.to_path_buf();
         Err(flash::Error::Refused { path, obstacle }.into())
@@ -72,16 +69,17 @@ fn refuse(opened: &Opened, path: &Path, device: Option<&Device>) -> Result<(), F
     if let Some(of) = of.filter(|_| opened.format == inspect::Format::Disk) {
         return refused(Obstacle::Partition { of });
     }
-    let identity = |path: &Path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some((meta.dev(), meta.ino(), meta.rdev()))
+    let from = host.device(&opened.path)?;
+    let is_source = match (&from, device) {
+        (Some(from), Some(to)) => host.overlaps(from, to)?,
+        (Some(device), None) => host.is_on_file(device, path)?,
+        (None, Some(device)) => host.is_on_file(device, &opened.path)?,
+        (None, None) => {
+            let place = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+            place(path).is_some_and(|to| place(&opened.path) == Some(to))
+        }
     };
-    let (from, to) = (identity(&opened.path), identity(path));
-    let is_same = |(from, to): ((u64, u64, u64), (u64, u64, u64))| match (from.2, to.2) {
-        (0, 0) => from == to,
-        (from, to) => from == to,
-    };
-    if from.zip(to).is_some_and(is_same) {
+    if is_source {
         return refused(Obstacle::Source);
     }
     Ok(())
@@ -142,15 +140,15 @@ fn write(
         discard: args.discard,
         read_back: !args.no_read_back,
     };
-    let (other, path) = (ui.clone(), target.path().to_path_buf());
+    let (other, path, writing) = (ui.clone(), target.path().to_path_buf(), target.writing());
     stop::before_exit(move || {
-        if WRITING.load(Ordering::Relaxed) {
+        if writing.load(Ordering::Relaxed) {
             other.warn(&partly(&path));
         }
     });
-    WRITING.store(true, Ordering::Relaxed);
     let done = flash::flash(&job, target, ui);
-    WRITING.store(false, Ordering::Relaxed);
+    // What has failed is told here.
+    target.writing().store(false, Ordering::Relaxed);
     done
 }
 

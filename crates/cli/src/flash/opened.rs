@@ -192,19 +192,30 @@ fn check(path: &Path, source: &Source, format: Format) -> Result<(), Failure> {
     Err(Failure::usage(format!("{}: is no disk: {name} is in it", path.display())).hint(hint))
 }
 
-/// The block map beside an image: of its name, or of its name without one or two endings.
+/// What an image's name ends with when it is compressed.
+const PACKED: [&str; 7] = ["bz2", "gz", "lz4", "lzma", "xz", "zst", "zstd"];
+
+/// What the names of images end with. Anything else can be the end of a version, and the name without it that of another one.
+const IMAGES: [&str; 20] = [
+    "bin", "btrfs", "erofs", "ext2", "ext3", "ext4", "hddimg", "img", "iso", "qcow2", "raw", "rootfs",
+    "sdcard", "sdimg", "squashfs", "vdi", "vfat", "vhd", "vhdx", "wic",
+];
+
+/// The block map beside an image: of its name, of that before it was compressed, or of that without the ending of images.
 fn beside(path: &Path) -> Option<PathBuf> {
-    let mut path = path.to_path_buf();
-    for _ in 0..3 {
+    let without = |path: &Path, endings: &[&str]| {
+        let ending = path.extension()?.to_str()?;
+        endings.contains(&ending).then(|| path.with_extension(""))
+    };
+    let unpacked = without(path, &PACKED);
+    let bare = without(unpacked.as_deref().unwrap_or(path), &IMAGES);
+    let names = [Some(path.to_path_buf()), unpacked, bare];
+    names.into_iter().flatten().find_map(|path| {
         let mut name = OsString::from(path.file_name()?);
         name.push(".bmap");
         let map = path.with_file_name(name);
-        if map.is_file() {
-            return Some(map);
-        }
-        path.set_extension("");
-    }
-    None
+        map.is_file().then_some(map)
+    })
 }
 
 fn read_map(path: &Path) -> Result<BlockMap, Failure> {

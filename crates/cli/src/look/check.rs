@@ -137,7 +137,10 @@ fn manifests(path: &Path) -> Vec<Manifest> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let (Some(name), Ok(tree)) = (path.file_name(), image::scan(folder, image::Keep::default())) else {
+    let (Some(name), Ok(tree)) = (
+        path.file_name(),
+        image::scan_entries(folder, image::Keep::default()),
+    ) else {
         return Vec::new();
     };
     let name = name.to_string_lossy();

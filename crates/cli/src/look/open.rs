@@ -10,7 +10,7 @@ use std::sync::Arc;
 use image::{Content, Keep, Kind, NodeId, Structure};
 use inspect::{Inside, Output, Work};
 use rustix::fs::OFlags;
-use spec::{Detail, Squashing};
+use spec::Squashing;
 
 use crate::access::access;
 use crate::args::look::{Image, Planning};
@@ -121,14 +121,12 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
 fn manifest(path: &Path) -> Result<Inside, Failure> {
     let described = Described::read(path, &content(path)?)?;
     let mut outputs = Vec::new();
-    // What lies in a folder of its own, a release, is a copy of other outputs.
-    for file in described.files.iter().filter(|file| !file.file.contains('/')) {
-        // A name that leads elsewhere stays here.
-        let name = Path::new(&file.file).file_name().unwrap_or_default();
+    for (file, place) in described.outputs(path) {
+        let name = place.file_name().unwrap_or_default();
         outputs.push(Output {
             name: name.as_encoded_bytes().into(),
             part: Some(file.part.as_bytes().into()),
-            content: content(&path.with_file_name(name))?,
+            content: content(&place)?,
         });
     }
     Ok(Inside::of_outputs(outputs))
@@ -136,7 +134,7 @@ fn manifest(path: &Path) -> Result<Inside, Failure> {
 
 /// The files of a folder, as the outputs that they may be. A manifest says what parts they are.
 fn outputs(path: &Path) -> Result<Inside, Failure> {
-    let tree = image::scan(path, Keep::default())?;
+    let tree = image::scan_entries(path, Keep::default())?;
     let manifests = described::beside(path);
     let mut outputs = Vec::new();
     for (name, id) in tree.children(NodeId::ROOT) {
@@ -240,7 +238,7 @@ impl Planned {
             let part = self.part(region.content.as_deref()?)?;
             let map = self.plan.disk.iter().flat_map(|(disk, _)| &disk.map);
             let entry = map.into_iter().find(|entry| entry.name == region.name)?;
-            Some((entry.start, promised(&part.detail)?))
+            Some((entry.start, part.detail.room()?.promised))
         });
         promised.collect()
     }
@@ -250,22 +248,12 @@ impl Planned {
         let parts = self.plan.parts.iter();
         let promised = parts.filter_map(|part| {
             let (file, _) = part.files.first()?;
-            Some((file.clone().into_bytes(), promised(&part.detail)?))
+            Some((file.clone().into_bytes(), part.detail.room()?.promised))
         });
         promised.collect()
     }
 
     fn part(&self, name: &str) -> Option<&spec::Part> {
         self.plan.parts.iter().find(|part| part.name == name)
-    }
-}
-
-/// What a file system was promised to keep free.
-fn promised(detail: &Detail) -> Option<u64> {
-    match detail {
-        Detail::Fat { usage, .. } => Some(usage.promised),
-        Detail::Ext4 { usage, .. } => Some(usage.promised),
-        Detail::Btrfs { usage, .. } => usage.as_ref().map(|usage| usage.promised),
-        _ => None,
     }
 }

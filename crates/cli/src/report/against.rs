@@ -31,8 +31,9 @@ pub(super) fn compare(
         if !described.outputs_are_beside(old) {
             return by_nars(report, old, &described, args);
         }
-    } else if ends(".html") || ends(".json") && is_report(old)? {
-        let before = read(old)?;
+    } else if (ends(".html") || ends(".json"))
+        && let Some(before) = read(old)?
+    {
         report.against(&Listed::of(&before, split), &Listed::of(report, split));
         return Ok(());
     }
@@ -69,15 +70,8 @@ fn by_nars(report: &mut Report, old: &Path, described: &Described, args: &Args) 
     Ok(())
 }
 
-/// Whether a file of JSON is a report, and no specification.
-fn is_report(path: &Path) -> Result<bool, Failure> {
-    let text = text(path)?;
-    let value: Result<Kind, _> = serde_json::from_str(&text);
-    Ok(value.is_ok_and(|kind| kind.tree.is_some() && kind.totals.is_some()))
-}
-
 /// What a report has and a specification has not.
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 struct Kind {
     tree: Option<serde::de::IgnoredAny>,
     totals: Option<serde::de::IgnoredAny>,
@@ -96,19 +90,30 @@ fn text(path: &Path) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&content.to_vec()?).into_owned())
 }
 
-/// Reads a report, as JSON or as a page.
-fn read(path: &Path) -> Result<Report, Failure> {
+/// Reads a report, as JSON or as a page; nothing when the JSON is a specification.
+fn read(path: &Path) -> Result<Option<Report>, Failure> {
     let text = text(path)?;
     let failed = |problem: String| Failure::input(format!("{}: {problem}", path.display()));
-    let json = if text.trim_start().starts_with('{') {
-        &*text
-    } else {
-        report::json_of_page(&text).ok_or_else(|| failed("is no page that `kiln report` has made".into()))?
+    let can_be_other = path.extension().is_some_and(|ending| ending == "json");
+    let json = match report::json_of_page(&text) {
+        _ if text.trim_start().starts_with('{') => &*text,
+        Some(json) => json,
+        None if can_be_other => return Ok(None),
+        None => return Err(failed("is no page that `kiln report` has made".into())),
     };
-    let report: Report =
-        serde_json::from_str(json).map_err(|error| failed(format!("is no report: {error}")))?;
+    let report: Report = match serde_json::from_str(json) {
+        Ok(report) => report,
+        Err(error) => {
+            let kind: Kind = serde_json::from_str(json).unwrap_or_default();
+            let is_report = kind.tree.is_some() && kind.totals.is_some();
+            if can_be_other && !is_report {
+                return Ok(None);
+            }
+            return Err(failed(format!("is no report: {error}")));
+        }
+    };
     match report.schema {
-        SCHEMA => Ok(report),
+        SCHEMA => Ok(Some(report)),
         other => Err(failed(format!(
             "is a report of schema {other}, and those of {SCHEMA} are read"
         ))

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use image::{Content, Fault, Kind, Structure, Tree, show};
 use inspect::{Bundle, FileSystem, Inside, Output, Usage, What, Work};
-use report::{Bytes, Class, Node, NodeKind, Problem, Region, most_of};
+use report::{Class, Node, NodeKind, Problem, Region, RegionKind};
 
 use super::Within;
+use super::data::is_empty;
 use super::disks;
 use super::files::{Candidate, Files};
+use super::nodes::{UNREAD, image, leaf, measured, scale, sum, total, undivided, unread};
 use crate::described;
 use crate::look::Planned;
 
@@ -81,30 +83,36 @@ impl<'a> Collected<'a> {
 
     /// All of an image, and what it consists of.
     pub(super) fn image(&mut self, inside: &Inside, name: &str) -> inspect::Result<(Node, Vec<Region>)> {
-        let mut root = Node {
-            name: name.into(),
-            kind: NodeKind::Image,
-            ..Node::default()
-        };
-        let mut regions = Vec::new();
-        if let Some(parts) = self.parts(inside, b"", 0)? {
-            for part in parts {
-                root.children.push(part.node);
-                regions.push(part.region);
+        let mut root = image(name);
+        let whole = match self.parts(inside, b"", 0) {
+            Ok(Some(parts)) => {
+                let (children, regions) = parts.into_iter().map(|part| (part.node, part.region)).unzip();
+                root.children = children;
+                sum(&mut root);
+                return Ok((root, regions));
             }
-        } else {
-            root.children = self.contents(inside, b"", 0)?;
-            let region = Region {
-                name: name.into(),
-                kind: "image".into(),
-                format: Some(inside.plain().format().name().into()),
-                ..Region::default()
-            };
-            sum(&mut root);
-            regions.push(measured(region, &root));
+            Ok(None) => self.contents(inside, b"", 0),
+            Err(error) => Err(error),
+        };
+        match whole {
+            Err(error) if error.fault() == Fault::Damaged => {
+                self.problem(b"", error);
+                Ok(Self::unread(inside, name))
+            }
+            whole => {
+                root.children = whole?;
+                Ok(undivided(root, inside))
+            }
         }
-        sum(&mut root);
-        Ok((root, regions))
+    }
+
+    /// An image that is damaged as a whole.
+    pub(super) fn unread(inside: &Inside, name: &str) -> (Node, Vec<Region>) {
+        let root = Node {
+            children: vec![unread(inside.plain().content.len())],
+            ..image(name)
+        };
+        undivided(root, inside)
     }
 
     /// The parts of what consists of some; nothing for anything else.
@@ -123,7 +131,7 @@ impl<'a> Collected<'a> {
         for output in outputs {
             let region = Region {
                 name: show(&output.name),
-                kind: "output".into(),
+                kind: RegionKind::Output,
                 promised: self.known.by_file.get(&*output.name).copied(),
                 ..Region::default()
             };
@@ -150,7 +158,7 @@ impl<'a> Collected<'a> {
             };
             let region = Region {
                 name: show(name),
-                kind: "file".into(),
+                kind: RegionKind::File,
                 ..Region::default()
             };
             let mut part = self.part(region, content, &[path, b"/", name].concat(), depth)?;
@@ -159,7 +167,8 @@ impl<'a> Collected<'a> {
             part.region = measured(part.region, &part.node);
             parts.push(part);
         }
-        let stored: u64 = parts.iter().map(|part| part.node.bytes.image).sum();
+        let nodes = parts.iter().map(|part| &part.node);
+        let stored = total(nodes).image;
         let node = leaf(
             "signature, hash tree and tables",
             NodeKind::Tables,
@@ -168,7 +177,7 @@ impl<'a> Collected<'a> {
         );
         let region = Region {
             name: node.name.clone(),
-            kind: "table".into(),
+            kind: RegionKind::Table,
             ..Region::default()
         };
         parts.push(Part {
@@ -195,8 +204,7 @@ impl<'a> Collected<'a> {
                     return Err(error);
                 }
                 self.problem(path, error);
-                let name = "what could not be read";
-                node.children = vec![leaf(name, NodeKind::Raw, Class::Data, content.len())];
+                node.children = vec![unread(content.len())];
             }
         }
         sum(&mut node);
@@ -242,12 +250,14 @@ impl<'a> Collected<'a> {
             What::Tree(..) => {
                 let tree = inside.files()?.unwrap_or_default();
                 let mut nodes = self.archive(&tree, path);
-                let stored: u64 = nodes.iter().map(|node| node.bytes.image).sum();
+                let stored = total(&nodes).image;
                 let rest = room.saturating_sub(stored);
                 nodes.extend((rest > 0).then(|| leaf("headers", NodeKind::Tables, Class::Tables, rest)));
                 Ok(nodes)
             }
-            _ if is_empty(&plain.content)? => Ok(vec![leaf("empty", NodeKind::Free, Class::Free, room)]),
+            _ if is_empty(&plain.content, self.work)? => {
+                Ok(vec![leaf("empty", NodeKind::Free, Class::Free, room)])
+            }
             What::Opaque(format) => {
                 let class = match format {
                     inspect::Format::HashTree | inspect::Format::RootSignature => Class::Tables,
@@ -292,9 +302,9 @@ impl<'a> Collected<'a> {
         if known.free > 0 {
             nodes.push(leaf("free", NodeKind::Free, Class::Free, known.free));
         }
-        let stored: u64 = nodes.iter().map(|node| node.bytes.image).sum();
+        let stored = total(&nodes).image;
         let (rest, name) = if known.nodes.is_empty() {
-            (room.saturating_sub(stored), "what could not be read")
+            (room.saturating_sub(stored), UNREAD)
         } else {
             (room.saturating_sub(known.size), "free, behind the file system")
         };
@@ -328,7 +338,7 @@ impl<'a> Collected<'a> {
             candidates: &mut self.candidates,
         };
         let mut root = files.node(image::NodeId::ROOT, "", &show(path), 0);
-        let inside: u64 = root.children.iter().map(|node| node.bytes.image).sum();
+        let inside = total(&root.children).image;
         let own = root.bytes.image.saturating_sub(inside);
         if own > 0 {
             root.children
@@ -382,75 +392,4 @@ impl<'a> Collected<'a> {
             })
             .collect()
     }
-}
-
-/// Something without parts.
-pub(super) fn leaf(name: &str, kind: NodeKind, class: Class, image: u64) -> Node {
-    Node {
-        name: name.into(),
-        kind,
-        bytes: Bytes { image, unpacked: 0 },
-        class,
-        ..Node::default()
-    }
-}
-
-/// What something takes is what its parts take.
-fn sum(node: &mut Node) {
-    if !node.children.is_empty() {
-        let children = node.children.iter();
-        node.bytes = children
-            .clone()
-            .fold(Bytes::default(), |sum, child| sum.plus(child.bytes));
-        node.files = children.map(|child| child.files).sum();
-        node.class = most_of(&node.children);
-    }
-}
-
-/// Lets a part take so many bytes in the image, and what is in it as many in proportion: what is compressed as a whole.
-fn scale(node: &mut Node, image: u64) {
-    let before = node.bytes.image;
-    if before == image {
-        return;
-    }
-    node.bytes.image = image;
-    let (mut seen, mut given) = (0_u64, 0);
-    for child in &mut node.children {
-        seen = seen.saturating_add(child.bytes.image);
-        let end = u128::from(image) * u128::from(seen) / u128::from(before.max(1));
-        let end = u64::try_from(end).unwrap_or(image).min(image);
-        scale(child, end - given);
-        given = end;
-    }
-}
-
-/// A region with what is known of its contents.
-fn measured(region: Region, node: &Node) -> Region {
-    Region {
-        size: node.bytes.image,
-        free: free(node),
-        unpacked: node.bytes.unpacked,
-        files: node.files,
-        ..region
-    }
-}
-
-fn free(node: &Node) -> u64 {
-    match node.kind {
-        NodeKind::Free => node.bytes.image,
-        _ => node.children.iter().map(free).sum(),
-    }
-}
-
-/// Whether there is nothing but zeros.
-fn is_empty(content: &Content) -> inspect::Result<bool> {
-    let mut reader = content.reader()?;
-    let mut buffer = vec![0; 1 << 20];
-    while reader.remaining() > 0 {
-        let filled = reader.fill(&mut buffer)?;
-        if buffer[..filled].iter().any(|byte| *byte != 0) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -1,14 +1,13 @@
 //! What lies where on a disk: partitions, what is beside them, tables and gaps. Together they are the disk.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use disk::read::{Disk, Partition};
-use image::Content;
 use inspect::{Inside, Structures};
-use report::{Class, Node, NodeKind, Region};
+use report::{Class, Node, NodeKind, Region, RegionKind};
 
-use super::collect::{Collected, Part, leaf};
+use super::collect::{Collected, Part};
+use super::nodes::{leaf, total};
 
 /// Something that lies on a disk.
 enum Item<'a> {
@@ -39,18 +38,14 @@ pub(super) fn parts(
             start: Some(start),
             ..Region::default()
         };
-        let content = Content::Span {
-            source: Arc::new(inside.content.clone()),
-            start,
-            len: end - start,
-        };
+        let content = inside.content.slice(start..end);
         parts.push(match item {
             Item::Partition(name, partition) => {
                 let promised = collected.promised(depth, partition.start);
                 let path = [path, b"/", name.as_bytes()].concat();
                 let region = Region {
                     name,
-                    kind: "partition".into(),
+                    kind: RegionKind::Partition,
                     promised,
                     ..region
                 };
@@ -60,19 +55,12 @@ pub(super) fn parts(
                 let path = [path, b"/", name.as_bytes()].concat();
                 let region = Region {
                     name,
-                    kind: "raw".into(),
+                    kind: RegionKind::Raw,
                     ..region
                 };
                 collected.part(region, &content, &path, depth)?
             }
-            Item::Table(name) => simple(
-                region,
-                &name,
-                "table",
-                NodeKind::Tables,
-                Class::Tables,
-                end - start,
-            ),
+            Item::Table(name) => simple(region, &name, RegionKind::Table, end - start),
         });
     }
     parts.extend(gap(at..disk.size));
@@ -113,27 +101,24 @@ fn gap(range: Range<u64>) -> Option<Part> {
         start: Some(range.start),
         ..Region::default()
     };
-    Some(simple(
-        region,
-        "free, in no partition",
-        "free",
-        NodeKind::Free,
-        Class::Free,
-        len,
-    ))
+    Some(simple(region, "free, in no partition", RegionKind::Free, len))
 }
 
-fn simple(region: Region, name: &str, kind: &str, node_kind: NodeKind, class: Class, len: u64) -> Part {
-    let node = leaf(name, node_kind, class, len);
+/// What has nothing in it: a table, or a gap.
+fn simple(region: Region, name: &str, kind: RegionKind, len: u64) -> Part {
+    let (node_kind, class, free) = match kind {
+        RegionKind::Free => (NodeKind::Free, Class::Free, len),
+        _ => (NodeKind::Tables, Class::Tables, 0),
+    };
     Part {
         region: Region {
             name: name.into(),
-            kind: kind.into(),
+            kind,
             size: len,
-            free: if node_kind == NodeKind::Free { len } else { 0 },
+            free,
             ..region
         },
-        node,
+        node: leaf(name, node_kind, class, len),
     }
 }
 
@@ -142,14 +127,14 @@ fn joined(parts: Vec<Part>) -> Vec<Part> {
     let mut joined: Vec<Part> = Vec::new();
     for part in parts {
         match joined.last_mut() {
-            Some(last) if last.region.kind == "table" && part.region.kind == "table" => {
+            Some(last) if last.region.kind == RegionKind::Table && part.region.kind == RegionKind::Table => {
                 last.region.size += part.region.size;
                 let mut children = std::mem::take(&mut last.node.children);
                 if children.is_empty() {
                     children.push(last.node.clone());
                 }
                 children.push(part.node);
-                let image = children.iter().map(|child| child.bytes.image).sum();
+                let image = total(&children).image;
                 last.region.name = "partition table".into();
                 last.node = Node {
                     children,

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use image::Content;
+use image::Data;
 use inspect::Work;
 use rayon::prelude::*;
 use report::{Bytes, Equal};
 
 use super::collect::Collected;
+use super::data::digest;
 use super::files::Candidate;
 
 /// Shorter files are not compared: nobody would miss them.
@@ -62,19 +63,13 @@ fn digests(
     work: &Work,
     collected: &mut Collected,
 ) -> inspect::Result<Vec<(usize, [u8; 32])>> {
-    let len = |index: &usize| candidates[*index].content.len().min(max);
+    let len = |index: &usize| Data::of(&candidates[*index].content).len_before(max);
     if !files.is_empty() {
-        work.progress.begin("compare files", files.iter().map(len).sum());
+        let total = files.iter().map(len).fold(0, u64::saturating_add);
+        work.progress.begin("compare files", total);
     }
     let digest = |index: &usize| {
-        let content = &candidates[*index].content;
-        let digest = if content.len() <= max {
-            content.sha256(work.progress).map_err(Into::into)
-        } else {
-            inspect::head(content, max)
-                .and_then(|head| Ok(Content::Bytes(head.into()).sha256(work.progress)?))
-        };
-        work.progress.advance(len(index)).map_err(image::Error::from)?;
+        let digest = digest(&candidates[*index].content, max, work);
         match digest {
             Err(inspect::Error::Image(image::Error::Cancelled)) => Err(image::Error::Cancelled.into()),
             digest => Ok((*index, digest)),

@@ -85,11 +85,15 @@ impl Files<'_> {
             if std::mem::replace(&mut self.met[id.index()], true) {
                 continue;
             }
-            found.bytes.image += self.stored.get(id.index()).copied().unwrap_or_default();
+            let mut bytes = Bytes {
+                image: self.stored.get(id.index()).copied().unwrap_or_default(),
+                unpacked: 0,
+            };
             if let Kind::File(content) = &self.tree.node(id).kind {
-                found.bytes.unpacked += content.len();
+                bytes.unpacked = content.len();
                 found.files += 1;
             }
+            found.bytes = found.bytes.plus(bytes);
         }
     }
 }

@@ -2,14 +2,16 @@
 
 mod against;
 mod collect;
+mod data;
 mod disks;
 mod equal;
 mod files;
+mod nodes;
 mod references;
 
 use std::path::Path;
 
-use image::{Content, show};
+use image::{Content, Fault, show};
 use inspect::{Inside, Last, Reach, Spot, What, Work};
 use report::{Found, Problem, Report};
 
@@ -69,13 +71,8 @@ fn make(
     let found = inside
         .find(path, Last::Followed, Reach::All, work)
         .map_err(failed)?;
-    let within = match found.spot {
-        Spot::Inside(inside) => inside,
-        Spot::Image(_) => found.open(work).map_err(failed)?,
-        Spot::Node(..) if found.content().is_some() => found.open(work).map_err(failed)?,
-        Spot::Node(..) => Inside::of_tree(found.tree(false, work).map_err(failed)?),
-    };
-    let within = disk_of(within, work).map_err(failed)?;
+    let mut within = within(&found, work).map_err(failed)?;
+    let damage = damage.or_else(|| within.damage.take().map(failed));
     let is_unknown = matches!(within.inside.plain().what, What::Opaque(inspect::Format::Unknown));
     if is_unknown && damage.is_none() {
         return Err(failed(
@@ -85,7 +82,10 @@ fn make(
     let known = Known::new(&image.image, path, planned.as_ref());
     let mut collected = Collected::new(work, &known);
     let name = name_of(&image.image, path, &within);
-    let (tree, regions) = collected.image(&within.inside, &name).map_err(failed)?;
+    let (tree, regions) = match damage {
+        Some(_) => Collected::unread(&within.inside, &name),
+        None => collected.image(&within.inside, &name).map_err(failed)?,
+    };
     let equal = equal::find(&mut collected, work).map_err(failed)?;
     let mut found = Found {
         kiln: env!("CARGO_PKG_VERSION").into(),
@@ -130,10 +130,19 @@ struct Within {
     inside: Inside,
     /// The output that it is, and how many others there are.
     chosen: Option<(String, usize)>,
+    /// Why it is looked at from outside.
+    damage: Option<inspect::Error>,
 }
 
-/// Of outputs, the disk: it holds most of the others.
-fn disk_of(inside: Inside, work: &Work) -> inspect::Result<Within> {
+/// What a path has led to. Of outputs, the disk: it holds most of the others.
+fn within(found: &inspect::Found, work: &Work) -> inspect::Result<Within> {
+    let (inside, damage) = match found.content() {
+        Some(content) => from_outside(found.open(work), &content)?,
+        None => match found.spot {
+            Spot::Node(..) => (Inside::of_tree(found.tree(false, work)?), None),
+            _ => (found.open(work)?, None),
+        },
+    };
     if let What::Outputs(outputs) = &inside.what {
         let mut disk = outputs
             .iter()
@@ -147,13 +156,33 @@ fn disk_of(inside: Inside, work: &Work) -> inspect::Result<Within> {
             }
         }
         if let Some(disk) = disk {
+            let opened = inspect::open(disk.content.clone(), work);
+            let opened = opened.map_err(|error| error.at(&disk.name));
+            let chosen = Some((show(&disk.name), outputs.len() - 1));
+            let (inside, damage) = from_outside(opened, &disk.content)?;
             return Ok(Within {
-                inside: inspect::open(disk.content.clone(), work)?,
-                chosen: Some((show(&disk.name), outputs.len() - 1)),
+                inside,
+                chosen,
+                damage,
             });
         }
     }
-    Ok(Within { inside, chosen: None })
+    Ok(Within {
+        inside,
+        chosen: None,
+        damage,
+    })
+}
+
+/// What was opened; of what is damaged, its bytes.
+fn from_outside(
+    opened: inspect::Result<Inside>,
+    content: &Content,
+) -> inspect::Result<(Inside, Option<inspect::Error>)> {
+    match opened {
+        Err(error) if error.fault() == Fault::Damaged => Ok((Inside::opaque(content.clone()), Some(error))),
+        opened => Ok((opened?, None)),
+    }
 }
 
 /// What the report is about, without the folder that it lies in.

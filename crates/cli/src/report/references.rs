@@ -8,7 +8,7 @@ use nix::{Closure, StorePath};
 use report::{Found, Registered};
 
 use super::collect::Collected;
-use crate::described::{self, Described};
+use crate::described::{self, Described, base};
 use crate::failure::Failure;
 use crate::look::Planned;
 
@@ -37,7 +37,7 @@ pub(super) fn gather(
         );
     } else if let Some(described) = described.filter(Described::has_references) {
         found.closure = described.registered().collect();
-        found.toplevel = toplevel.as_deref().map(base);
+        found.toplevel = toplevel.as_deref().map(|path| base(path).into());
     } else {
         for content in &collected.registrations {
             match in_registration(content) {
@@ -72,12 +72,10 @@ fn put(found: &mut Found, closure: &Closure, toplevel: Option<String>) {
         }));
     let only = || closure.toplevel(None).ok().map(ToString::to_string);
     let toplevel = toplevel.or_else(only);
-    found.toplevel = found.toplevel.take().or(toplevel.as_deref().map(base));
-}
-
-/// A store path without the store.
-fn base(path: &str) -> String {
-    path.rsplit('/').next().unwrap_or(path).into()
+    found.toplevel = found
+        .toplevel
+        .take()
+        .or(toplevel.as_deref().map(|path| base(path).into()));
 }
 
 fn in_registration(content: &Content) -> Option<Closure> {

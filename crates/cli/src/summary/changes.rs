@@ -110,7 +110,7 @@ impl Changes {
         }
         for (paths, sign) in [(&self.came, '+'), (&self.went, '-')] {
             for change in paths.iter().take(PATHS_SHOWN) {
-                let name = change.path.rsplit('/').next().unwrap_or_default();
+                let name = described::base(&change.path);
                 let bytes = change.nar_size.map(|bytes| format!("  {}", size(bytes)));
                 let _ = writeln!(text, "  {sign} {name}{}", bytes.unwrap_or_default());
             }

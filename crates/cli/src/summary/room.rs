@@ -36,14 +36,19 @@ impl Room {
     }
 
     fn new(spec: &Spec, part: &Part, sector_size: u64) -> Option<Room> {
-        let (free, promised) = match &part.detail {
-            Detail::Fat { usage, .. } => Some((usage.free, usage.promised)),
-            Detail::Ext4 { usage, .. } => Some((usage.free, usage.promised)),
-            Detail::Btrfs { usage, .. } => usage.as_ref().map(|usage| (usage.free, usage.promised)),
-            Detail::Squashfs { .. } | Detail::Erofs { .. } | Detail::Verity { .. } => None,
-            _ => return None,
+        let is_limited = matches!(
+            part.detail,
+            Detail::Fat { .. }
+                | Detail::Ext4 { .. }
+                | Detail::Btrfs { .. }
+                | Detail::Squashfs { .. }
+                | Detail::Erofs { .. }
+                | Detail::Verity { .. }
+        );
+        if !is_limited {
+            return None;
         }
-        .unzip();
+        let (free, promised) = part.detail.room().map(|room| (room.free, room.promised)).unzip();
         let size = part.content.len();
         // What is as large as its region because that was asked for is not limited by it.
         let limit = limit(spec, &part.name, sector_size).filter(|(limit, _)| free.is_none() || *limit > size);

@@ -156,6 +156,48 @@ fn what_is_unpacked_on_the_way() {
     }
 }
 
+/// The block map of another version is none of this image's, however alike their names are.
+#[test]
+fn block_maps_are_found_by_endings_that_are_no_versions() {
+    let world = world("bmap = true");
+    let image = "out/demo-25.11.img";
+    let map = format!("{image}.bmap");
+    for (name, beside, is_found) in [
+        ("demo-25.11.img", "demo-25.11.img.bmap", true),
+        ("demo-25.11.img", "demo-25.11.bmap", true),
+        ("demo-25.11.img", "demo-25.bmap", false),
+        ("demo-25.11", "demo-25.bmap", false),
+        ("demo-25.11.beta", "demo-25.11.bmap", false),
+        ("demo.wic.zst", "demo.bmap", true),
+    ] {
+        fs::create_dir(world.path("some")).unwrap();
+        let (name, beside) = (format!("some/{name}"), format!("some/{beside}"));
+        fs::copy(world.path(image), world.path(&name)).unwrap();
+        fs::copy(world.path(&map), world.path(&beside)).unwrap();
+        let said = flash(&world, &[&name, "disk", "--yes", "--no-read-back", "--json"]);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert_eq!(said.stdout.contains(&beside), is_found, "{name} {beside}");
+        fs::remove_dir_all(world.path("some")).unwrap();
+    }
+}
+
+/// Folders beside outputs are not looked into: this one has paths that are longer than Linux takes.
+#[test]
+fn folders_beside_outputs_are_left_alone() {
+    let world = world("bmap = true");
+    let name = "deep".repeat(50);
+    let line = format!("cd out && for _ in $(seq 25); do mkdir {name} && cd -P {name} || exit 1; done");
+    let mut shell = std::process::Command::new("sh");
+    let made = shell.args(["-c", &line]).current_dir(world.path("")).status();
+    assert!(made.unwrap().success());
+    let said = flash(&world, &["out", "disk", "--yes", "--no-read-back"]);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let listed = world.done(&["ls", "out"]);
+    assert!(listed.contains("demo-25.11.img\n"), "{listed}");
+    let checked = world.done(&["check", "out/demo-25.11.img"]);
+    assert!(checked.contains("manifest"), "{checked}");
+}
+
 #[test]
 fn what_is_refused() {
     let world = world("bmap = true");

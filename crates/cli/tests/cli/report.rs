@@ -122,6 +122,12 @@ fn what_grew_is_said_against_images_pages_json_and_manifests() {
     ] {
         assert_eq!(lib(old), (true, 9000), "{old}");
     }
+    // A release lies in a folder of its own.
+    let manifest = fs::read_to_string(world.path("old/demo-25.11.manifest.json")).unwrap();
+    let sums = "\"files\": [{ \"part\": \"release\", \"file\": \"release/SHA256SUMS\", \"size\": 1 },";
+    let manifest = manifest.replacen("\"files\": [", sums, 1);
+    world.write("old/demo-25.11.manifest.json", manifest.as_bytes());
+    assert_eq!(lib("old/demo-25.11.manifest.json"), (true, 9000));
     // Without its outputs, a manifest knows the sizes of NARs.
     fs::remove_file(world.path("old/demo-25.11.img")).unwrap();
     let (is_exact, bytes) = lib("old/demo-25.11.manifest.json");
@@ -165,6 +171,73 @@ fn of_a_damaged_image_the_rest_is_shown() {
             .unwrap()
             .contains("Not everything could be read.")
     );
+}
+
+/// A file system that is all of an image, a partition that is asked for, and outputs whose disk is damaged.
+#[test]
+fn of_what_is_damaged_as_a_whole_there_is_a_page() {
+    let world = built();
+    let damage = |file: &str, start: u64| {
+        let mut image = fs::OpenOptions::new().write(true).open(world.path(file)).unwrap();
+        image.seek(SeekFrom::Start(start)).unwrap();
+        image.write_all(&[0x5a; 16]).unwrap();
+    };
+    let page = |args: &[&str]| {
+        let said = world.run(&[&["report"], args, &["--out", "page.html"]].concat());
+        assert_eq!(said.code, Some(6), "{args:?}: {}", said.stderr);
+        let page = fs::read_to_string(world.path("page.html")).unwrap();
+        fs::remove_file(world.path("page.html")).unwrap();
+        assert!(page.contains("Not everything could be read."), "{args:?}");
+        let report = world.run(&[&["report"], args, &["--json"]].concat());
+        let report: Value = serde_json::from_str(&report.stdout).unwrap();
+        (report["found"].clone(), said.stderr)
+    };
+    // The tables of a squashfs, and what the root directory's number leads to.
+    let root = fs::read(world.path("out/rootfs.squashfs")).unwrap();
+    for start in [64, 32] {
+        world.write("root.img", &root);
+        damage("root.img", start);
+        let (report, _) = page(&["root.img"]);
+        assert_eq!(report["totals"]["image"], root.len(), "{start}");
+        assert_eq!(report["problems"][0]["path"], "/");
+        let tree = report["tree"].to_string();
+        assert!(tree.contains("what could not be read"), "{start}: {tree}");
+    }
+    damage(IMAGE, ROOT_START + 64);
+    let (report, said) = page(&[IMAGE, "/rootfs"]);
+    assert_eq!(report["name"], "demo-25.11.img/rootfs");
+    assert!(said.contains("/rootfs: squashfs"), "{said}");
+    // Outputs, of which the disk is shorter than its table says.
+    let disk = fs::OpenOptions::new()
+        .write(true)
+        .open(world.path(IMAGE))
+        .unwrap();
+    disk.set_len(20 << 20).unwrap();
+    let (report, _) = page(&["out"]);
+    assert_eq!(report["totals"]["image"], 20 << 20);
+}
+
+/// Two files of a tebibyte, of which next to nothing is stored, and a partition of a pebibyte without content.
+#[test]
+fn zeros_are_known_without_reading_them() {
+    let world = World::new();
+    fs::create_dir(world.path("tree")).unwrap();
+    for (name, start) in [("one", &b"same"[..]), ("other", b"same"), ("third", b"else")] {
+        let mut file = fs::File::create(world.path("tree").join(name)).unwrap();
+        file.write_all(start).unwrap();
+        file.set_len(1 << 40).unwrap();
+    }
+    world.done(&["ext4", "--tree", "tree", "--out", "tree.ext4"]);
+    let report = json(&world, &["tree.ext4"]);
+    let equal = report["equal"].as_array().unwrap();
+    assert_eq!(equal.len(), 1, "{equal:?}");
+    assert_eq!(equal[0]["paths"].as_array().unwrap().len(), 2);
+    assert_eq!(equal[0]["size"], 1_u64 << 40);
+    let spec = "schema = 1\nname = \"huge\"\n[disk]\n[[disk.region]]\nname = \"data\"\ntype = \"linux\"\nsize = \"1024TiB\"\n";
+    world.write("huge.toml", spec.as_bytes());
+    let report = json(&world, &["huge.toml"]);
+    let tree = report["tree"].to_string();
+    assert!(tree.contains("\"name\":\"empty\""), "{tree}");
 }
 
 #[test]

@@ -256,3 +256,62 @@ fn a_system_that_says_nothing_is_an_error() {
     fs::remove_file(system.0.path().join("sys/devices").join(USB).join("dev")).unwrap();
     assert_eq!(system.devices().len(), 2);
 }
+
+/// A partition has bytes of its disk, and none of another partition; a volume has those of what it is made of.
+#[test]
+fn what_has_bytes_in_common() {
+    let system = laptop();
+    let array = "platform/block/cciss!c0d1";
+    system.node(array, "104:16", &[("size", "4096")]);
+    system.node(&format!("{array}/cciss!c0d1p1"), "104:17", &[("partition", "1")]);
+    let host = Host::at(system.0.path());
+    let device = |name: &str| Device {
+        path: Path::new("/dev").join(name),
+        ..system.devices().remove(0)
+    };
+    for (one, other) in [
+        ("nvme0n1", "nvme0n1"),
+        ("nvme0n1p1", "nvme0n1"),
+        ("nvme0n1p2", "nvme0n1"),
+        ("dm-1", "nvme0n1"),
+        ("dm-1", "nvme0n1p2"),
+        ("cciss/c0d1p1", "cciss/c0d1"),
+    ] {
+        let (one, other) = (device(one), device(other));
+        assert!(host.overlaps(&one, &other).unwrap(), "{one:?} {other:?}");
+        assert!(host.overlaps(&other, &one).unwrap(), "{one:?} {other:?}");
+    }
+    for (one, other) in [
+        ("nvme0n1p1", "nvme0n1p2"),
+        ("dm-1", "nvme0n1p1"),
+        ("sdb", "nvme0n1"),
+        ("cciss/c0d1p1", "nvme0n1"),
+    ] {
+        let (one, other) = (device(one), device(other));
+        assert!(!host.overlaps(&one, &other).unwrap(), "{one:?} {other:?}");
+        assert!(!host.overlaps(&other, &one).unwrap(), "{one:?} {other:?}");
+    }
+}
+
+/// The bytes of a loop device, and of its partitions, are those of a file.
+#[test]
+fn what_is_on_a_file() {
+    let system = System::new();
+    system.write("image", "bytes");
+    system.write("other", "bytes");
+    let file = system.0.path().join("image");
+    let backing = ("loop/backing_file", file.to_str().unwrap());
+    system.node("virtual/block/loop0", "7:0", &[("size", "8"), backing]);
+    system.node("virtual/block/loop0/loop0p1", "259:9", &[("partition", "1")]);
+    system.node("virtual/block/loop1", "7:1", &[("size", "8")]);
+    let host = Host::at(system.0.path());
+    let is_on = |name: &str, file: &str| {
+        let device = Device {
+            path: Path::new("/dev").join(name),
+            ..system.devices().remove(0)
+        };
+        host.is_on_file(&device, &system.0.path().join(file)).unwrap()
+    };
+    assert!(is_on("loop0", "image") && is_on("loop0p1", "image"));
+    assert!(!is_on("loop0", "other") && !is_on("loop1", "image") && !is_on("loop0", "none"));
+}

@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 use flash::{BLOCK, Error, Job, MARK, PIECE, Report, Source, Target, flash};
 use image::{Cancelled, Content, Fault, Layout, Listen as _, Piece, Progress, Silent};
@@ -259,10 +261,94 @@ fn who_stops_learns_that_the_device_is_partly_written() {
     assert!(start.starts_with(MARK) && start[510..512] == [0, 0]);
 }
 
+/// Asks the device what it says of itself when a step begins.
+struct Asking<'a> {
+    target: &'a Target,
+    said: Mutex<Vec<(bool, bool)>>,
+}
+
+impl Progress for Asking<'_> {
+    fn begin(&self, _: &str, _: u64) {
+        let is_said = self.target.writing().load(Ordering::Relaxed);
+        let mut said = self.said.lock().unwrap();
+        said.push((is_said, self.target.is_partly_written()));
+    }
+
+    fn advance(&self, _: u64) -> Result<(), Cancelled> {
+        Ok(())
+    }
+}
+
+/// An image whose first block is in no range of its map, such as that of a btrfs: the device is marked all the same.
+#[test]
+fn the_first_block_is_marked_when_the_map_leaves_it_out() {
+    let mut world = World::new();
+    let first = usize::try_from(BLOCK).unwrap();
+    world.bytes[..first].fill(0);
+    world.map.ranges.remove(0);
+    assert!(world.map.ranges[0].start >= BLOCK);
+    let source = world.source();
+    let marked = |keep_gaps: bool, start: &[u8]| {
+        fs::write(world.disk(), vec![OLD; usize::try_from(DISK).unwrap()]).unwrap();
+        let file = File::options().write(true).open(world.disk()).unwrap();
+        file.write_at(start, 0).unwrap();
+        let job = Job {
+            source: &source,
+            image_size: IMAGE,
+            map: Some(&world.map),
+            keep_gaps,
+            discard: !keep_gaps,
+            read_back: true,
+        };
+        let target = Target::open(&world.disk()).unwrap();
+        let asking = Asking {
+            target: &target,
+            said: Mutex::default(),
+        };
+        let report = flash(&job, &target, &asking).unwrap();
+        // Nothing is partly written before the mark is.
+        let said = asking.said.into_inner().unwrap();
+        assert_eq!(said[0].0, false);
+        assert_eq!(said[1], (true, true));
+        assert!(!target.writing().load(Ordering::Relaxed) && !target.is_partly_written());
+        (fs::read(world.disk()).unwrap()[..first].to_vec(), report.gaps)
+    };
+    let old = vec![OLD; first];
+    assert_eq!(marked(true, &old), (old.clone(), 0));
+    let (found, gaps) = marked(false, &old);
+    assert!(found == world.bytes[..first] && gaps >= BLOCK);
+    // What an earlier flash was to put back is not known any more.
+    let (found, _) = marked(true, MARK);
+    assert!(found == world.bytes[..first]);
+}
+
+/// So small that the mark does not fit.
+#[test]
+fn files_shorter_than_the_mark() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk");
+    for (disk, image) in [(57, 57), (57, 20), (1, 1), (1, 0), (0, 0)] {
+        fs::write(&path, vec![OLD; disk]).unwrap();
+        let source = Source::Content(Content::from(vec![b'i'; image]));
+        let job = Job {
+            source: &source,
+            image_size: image as u64,
+            map: None,
+            keep_gaps: false,
+            discard: false,
+            read_back: true,
+        };
+        let target = Target::open(&path).unwrap();
+        let report = flash(&job, &target, &Silent).unwrap();
+        assert_eq!((report.image_size, report.written), (image as u64, image as u64));
+        assert!(!target.is_partly_written());
+        assert!(fs::read(&path).unwrap().starts_with(&vec![b'i'; image]));
+    }
+}
+
 /// A device that loses what it was given: the file is changed before it is read back.
 #[test]
 fn blocks_that_differ_are_named() {
-    use std::os::unix::fs::FileExt as _;
     let world = World::new();
     let disk = File::options().write(true).open(world.disk()).unwrap();
     // The first piece that is read back is long behind these.

@@ -82,27 +82,12 @@ pub fn is_store_name(name: &[u8]) -> bool {
     hash.iter().all(is_digit) && rest.len() > 1 && rest[0] == b'-'
 }
 
-/// A store path's name and version: the version begins behind the first dash that no letter follows. An output's name
-/// behind the version belongs to neither.
+/// A store path's name and version, as bills of materials have them: an output's name behind the version belongs to neither.
 #[must_use]
 pub fn split(base: &str) -> (String, String) {
     let full = base.get(HASH_LEN + 1..).unwrap_or_default();
-    let dash = full.char_indices().position(|(at, character)| {
-        let next = full.get(at + 1..).and_then(|rest| rest.chars().next());
-        character == '-' && next.is_some_and(|next| !next.is_ascii_alphabetic())
-    });
-    let at = dash
-        .and_then(|dash| full.char_indices().nth(dash))
-        .map(|(at, _)| at);
-    let Some((name, version)) = at.map(|at| full.split_at(at)) else {
-        return (full.into(), String::new());
-    };
-    let version = version.get(1..).unwrap_or_default();
-    let version = match version.rsplit_once('-') {
-        Some((version, output)) if output.bytes().all(|byte| byte.is_ascii_lowercase()) => version,
-        _ => version,
-    };
-    (name.into(), version.into())
+    let split = sbom::split_name(full);
+    (split.name.into(), split.version.into())
 }
 
 #[cfg(test)]
@@ -115,6 +100,7 @@ mod tests {
         for (full, name, version) in [
             ("glibc-2.40-66", "glibc", "2.40-66"),
             ("openssl-3.0.12-bin", "openssl", "3.0.12"),
+            ("hello-2.12-rc", "hello", "2.12-rc"),
             ("linux-firmware", "linux-firmware", ""),
             ("nixos-system-host-25.11pre", "nixos-system-host", "25.11pre"),
             ("unit-dbus.service", "unit-dbus.service", ""),

@@ -80,6 +80,59 @@ fn older_ones_are_read_without_checksums() {
     );
 }
 
+/// What has 64 digits is no SHA-256 for that alone, and what bmaptool wrote up to version 1.3 has no `ChecksumType`.
+#[test]
+fn checksums_are_those_that_the_map_names() {
+    let digits = "ab".repeat(32);
+    let ranges = format!("<ChecksumType>KIND</ChecksumType><BlockMap><Range chksum=\"{digits}\">");
+    let other = OLD.replace("<BlockMap><Range sha1=\"00\">", &ranges);
+    let map = BlockMap::parse(other.replace("KIND", "sha512/256").as_bytes()).unwrap();
+    assert_eq!(
+        (map.ranges[0].sha256, map.unknown_sum.as_deref()),
+        (None, Some("sha512/256"))
+    );
+    for version in ["1.2", "1.3"] {
+        let map = BlockMap::parse(OLD.replace("1.2", version).as_bytes()).unwrap();
+        assert_eq!(map.unknown_sum.as_deref(), Some("sha1"), "{version}");
+    }
+    let none = OLD.replace(" sha1=\"00\"", "");
+    assert_eq!(BlockMap::parse(none.as_bytes()).unwrap().unknown_sum, None);
+    let unnamed = other.replace("<ChecksumType>KIND</ChecksumType>", "");
+    let error = BlockMap::parse(unnamed.as_bytes()).unwrap_err().to_string();
+    assert!(error.ends_with("no `ChecksumType` says of which kind"), "{error}");
+    let own = "<ChecksumType>sha256</ChecksumType><BmapFileChecksum>OWN</BmapFileChecksum>";
+    let short = other
+        .replace("<ChecksumType>KIND</ChecksumType>", own)
+        .replace(&digits, "abc");
+    let error = BlockMap::parse(sealed(&short).as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("the range 1 is \"abc\", not 64 digits"),
+        "{error}"
+    );
+}
+
+/// Tags that are no ranges take no memory: these would be sixteen times as long as their text.
+#[test]
+fn as_many_tags_as_fit_are_read() {
+    let tags = "<a>".repeat(4 << 20);
+    let long = OLD.replace("</bmap>", &format!("{tags}</bmap>"));
+    assert_eq!(BlockMap::parse(long.as_bytes()).unwrap().ranges.len(), 1);
+    let most = peak_kib();
+    assert!(most < 100 << 10, "{most} KiB");
+}
+
+/// The most memory that this process has had.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 #[test]
 fn what_is_none_is_told() {
     let refused = |text: &str| BlockMap::parse(text.as_bytes()).unwrap_err().to_string();

@@ -1,20 +1,24 @@
-//! Where a content has data. All else is holes, which read as zeros.
+//! Where a content may have data, as far as that is known without reading it. All else is holes, which read as zeros.
 
 use std::fs::File;
 use std::ops::Range;
 
-use image::{Content, Image};
 use rustix::fs::{SeekFrom, seek};
 
-use crate::format::BLOCK;
+use crate::content::Content;
+use crate::extents::Image;
 
-/// Sorted, disjoint ranges in whole blocks, except at the end.
+/// The unit of ranges.
+const BLOCK: u64 = 4096;
+
+/// Where a content may be more than zeros: sorted, disjoint ranges in whole blocks of 4096 bytes, except at the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Data(Vec<Range<u64>>);
+pub struct Data(Vec<Range<u64>>);
 
 impl Data {
     /// What is known without reading: gaps of images, zeros, and the holes of a file that is all of the content.
-    pub(crate) fn of(content: &Content) -> Data {
+    #[must_use]
+    pub fn of(content: &Content) -> Data {
         let mut data = Data::default();
         match content {
             Content::Span { source, start, len } => match source.as_file() {
@@ -72,17 +76,29 @@ impl Data {
         if range.is_empty() {
             return;
         }
-        let block = u64::from(BLOCK);
-        let start = range.start / block * block;
-        let end = range.end.checked_next_multiple_of(block).unwrap_or(range.end);
+        let start = range.start / BLOCK * BLOCK;
+        let end = range.end.checked_next_multiple_of(BLOCK).unwrap_or(range.end);
         match self.0.last_mut() {
             Some(last) if start <= last.end => last.end = last.end.max(end),
             _ => self.0.push(start..end),
         }
     }
 
+    /// The ranges.
+    #[must_use]
+    pub fn runs(&self) -> &[Range<u64>] {
+        &self.0
+    }
+
+    /// How many bytes of data there are before a place.
+    #[must_use]
+    pub fn len_before(&self, end: u64) -> u64 {
+        let len = |run: &Range<u64>| run.end.min(end).saturating_sub(run.start);
+        self.0.iter().map(len).sum()
+    }
+
     /// The pieces of a range, in order: where each ends, and whether it is data.
-    pub(crate) fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = (Range<u64>, bool)> + '_ {
+    pub fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = (Range<u64>, bool)> + '_ {
         let mut next = self.0.partition_point(|run| run.end <= range.start);
         let mut position = range.start;
         std::iter::from_fn(move || {
@@ -109,9 +125,8 @@ mod tests {
     use std::io::{Seek, Write};
     use std::sync::Arc;
 
-    use image::Layout;
-
     use super::*;
+    use crate::extents::Layout;
 
     fn pieces(data: &Data, range: Range<u64>) -> Vec<(u64, u64, bool)> {
         data.pieces(range)
@@ -145,6 +160,7 @@ mod tests {
             [(2 * mib, 2 * mib + 5, false)]
         );
         assert_eq!(pieces(&data, 5..5), []);
+        assert_eq!((data.len_before(4096), data.len_before(u64::MAX)), (4096, 12_288));
     }
 
     #[test]
