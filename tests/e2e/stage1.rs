@@ -1,6 +1,8 @@
 //! systemd is the initrd's init: its own generators read `roothash=` and `usrhash=`, udev finds the partitions by the halves of
 //! the hash, and systemd-veritysetup opens them. What they are linked to is what starts.
 
+mod signed;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -115,18 +117,18 @@ const USR: Place = Place {
     files: ["share/files", "usr/share/files"],
 };
 
-/// The folder of `demo/make-appliance`, unless something is missing.
-fn parts() -> Option<PathBuf> {
-    let parts = demo().join("out/appliance-parts");
+/// A folder that `demo/make-appliance` has made, unless something is missing.
+fn parts(name: &str, who: &str) -> Option<PathBuf> {
+    let parts = demo().join("out").join(name);
     let stamp = parts.join("stamp");
-    let condition = format!("{} is there (tests/run store makes it)", stamp.display());
+    let condition = format!("{} is there ({who} makes it)", stamp.display());
     let is_there =
         is_made() && given(stamp.exists(), &condition) && installed(&["qemu-system-x86_64", "busybox"]);
     is_there.then_some(parts)
 }
 
-/// Builds the image of a place, and answers it and the command line.
-fn build(place: &Place, dir: &Path) -> (PathBuf, String) {
+/// The tree of a place, in a folder of that name.
+fn make_tree(place: &Place, dir: &Path) {
     let tree = dir.join("tree");
     for folder in [
         "bin",
@@ -158,6 +160,11 @@ fn build(place: &Place, dir: &Path) -> (PathBuf, String) {
     )
     .unwrap();
     fs::write(tree.join(place.files[0]).join("noise"), noise(1_000_000)).unwrap();
+}
+
+/// Builds the image of a place, and answers it and the command line.
+fn build(place: &Place, dir: &Path) -> (PathBuf, String) {
+    make_tree(place, dir);
     let spec = SPEC.replace("PLACE", place.name).replace("KEY", place.key);
     fs::write(dir.join("spec.toml"), spec).unwrap();
     run(kiln()
@@ -209,10 +216,15 @@ fn assert_says(console: &[String], wanted: &[String]) {
 }
 
 /// What systemd's generators say, and where the partitions are mounted.
+fn found(place: &Place) -> Vec<String> {
+    let says = format!("Using verity {0} device /dev/mapper/{0}.", place.name);
+    [vec![says], mounted(place)].concat()
+}
+
+/// Where the partitions are mounted.
 fn mounted(place: &Place) -> Vec<String> {
     let name = place.name;
     [
-        format!("Using verity {name} device /dev/mapper/{name}."),
         format!("STAGE1 mount /{} /dev/mapper/{name} erofs", place.mount()),
         format!("STAGE1 part {name}"),
         format!("STAGE1 part {name}-verity"),
@@ -228,7 +240,9 @@ impl Place {
 
 #[test]
 fn systemd_finds_a_root_by_its_hash_and_panics_at_a_flipped_byte() {
-    let Some(parts) = parts() else { return };
+    let Some(parts) = parts("appliance-parts", "tests/run store") else {
+        return;
+    };
     let dir = tempfile::tempdir_in(target()).unwrap();
     let dir = dir.path();
     let (image, options) = build(&ROOT, dir);
@@ -239,7 +253,7 @@ fn systemd_finds_a_root_by_its_hash_and_panics_at_a_flipped_byte() {
     damaged[at] ^= 1;
     fs::write(dir.join("damaged.img"), damaged).unwrap();
     let console = boot(&parts, &dir.join("damaged.img"), &options, dir);
-    assert_says(&console, &mounted(&ROOT));
+    assert_says(&console, &found(&ROOT));
     assert_says(&console, &[sum(&ROOT, "text", dir)]);
     let text = console.join("\n");
     assert!(
@@ -251,12 +265,14 @@ fn systemd_finds_a_root_by_its_hash_and_panics_at_a_flipped_byte() {
 
 #[test]
 fn systemd_finds_a_usr_by_its_hash() {
-    let Some(parts) = parts() else { return };
+    let Some(parts) = parts("appliance-parts", "tests/run store") else {
+        return;
+    };
     let dir = tempfile::tempdir_in(target()).unwrap();
     let dir = dir.path();
     let (image, options) = build(&USR, dir);
     let console = boot(&parts, &image, &options, dir);
-    assert_says(&console, &mounted(&USR));
+    assert_says(&console, &found(&USR));
     let sums = ["text", "noise"].map(|name| sum(&USR, name, dir));
     assert_says(&console, &sums);
     assert_says(
