@@ -22,6 +22,36 @@ cargo_tool() {
     cargo install --quiet --locked "$@"
 }
 
+# sysupdate_device ROOT VERSION: makes sysupdate-VERSION beside ROOT, a root with a systemd-sysupdate and what it needs.
+sysupdate_device() {
+  local root=$1 version=$2 program
+  program=$(dirname "$root")/sysupdate-$version
+  mkdir -p "$root/t" "$root/etc/systemd"
+  : > "$root/etc/systemd/import-pubring.gpg"
+  rm -f "$root/etc/os-release"
+  : > "$root/etc/os-release"
+  cat > "$program" <<END
+#!/bin/sh
+# sysupdate-$version FOLDER ARGUMENT…: a device whose disk, definitions, key ring (import-pubring.gpg) and os-release lie in FOLDER, which is
+# /t for it.
+exec unshare --mount --pid --fork sh -c '
+  set -e
+  root=$root folder=\$(realpath "\$1")
+  shift
+  mount --make-rprivate /
+  mount --bind "\$root" "\$root"
+  mount -t proc proc "\$root/proc"
+  mount --rbind /dev "\$root/dev"
+  mount -t tmpfs tmpfs "\$root/run"
+  mount -t tmpfs tmpfs "\$root/var/tmp"
+  mount --bind "\$folder" "\$root/t"
+  mount --bind "\$folder/import-pubring.gpg" "\$root/etc/systemd/import-pubring.gpg"
+  mount --bind "\$folder/os-release" "\$root/etc/os-release"
+  exec chroot "\$root" /usr/lib/systemd/systemd-sysupdate "\$@"' sh "\$@"
+END
+  chmod +x "$program"
+}
+
 # The profile of .config/nextest.toml: how long tests may take.
 profile=default
 

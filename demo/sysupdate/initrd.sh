@@ -10,13 +10,7 @@ mount -t devtmpfs dev /dev
 mount -t tmpfs -o mode=755 run /run
 # said KEY: what the command line says.
 said() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^$1=//p"; }
-for module in /modules/*; do
-  signed=$(said dm_verity.require_signatures)
-  case $module in
-    *-dm-verity.ko) insmod "$module" "require_signatures=${signed:-0}" ;;
-    *) insmod "$module" ;;
-  esac
-done
+/usr/lib/kiln/modules
 mount -t efivarfs efivarfs /sys/firmware/efi/efivars
 
 # fail TEXT: the kernel panics, and starts anew as `panic=` says, so that boot counting counts.

@@ -66,6 +66,7 @@ mod served;
 mod servers;
 mod shared;
 mod shared_caches;
+mod stage1;
 mod tools;
 mod verity_boot;
 #[expect(dead_code, reason = "the zoo is wanted, and what makes an image of it")]

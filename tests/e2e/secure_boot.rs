@@ -11,8 +11,8 @@ use crate::demo::{demo, is_made, kiln, target};
 
 use crate::tools::{installed, run, tool};
 
-const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
-const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+pub(crate) const CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd";
+pub(crate) const VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /// The demo's disk for UEFI, with one signed file in place of kernel, initrd and menu entry.
 fn specification(signer: &str) -> String {
@@ -56,7 +56,8 @@ measure = {{ key = "pk.key" }}
     )
 }
 
-fn key(folder: &Path, name: &str) {
+/// A key and its certificate, NAME.key and NAME.pem.
+pub(crate) fn key(folder: &Path, name: &str) {
     let path = |end: &str| folder.join(format!("{name}.{end}"));
     let mut command = tool("openssl");
     command.args([
@@ -89,14 +90,14 @@ fn disk(folder: &Path, name: &str, program: &[u8]) -> std::path::PathBuf {
     image
 }
 
-/// A machine that has the firmware's variables in a file.
-struct Machine {
+/// A machine that has the firmware's variables in a file, `variables`.
+pub(crate) struct Machine {
     child: Child,
     log: std::path::PathBuf,
 }
 
 impl Machine {
-    fn start(folder: &Path, log: &str, disks: &[&Path]) -> Machine {
+    pub(crate) fn start(folder: &Path, log: &str, disks: &[&Path]) -> Machine {
         let log = folder.join(log);
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args([
@@ -139,7 +140,7 @@ impl Machine {
     }
 
     /// Waits until the console says something; answers all that it said.
-    fn wait_for(mut self, text: &str) -> String {
+    pub(crate) fn wait_for(mut self, text: &str) -> String {
         let start = Instant::now();
         loop {
             let said = fs::read(&self.log).unwrap_or_default();
