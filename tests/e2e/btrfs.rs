@@ -98,7 +98,14 @@ echo "FIRST grow $? from" $before "to" $(df -B1M --output=size / | tail -n 1)
 dd if=/dev/zero of=/home/large bs=1M count=512 2> /run/log || cat /run/log
 busybox sync
 echo "FIRST home $(stat -c %s /home/large)"
-USER=root HOME=/run NIX_CONFIG='build-users-group =' nix-store --load-db < /nix-path-registration
+store() { USER=root HOME=/run NIX_CONFIG='build-users-group =' nix-store "$@"; }
+store --load-db < /nix-path-registration
+echo "FIRST registered $(store --query --requisites TOPLEVEL | busybox wc -l) paths"
+store --verify && store --verify-path /nix/store/*-edge-cases-1.0 && echo "FIRST verified"
+# Every file is read by btrfs_guest's machine, which needs a minute less for it than this one.
+busybox rm /nix-path-registration
+busybox sync
+busybox mount -o remount,ro /
 busybox umount /run /dev /sys /proc
 exec TOPLEVEL/init
 "#;
@@ -244,12 +251,11 @@ fn a_system_boots_from_a_subvolume_uses_up_what_was_promised_and_grows() {
         "FIRST /srv is read-only".into(),
         "FIRST grow 0 from ".into(),
         format!("FIRST home {}", 512 << 20),
+        format!("FIRST registered {paths} paths"),
+        "FIRST verified".into(),
         format!("STAGE2 {}", toplevel()),
         "CHECK ok mtimes: 1".into(),
-        "CHECK ok database-verify: Nix finds nothing wrong".into(),
-        "CHECK ok load-db: loaded".into(),
-        format!("CHECK ok count: {paths} entries in /nix/store, {paths} in the closure"),
-        "CHECK ok verify: Nix finds nothing wrong".into(),
+        "CHECK skip verify: no /nix-path-registration".into(),
         "CHECK ok kernel-log: no complaints".into(),
         "BOOT-DONE".into(),
     ] {

@@ -105,7 +105,7 @@ pub(crate) fn with_level(name: &str, level: u32, folder: &Path) -> PathBuf {
 
 /// Files of this machine as lines of a specification: each lies by its name in a folder.
 pub(crate) fn files_in(folder: &str, files: &BTreeMap<String, PathBuf>) -> String {
-    let line = |(name, path): (&String, &PathBuf)| format!("\"{folder}/{name}\" = {path:?}\n");
+    let line = |(name, path): (&String, &PathBuf)| format!("\"{folder}/{name}\" = \"{}\"\n", path.display());
     files.iter().map(line).collect()
 }
 

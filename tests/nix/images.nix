@@ -214,9 +214,11 @@ in
   # Images for a machine of another architecture.
   builders = import ./builders.nix { inherit pkgs; };
 
+  # Half of the example's.
   fleet = import ../../nix/examples/fleet.nix {
     inherit pkgs;
     kilnImages = images;
+    count = 50;
   };
 
   # AtomicNix's four calls, as its flake makes them.
