@@ -1,5 +1,7 @@
 //! What devices that have one release look for in the next one.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -13,7 +15,7 @@ fn publish(world: &World, folder: &str, names: &[String]) {
     for name in names {
         let path = format!("{folder}/{name}");
         world.write(&path, name.as_bytes());
-        sums += &format!("{}  {name}\n", sha256sum(&world.path(&path)));
+        let _ = writeln!(sums, "{}  {name}", sha256sum(&world.path(&path)));
     }
     world.write(&format!("{folder}/SHA256SUMS"), sums.as_bytes());
 }
