@@ -83,8 +83,8 @@ impl BlockMap {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return wrong("it is not text");
         };
-        if let Some(tag) = Elements(text).find_map(|element| element.err()) {
-            return Err(tag);
+        if let Some(Err(error)) = Elements(text).find(Result::is_err) {
+            return Err(error);
         }
         let Some(root) = find(text, "bmap") else {
             return wrong("it has no element `bmap`");

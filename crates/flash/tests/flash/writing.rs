@@ -308,7 +308,7 @@ fn the_first_block_is_marked_when_the_map_leaves_it_out() {
         let report = flash(&job, &target, &asking).unwrap();
         // Nothing is partly written before the mark is.
         let said = asking.said.into_inner().unwrap();
-        assert_eq!(said[0].0, false);
+        assert!(!said[0].0);
         assert_eq!(said[1], (true, true));
         assert!(!target.writing().load(Ordering::Relaxed) && !target.is_partly_written());
         (fs::read(world.disk()).unwrap()[..first].to_vec(), report.gaps)
