@@ -2,10 +2,9 @@
 erofs with zstd 3, under dm-verity. Beside it, the same disk with all that makes it an appliance that updates itself: the kernel as a unified
 kernel image, measured for PCR 11, with systemd-boot signed for Secure Boot, its keys for the firmware, the root hash signed in a partition, and
 the folder of the release with its signature. Once more, both with an erofs that is not compressed; the release compresses it then,
-with xz 1 and with xz 6. Without a cache. sbverify and gpgv accept the signatures, and what the release has unpacks to what the disk has."""
+with xz 1 (with xz 6, it takes six times as long). Without a cache. sbverify and gpgv accept the signatures, and what the release has unpacks to what the disk has."""
 
 import hashlib
-import json
 import lzma
 
 from .measure import Failure, NotHere, Program, run
@@ -17,7 +16,7 @@ TITLE = "An appliance, beside its disk alone"
 ROUNDS = 3
 KEYS = ["pk", "kek", "db", "pcr", "release"]
 # The first is that of a compressed file system, whose release has nothing left to compress.
-KINDS = {"zstd": ('compression = "zstd"\nlevel = 3', ""), "xz 1": ("", "compress-level = 1"), "xz 6": ("", "compress-level = 6")}
+KINDS = {"zstd": ('compression = "zstd"\nlevel = 3', ""), "xz 1": ("", "compress-level = 1")}
 
 
 def pair(folder, name):
@@ -110,8 +109,10 @@ size = "16KiB"
 
 def examine(setting, out):
     """The signatures are good, and the release has the disk's root."""
-    release, root = out / "release", hashlib.sha256((out / "root.erofs").read_bytes()).digest()
-    run(["gpgv", "--quiet", "--keyring", out / "release.keyring", release / "SHA256SUMS.gpg", release / "SHA256SUMS"])
+    release, keyring, root = out / "release", setting.folder / "keyring.gpg", hashlib.sha256((out / "root.erofs").read_bytes()).digest()
+    key = ["--key", setting.folder / "release.key", "--certificate", setting.folder / "release.pem"]
+    run([setting.kiln, "release", "key", *key, "--out", keyring])
+    run(["gpgv", "--quiet", "--keyring", keyring, release / "SHA256SUMS.gpg", release / "SHA256SUMS"])
     run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=release)
     run(["sbverify", "--cert", setting.folder / "db.pem", *release.glob("*.efi")])
     (packed,) = [*release.glob("*.root.raw"), *release.glob("*.root.raw.xz")]
@@ -141,5 +142,4 @@ def compare(setting):
     for kind in KINDS:
         examine(setting, folder / f"appliance {kind}")
     goals = [Goal("wall, appliance / alone, zstd", runs.ratio("wall_seconds", "appliance, zstd", "alone, zstd"), 1.1)]
-    manifest = json.loads((folder / "appliance zstd/kilnos.manifest.json").read_text())
-    return Result(f"{setting.closure().nar_bytes} bytes of NAR; {len(manifest['outputs'])} outputs", runs, None, goals)
+    return Result(f"{setting.closure().nar_bytes} bytes of NAR", runs, None, goals)

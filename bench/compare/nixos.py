@@ -99,7 +99,7 @@ def compare(setting):
     ours = out / "kiln.qcow2"
     steps = bash(STEPS, closure.root / "nix/store", closure.info / "registration", boot, root, folder / "steps.raw", theirs, *closure.names)
     runs = setting.in_turn(ROUNDS, [
-        Program("kiln", [setting.kiln, "build", spec, "--out", out], ours),
+        Program("kiln", [setting.kiln, "build", spec, "--only", "disk", "--out", out], ours),
         Program("make-disk-image's steps", steps, theirs, lambda: remove(root)),
     ])
     remove(root)

@@ -137,14 +137,17 @@ in
     tries = release.tries or 0;
     # Kiln compresses no second time, unless it is asked to.
     ending =
-      region:
       let
-        isDense = region == "store" && elem (specification.fs.store.compression or null) [ "deflate" "zstd" ];
+        isDense = elem (specification.fs.store.compression or null) [
+          "deflate"
+          "zstd"
+        ];
+        compress = release.compress or (if isDense then "none" else "xz");
       in
       {
         none = "";
         zstd = ".zst";
       }
-      .${release.compress or (if isDense then "none" else "xz")} or ".xz";
+      .${compress} or ".xz";
   }
 )

@@ -8,7 +8,7 @@
   version,
   # Types of partitions by the names of regions.
   parts,
-  # How the partition of a region is compressed: "", ".xz" …
+  # How data and trees are compressed: "", ".xz" …
   ending,
   tries,
 }:
@@ -93,8 +93,8 @@ let
 
   # What a release has: names of files, and what their targets are.
   files = lib.mapAttrsToList (region: type: {
-    name = "${id}_${version}_${uuid}.${region}.raw${ending region}";
-    shown = "${id}_@v_@u.${region}.raw${ending region}";
+    name = "${id}_${version}_${uuid}.${region}.raw${ending}";
+    shown = "${id}_@v_@u.${region}.raw${ending}";
     label = "${id}_${version}";
     inherit type;
   }) parts

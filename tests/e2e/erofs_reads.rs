@@ -51,7 +51,7 @@ const IMAGES: [(&str, &str, &str); 9] = [
     ),
 ];
 
-const MODULES: [&str; 5] = ["virtio_pci", "virtio_blk", "squashfs", "btrfs", "erofs"];
+const MODULES: [&str; 4] = ["virtio_blk", "squashfs", "btrfs", "erofs"];
 
 const INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox --install -s /bin

@@ -325,6 +325,7 @@ fn a_release_follows_what_nixpkgs_options_say() {
     // Those of the configuration are in /etc.
     assert_eq!(told["own"]["transfers"], Value::Null);
     assert_eq!(evaluated(&world, "ownTransfers"), true);
+    assert_eq!(evaluated(&world, "plainTransfers"), true);
     let zstd = json!({ "compress": "zstd" });
     assert_eq!(told["once"]["release"], release("gate", 0, zstd));
     assert_eq!(told["once"]["compression"], "zstd");

@@ -113,6 +113,8 @@ let
       };
     };
   };
+  # A store that is compressed itself is released as it is.
+  dense.kiln.specification.fs.store.compression = "zstd";
   changed = change: { systemd.sysupdate.transfers = lib.recursiveUpdate transfers change; };
   # What was signed elsewhere, while a test does so.
   signatures =
@@ -218,6 +220,13 @@ rec {
 
   # Where a configuration's own transfers fit, nothing is said of them.
   ownTransfers = (build { systemd.sysupdate.transfers = transfers; }).image.drvPath != "";
+  plainTransfers =
+    (build (
+      lib.recursiveUpdate dense (changed {
+        "10-verity".Source.MatchPattern = "%M_@v_@u.store-verity.raw";
+        "20-store".Source.MatchPattern = "appliance_@v_@u.store.raw";
+      })
+    )).image.drvPath != "";
 
   # What is refused, each with one thing wrong.
   namesOfRefused = builtins.attrNames refused;
@@ -253,6 +262,9 @@ rec {
     otherType = changed { "20-store".Target.MatchPartitionType = "root"; };
     otherTarget = changed { "70-uki".Target.Type = "partition"; };
     noCounter = changed { "70-uki".Target.MatchPattern = "appliance_@v.efi"; };
+    dense = dense // {
+      systemd.sysupdate.transfers = transfers;
+    };
     compressed = {
       systemd.sysupdate.transfers = transfers;
       kiln.appliance.release.compress = "none";

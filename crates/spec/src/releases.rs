@@ -328,9 +328,13 @@ fn slot<'a>(region: &'a Region, spec: &Spec, id: &Id, version: &Version) -> Resu
     })
 }
 
-/// Whether a part is a file system that is compressed itself.
+/// Whether a part is a file system that is compressed itself, or the hash tree of one.
 fn is_dense(content: &str, spec: &Spec) -> bool {
-    let fs = content.strip_prefix("fs.").and_then(|key| spec.fs.get(key));
+    let tree = content
+        .strip_prefix("verity.")
+        .and_then(|key| spec.verity.get(key));
+    let data = tree.map_or(content, |tree| &tree.data);
+    let fs = data.strip_prefix("fs.").and_then(|key| spec.fs.get(key));
     fs.is_some_and(formats::is_dense)
 }
 

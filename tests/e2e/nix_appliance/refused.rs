@@ -16,6 +16,10 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("configFile", "boot.uki.configFile: Kiln makes the UKI itself"),
     (
+        "dense",
+        "none of them fetches appliance_@v_@u.store.raw, which each release has",
+    ),
+    (
         "initrd",
         "'boot.initrd.systemd.repart.enable' requires 'boot.initrd.systemd.enable'",
     ),

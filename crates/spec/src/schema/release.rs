@@ -25,7 +25,8 @@ pub struct Release {
     pub tries: Option<u32>,
     /// Where devices look for releases: what a web server makes of the folder.
     pub url: Option<String>,
-    /// How partitions are compressed; when not given, by xz, but for file systems that are compressed themselves.
+    /// How partitions are compressed; when not given, by xz, but for file systems that are compressed themselves, and
+    /// their hash trees.
     pub compress: Option<ReleaseCompress>,
     /// The level of that.
     pub compress_level: Option<u32>,
