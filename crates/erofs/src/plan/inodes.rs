@@ -151,7 +151,7 @@ impl Record {
             Kind::Directory(_) | Kind::Symlink(_) if self.blocks() == 0 => NO_BLOCK,
             Kind::Directory(_) | Kind::Symlink(_) => narrow(block),
         };
-        let mode = meta.mode | kind_bits(kind);
+        let mode = (meta.mode & 0o7777) | kind_bits(kind);
         let mut bytes = self.inode(mode, meta, place, serial, known.options);
         bytes.extend(known.shared.body(&meta.xattrs, xattr_base));
         if !index.is_empty() {

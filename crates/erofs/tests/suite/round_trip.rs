@@ -96,6 +96,16 @@ fn threads_and_hard_links_of_the_host_change_nothing() {
     }
 }
 
+/// A mode has twelve bits, whatever else is in it: the others would say that the root is something else.
+#[test]
+fn modes_have_twelve_bits() {
+    let mut tree = Tree::default();
+    tree.node_mut(NodeId::ROOT).meta.mode = 0o136_613;
+    let image = plan(&tree, &options()).image;
+    let read = open(&image).tree().unwrap();
+    assert_eq!(read.node(NodeId::ROOT).meta.mode, 0o6613);
+}
+
 /// What lies where is told without gaps in the truth: no byte belongs to two.
 #[test]
 fn no_two_structures_overlap() {
