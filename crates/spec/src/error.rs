@@ -460,6 +460,7 @@ impl Error {
                 source: erofs::Error::DeviceNumber { .. }
                     | erofs::Error::TargetTooLong { .. }
                     | erofs::Error::TargetEmpty { .. }
+                    | erofs::Error::TargetWithZero { .. }
                     | erofs::Error::FileTooLarge { .. },
                 ..
             } | Error::Fat {

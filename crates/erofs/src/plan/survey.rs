@@ -76,6 +76,7 @@ fn check(node: &Node, place: &dyn Fn() -> String) -> Result<()> {
             limit: TARGET_MAX,
         }),
         Kind::Symlink(target) if target.is_empty() => Err(Error::TargetEmpty { path: place() }),
+        Kind::Symlink(target) if target.contains(&0) => Err(Error::TargetWithZero { path: place() }),
         Kind::File(content) if content.len() > FILE_MAX => Err(Error::FileTooLarge {
             path: place(),
             len: content.len(),

@@ -96,6 +96,16 @@ fn threads_and_hard_links_of_the_host_change_nothing() {
     }
 }
 
+/// Linux takes a link for damaged whose target ends before it should.
+#[test]
+fn targets_with_a_zero_byte_are_refused() {
+    let mut tree = Tree::default();
+    let link = Node::symlink(*b"to\0where");
+    tree.add_at(b"/link", link).unwrap();
+    let error = crate::support::try_plan(&tree, &options(), 1).unwrap_err();
+    assert_eq!(error.to_string(), "/link: the link's target has a zero byte");
+}
+
 /// A mode has twelve bits, whatever else is in it: the others would say that the root is something else.
 #[test]
 fn modes_have_twelve_bits() {
