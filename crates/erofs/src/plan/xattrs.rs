@@ -141,6 +141,9 @@ pub(super) fn check(xattrs: &[Xattr], place: &dyn Fn() -> String) -> Result<()> 
                 "the name must begin with user., trusted. or security., or be that of an access list";
             return bad(xattr, problem.to_string());
         }
+        if xattr.name.contains(&0) {
+            return bad(xattr, "the name has a zero byte".to_string());
+        }
         if xattr.name.len() > NAME_MAX {
             let problem = format!("the name has {} bytes, the limit is {NAME_MAX}", xattr.name.len());
             return bad(xattr, problem);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use erofs::read::FileSystem;
 use erofs::{Compression, Looking, Options, Profile};
-use image::{Image, Kind, Node, NodeId, ReadAt, Silent, Tree};
+use image::{Image, Kind, Node, NodeId, ReadAt, Silent, Tree, Xattr};
 use proptest::prelude::*;
 
 use crate::support::oracle::installed;
 use crate::support::{
     COMPRESSIONS, all_options, around, assert_same, compressible, everything, noise, odd, options, plan, run,
-    words,
+    try_plan, words,
 };
 
 fn open(image: &Image) -> FileSystem {
@@ -89,7 +89,7 @@ fn threads_and_hard_links_of_the_host_change_nothing() {
             ..options()
         };
         let [one, eight] = [1, 8].map(|threads| {
-            let planned = crate::support::try_plan(&tree, &options, threads).unwrap();
+            let planned = try_plan(&tree, &options, threads).unwrap();
             all(&planned.image)
         });
         assert!(one == eight);
@@ -102,8 +102,22 @@ fn targets_with_a_zero_byte_are_refused() {
     let mut tree = Tree::default();
     let link = Node::symlink(*b"to\0where");
     tree.add_at(b"/link", link).unwrap();
-    let error = crate::support::try_plan(&tree, &options(), 1).unwrap_err();
+    let error = try_plan(&tree, &options(), 1).unwrap_err();
     assert_eq!(error.to_string(), "/link: the link's target has a zero byte");
+}
+
+/// Nobody could ask for an attribute by such a name.
+#[test]
+fn attributes_with_a_zero_byte_in_their_names_are_refused() {
+    let mut tree = Tree::default();
+    let mut file = Node::file(b"text".to_vec());
+    file.meta.xattrs.push(Xattr {
+        name: (*b"user.a\0b").into(),
+        value: (*b"value").into(),
+    });
+    tree.add_at(b"/file", file).unwrap();
+    let error = try_plan(&tree, &options(), 1).unwrap_err();
+    assert!(error.to_string().contains("the name has a zero byte"), "{error}");
 }
 
 /// A mode has twelve bits, whatever else is in it: the others would say that the root is something else.
