@@ -35,6 +35,7 @@ mod gather;
 mod grub_menu;
 mod hardware;
 mod hash_trees;
+mod hints;
 mod host;
 mod id;
 mod layouts;
