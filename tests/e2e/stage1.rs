@@ -7,9 +7,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::boots::console_lines;
+use crate::amd64::{self, machine_of, unchanged};
 use crate::demo::{demo, is_made, kiln, target};
-use crate::tools::{given, installed, run, sha256, tool};
+use crate::tools::{flip_in_noise, given, installed, noise, run, sha256, tool};
 
 /// A partition under dm-verity, PLACE of which is `root` or `usr`, and a boot entry whose options are those that `kiln.appliance`
 /// writes into its command line.
@@ -27,7 +27,7 @@ format = "fat"
 
 [fs.esp.text]
 "/loader/entries/stage1.conf" = """
-options panic=-1 systemd.verity_PLACE_options=panic-on-corruption KEY={fs.PLACE.roothash}
+options systemd.verity_PLACE_options=panic-on-corruption KEY={fs.PLACE.roothash}
 """
 
 [verity.PLACE]
@@ -69,18 +69,6 @@ done
 echo STAGE1-DONE
 busybox poweroff -f
 "#;
-
-/// Bytes that no compressor makes smaller.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 7_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..len).map(|_| next()).collect()
-}
 
 /// What a partition is mounted as, and what of it there is to say.
 struct Place {
@@ -183,19 +171,13 @@ fn build(place: &Place, dir: &Path) -> (PathBuf, String) {
 
 /// Boots an image, and answers what the console said.
 fn boot(parts: &Path, image: &Path, options: &str, dir: &Path) -> Vec<String> {
-    let log = dir.join("console.log");
-    let mut machine = tool("timeout");
-    machine.args(["300", "qemu-system-x86_64", "-machine", "q35", "-cpu", "qemu64"]);
-    machine.args(["-accel", "tcg", "-smp", "1", "-m", "512", "-nic", "none"]);
-    machine.args(["-display", "none", "-monitor", "none", "-no-reboot"]);
-    machine.arg("-serial").arg(format!("file:{}", log.display()));
-    machine.arg("-kernel").arg(parts.join("vmlinuz"));
-    machine.arg("-initrd").arg(parts.join("stage1"));
-    let append = format!("console=ttyS0 loglevel=5 no_timer_check {options}");
-    machine.args(["-append", &append]);
-    let drive = format!("if=virtio,format=raw,snapshot=on,file={}", image.display());
-    run(machine.args(["-drive", &drive]));
-    console_lines(&log)
+    let mut machine = machine_of(
+        &parts.join("vmlinuz"),
+        &parts.join("stage1"),
+        &format!("loglevel=5 {options}"),
+    );
+    machine.args(["-drive", &unchanged(image)]);
+    amd64::boot(&mut machine, &dir.join("console.log"))
 }
 
 /// The line that says the sum of a file.
@@ -247,11 +229,7 @@ fn systemd_finds_a_root_by_its_hash_and_panics_at_a_flipped_byte() {
     let dir = dir.path();
     let (image, options) = build(&ROOT, dir);
     // What was read before the flipped byte was right.
-    let mut damaged = fs::read(&image).unwrap();
-    let sought = &noise(1_000_000)[500_000..500_064];
-    let at = damaged.windows(64).position(|window| window == sought).unwrap();
-    damaged[at] ^= 1;
-    fs::write(dir.join("damaged.img"), damaged).unwrap();
+    flip_in_noise(&image, &dir.join("damaged.img"));
     let console = boot(&parts, &dir.join("damaged.img"), &options, dir);
     assert_says(&console, &found(&ROOT));
     assert_says(&console, &[sum(&ROOT, "text", dir)]);

@@ -1,6 +1,7 @@
 //! Programs, and whether they are here.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -76,6 +77,27 @@ pub(crate) fn with_libraries(programs: &[PathBuf]) -> BTreeMap<String, PathBuf> 
     libraries.chain(programs.iter().cloned()).map(named).collect()
 }
 
+/// Bytes that no compressor makes smaller.
+pub(crate) fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// Copies an image that has a million bytes of noise somewhere, and flips a bit in the middle of them.
+pub(crate) fn flip_in_noise(image: &Path, copy: &Path) {
+    let mut bytes = fs::read(image).unwrap();
+    let sought = &noise(1_000_000)[500_000..500_064];
+    let at = bytes.windows(64).position(|window| window == sought).unwrap();
+    bytes[at] ^= 1;
+    fs::write(copy, bytes).unwrap();
+}
+
 /// A program in an environment that prints the same everywhere.
 pub(crate) fn tool(name: &str) -> Command {
     let mut command = Command::new(name);
@@ -119,7 +141,7 @@ pub(crate) fn peak_kib(command: &Command) -> u64 {
         timed.current_dir(folder);
     }
     run(&mut timed);
-    let text = std::fs::read_to_string(report.path()).unwrap();
+    let text = fs::read_to_string(report.path()).unwrap();
     text.trim().parse().unwrap()
 }
 
@@ -135,7 +157,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
         clippy::disallowed_methods,
         reason = "tests look at folders without Kiln's own wrapper"
     )]
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::amd64::{boot, is_made_for_amd64, machine, of_system, unchanged};
 use crate::btrfs::add_modules;
 use crate::demo::{kiln, target, workspace};
-use crate::tools::{installed, place_of, run, tool, with_libraries};
+use crate::tools::{flip_in_noise, installed, noise, place_of, run, tool, with_libraries};
 
 const SPEC: &str = r#"schema = 1
 name = "verity"
@@ -193,18 +193,6 @@ fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Bytes that no compressor makes smaller.
-fn noise(len: usize) -> Vec<u8> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 /// The trees of the three file systems.
 fn trees(dir: &Path, busybox: &Path) {
     for folder in ["bin", "proc", "usr", "nix/store", "srv", "files"] {
@@ -295,11 +283,7 @@ fn linux_reads_a_root_a_usr_and_a_store_and_refuses_a_flipped_byte() {
         .arg("--out")
         .arg(dir.join("out")));
     let image = dir.join("out/verity.img");
-    let mut damaged = fs::read(&image).unwrap();
-    let sought = &noise(1_000_000)[500_000..500_064];
-    let at = damaged.windows(64).position(|window| window == sought).unwrap();
-    damaged[at] ^= 1;
-    fs::write(dir.join("damaged.img"), damaged).unwrap();
+    flip_in_noise(&image, &dir.join("damaged.img"));
 
     let initrd = initrd(dir, busybox);
     let entry = run(kiln()
