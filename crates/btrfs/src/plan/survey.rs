@@ -192,7 +192,7 @@ fn check(survey: &Survey) -> Result<()> {
         if survey.inodes[id.index()] != 0 {
             let place = || path(tree, id);
             check_node(node, links[id.index()], &place)?;
-            xattrs::check(&node.meta.xattrs, &place)?;
+            xattrs::check(&node.meta, &place)?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Extended attributes: items of the inode, sorted by the hashes of their names.
 
-use image::{NAME_MAX, Xattr, show};
+use image::{Meta, NAME_MAX, Xattr, show};
 use zerocopy::IntoBytes;
 
 use crate::checksum::name_hash;
@@ -11,13 +11,16 @@ const ACCESS_LISTS: [&[u8]; 2] = [b"system.posix_acl_access", b"system.posix_acl
 const PREFIXES: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
 
 /// Finds attributes that btrfs or Linux cannot hold.
-pub(super) fn check(xattrs: &[Xattr], place: &dyn Fn() -> String) -> Result<()> {
-    for xattr in xattrs {
+pub(super) fn check(meta: &Meta, place: &dyn Fn() -> String) -> Result<()> {
+    if let Some((xattr, problem)) = meta.impossible_xattr() {
+        return Err(bad(xattr, place, problem.to_string()));
+    }
+    for xattr in &meta.xattrs {
         if let Some(problem) = problem(xattr) {
             return Err(bad(xattr, place, problem));
         }
     }
-    for same in items(xattrs).chunk_by(|a, b| a.0 == b.0) {
+    for same in items(&meta.xattrs).chunk_by(|a, b| a.0 == b.0) {
         let len: usize = same.iter().map(|(_, xattr)| entry_len(xattr)).sum();
         if len > ITEM_MAX {
             let problem = format!(

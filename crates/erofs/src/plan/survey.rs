@@ -68,7 +68,7 @@ fn check(node: &Node, place: &dyn Fn() -> String) -> Result<()> {
             id: NOBODY,
         });
     }
-    xattrs::check(&node.meta.xattrs, place)?;
+    xattrs::check(&node.meta, place)?;
     match &node.kind {
         Kind::Symlink(target) if target.len() > TARGET_MAX => Err(Error::TargetTooLong {
             path: place(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use image::{NAME_MAX, Xattr, show};
+use image::{Meta, NAME_MAX, Xattr, show};
 use zerocopy::IntoBytes;
 
 use super::survey::Survey;
@@ -126,7 +126,7 @@ fn push(bytes: &mut Vec<u8>, xattr: &Xattr) {
 }
 
 /// Finds attributes that erofs or Linux cannot hold.
-pub(super) fn check(xattrs: &[Xattr], place: &dyn Fn() -> String) -> Result<()> {
+pub(super) fn check(meta: &Meta, place: &dyn Fn() -> String) -> Result<()> {
     let bad = |xattr: &Xattr, problem: String| {
         Err(Error::BadXattr {
             path: place(),
@@ -134,15 +134,15 @@ pub(super) fn check(xattrs: &[Xattr], place: &dyn Fn() -> String) -> Result<()> 
             problem,
         })
     };
+    if let Some((xattr, problem)) = meta.impossible_xattr() {
+        return bad(xattr, problem.to_string());
+    }
     let mut len = size_of::<XattrHeader>();
-    for xattr in xattrs {
+    for xattr in &meta.xattrs {
         if number_and_rest(&xattr.name).is_none() {
             let problem =
                 "the name must begin with user., trusted. or security., or be that of an access list";
             return bad(xattr, problem.to_string());
-        }
-        if xattr.name.contains(&0) {
-            return bad(xattr, "the name has a zero byte".to_string());
         }
         if xattr.name.len() > NAME_MAX {
             let problem = format!("the name has {} bytes, the limit is {NAME_MAX}", xattr.name.len());

@@ -106,18 +106,26 @@ fn targets_with_a_zero_byte_are_refused() {
     assert_eq!(error.to_string(), "/link: the link's target has a zero byte");
 }
 
-/// Nobody could ask for an attribute by such a name.
+/// Nobody could ask for an attribute by such a name, or for the second of two.
 #[test]
-fn attributes_with_a_zero_byte_in_their_names_are_refused() {
-    let mut tree = Tree::default();
-    let mut file = Node::file(b"text".to_vec());
-    file.meta.xattrs.push(Xattr {
-        name: (*b"user.a\0b").into(),
-        value: (*b"value").into(),
-    });
-    tree.add_at(b"/file", file).unwrap();
-    let error = try_plan(&tree, &options(), 1).unwrap_err();
-    assert!(error.to_string().contains("the name has a zero byte"), "{error}");
+fn attributes_that_no_file_has_are_refused() {
+    for (names, problem) in [
+        (vec!["user.a\0b"], "the name has a zero byte"),
+        (vec!["user.a", "user.b", "user.b"], "the name is there twice"),
+    ] {
+        let mut tree = Tree::default();
+        let mut file = Node::file(b"text".to_vec());
+        file.meta.xattrs = (1..)
+            .zip(names)
+            .map(|(value, name)| Xattr {
+                name: name.as_bytes().into(),
+                value: [value].into(),
+            })
+            .collect();
+        tree.add_at(b"/file", file).unwrap();
+        let error = try_plan(&tree, &options(), 1).unwrap_err();
+        assert!(error.to_string().ends_with(problem), "{error}");
+    }
 }
 
 /// A mode has twelve bits, whatever else is in it: the others would say that the root is something else.

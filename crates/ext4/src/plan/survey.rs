@@ -290,6 +290,9 @@ impl Numbers {
 }
 
 fn check(node: &Node, links: u32, features: &Features, place: &dyn Fn() -> String) -> Result<()> {
+    if let Some((xattr, problem)) = node.meta.impossible_xattr() {
+        return Err(xattrs::bad(xattr, place, problem.to_string()));
+    }
     let time = node.meta.mtime;
     if !(TIME_MIN..=TIME_MAX).contains(&time) {
         return Err(Error::TimeOutOfRange {

@@ -233,7 +233,8 @@ fn access_list(value: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn bad(xattr: &Xattr, place: &dyn Fn() -> String, problem: String) -> Error {
+/// What is wrong with an attribute.
+pub(super) fn bad(xattr: &Xattr, place: &dyn Fn() -> String, problem: String) -> Error {
     Error::BadXattr {
         path: place(),
         name: show(&xattr.name),

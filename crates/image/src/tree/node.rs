@@ -29,6 +29,23 @@ pub struct Meta {
     pub xattrs: Vec<Xattr>,
 }
 
+impl Meta {
+    /// The first attribute that no file system can have, and why. What nobody makes with Linux comes out of archives and images.
+    #[must_use]
+    pub fn impossible_xattr(&self) -> Option<(&Xattr, &'static str)> {
+        let mut before: Option<&Xattr> = None;
+        self.xattrs.iter().find_map(|xattr| {
+            let is_repeated = before.is_some_and(|before| before.name == xattr.name);
+            before = Some(xattr);
+            match () {
+                () if xattr.name.contains(&0) => Some((xattr, "the name has a zero byte")),
+                () if is_repeated => Some((xattr, "the name is there twice")),
+                () => None,
+            }
+        })
+    }
+}
+
 /// One extended attribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Xattr {
@@ -145,5 +162,29 @@ impl Directory {
     #[must_use]
     pub fn get(&self, name: &[u8]) -> Option<NodeId> {
         self.entries.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_that_no_file_has() {
+        let of = |names: &[&str]| {
+            let xattr = |name: &&str| Xattr {
+                name: name.as_bytes().into(),
+                value: [].into(),
+            };
+            let mut meta = Meta::root(0o644);
+            meta.xattrs = names.iter().map(xattr).collect();
+            meta.impossible_xattr().map(|(_, problem)| problem)
+        };
+        assert_eq!(of(&["user.a", "user.b"]), None);
+        assert_eq!(of(&["user.a", "user.a\0"]), Some("the name has a zero byte"));
+        assert_eq!(
+            of(&["user.a", "user.b", "user.b"]),
+            Some("the name is there twice")
+        );
     }
 }

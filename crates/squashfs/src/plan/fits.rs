@@ -1,6 +1,6 @@
 //! What of a tree the format cannot hold: said before any work, and never changed or left out instead.
 
-use image::{Device, Kind, NodeId, Tree, show};
+use image::{Device, Kind, NodeId, Tree, Xattr, show};
 
 use super::tables::{ids, path};
 use crate::Error;
@@ -49,28 +49,38 @@ pub(super) fn check(tree: &Tree) -> Result<(), Error> {
 }
 
 fn xattrs(tree: &Tree, id: NodeId) -> Result<(), Error> {
-    for xattr in &tree.node(id).meta.xattrs {
-        let bad = |problem: String| {
-            Err(Error::Xattr {
-                path: path(tree, id),
-                name: show(&xattr.name),
-                problem,
-            })
-        };
+    let meta = &tree.node(id).meta;
+    let bad = |xattr: &Xattr, problem: String| {
+        Err(Error::Xattr {
+            path: path(tree, id),
+            name: show(&xattr.name),
+            problem,
+        })
+    };
+    if let Some((xattr, problem)) = meta.impossible_xattr() {
+        return bad(xattr, problem.into());
+    }
+    for xattr in &meta.xattrs {
         let Some(name) = XATTR_PREFIXES
             .iter()
             .find_map(|prefix| xattr.name.strip_prefix(*prefix))
         else {
-            return bad("SquashFS holds only user., trusted. and security. ones".into());
+            return bad(
+                xattr,
+                "SquashFS holds only user., trusted. and security. ones".into(),
+            );
         };
         if name.is_empty() {
-            return bad("there is no name behind the prefix".into());
+            return bad(xattr, "there is no name behind the prefix".into());
         }
         if xattr.name.len() > XATTR_NAME_MAX || xattr.value.len() > XATTR_VALUE_MAX {
             let (name, value) = (name.len(), xattr.value.len());
-            return bad(format!(
-                "a name of {name} and a value of {value} bytes; the limits are {XATTR_NAME_MAX} and {XATTR_VALUE_MAX}"
-            ));
+            return bad(
+                xattr,
+                format!(
+                    "a name of {name} and a value of {value} bytes; the limits are {XATTR_NAME_MAX} and {XATTR_VALUE_MAX}"
+                ),
+            );
         }
     }
     Ok(())
