@@ -7,7 +7,7 @@ mod support;
 
 use std::sync::Arc;
 
-use image::{Node, NodeId, ReadAt, Tree};
+use image::{Node, NodeId, ReadAt, Tree, Xattr};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 use squashfs::read::Archive;
@@ -130,6 +130,17 @@ fn what_linux_cannot_read_is_refused() {
         refused(&tree),
         "/link: the link's target is 4096 bytes long, the limit is 4095"
     );
+    let mut tree = Tree::default();
+    let mut file = Node::file(b"text".to_vec());
+    file.meta.xattrs = [1, 2]
+        .map(|value| Xattr {
+            name: (*b"user.note").into(),
+            value: [value].into(),
+        })
+        .into();
+    tree.add_at(b"/file", file).unwrap();
+    let said = refused(&tree);
+    assert!(said.ends_with("the name is there twice"), "{said}");
     let mut tree = Tree::default();
     for uid in 0..65_536 {
         let mut node = Node::symlink("x");

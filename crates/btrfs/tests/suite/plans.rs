@@ -175,6 +175,7 @@ fn what_btrfs_cannot_hold_is_named() {
         with("/dev/odd", device(0, 1 << 20)),
         with("/a/huge", Node::file(Content::Zeros(u64::MAX))),
         with("/x", attributed("note", 1)),
+        with("/x", attributed("user.a\0b", 1)),
         with("/x", attributed(&format!("user.{}", "n".repeat(251)), 1)),
         with("/x", attributed("user.big", 16_221)),
         with("/x", attributed("system.posix_acl_access", 3)),
