@@ -24,7 +24,12 @@ const TRAILER: usize = 8 + 8 + 8 + 32 + 32;
 
 /// Fills an empty file with a segment.
 pub(crate) fn write(file: &File, key: &Key, made: &Made) -> io::Result<()> {
-    made.spool.copy_to(made.start..made.start + made.len, file)?;
+    let mut position = 0;
+    for part in made.parts {
+        part.spool
+            .copy_to(part.start..part.start + part.len, file, position)?;
+        position += part.len;
+    }
     file.write_all_at(&tail(key, made.len, made.sizes, &made.digest), made.len)
 }
 

@@ -41,7 +41,7 @@ mod warnings;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::{Fault, ReadAt, Spool};
+use image::{Fault, ReadAt};
 
 pub use earlier::{Earlier, Record};
 pub use even::is_even;
@@ -51,7 +51,7 @@ pub use names::{Confirm, Names, Outline, Reuse};
 pub use push::Pushed;
 pub use shared::{Fetched, Shared, Take};
 pub use shelf::Shelf;
-pub use spooled::{Asked, Blocks, Depth, Output, Spooled, Spooling, Threads, Wanted, spool};
+pub use spooled::{Asked, Blocks, Depth, Output, Part, Spooled, Spooling, Threads, Wanted, spool};
 pub use upkeep::{Damage, Pruned, Usage, Verified};
 pub use uploads::{Sent, Uploads};
 
@@ -101,10 +101,8 @@ pub struct Found {
 /// A segment that was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Made<'a> {
-    /// Where its blocks are.
-    pub spool: &'a Spool,
-    /// Its first byte there.
-    pub start: u64,
+    /// Where its blocks are, one part after the other.
+    pub parts: &'a [Part],
     /// The bytes of all blocks.
     pub len: u64,
     /// A word for each block.

@@ -10,7 +10,7 @@ use remote::{Options, Remote};
 
 use crate::folder::object;
 use crate::key::Key;
-use crate::{Error, Found, Made, Segments, entry};
+use crate::{Error, Found, Made, Part, Segments, entry};
 
 /// How many segments are sent at once.
 const THREADS: usize = 4;
@@ -41,7 +41,8 @@ struct State {
 #[derive(Debug)]
 struct Segment {
     key: Key,
-    blocks: Content,
+    /// One part after the other.
+    blocks: Vec<Content>,
     tail: Vec<u8>,
 }
 
@@ -112,7 +113,7 @@ impl Segments for Uploads {
     fn keep(&self, key: &Key, made: &Made) {
         let segment = Segment {
             key: *key,
-            blocks: made.spool.span(made.start, made.len),
+            blocks: made.parts.iter().map(Part::content).collect(),
             tail: entry::tail(key, made.len, made.sizes, &made.digest),
         };
         self.0.lock().waiting.push_back(segment);
@@ -171,10 +172,11 @@ impl Queue {
         if self.remote.has(&object).map_err(|error| error.to_string())? {
             return Ok(0);
         }
-        let len = segment.blocks.len() + segment.tail.len() as u64;
+        let blocks: u64 = segment.blocks.iter().map(Content::len).sum();
+        let len = blocks + segment.tail.len() as u64;
         let open = || {
             let blocks = Bytes {
-                content: segment.blocks.clone(),
+                contents: segment.blocks.clone().into(),
                 position: 0,
             };
             Ok(Box::new(blocks.chain(Cursor::new(segment.tail.clone()))) as Box<dyn Read>)
@@ -184,18 +186,25 @@ impl Queue {
     }
 }
 
-/// Reads a content from its first byte to its last.
+/// Reads contents, one after the other.
 struct Bytes {
-    content: Content,
+    contents: VecDeque<Content>,
     position: u64,
 }
 
 impl Read for Bytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.content.len() - self.position;
-        let len = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        self.content.read_exact_at(&mut buffer[..len], self.position)?;
-        self.position += len as u64;
-        Ok(len)
+        while let Some(content) = self.contents.front() {
+            let left = content.len() - self.position;
+            if left > 0 {
+                let len = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+                content.read_exact_at(&mut buffer[..len], self.position)?;
+                self.position += len as u64;
+                return Ok(len);
+            }
+            self.contents.pop_front();
+            self.position = 0;
+        }
+        Ok(0)
     }
 }

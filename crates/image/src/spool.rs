@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{FallocateFlags, fallocate};
+
 use crate::content::{Content, ReadAt, Spooled};
 use crate::copy::{Failed, copy};
 use crate::error::{Error, Result};
@@ -58,12 +60,14 @@ impl Spool {
     }
 
     /// The file, to become one in this folder that holds this image: when all bytes that were put here are the image's,
-    /// at the same places. Nobody gets it twice.
+    /// at the same places. The image may have them a second time. Nobody gets it twice.
     pub(crate) fn become_file(&self, folder: &Path, image: &Image) -> Option<Arc<File>> {
         let Inner { file, nameable, .. } = &*self.0;
         let whole = || {
-            let mut here = Ranges::default();
-            all_in_place(image, 0, file, &mut here) && here == *self.written()
+            let (mut here, mut elsewhere) = (Ranges::default(), Ranges::default());
+            look_for(file, image, 0, &mut here, &mut elsewhere);
+            let written = self.written();
+            here == *written && written.hold_all(&elsewhere)
         };
         let fits = *nameable && self.0.folder == folder && whole();
         let free = fits && !self.0.taken.swap(true, Ordering::Relaxed);
@@ -88,15 +92,16 @@ impl Spool {
             .map_err(|source| self.failed(source))
     }
 
-    /// Puts bytes that are here to another place, too, which does not overlap with the first.
+    /// Puts bytes that are here to another place, too, here or in another spool; they do not overlap with the first.
     ///
     /// # Errors
     /// When the disk is full or fails.
-    pub fn copy_within(&self, part: Range<u64>, start: u64) -> Result<()> {
+    pub fn copy_into(&self, part: Range<u64>, other: &Spool, start: u64) -> Result<()> {
         let len = part.end.saturating_sub(part.start);
-        self.written().add(start..start.saturating_add(len));
-        copy(&*self.0.file, part, &self.0.file, start).map_err(|failed| match failed {
-            Failed::Reading(source) | Failed::Writing(source) => self.failed(source),
+        other.written().add(start..start.saturating_add(len));
+        copy(&*self.0.file, part, &other.0.file, start).map_err(|failed| match failed {
+            Failed::Reading(source) => self.failed(source),
+            Failed::Writing(source) => other.failed(source),
         })
     }
 
@@ -112,6 +117,24 @@ impl Spool {
             file.set_len(at).map_err(|source| self.failed(source))?;
         }
         Ok(())
+    }
+
+    /// Gives up some bytes: nothing may refer to them. What is there then reads as zeros, or, where the file system makes no
+    /// holes, as it did; it counts as put there as long.
+    pub fn release(&self, part: Range<u64>) {
+        let len = part.end.saturating_sub(part.start);
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if len > 0 && fallocate(&*self.0.file, flags, part.start, len).is_ok() {
+            self.written().remove(part);
+        }
+    }
+
+    /// Another one beside it, for bytes that shall not become a file's.
+    ///
+    /// # Errors
+    /// When no file can be made there.
+    pub fn another(&self) -> Result<Spool> {
+        Spool::create(&self.0.folder)
     }
 
     fn failed(&self, source: io::Error) -> Error {
@@ -142,13 +165,12 @@ impl Spool {
         }
     }
 
-    /// Puts bytes that are here to the first place of another file, without a copy where the file system can share
-    /// blocks.
+    /// Puts bytes that are here to a place in another file, without a copy where the file system can share blocks.
     ///
     /// # Errors
     /// When reading or writing fails.
-    pub fn copy_to(&self, part: Range<u64>, file: &File) -> io::Result<()> {
-        copy(&*self.0.file, part, file, 0).map_err(|failed| match failed {
+    pub fn copy_to(&self, part: Range<u64>, file: &File, start: u64) -> io::Result<()> {
+        copy(&*self.0.file, part, file, start).map_err(|failed| match failed {
             Failed::Reading(problem) | Failed::Writing(problem) => problem,
         })
     }
@@ -164,20 +186,27 @@ impl Spool {
     }
 }
 
-/// Adds the bytes of an image that lie in a file; false when some lie at other places than they have in the image.
-fn all_in_place(image: &Image, base: u64, file: &File, here: &mut Ranges) -> bool {
-    image.extents().iter().all(|extent| {
+/// Finds the bytes of a file that an image has: those that lie at the same places in the image, and where those are that it
+/// has at other places.
+fn look_for(file: &File, image: &Image, base: u64, here: &mut Ranges, elsewhere: &mut Ranges) {
+    for extent in image.extents() {
         let place = base + extent.start;
         let (source, start, len) = match &extent.content {
-            Content::Image(inner) => return all_in_place(inner, place, file, here),
+            Content::Image(inner) => {
+                look_for(file, inner, place, here, elsewhere);
+                continue;
+            }
             Content::Span { source, start, len } => (source.as_file(), *start, *len),
             Content::Spooled(spooled) => (spooled.source.as_file(), spooled.start, extent.content.len()),
-            Content::Bytes(_) | Content::File(_) | Content::Zeros(_) => return true,
+            Content::Bytes(_) | Content::File(_) | Content::Zeros(_) => continue,
         };
-        if !source.is_some_and(|source| std::ptr::eq(source, file)) {
-            return true;
+        if source.is_some_and(|source| std::ptr::eq(source, file)) {
+            let found = if start == place {
+                &mut *here
+            } else {
+                &mut *elsewhere
+            };
+            found.add(start..start + len);
         }
-        here.add(place..place + len);
-        start == place
-    })
+    }
 }

@@ -3,9 +3,9 @@
 //! Nobody who can write to a shared cache has to be trusted: a segment that was fetched is decompressed, and has to be
 //! what it would be made of.
 
+use super::filling::Filling;
 use super::lift::fits;
 use super::pack::Making;
-use super::rooms::Filling;
 use super::{Blocks, Depth, Spooled, SpooledOf};
 use crate::Shared;
 
@@ -51,7 +51,7 @@ fn fetch<'a, B: Blocks>(
         let mut failed = None;
         let mut take = |stated: Option<u64>, bytes: &[u8]| {
             let filling = filling.get_or_insert_with(|| making.fill(task, stated));
-            match filling.put(bytes) {
+            match filling.put(bytes, false) {
                 Ok(fits) => fits && making.queue.wants(task),
                 Err(error) => {
                     failed = Some(error);
@@ -71,6 +71,7 @@ fn fetch<'a, B: Blocks>(
         };
         let mut spooled = Spooled {
             start: filling.at().start(),
+            parts: Vec::new(),
             len: fetched.len,
             sizes: fetched.sizes,
             notes: Vec::new(),

@@ -3,19 +3,30 @@
 use image::ReadAt;
 use rayon::prelude::*;
 
+use super::parts::{Walk, placed};
 use super::rooms::Rooms;
 use super::{Blocks, Depth, Spooled, SpooledOf, Spooling, Threads, Wanted};
 use crate::key::{Checksum, Key};
 use crate::{Found, Segments};
 
-/// How long segments are that seem to be somewhere near.
-pub(super) fn seen(segments: &[Wanted], work: &Spooling) -> Result<Vec<Option<u64>>, Threads> {
+/// How long segments are in the image that seem to be somewhere near.
+pub(super) fn seen<B: Blocks>(
+    blocks: &B,
+    segments: &[Wanted],
+    work: &Spooling,
+) -> Result<Vec<Option<u64>>, Threads> {
     let near = work.near();
     if near.is_empty() {
         return Ok(vec![None; segments.len()]);
     }
     let seen = |key: &Key| near.iter().find_map(|place| place.find(key));
-    let len = |segment: &Wanted| Some(seen(segment.key.as_ref()?)?.len);
+    let len = |segment: &Wanted| {
+        let found = seen(segment.key.as_ref()?)?;
+        Some(match segment.left_out[..] {
+            [] => found.len,
+            _ => placed(&segment.runs(blocks, &found.sizes)),
+        })
+    };
     Ok(pool(work)?.install(|| segments.par_iter().map(len).collect()))
 }
 
@@ -92,30 +103,37 @@ impl<B: Blocks> Lifting<'_, B> {
         let Some(part_end) = part_end.filter(|_| fits) else {
             return Ok(Err("its blocks are not those that belong here".into()));
         };
-        let at = self.rooms.whole(number, found.len);
-        let (spool, start) = (self.work.spool, at.start());
-        if let Err(problem) = spool.copy_from(&*found.source, found.start..part_end, start)? {
-            return Ok(Err(problem.to_string()));
+        let runs = segment.runs(self.blocks, &found.sizes);
+        let at = self.rooms.whole(number, &runs);
+        let parts = self.rooms.parts(at, &runs);
+        let mut from = found.start;
+        for part in &parts {
+            let end = (from + part.len).min(part_end);
+            if let Err(problem) = part.spool.copy_from(&*found.source, from..end, part.start)? {
+                return Ok(Err(problem.to_string()));
+            }
+            from = end;
         }
-        let copy = spool.span(start, found.len);
+        let mut walk = Walk::new(&parts);
         let mut checksum = Checksum::new(key);
         let mut decompressor = self.blocks.decompressor()?;
         let mut notes = Vec::with_capacity(found.sizes.len());
         let mut stored = Vec::new();
         let mut looked = Ok(());
-        let mut position = 0;
         for (block, word) in segment.blocks.clone().zip(&found.sizes) {
             // What lies elsewhere than in the segment may be long.
             self.work.progress.advance(0)?;
             let len = self.blocks.stored_len(block, *word).unwrap_or(0);
             stored.resize(len as usize, 0);
-            copy.read_exact_at(&mut stored, position)
-                .map_err(|source| image::Error::ReadSource {
+            if let Some((spool, start)) = walk.next(len.into()) {
+                let copy = spool.span(start, len.into());
+                let read = copy.read_exact_at(&mut stored, 0);
+                read.map_err(|source| image::Error::ReadSource {
                     what: "spool".into(),
                     source,
                 })?;
+            }
             checksum.add(&stored);
-            position += u64::from(len);
             if looked.is_ok() {
                 let note = self
                     .blocks
@@ -127,14 +145,15 @@ impl<B: Blocks> Lifting<'_, B> {
             return Ok(Err("its bytes do not have the digest that it states".into()));
         }
         let spooled = looked.map(|()| Spooled {
-            start,
+            start: at.start(),
+            parts,
             len: found.len,
             sizes: found.sizes.clone(),
             notes,
             digest: Some(found.digest),
         });
         if let Ok(spooled) = &spooled {
-            self.rooms.is_at(number, at);
+            self.rooms.is_at(number, at, runs);
             // What does not stay there is kept when it does.
             if at.stays() {
                 self.work.keep(key, spooled, near);

@@ -4,13 +4,16 @@
 //!    what is ready first.
 //! 2. [`lift`] copies segments that are near.
 //!
-//! [`rooms`] says where each of them lies.
+//! [`rooms`] says where each of them lies, [`filling`] puts it there, and [`parts`] takes it apart where an image does not
+//! have all of it.
 //!
 //! What blocks are is known to a format alone: [`Blocks`].
 
 mod fetch;
+mod filling;
 mod lift;
 mod pack;
+mod parts;
 mod queue;
 mod rooms;
 
@@ -20,6 +23,7 @@ use image::{Cancelled, Progress, Spool};
 
 use crate::key::Key;
 use crate::{Made, Places, Segments};
+pub use parts::Part;
 
 /// Segments start at multiples of this in a spool: the smallest blocks of file systems, so that they can share them.
 pub(crate) const ALIGNMENT: u64 = 4096;
@@ -115,13 +119,17 @@ pub struct Wanted {
     pub key: Option<Key>,
     /// The numbers of its blocks.
     pub blocks: Range<usize>,
+    /// Those that the image leaves out, in their order; caches keep them with the others.
+    pub left_out: Vec<Range<usize>>,
 }
 
 /// A segment that is in the spool.
 #[derive(Clone, Debug)]
 pub struct Spooled<N> {
-    /// The first byte in the spool.
+    /// The first byte in the spool of what the image has of it.
     pub start: u64,
+    /// Where all of its blocks are, one part after the other.
+    pub parts: Vec<Part>,
     /// The bytes of all blocks.
     pub len: u64,
     /// Each block's word.
@@ -140,6 +148,7 @@ impl<N> Spooled<N> {
     fn empty(start: u64) -> Spooled<N> {
         Spooled {
             start,
+            parts: Vec::new(),
             len: 0,
             sizes: Vec::new(),
             notes: Vec::new(),
@@ -178,8 +187,7 @@ impl Spooling<'_> {
     fn keep<N>(&self, key: &Key, spooled: &Spooled<N>, places: &[&dyn Segments]) {
         let Some(digest) = spooled.digest else { return };
         let made = Made {
-            spool: self.spool,
-            start: spooled.start,
+            parts: &spooled.parts,
             len: spooled.len,
             sizes: &spooled.sizes,
             digest,

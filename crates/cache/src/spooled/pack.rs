@@ -8,9 +8,10 @@
 use std::ops::Range;
 use std::thread;
 
+use super::filling::Filling;
 use super::lift::{lift, seen};
 use super::queue::Queue;
-use super::rooms::{Filling, Rooms};
+use super::rooms::{Room, Rooms};
 use super::{Blocks, Spooled, SpooledOf, Spooling, Threads, Wanted, fetch};
 use crate::Shared;
 use crate::key::{Checksum, Key};
@@ -46,10 +47,11 @@ impl<'a, B: Blocks> Making<'a, B> {
 
     /// How many bytes the blocks of a task's segment take at most.
     pub(super) fn most(&self, task: usize) -> u64 {
-        most(self.blocks, self.wanted(task))
+        self.rooms.room(self.missing[task]).most
     }
 
-    /// Begins to put a task's segment somewhere, whose length may be known.
+    /// Begins to put a task's segment somewhere, whose length may be known, and whose blocks are known when all of it is
+    /// there.
     pub(super) fn fill(&self, task: usize, len: Option<u64>) -> Filling<'a> {
         self.rooms.fill(self.missing[task], len)
     }
@@ -62,11 +64,14 @@ impl<'a, B: Blocks> Making<'a, B> {
         spooled: SpooledOf<B>,
         filling: Filling,
     ) -> Result<bool, B::Error> {
-        let (kept, stays) = (spooled.clone(), filling.at().stays());
+        let (mut kept, at) = (spooled.clone(), filling.at());
+        let stays = at.stays();
         if !self.queue.deliver(task, spooled) {
             return Ok(false);
         }
-        filling.finish()?;
+        let runs = self.wanted(task).runs(self.blocks, &kept.sizes);
+        kept.parts = self.rooms.parts(at, &runs);
+        filling.finish(runs)?;
         if let Some(key) = self.key(task).filter(|_| stays) {
             self.work.keep(key, &kept, self.work.near());
         }
@@ -74,10 +79,15 @@ impl<'a, B: Blocks> Making<'a, B> {
     }
 }
 
-/// How many bytes the blocks of a segment take at most.
-fn most<B: Blocks>(blocks: &B, segment: &Wanted) -> u64 {
-    let numbers = segment.blocks.clone();
-    numbers.map(|block| u64::from(blocks.len(block))).sum()
+/// What a segment needs that is this long in the image, as far as that is known.
+fn room<B: Blocks>(blocks: &B, segment: &Wanted, len: Option<u64>) -> Room {
+    let most = |block| u64::from(blocks.len(block));
+    let left_out = segment.left_out.iter().cloned().flatten();
+    Room {
+        most: segment.blocks.clone().map(most).sum(),
+        left_out: left_out.map(most).sum(),
+        len,
+    }
 }
 
 /// Finds or makes all segments.
@@ -86,7 +96,7 @@ pub(super) fn pack<B: Blocks>(
     segments: &[Wanted],
     work: &Spooling,
 ) -> Result<Vec<SpooledOf<B>>, B::Error> {
-    let mut seen = seen(segments, work)?;
+    let mut seen = seen(blocks, segments, work)?;
     let mut spooled: Vec<Option<SpooledOf<B>>> = vec![None; segments.len()];
     for (number, _) in segments
         .iter()
@@ -95,8 +105,9 @@ pub(super) fn pack<B: Blocks>(
     {
         (seen[number], spooled[number]) = (Some(0), Some(Spooled::empty(work.start)));
     }
-    let most = segments.iter().map(|segment| most(blocks, segment)).collect();
-    let rooms = Rooms::new(work.spool, work.start, most, seen.clone());
+    let needs = segments.iter().zip(&seen);
+    let needs = needs.map(|(segment, len)| room(blocks, segment, *len)).collect();
+    let rooms = Rooms::new(work.spool, work.start, needs)?;
     let needed = (0..segments.len()).filter(|number| spooled[*number].is_none());
     let (near, far): (Vec<usize>, Vec<usize>) = needed.partition(|number| seen[*number].is_some());
     // When these are made, it is known where the others lie in the image.
@@ -230,16 +241,17 @@ fn spool<'a, B: Blocks>(
     task: usize,
     numbers: Range<usize>,
 ) -> Result<Option<(SpooledOf<B>, Filling<'a>)>, B::Error> {
-    let mut filling = making.fill(task, None);
+    let mut filling = making.rooms.grow(making.missing[task]);
     let mut checksum = making.key(task).map(Checksum::new);
     let (mut sizes, mut notes) = (Vec::new(), Vec::new());
     let mut len = 0;
-    for number in numbers {
+    let wanted = making.wanted(task);
+    for (number, block) in numbers.zip(wanted.blocks.clone()) {
         let Some(output) = making.queue.next(task, number)? else {
             return Ok(None);
         };
         // Blocks never take more than what they hold.
-        filling.put(&output.bytes)?;
+        filling.put(&output.bytes, wanted.leaves_out(block))?;
         if let Some(checksum) = &mut checksum {
             checksum.add(&output.bytes);
         }
@@ -249,6 +261,7 @@ fn spool<'a, B: Blocks>(
     }
     let spooled = Spooled {
         start: filling.at().start(),
+        parts: Vec::new(),
         len,
         digest: checksum.map(|checksum| checksum.finish(&sizes)),
         sizes,

@@ -14,130 +14,189 @@
 //! copied out of the spool.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use image::{Error, ReadAt as _, Spool};
+use image::{Error, Spool};
 
+use super::filling::Filling;
+use super::parts::{Part, Run, left_out, placed};
 use super::{ALIGNMENT, Spooled};
 
 /// How many bytes are held in memory at most.
-const HELD_MAX: u64 = 32 << 20;
+pub(super) const HELD_MAX: u64 = 32 << 20;
 
 /// Where a segment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     /// In the spool, at a place.
-    Place(u64),
-    /// In the spool, behind all places.
+    Place {
+        start: u64,
+        /// Where the bytes begin that the image leaves out, in the spool for them.
+        left_out: u64,
+    },
+    /// In the spool, behind all places, in one piece.
     Aside(u64),
-    /// In memory, in [`Rooms`].
+    /// In memory, in [`Rooms`], in one piece.
     Held,
+}
+
+/// What a segment needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Room {
+    /// How long it is at most.
+    pub(super) most: u64,
+    /// How much of that the image may leave out.
+    pub(super) left_out: u64,
+    /// How long it is in the image, as far as that is known.
+    pub(super) len: Option<u64>,
 }
 
 /// The places of all segments.
 pub(super) struct Rooms<'a> {
-    spool: &'a Spool,
+    pub(super) spool: &'a Spool,
+    /// What the image leaves out.
+    pub(super) left_out: Spool,
     /// The first place.
     start: u64,
-    /// How long each segment is at most.
-    most: Vec<u64>,
+    rooms: Vec<Room>,
     /// The first byte behind all places.
     behind: u64,
     state: Mutex<State>,
 }
 
-struct State {
-    places: Vec<Place>,
+pub(super) struct State {
+    pub(super) places: Vec<Place>,
     /// The first bytes of the first segments, as far as they are known; there is at least one.
     starts: Vec<u64>,
     /// The first free byte aside.
     aside: u64,
+    /// The first free byte among what is left out.
+    left_out: u64,
     /// Segments that wait for their places.
-    held: BTreeMap<usize, Vec<u8>>,
+    pub(super) held: BTreeMap<usize, Vec<u8>>,
     /// Bytes in memory, of segments that are ready and that are not.
-    held_len: u64,
+    pub(super) held_len: u64,
     /// Where segments that are done are.
     at: Vec<Option<At>>,
+    /// What they consist of.
+    runs: Vec<Vec<Run>>,
     /// Which of them were not at their places at first.
     waited: Vec<bool>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Place {
-    len: Option<u64>,
+pub(super) struct Place {
+    pub(super) len: Option<u64>,
     /// Somebody writes there, or has done so.
-    taken: bool,
+    pub(super) taken: bool,
 }
 
 impl<'a> Rooms<'a> {
-    /// Rooms from a byte on, for segments of at most so many bytes, of which some have known lengths.
-    pub(super) fn new(spool: &'a Spool, start: u64, most: Vec<u64>, lens: Vec<Option<u64>>) -> Rooms<'a> {
-        let end = |end: u64, most: &u64| end + most.next_multiple_of(ALIGNMENT);
-        let behind = most.iter().fold(start, end);
-        let count = most.len();
-        let place = |(len, most): (Option<u64>, &u64)| Place {
-            len: len.filter(|len| len <= most),
+    /// Rooms from a byte on, for these segments.
+    pub(super) fn new(spool: &'a Spool, start: u64, rooms: Vec<Room>) -> Result<Rooms<'a>, Error> {
+        let end = |end: u64, room: &Room| end + room.most.next_multiple_of(ALIGNMENT);
+        let behind = rooms.iter().fold(start, end);
+        let place = |room: &Room| Place {
+            len: room.len.filter(|len| *len <= room.most),
             taken: false,
         };
         let mut state = State {
-            places: lens.into_iter().zip(&most).map(place).collect(),
+            places: rooms.iter().map(place).collect(),
             starts: vec![start],
             aside: behind,
+            left_out: 0,
             held: BTreeMap::new(),
             held_len: 0,
-            at: vec![None; count],
-            waited: vec![false; count],
+            at: vec![None; rooms.len()],
+            runs: vec![Vec::new(); rooms.len()],
+            waited: vec![false; rooms.len()],
         };
         state.find_starts();
-        Rooms {
+        let left_out = match rooms.iter().any(|room| room.left_out > 0) {
+            true => spool.another()?,
+            false => spool.clone(),
+        };
+        Ok(Rooms {
             spool,
+            left_out,
             start,
-            most,
+            rooms,
             behind,
             state: Mutex::new(state),
-        }
+        })
     }
 
     /// No code panics while it holds the lock, so its state is sound even when it is poisoned.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins to put a segment somewhere, whose length may be known.
-    pub(super) fn fill(&self, segment: usize, len: Option<u64>) -> Filling<'_> {
+    pub(super) fn room(&self, segment: usize) -> Room {
+        self.rooms[segment]
+    }
+
+    /// Begins to put a segment somewhere block by block.
+    pub(super) fn grow(&self, segment: usize) -> Filling<'_> {
         let mut state = self.lock();
-        let at = match state.claim(segment, len) {
-            Some(start) => At::Place(start),
+        let at = match state.claim(segment, None) {
+            Some(start) => At::Place {
+                start,
+                left_out: state.leave_out(self.rooms[segment].left_out),
+            },
             None => At::Held,
         };
-        Filling {
-            rooms: self,
-            segment,
-            stated: len,
-            len: 0,
-            at,
-            bytes: Vec::new(),
+        Filling::new(self, segment, None, at)
+    }
+
+    /// Begins to put a segment somewhere whose length may be known; what its blocks are is known only when all of it is there.
+    pub(super) fn fill(&self, segment: usize, len: Option<u64>) -> Filling<'_> {
+        let mut state = self.lock();
+        let at = match self.rooms[segment].left_out {
+            0 => state.claim(segment, len),
+            _ => None,
+        };
+        let at = at.map_or(At::Held, |start| At::Place { start, left_out: 0 });
+        Filling::new(self, segment, len, at)
+    }
+
+    /// A place for a segment of these runs that is copied as a whole: its own, or one aside.
+    pub(super) fn whole(&self, segment: usize, runs: &[Run]) -> At {
+        let mut state = self.lock();
+        match state.claim(segment, Some(placed(runs))) {
+            Some(start) => state.place(start, runs),
+            None => At::Aside(state.put_aside(placed(runs) + left_out(runs))),
         }
     }
 
-    /// A place for a segment of this length that is copied as a whole: its own, or one aside.
-    pub(super) fn whole(&self, segment: usize, len: u64) -> At {
-        let mut state = self.lock();
-        match state.claim(segment, Some(len)) {
-            Some(start) => At::Place(start),
-            None => At::Aside(state.put_aside(len)),
-        }
+    /// Where the bytes of a segment are that is somewhere in a spool.
+    pub(super) fn parts(&self, at: At, runs: &[Run]) -> Vec<Part> {
+        let At::Place { start, left_out } = at else {
+            let len = runs.iter().map(|run| run.len).sum();
+            let (spool, start) = (self.spool.clone(), at.start());
+            return vec![Part { spool, start, len }];
+        };
+        let (mut here, mut there) = (start, left_out);
+        let part = |run: &Run| {
+            let (spool, next) = match run.left_out {
+                true => (&self.left_out, &mut there),
+                false => (self.spool, &mut here),
+            };
+            let start = *next;
+            *next += run.len;
+            let (spool, len) = (spool.clone(), run.len);
+            Part { spool, start, len }
+        };
+        runs.iter().map(part).collect()
     }
 
     /// Puts segments that are held to places that are known.
-    fn put_held(&self) -> Result<(), Error> {
+    pub(super) fn put_held(&self) -> Result<(), Error> {
         loop {
             let mut state = self.lock();
             let known = state.starts.len();
             let ready: Vec<usize> = state.held.range(..known).map(|(number, _)| *number).collect();
             let next = ready.into_iter().find_map(|segment| {
-                let len = state.held.get(&segment)?.len() as u64;
+                let len = placed(&state.runs[segment]);
                 Some((segment, state.claim(segment, Some(len))?))
             });
             let Some((segment, start)) = next else {
@@ -145,49 +204,74 @@ impl<'a> Rooms<'a> {
             };
             let bytes = state.held.remove(&segment).unwrap_or_default();
             state.held_len -= bytes.len() as u64;
-            state.at[segment] = Some(At::Place(start));
+            let runs = state.runs[segment].clone();
+            let at = state.place(start, &runs);
+            state.at[segment] = Some(at);
             drop(state);
-            self.spool.write_at(&bytes, start)?;
+            self.write(&bytes, at, &runs)?;
         }
     }
 
+    fn write(&self, mut bytes: &[u8], at: At, runs: &[Run]) -> Result<(), Error> {
+        for part in self.parts(at, runs) {
+            let len = usize::try_from(part.len).unwrap_or(usize::MAX);
+            let (own, others) = bytes.split_at(len.min(bytes.len()));
+            part.spool.write_at(own, part.start)?;
+            bytes = others;
+        }
+        Ok(())
+    }
+
+    /// Puts a segment that is aside somewhere else.
+    fn carry(&self, mut from: u64, to: At, runs: &[Run]) -> Result<(), Error> {
+        for part in self.parts(to, runs) {
+            let end = from + part.len;
+            self.spool.copy_into(from..end, &part.spool, part.start)?;
+            from = end;
+        }
+        Ok(())
+    }
+
     /// A segment that was copied as a whole is complete.
-    pub(super) fn is_at(&self, segment: usize, at: At) {
-        self.lock().is_at(segment, at);
+    pub(super) fn is_at(&self, segment: usize, at: At, runs: Vec<Run>) {
+        self.lock().is_at(segment, at, runs);
     }
 
     /// When all segments are done: puts those that are somewhere else to their places, if all others are at theirs. Answers
     /// which were not there at first.
     pub(super) fn settle<N>(self, segments: &mut [Spooled<N>]) -> Result<Vec<bool>, Error> {
-        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let mut end = self.start;
         let mut places = Vec::with_capacity(segments.len());
-        for segment in segments.iter() {
+        for runs in &state.runs {
             places.push(end);
-            end = (end + segment.len).next_multiple_of(ALIGNMENT);
+            end = (end + placed(runs)).next_multiple_of(ALIGNMENT);
         }
         let ats: Vec<At> = state.at.iter().map(|at| at.unwrap_or(At::Held)).collect();
         let is_there = |(at, place): (&At, &u64)| !at.stays() || at.start() == *place;
         let all_there = ats.iter().zip(&places).all(is_there);
         for (number, (segment, place)) in segments.iter_mut().zip(&places).enumerate() {
-            let at = ats[number];
-            segment.start = match at {
-                At::Held if !all_there => state.put_aside(segment.len),
-                At::Held | At::Aside(_) if all_there => *place,
-                _ => at.start(),
+            let (at, runs) = (ats[number], std::mem::take(&mut state.runs[number]));
+            let to = match at {
+                At::Held if !all_there => At::Aside(state.put_aside(segment.len)),
+                At::Held | At::Aside(_) if all_there => state.place(*place, &runs),
+                _ => at,
             };
-            if at == At::Held {
-                let bytes = state.held.remove(&number).unwrap_or_default();
-                self.spool.write_at(&bytes, segment.start)?;
-            } else if segment.start != at.start() {
-                let from = at.start()..at.start() + segment.len;
-                self.spool.copy_within(from, segment.start)?;
+            match at {
+                At::Held => {
+                    let bytes = state.held.remove(&number).unwrap_or_default();
+                    self.write(&bytes, to, &runs)?;
+                }
+                At::Aside(from) if at != to => self.carry(from, to, &runs)?,
+                At::Aside(_) | At::Place { .. } => {}
             }
+            segment.start = to.start();
+            segment.parts = self.parts(to, &runs);
         }
         if all_there {
             self.spool.cut(self.behind)?;
         }
-        Ok(state.waited)
+        Ok(std::mem::take(&mut state.waited))
     }
 }
 
@@ -208,8 +292,14 @@ impl State {
         Some(*start)
     }
 
+    /// A place that begins here, with another one for what is left out.
+    fn place(&mut self, start: u64, runs: &[Run]) -> At {
+        let left_out = self.leave_out(left_out(runs));
+        At::Place { start, left_out }
+    }
+
     /// Finds the places that are known.
-    fn find_starts(&mut self) {
+    pub(super) fn find_starts(&mut self) {
         while let Some(place) = self.places.get(self.starts.len() - 1)
             && let Some(len) = place.len
             && let Some(start) = self.starts.last()
@@ -219,14 +309,21 @@ impl State {
         }
     }
 
-    fn is_at(&mut self, segment: usize, at: At) {
+    pub(super) fn is_at(&mut self, segment: usize, at: At, runs: Vec<Run>) {
         self.at[segment] = Some(at);
+        self.runs[segment] = runs;
         self.waited[segment] = !at.stays();
     }
 
-    fn put_aside(&mut self, len: u64) -> u64 {
+    pub(super) fn put_aside(&mut self, len: u64) -> u64 {
         let start = self.aside;
         self.aside += len.next_multiple_of(ALIGNMENT);
+        start
+    }
+
+    fn leave_out(&mut self, len: u64) -> u64 {
+        let start = self.left_out;
+        self.left_out += len.next_multiple_of(ALIGNMENT);
         start
     }
 }
@@ -234,261 +331,17 @@ impl State {
 impl At {
     /// Whether it lies where it stays, if all goes well.
     pub(super) fn stays(self) -> bool {
-        matches!(self, At::Place(_))
+        matches!(self, At::Place { .. })
     }
 
     /// The first byte in the spool; none of it is there while it is held.
     pub(super) fn start(self) -> u64 {
         match self {
-            At::Place(start) | At::Aside(start) => start,
+            At::Place { start, .. } | At::Aside(start) => start,
             At::Held => 0,
         }
     }
 }
 
-/// A segment that grows.
-pub(super) struct Filling<'a> {
-    rooms: &'a Rooms<'a>,
-    segment: usize,
-    /// How long it was said to be.
-    stated: Option<u64>,
-    /// How long it is.
-    len: u64,
-    at: At,
-    /// What is held of it.
-    bytes: Vec<u8>,
-}
-
-impl Filling<'_> {
-    /// Appends bytes. False, and nothing is done, when the segment becomes longer than it can be.
-    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<bool, Error> {
-        let most = self.stated.unwrap_or(self.rooms.most[self.segment]);
-        let len = bytes.len() as u64;
-        if self.len + len > most {
-            return Ok(false);
-        }
-        if self.at == At::Held {
-            let mut state = self.rooms.lock();
-            if state.held_len + len <= HELD_MAX {
-                state.held_len += len;
-                drop(state);
-                self.bytes.extend_from_slice(bytes);
-                self.len += len;
-                return Ok(true);
-            }
-            self.at = At::Aside(state.put_aside(most));
-            state.held_len -= self.bytes.len() as u64;
-            drop(state);
-            self.rooms
-                .spool
-                .write_at(&std::mem::take(&mut self.bytes), self.at.start())?;
-        }
-        self.rooms.spool.write_at(bytes, self.at.start() + self.len)?;
-        self.len += len;
-        Ok(true)
-    }
-
-    pub(super) fn at(&self) -> At {
-        self.at
-    }
-
-    /// Reads what was put.
-    pub(super) fn read(&self, buffer: &mut [u8], position: u64) -> Result<(), Error> {
-        let read = match self.at {
-            At::Held => {
-                let start = usize::try_from(position).unwrap_or(usize::MAX);
-                let bytes = self
-                    .bytes
-                    .get(start..)
-                    .and_then(|bytes| bytes.get(..buffer.len()));
-                let ends = || io::ErrorKind::UnexpectedEof.into();
-                bytes.map(|bytes| buffer.copy_from_slice(bytes)).ok_or_else(ends)
-            }
-            at => self
-                .rooms
-                .spool
-                .span(at.start(), self.len)
-                .read_exact_at(buffer, position),
-        };
-        read.map_err(|source| Error::ReadSource {
-            what: "spool".into(),
-            source,
-        })
-    }
-
-    /// It is complete, and this one is the one that is wanted.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        let mut state = self.rooms.lock();
-        state.is_at(self.segment, self.at);
-        let place = &mut state.places[self.segment];
-        // Whoever writes at a place is the only one who says how long it is.
-        if !place.taken || matches!(self.at, At::Place(_)) {
-            place.len.get_or_insert(self.len);
-        }
-        if self.at == At::Held {
-            let bytes = std::mem::take(&mut self.bytes);
-            state.held.insert(self.segment, bytes);
-        }
-        state.find_starts();
-        drop(state);
-        self.rooms.put_held()
-    }
-}
-
-impl Drop for Filling<'_> {
-    fn drop(&mut self) {
-        if !self.bytes.is_empty() {
-            self.rooms.lock().held_len -= self.bytes.len() as u64;
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// How a segment comes.
-    #[derive(Clone, Copy, Debug)]
-    enum Way {
-        /// Its length is known before all others' are, and may be wrong.
-        Whole { seen: u64 },
-        /// It states a length, which may be wrong, and then it comes; or it never does.
-        Stated { len: u64, comes: bool },
-        /// It comes.
-        Grown,
-    }
-
-    fn ways() -> impl Strategy<Value = Vec<(u64, Way)>> {
-        let len = || prop_oneof![0..3_u64, 4000..9000_u64];
-        let way = prop_oneof![
-            len().prop_map(|seen| Way::Whole { seen }),
-            (len(), any::<bool>()).prop_map(|(len, comes)| Way::Stated { len, comes }),
-            Just(Way::Grown),
-        ];
-        let right = |(len, way, right): (u64, Way, bool)| match (way, right) {
-            (Way::Whole { .. }, true) => (len, Way::Whole { seen: len }),
-            (Way::Stated { comes, .. }, true) => (len, Way::Stated { len, comes }),
-            _ => (len, way),
-        };
-        prop::collection::vec((len(), way, prop::bool::weighted(0.8)).prop_map(right), 1..12)
-    }
-
-    /// Puts a segment by hand.
-    fn put(rooms: &Rooms, number: usize, stated: Option<u64>, bytes: &[u8]) -> Option<Spooled<()>> {
-        let mut filling = rooms.fill(number, stated);
-        for part in bytes.chunks(1000) {
-            if !filling.put(part).unwrap() {
-                return None;
-            }
-        }
-        let mut read = vec![0; bytes.len()];
-        filling.read(&mut read, 0).unwrap();
-        assert!(read == bytes);
-        let spooled = spooled(filling.at(), bytes.len() as u64);
-        filling.finish().unwrap();
-        Some(spooled)
-    }
-
-    fn spooled(at: At, len: u64) -> Spooled<()> {
-        let start = at.start();
-        let (sizes, notes, digest) = (Vec::new(), Vec::new(), None);
-        Spooled {
-            start,
-            len,
-            sizes,
-            notes,
-            digest,
-        }
-    }
-
-    proptest! {
-        /// In whichever order they come, and whatever was stated of them, all are there at last; and at their places when
-        /// what was stated is true.
-        #[test]
-        fn all_segments_are_there(ways in ways(), order in prop::collection::vec(any::<u32>(), 12)) {
-            let dir = tempfile::tempdir().unwrap();
-            let spool = Spool::create(dir.path()).unwrap();
-            let seen = |(_, way): &(u64, Way)| match way {
-                Way::Whole { seen } => Some(*seen),
-                _ => None,
-            };
-            let most = vec![9000; ways.len()];
-            let rooms = Rooms::new(&spool, ALIGNMENT, most, ways.iter().map(seen).collect());
-            let bytes = |number: usize| vec![u8::try_from(number).unwrap() + 1; usize::try_from(ways[number].0).unwrap()];
-            let mut numbers: Vec<usize> = (0..ways.len()).collect();
-            numbers.sort_by_key(|number| (seen(&ways[*number]).is_some(), order[*number]));
-            let mut segments: Vec<Option<Spooled<()>>> = vec![None; ways.len()];
-            for number in numbers {
-                let bytes = bytes(number);
-                let len = bytes.len() as u64;
-                segments[number] = match ways[number].1 {
-                    Way::Whole { seen } if seen != len => {
-                        // Something else was copied there, which is rejected.
-                        let at = rooms.whole(number, seen);
-                        spool.write_at(&vec![0xee; usize::try_from(seen).unwrap()], at.start()).unwrap();
-                        None
-                    }
-                    Way::Whole { .. } => {
-                        let at = rooms.whole(number, len);
-                        spool.write_at(&bytes, at.start()).unwrap();
-                        rooms.is_at(number, at);
-                        Some(spooled(at, len))
-                    }
-                    Way::Stated { len: stated, comes: true } => put(&rooms, number, Some(stated), &bytes),
-                    Way::Stated { len: stated, .. } => {
-                        rooms.fill(number, Some(stated)).put(b"x").unwrap();
-                        None
-                    }
-                    Way::Grown => put(&rooms, number, None, &bytes),
-                };
-            }
-            for (number, segment) in segments.iter_mut().enumerate() {
-                segment.get_or_insert_with(|| put(&rooms, number, None, &bytes(number)).unwrap());
-            }
-            let mut segments: Vec<Spooled<()>> = segments.into_iter().flatten().collect();
-            rooms.settle(&mut segments).unwrap();
-            let mut end = ALIGNMENT;
-            let is_true = ways.iter().all(|(len, way)| match way {
-                Way::Whole { seen } => seen == len,
-                Way::Stated { len: stated, comes } => *comes && stated == len,
-                Way::Grown => true,
-            });
-            for (number, segment) in segments.iter().enumerate() {
-                let mut found = vec![0; usize::try_from(segment.len).unwrap()];
-                spool.span(segment.start, segment.len).read_exact_at(&mut found, 0).unwrap();
-                prop_assert!(found == bytes(number), "{} of {:?}", number, ways);
-                prop_assert!(!is_true || segment.start == end);
-                end = (end + segment.len).next_multiple_of(ALIGNMENT);
-            }
-        }
-    }
-
-    /// More than is held in memory lies aside until its place is known.
-    #[test]
-    fn memory_is_bounded() {
-        let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::create(dir.path()).unwrap();
-        let len = HELD_MAX / 4;
-        let rooms = Rooms::new(&spool, ALIGNMENT, vec![len; 7], vec![None; 7]);
-        let bytes = |number: usize| vec![u8::try_from(number).unwrap() + 1; usize::try_from(len).unwrap()];
-        let mut segments: Vec<Spooled<()>> = (1..7)
-            .map(|number| put(&rooms, number, None, &bytes(number)).unwrap())
-            .collect();
-        let aside = |at: &&Option<At>| matches!(at, Some(At::Aside(_)));
-        assert_eq!(rooms.lock().at.iter().filter(aside).count(), 2);
-        assert!(rooms.lock().held_len <= HELD_MAX);
-        segments.insert(0, put(&rooms, 0, None, b"short").unwrap());
-        assert_eq!(rooms.lock().held_len, 0);
-        rooms.settle(&mut segments).unwrap();
-        for (number, segment) in segments.iter().enumerate().skip(1) {
-            let start = 2 * ALIGNMENT + (number as u64 - 1) * len;
-            assert_eq!(segment.start, start);
-            let mut found = bytes(0);
-            spool.span(start, len).read_exact_at(&mut found, 0).unwrap();
-            assert!(found == bytes(number));
-        }
-        // Nothing is left behind the places.
-        assert!(spool.span(8 * len, 1).read_exact_at(&mut [0], 0).is_err());
-    }
-}
+mod tests;

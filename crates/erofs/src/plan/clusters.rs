@@ -163,6 +163,7 @@ pub(super) fn make(making: &Making, work: &Work, start: u64) -> Result<Vec<cache
     let wanted = segments.map(|(segment, key)| Wanted {
         key: *key,
         blocks: segment.jobs.clone(),
+        left_out: Vec::new(),
     });
     let wanted: Vec<Wanted> = wanted.collect();
     let confirm = work.reuse.and_then(|reuse| reuse.confirm);

@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(mode("program"), mode("plain") | (mode("plain") & 0o444) >> 2);
     }
 
-    /// A spool becomes the file only where nothing of it is elsewhere, or nowhere, in the image.
+    /// A spool becomes the file only where the image has all of it, at the same places.
     #[test]
     fn what_is_in_its_place_is_not_written_again() {
         let dir = tempfile::tempdir().unwrap();
@@ -391,7 +391,11 @@ mod tests {
             let spool = Spool::create(folder).unwrap();
             spool.write_at(&data, start).unwrap();
             spool.write_at(garbage, 4 << 20).unwrap();
+            spool.write_at(&vec![9; 20_000], 450_000).unwrap();
+            spool.release(450_000..470_000);
             let mut layout = Layout::new();
+            // What is there once is there twice.
+            layout.put(600_000, "data", spool.span(start + 10, 100_000));
             layout.put(0, "head", &b"head"[..]);
             layout.put(8192, "data", spool.span(start, data.len() as u64));
             layout.put(8192 + data.len() as u64, "tail", &b"tail"[..]);

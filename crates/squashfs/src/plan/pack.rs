@@ -47,6 +47,7 @@ pub(super) fn pack(
     let wanted = segments.list.iter().zip(keys).map(|(segment, key)| Wanted {
         key: *key,
         blocks: segment.jobs.clone(),
+        left_out: Vec::new(),
     });
     let confirm = work.reuse.and_then(|reuse| reuse.confirm);
     let confirm = confirm.map(|confirm| |numbers: &[usize]| confirm(&segments.roots_of(numbers)));
