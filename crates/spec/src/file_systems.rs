@@ -27,7 +27,7 @@ impl Planner<'_> {
             Format::Squashfs => self.squashfs(&part, fs, &tree, &mut spool)?,
             Format::Fat => self.fat(&part, key, fs, &tree)?,
             Format::Ext4 => self.ext4(&part, key, fs, &tree)?,
-            Format::Btrfs => self.btrfs(&part, fs, &tree)?,
+            Format::Btrfs => self.btrfs(&part, fs, &tree, &mut spool)?,
             Format::Erofs => self.erofs(&part, fs, &tree, &mut spool)?,
             // Its tree is empty: it has no key that puts something there.
             Format::Swap => self.swap(&part, fs)?,
@@ -191,7 +191,14 @@ impl Planner<'_> {
         Ok(options)
     }
 
-    fn btrfs(&self, part: &str, fs: &FileSystem, tree: &Tree) -> Result<(Content, Detail)> {
+    /// The spool that it is compressed into goes to `kept`.
+    fn btrfs(
+        &self,
+        part: &str,
+        fs: &FileSystem,
+        tree: &Tree,
+        kept: &mut Option<Spool>,
+    ) -> Result<(Content, Detail)> {
         let failed = |source| Error::Btrfs {
             part: part.to_string(),
             source,
@@ -229,6 +236,8 @@ impl Planner<'_> {
             reuse,
         };
         let planned = btrfs::plan(tree, &options, &work).map_err(failed)?;
+        // Of the others it has nothing but nodes: they are copied faster than files come beside them.
+        *kept = (options.compression != btrfs::Compression::None).then_some(spool);
         let detail = Detail::Btrfs {
             usage: Some(planned.usage),
             uuid,

@@ -5,13 +5,12 @@ use std::ops::Range;
 use image::{Content, Kind, NodeId, Progress, Tree};
 use rayon::prelude::*;
 
-use super::data::{Data, EXTENT_MAX, Extent};
+use super::data::{Data, EXTENT_MAX};
 use super::fixpoint::{Forest, Known};
 use super::segments::content;
 use super::survey::{self, Survey};
 use super::{Usage, check, size, trees, usage};
 use crate::compress::BLOCK_MAX;
-use crate::format::{SECTOR, compression};
 use crate::{Compression, EqualFiles, Error, Options, Result, Size};
 
 /// Room for what a bound leaves out: where chunks end, extents that are longer lose more, up to their length.
@@ -140,7 +139,7 @@ impl Data {
         let runs = |file: &super::data::File| content(survey, file.node).data_runs().map_err(Error::from);
         let pool = looking.pool()?;
         let runs: Vec<_> = pool.install(|| data.files.par_iter().map(runs).collect::<Result<_>>())?;
-        data.lay(runs, EXTENT_MAX);
+        data.lay_all(runs, EXTENT_MAX);
         Ok(data)
     }
 
@@ -156,7 +155,7 @@ impl Data {
             Compression::None => EXTENT_MAX,
             _ => BLOCK_MAX,
         };
-        data.lay(runs, longest);
+        data.lay_all(runs, longest);
         Ok(data)
     }
 
@@ -164,39 +163,14 @@ impl Data {
     fn empty(survey: &Survey) -> Data {
         Data {
             of_node: vec![super::data::NONE; survey.tree.len()],
-            files: Vec::new(),
-            extents: Vec::new(),
-            sums: Vec::new(),
-            spooled: 0,
+            ..Data::default()
         }
     }
 
     /// Cuts the data of each file into extents.
-    fn lay(&mut self, runs: Vec<Vec<Range<u64>>>, longest: u64) {
-        for (file, runs) in self.files.iter_mut().zip(runs) {
-            let first = self.extents.len();
-            for run in runs {
-                let mut start = run.start;
-                while start < run.end {
-                    let len = (run.end - start).min(longest);
-                    let disk_len = len.next_multiple_of(SECTOR);
-                    self.extents.push(Extent {
-                        start,
-                        len: u32::try_from(len).unwrap_or(u32::MAX),
-                        disk_len: u32::try_from(disk_len).unwrap_or(u32::MAX),
-                        compression: compression::NONE,
-                        spooled: 0,
-                    });
-                    start += len;
-                }
-            }
-            file.extents = first..self.extents.len();
+    fn lay_all(&mut self, runs: Vec<Vec<Range<u64>>>, longest: u64) {
+        for (number, runs) in runs.into_iter().enumerate() {
+            self.lay(number, runs, longest);
         }
-        let sectors: u64 = self
-            .extents
-            .iter()
-            .map(|extent| u64::from(extent.disk_len) / SECTOR)
-            .sum();
-        self.sums = vec![0; usize::try_from(sectors).unwrap_or(0)];
     }
 }

@@ -1,14 +1,20 @@
 //! Chunks: which logical addresses there are, and where on the device they lie.
+//!
+//! Data comes first, so that where it lies depends on nothing else. Compressed extents lie behind each other from the first
+//! byte on that a chunk can have, as they do in the spool, which can become the image's file therefore. Those that would
+//! lie across the end of a chunk, or under a superblock, come behind them, and then what is not compressed.
 
-use super::data::{Data, Extent};
+use std::ops::Range;
+
+use super::data::Data;
 use crate::Metadata;
-use crate::format::{NODE, RESERVED, STRIPE, SUPERBLOCKS, group};
+use crate::format::{NODE, RESERVED, STRIPE, SUPERBLOCKS, compression, group};
 
 /// The longest chunks, so that a balance can move them.
 const DATA_MAX: u64 = 1 << 30;
 const METADATA_MAX: u64 = 256 << 20;
 
-/// What has to have a place.
+/// What has to have a place besides data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub(super) copies: Metadata,
@@ -16,8 +22,6 @@ pub(super) struct Wanted {
     pub(super) system: u64,
     /// Bytes for all other trees.
     pub(super) metadata: u64,
-    /// Free bytes for data.
-    pub(super) free: u64,
 }
 
 /// All chunks.
@@ -25,8 +29,14 @@ pub(super) struct Wanted {
 pub(super) struct Chunks {
     /// In the order of their logical addresses.
     pub(super) list: Vec<Chunk>,
-    /// Where each extent lies.
+    /// The numbers of all extents in the order of their addresses.
+    pub(super) order: Vec<usize>,
+    /// The address of each extent.
     pub(super) addresses: Vec<u64>,
+    /// The first byte in the image of each extent.
+    pub(super) places: Vec<u64>,
+    /// The first address of the chunk tree.
+    pub(super) system: u64,
     /// The first address of metadata. That of several chunks lies behind each other.
     pub(super) metadata: u64,
     /// One past the last byte of the device that belongs to a chunk.
@@ -43,8 +53,22 @@ pub(super) struct Chunk {
     pub(super) kind: u64,
     /// Where each copy begins on the device.
     pub(super) stripes: Vec<u64>,
+    /// How many bytes before the first one that is used are free.
+    pub(super) lead: u64,
     /// The bytes of data in it; metadata is counted elsewhere.
     pub(super) data: u64,
+}
+
+/// A chunk of data that is being filled: bytes of the device.
+#[derive(Clone, Debug)]
+struct Open {
+    start: u64,
+    /// How far it can go.
+    end: u64,
+    /// Whether a superblock comes behind it.
+    is_limited: bool,
+    /// What is used, when anything is.
+    used: Option<Range<u64>>,
 }
 
 impl Chunk {
@@ -57,23 +81,41 @@ impl Chunk {
     }
 }
 
+impl Open {
+    /// The first byte that the next extent can have.
+    fn next(&self) -> u64 {
+        self.used.as_ref().map_or(self.start, |used| used.end)
+    }
+}
+
 impl Chunks {
-    /// Gives everything its place.
-    pub(super) fn lay_out(data: &Data, wanted: &Wanted) -> Chunks {
+    /// Gives data its place, and what is to be free for more.
+    pub(super) fn of_data(data: &Data, free: u64) -> Chunks {
         let mut chunks = Chunks {
+            addresses: vec![0; data.extents.len()],
+            places: vec![0; data.extents.len()],
             end: RESERVED,
             next: RESERVED,
             ..Chunks::default()
         };
+        let mut open = chunks.open();
+        let moved = chunks.put_compressed(data, &mut open);
+        chunks.put_rest(data, &moved, &mut open);
+        chunks.put_free(free, open);
+        chunks
+    }
+
+    /// Gives everything else its place.
+    pub(super) fn with_nodes(mut self, wanted: &Wanted) -> Chunks {
         let (copies, flag) = match wanted.copies {
             Metadata::Dup => (2, group::DUP),
             Metadata::Single => (1, 0),
         };
-        chunks.put_all(wanted.system, u64::MAX, group::SYSTEM | flag, copies);
-        chunks.metadata = chunks.next;
-        chunks.put_all(wanted.metadata, METADATA_MAX, group::METADATA | flag, copies);
-        chunks.put_data(data, wanted.free);
-        chunks
+        self.system = self.next;
+        self.put_all(wanted.system, u64::MAX, group::SYSTEM | flag, copies);
+        self.metadata = self.next;
+        self.put_all(wanted.metadata, METADATA_MAX, group::METADATA | flag, copies);
+        self
     }
 
     fn put_all(&mut self, len: u64, max: u64, kind: u64, copies: u64) {
@@ -106,50 +148,105 @@ impl Chunks {
             len,
             kind,
             stripes,
+            lead: 0,
             data: 0,
         });
         self.end += copies * len;
         self.next += len;
     }
 
-    /// The chunks of data: extents behind each other, and what is to be free.
-    fn put_data(&mut self, data: &Data, free: u64) {
-        self.addresses.reserve(data.extents.len());
-        let mut extents = data.extents.iter().peekable();
-        let mut free = free.next_multiple_of(STRIPE);
-        while extents.peek().is_some() || free > 0 {
-            let room = self.room(1).min(DATA_MAX);
-            let mut used = 0;
-            let fits = |used: u64, extent: &Extent| used + u64::from(extent.disk_len) <= room;
-            while let Some(extent) = extents.next_if(|extent| fits(used, extent)) {
-                self.addresses.push(self.next + used);
-                used += u64::from(extent.disk_len);
-            }
-            let mut len = used.next_multiple_of(STRIPE);
-            if extents.peek().is_some() {
-                // The next extent is too long for what is left before a superblock.
-                if room < DATA_MAX {
-                    len = room;
-                }
-            } else {
-                len = len.saturating_add(free).min(room);
-            }
-            free = free.saturating_sub(len - used).next_multiple_of(STRIPE);
-            self.put(len, group::DATA, 1);
-            if let Some(chunk) = self.list.last_mut() {
-                chunk.data = used;
-            }
+    /// Begins a chunk of data.
+    fn open(&mut self) -> Open {
+        let room = self.room(1);
+        Open {
+            start: self.end,
+            end: self.end + room.min(DATA_MAX),
+            is_limited: room < DATA_MAX,
+            used: None,
         }
     }
 
-    /// Where a range of metadata lies on the device, each copy of it in pieces: the first byte of the piece, and the
-    /// range of nodes that it has.
-    pub(super) fn pieces(&self, kind: u64, nodes: u64) -> Vec<(u64, std::ops::Range<u64>)> {
+    /// Ends a chunk of data, which gets this length.
+    fn close(&mut self, open: &Open, len: u64) {
+        self.put(len, group::DATA, 1);
+        if let (Some(chunk), Some(used)) = (self.list.last_mut(), &open.used) {
+            chunk.lead = used.start - open.start;
+            chunk.data = used.end - used.start;
+        }
+    }
+
+    /// Puts an extent at a place in the chunk that is open.
+    fn put_extent(&mut self, number: usize, place: u64, len: u64, open: &mut Open) {
+        let used = open.used.get_or_insert(place..place);
+        used.end = place + len;
+        self.places[number] = place;
+        self.addresses[number] = self.next + (place - open.start);
+        self.order.push(number);
+    }
+
+    /// Puts compressed extents behind each other. Answers which of them cannot lie where they would.
+    fn put_compressed(&mut self, data: &Data, open: &mut Open) -> Vec<usize> {
+        let mut moved = Vec::new();
+        let mut place = RESERVED;
+        for number in &data.compressed {
+            let len = u64::from(data.extents[*number].disk_len);
+            while place >= open.end {
+                self.close(open, open.end - open.start);
+                *open = self.open();
+            }
+            if place < open.start || place + len > open.end {
+                moved.push(*number);
+            } else {
+                self.put_extent(*number, place, len, open);
+            }
+            place += len;
+        }
+        moved
+    }
+
+    /// Puts these extents, and all that are not compressed, where there is room.
+    fn put_rest(&mut self, data: &Data, moved: &[usize], open: &mut Open) {
+        let is_plain = |number: &usize| data.extents[*number].compression == compression::NONE;
+        let plain = (0..data.extents.len()).filter(is_plain);
+        for number in moved.iter().copied().chain(plain) {
+            let len = u64::from(data.extents[number].disk_len);
+            if open.next() + len > open.end {
+                // Before a superblock, what is left over is of no use for anything else.
+                let end = if open.is_limited {
+                    open.end
+                } else {
+                    open.next().next_multiple_of(STRIPE)
+                };
+                self.close(open, end - open.start);
+                *open = self.open();
+            }
+            self.put_extent(number, open.next(), len, open);
+        }
+    }
+
+    /// Ends the last chunk, and puts so many free bytes into it, and behind it.
+    fn put_free(&mut self, free: u64, mut open: Open) {
+        let mut free = free.next_multiple_of(STRIPE);
+        while open.used.is_some() || free > 0 {
+            let used = open.next() - open.start;
+            let room = open.end - open.start;
+            let len = used.next_multiple_of(STRIPE).saturating_add(free).min(room);
+            free = free.saturating_sub(len - used).next_multiple_of(STRIPE);
+            self.close(&open, len);
+            if free == 0 {
+                break;
+            }
+            open = self.open();
+        }
+    }
+
+    /// Where the nodes of a kind lie: which of them are in one chunk, and the first byte of each copy.
+    pub(super) fn pieces(&self, kind: u64, nodes: u64) -> Vec<(Range<u64>, &[u64])> {
         let mut pieces = Vec::new();
         let mut first = 0;
         for chunk in self.list.iter().filter(|chunk| chunk.kind & kind != 0) {
             let end = (first + chunk.len / NODE).min(nodes);
-            pieces.extend(chunk.stripes.iter().map(|stripe| (*stripe, first..end)));
+            pieces.push((first..end, &chunk.stripes[..]));
             first = end;
         }
         pieces
@@ -173,9 +270,8 @@ mod tests {
                     copies: Metadata::Dup,
                     system: NODE,
                     metadata,
-                    free,
                 };
-                let chunks = Chunks::lay_out(&data, &wanted);
+                let chunks = Chunks::of_data(&data, free).with_nodes(&wanted);
                 for chunk in &chunks.list {
                     assert_eq!((chunk.start % STRIPE, chunk.len % STRIPE), (0, 0), "{chunk:?}");
                 }
@@ -183,6 +279,50 @@ mod tests {
                 let room: u64 = room.map(|chunk| chunk.len - chunk.data).sum();
                 assert!(room >= free, "{room} of {free}");
             }
+        }
+    }
+
+    /// Compressed extents lie where the spool has them, but for the few that a chunk's end or a superblock cuts; and whatever
+    /// lies where, nothing is lost, twice, or outside of a chunk.
+    #[test]
+    fn compressed_extents_stay_where_they_are() {
+        // Up to beyond each of the superblocks' places, and some chunks.
+        for (count, len) in [(0, 1), (5, 31), (1200, 31), (40_000, 31), (300_000, 255)] {
+            let lens = (0..count).map(|number: u32| (1 + number.wrapping_mul(2_654_435_761) % len) * 4096);
+            let data = Data::compressed_to(lens.map(|len| len + (count / 300_000 * 900 << 10)), 40);
+            let chunks = Chunks::of_data(&data, 1 << 20);
+            let mut next = RESERVED;
+            let mut moved = 0;
+            for number in &data.compressed {
+                moved += usize::from(chunks.places[*number] != next);
+                next += u64::from(data.extents[*number].disk_len);
+            }
+            assert!(moved <= 2 * 17 + chunks.list.len(), "{moved} of {count}");
+            assert_eq!(moved > 0, next > SUPERBLOCKS[1]);
+            let mut order = chunks.order.clone();
+            assert!(order.is_sorted_by_key(|number| chunks.addresses[*number]));
+            let mut order_of_places = order.iter().map(|number| chunks.places[*number]);
+            assert!(order_of_places.by_ref().is_sorted());
+            let mut extents = order.iter().copied().peekable();
+            for chunk in &chunks.list {
+                let place = chunk.stripes[0];
+                let covers = |at: &u64| place < at + STRIPE && *at < place + chunk.len;
+                assert!(!SUPERBLOCKS.iter().any(covers), "{chunk:?}");
+                assert!(
+                    chunk.lead + chunk.data <= chunk.len && chunk.len <= DATA_MAX,
+                    "{chunk:?}"
+                );
+                let mut used = chunk.lead;
+                while let Some(number) = extents.next_if(|number| chunks.addresses[*number] < chunk.end()) {
+                    assert_eq!(chunks.addresses[number], chunk.start + used);
+                    assert_eq!(chunks.places[number], place + used);
+                    used += u64::from(data.extents[number].disk_len);
+                }
+                assert_eq!(used, chunk.lead + chunk.data);
+            }
+            assert_eq!(extents.next(), None);
+            order.sort_unstable();
+            assert!(order.into_iter().eq(0..data.extents.len()));
         }
     }
 }

@@ -2,19 +2,19 @@
 //! blocks are there already.
 //!
 //! What is compressed together is decided before; threads compress in any order, and [`cache::spool()`] puts the results
-//! into the spool segment by segment.
+//! into the spool segment by segment, where the image will have them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use cache::{Key, Spooling, Wanted};
-use image::{Content, Kind, NodeId};
+use image::{Content, Kind, NodeId, Spool};
 
 use super::blocks::{Blocks, Spooled};
 use super::segments::{Repeated, Segments};
 use super::survey::Survey;
 use super::{Looking, Work, duplicates, keys};
-use crate::format::{SECTOR, compression};
+use crate::format::{RESERVED, SECTOR, SECTOR_LEN, compression};
 use crate::segment::Stored;
 use crate::{Compression, EqualFiles, Options, Result};
 
@@ -24,6 +24,7 @@ pub(super) const INLINE_MAX: u64 = 2048;
 pub(super) const EXTENT_MAX: u64 = 1 << 20;
 
 /// All extents of a file system.
+#[derive(Default)]
 pub(super) struct Data {
     /// For each node the number of its file, if it has extents; [`NONE`] otherwise.
     pub(super) of_node: Vec<u32>,
@@ -31,9 +32,12 @@ pub(super) struct Data {
     pub(super) files: Vec<File>,
     /// The extents of all files.
     pub(super) extents: Vec<Extent>,
+    /// The compressed ones in the order of their segments, behind each other: so they lie in the spool, unless what was
+    /// found was not what it was said to be.
+    pub(super) compressed: Vec<usize>,
     /// The checksums of all sectors, extent after extent.
     pub(super) sums: Vec<u32>,
-    /// How many bytes of the spool are taken.
+    /// One past the last byte of the spool that is taken.
     pub(super) spooled: u64,
 }
 
@@ -62,6 +66,10 @@ pub(super) struct Extent {
     pub(super) compression: u8,
     /// Where it lies in the spool, when it is compressed.
     pub(super) spooled: u64,
+    /// The number of its file.
+    pub(super) file: u32,
+    /// The number of its first sector's checksum.
+    first_sum: usize,
 }
 
 impl Extent {
@@ -133,10 +141,11 @@ pub(super) fn make(
     let needed = segments.list.iter().zip(&keys).map(|(segment, key)| Wanted {
         key: *key,
         blocks: segment.jobs.clone(),
+        left_out: segments.repeated(segment),
     });
     let spooling = Spooling {
         spool: work.spool,
-        start: 0,
+        start: RESERVED,
         threads: work.threads,
         progress: work.progress,
         step: match compression {
@@ -167,36 +176,39 @@ impl Data {
     fn take(&mut self, made: &Made) {
         let end = |spooled: &Spooled| spooled.start + spooled.len;
         self.spooled = made.spooled.iter().map(end).max().unwrap_or(0);
-        let starts = made.starts();
+        let places = made.places();
         for number in 0..self.files.len() {
-            let Some((run, start)) = made
-                .segments
-                .first(number)
-                .and_then(|run| Some((&made.segments.runs[run], *starts.get(run)?)))
-            else {
+            let Some(run) = made.segments.first(number) else {
                 continue;
             };
+            let run = &made.segments.runs[run];
             let segment = &made.segments.list[run.segment];
             let spooled = &made.spooled[run.segment];
-            let mut start = start;
             for job in run.jobs.clone() {
                 let block = job - segment.jobs.start;
                 let Some(stored) = Stored::of_word(spooled.sizes[block]) else {
                     continue;
                 };
+                self.add(number, made.segments.jobs[job].start, stored, places[job]);
                 self.sums.extend(&spooled.notes[block]);
-                self.add(number, made.segments.jobs[job].start, stored, start);
-                start += u64::from(stored.disk_len);
+            }
+        }
+        for (number, run) in made.segments.runs.iter().enumerate() {
+            if made.segments.first(run.file as usize) == Some(number) {
+                let extents = self.files[run.file as usize].extents.clone();
+                let compressed =
+                    extents.filter(|extent| self.extents[*extent].compression != compression::NONE);
+                self.compressed.extend(compressed);
             }
         }
     }
 
     /// Adds a block to its file.
-    fn add(&mut self, file: usize, start: u64, stored: Stored, spooled: u64) {
-        let number = self.extents.len();
-        let file = &mut self.files[file];
+    fn add(&mut self, number: usize, start: u64, stored: Stored, spooled: u64) {
+        let next = self.extents.len();
+        let file = &mut self.files[number];
         if file.extents.is_empty() {
-            file.extents = number..number;
+            file.extents = next..next;
         }
         let mut extent = Extent {
             start,
@@ -204,6 +216,8 @@ impl Data {
             disk_len: stored.disk_len,
             compression: stored.compression,
             spooled,
+            file: u32::try_from(number).unwrap_or(NONE),
+            first_sum: self.sums.len(),
         };
         if stored.compression == compression::NONE {
             extent.disk_len = stored.len.next_multiple_of(4096);
@@ -217,7 +231,7 @@ impl Data {
             }
         }
         self.extents.push(extent);
-        file.extents.end = number + 1;
+        file.extents.end = next + 1;
     }
 
     /// The files that have extents, without these. Equal ones are one.
@@ -233,10 +247,7 @@ impl Data {
     ) -> Result<(Data, BTreeMap<NodeId, [u8; 32]>)> {
         let mut data = Data {
             of_node: vec![NONE; survey.tree.len()],
-            files: Vec::new(),
-            extents: Vec::new(),
-            sums: Vec::new(),
-            spooled: 0,
+            ..Data::default()
         };
         let equal = match options.equal_files {
             EqualFiles::Shared => Some(duplicates::originals(survey, looking)?),
@@ -268,28 +279,87 @@ impl Data {
         Ok((data, equal.map(|equal| equal.digests).unwrap_or_default()))
     }
 
+    /// Adds extents to a file as they are when nothing is compressed.
+    pub(super) fn lay(&mut self, number: usize, runs: Vec<Range<u64>>, longest: u64) {
+        let first = self.extents.len();
+        let file = u32::try_from(number).unwrap_or(NONE);
+        for run in runs {
+            let mut start = run.start;
+            while start < run.end {
+                let len = (run.end - start).min(longest);
+                let disk_len = len.next_multiple_of(SECTOR);
+                self.extents.push(Extent {
+                    start,
+                    len: u32::try_from(len).unwrap_or(u32::MAX),
+                    disk_len: u32::try_from(disk_len).unwrap_or(u32::MAX),
+                    compression: compression::NONE,
+                    spooled: 0,
+                    file,
+                    first_sum: self.sums.len(),
+                });
+                let sums = self.sums.len() as u64 + disk_len / SECTOR;
+                self.sums.resize(usize::try_from(sums).unwrap_or(usize::MAX), 0);
+                start += len;
+            }
+        }
+        self.files[number].extents = first..self.extents.len();
+    }
+
     /// One file of so many extents of 1 MiB.
     #[cfg(test)]
     pub(super) fn of_extents(count: u32) -> Data {
-        let len = u32::try_from(EXTENT_MAX).unwrap();
-        let extent = |number| Extent {
-            start: u64::from(number) * EXTENT_MAX,
-            len,
-            disk_len: len,
-            compression: compression::NONE,
-            spooled: 0,
-        };
-        Data {
-            of_node: Vec::new(),
-            files: vec![File {
-                node: NodeId::ROOT,
-                extents: 0..count as usize,
-                users: vec![(5, 257)],
-            }],
-            extents: (0..count).map(extent).collect(),
-            sums: vec![0; count as usize * 256],
-            spooled: 0,
+        let mut data = Data::default();
+        data.files.push(File {
+            node: NodeId::ROOT,
+            extents: 0..0,
+            users: vec![(5, 257)],
+        });
+        let all = 0..u64::from(count) * EXTENT_MAX;
+        data.lay(0, std::iter::once(all).collect(), EXTENT_MAX);
+        data
+    }
+
+    /// The same with compressed extents before them that take so many bytes each.
+    #[cfg(test)]
+    pub(super) fn compressed_to(lens: impl Iterator<Item = u32>, plain: u32) -> Data {
+        let mut data = Data::of_extents(plain);
+        for len in lens {
+            data.compressed.push(data.extents.len());
+            data.extents.push(Extent {
+                disk_len: len,
+                compression: compression::ZSTD,
+                ..data.extents[0]
+            });
         }
+        data
+    }
+
+    /// Whether the spool has compressed extents where an image would have all of them.
+    pub(super) fn is_in_place(&self) -> bool {
+        let mut next = RESERVED;
+        self.compressed.iter().all(|number| {
+            let extent = &self.extents[*number];
+            let place = next;
+            next += u64::from(extent.disk_len);
+            extent.spooled == place
+        })
+    }
+
+    /// Moves those of these that an image has elsewhere: a few for each chunk, which are held in memory meanwhile.
+    pub(super) fn move_to(&mut self, places: &[u64], spool: &Spool) -> Result<()> {
+        let mut moved = Vec::new();
+        for number in self.compressed.iter().copied() {
+            let extent = &mut self.extents[number];
+            if extent.spooled != places[number] {
+                let len = u64::from(extent.disk_len);
+                moved.push((places[number], spool.span(extent.spooled, len).to_vec()?));
+                spool.release(extent.spooled..extent.spooled + len);
+                extent.spooled = places[number];
+            }
+        }
+        moved
+            .iter()
+            .try_for_each(|(place, bytes)| Ok(spool.write_at(bytes, *place)?))
     }
 
     /// How many bytes of extents files share with files before them.
@@ -310,28 +380,23 @@ impl Data {
         }
     }
 
-    /// All extents with their files, in order.
-    pub(super) fn with_files(&self) -> impl Iterator<Item = (&File, &Extent)> {
-        let of_file = |file: &File| file.extents.clone();
-        self.files
-            .iter()
-            .flat_map(move |file| of_file(file).map(move |extent| (file, &self.extents[extent])))
+    /// The file that has an extent first.
+    pub(super) fn file(&self, extent: &Extent) -> &File {
+        &self.files[extent.file as usize]
+    }
+
+    /// The checksums of an extent's sectors.
+    pub(super) fn sums(&self, extent: &Extent) -> &[u32] {
+        let count = extent.disk_len as usize / SECTOR_LEN;
+        &self.sums[extent.first_sum..extent.first_sum + count]
     }
 }
 
 impl Made {
-    /// For each run the first byte of its blocks in the spool.
-    fn starts(&self) -> Vec<u64> {
-        let mut starts = Vec::with_capacity(self.segments.runs.len());
-        for (segment, spooled) in self.segments.list.iter().zip(&self.spooled) {
-            let mut start = spooled.start;
-            for run in &self.segments.runs[segment.runs.clone()] {
-                starts.push(start);
-                let blocks = run.jobs.start - segment.jobs.start..run.jobs.end - segment.jobs.start;
-                let len = |word: &u32| Stored::of_word(*word).map_or(0, |stored| stored.disk_len.into());
-                start += spooled.sizes[blocks].iter().map(len).sum::<u64>();
-            }
-        }
-        starts
+    /// The first byte of each block: in the spool, unless the image leaves it out.
+    fn places(&self) -> Vec<u64> {
+        let len = |word: &u32| Stored::of_word(*word).map_or(0, |stored| stored.disk_len.into());
+        let places = |spooled: &Spooled| spooled.places(spooled.sizes.iter().map(len)).collect::<Vec<_>>();
+        self.spooled.iter().flat_map(places).collect()
     }
 }

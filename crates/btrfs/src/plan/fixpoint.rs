@@ -2,7 +2,7 @@
 //!
 //! Each node of theirs is an extent, which they list. So their sizes are guessed, counted, and guessed again:
 //!
-//! 1. chunks are laid out for so many nodes, which gives every extent its address;
+//! 1. chunks are laid out for so many nodes, behind those of the data, whose places depend on nothing else;
 //! 2. in these chunks the trees get addresses, and their items are counted; where they need more nodes than they have,
 //!    they get more, and are counted again;
 //! 3. when all trees together need more room than the chunks have, the chunks get more, and the trees begin anew: with
@@ -18,7 +18,7 @@ use super::trees::{Counter, Shape};
 use crate::checksum::data_ref_hash;
 use crate::format::{
     BlockGroupItem, DataRef, EXTENT_DATA, EXTENT_TREE_BLOCK, ExtentItem, FreeSpaceInfo, GENERATION,
-    INLINE_REFS_MAX, Key, NODE, TreeBlockRef, kind, object,
+    INLINE_REFS_MAX, Key, NODE, TreeBlockRef, group, kind, object,
 };
 use crate::{Options, Profile, Result};
 use zerocopy::IntoBytes;
@@ -53,15 +53,15 @@ impl Forest {
     /// Finds a place for everything.
     pub(super) fn grow(known: &Known) -> Result<Forest> {
         let Known { options, data, trees } = known;
+        let of_data = Chunks::of_data(data, options.free);
         let (mut system, mut nodes, mut reserve) = (1, count(trees), 0);
         loop {
             let wanted = Wanted {
                 copies: options.metadata,
                 system: (4 * system + 4) * NODE,
                 metadata: (nodes * NODE).saturating_add(reserve),
-                free: options.free,
             };
-            let chunks = Chunks::lay_out(data, &wanted);
+            let chunks = of_data.clone().with_nodes(&wanted);
             let mut forest = Forest {
                 chunk_tree: chunk_shape(&chunks),
                 chunks,
@@ -128,7 +128,7 @@ impl Forest {
     /// Where a tree's first node lies, and its shape.
     pub(super) fn tree(&self, tree: u64) -> (u64, &Shape) {
         if tree == object::CHUNK_TREE {
-            return (self.chunks.list[0].start, &self.chunk_tree);
+            return (self.chunks.system, &self.chunk_tree);
         }
         let mut start = self.chunks.metadata;
         for (id, shape) in &self.trees {
@@ -151,8 +151,8 @@ impl Forest {
         if chunk.is_data() {
             return chunk.data;
         }
-        let (start, nodes) = if chunk.start < self.chunks.metadata {
-            (self.chunks.list[0].start, self.chunk_tree.nodes())
+        let (start, nodes) = if chunk.kind & group::SYSTEM != 0 {
+            (self.chunks.system, self.chunk_tree.nodes())
         } else {
             (self.chunks.metadata, count(&self.trees))
         };
@@ -180,14 +180,16 @@ impl Forest {
             }
             take(key, item)
         };
+        let mut item = Vec::new();
+        for number in &self.chunks.order {
+            let extent = &data.extents[*number];
+            let address = self.chunks.addresses[*number];
+            let key = Key::new(address, kind::EXTENT, extent.disk_len.into());
+            data_refs(data.file(extent), extent.start, key, &mut item, &mut merged)?;
+        }
         self.nodes(object::CHUNK_TREE, &self.chunk_tree, &mut merged)?;
         for (tree, shape) in &self.trees {
             self.nodes(*tree, shape, &mut merged)?;
-        }
-        let mut item = Vec::new();
-        for ((file, extent), address) in data.with_files().zip(&self.chunks.addresses) {
-            let key = Key::new(*address, kind::EXTENT, extent.disk_len.into());
-            data_refs(file, extent.start, key, &mut item, &mut merged)?;
         }
         for group in groups {
             let (key, item) = self.group(group);
@@ -234,18 +236,20 @@ impl Forest {
         Ok(())
     }
 
-    /// The items of the free space tree. What is free in a chunk is its end.
+    /// The items of the free space tree. What is free in a chunk is its end, and its beginning where nothing could lie.
     pub(super) fn free_space(&self, take: Take) -> Result<()> {
         for chunk in &self.chunks.list {
-            let used = self.used(chunk);
+            let used = chunk.start + chunk.lead + self.used(chunk);
+            let free = [chunk.start..chunk.start + chunk.lead, used..chunk.end()];
+            let free = free.iter().filter(|free| !free.is_empty());
             let info = FreeSpaceInfo {
-                extent_count: u32::from(used < chunk.len).into(),
+                extent_count: u32::try_from(free.clone().count()).unwrap_or(0).into(),
                 flags: 0.into(),
             };
             let key = Key::new(chunk.start, kind::FREE_SPACE_INFO, chunk.len);
             take(key, info.as_bytes())?;
-            if used < chunk.len {
-                let key = Key::new(chunk.start + used, kind::FREE_SPACE_EXTENT, chunk.len - used);
+            for free in free {
+                let key = Key::new(free.start, kind::FREE_SPACE_EXTENT, free.end - free.start);
                 take(key, &[])?;
             }
         }

@@ -5,8 +5,8 @@
 //! 2. [`items`] says what the trees of files consist of, which tells their sizes.
 //! 3. [`fixpoint`] finds the sizes of the trees that describe the others and themselves, and [`chunks`] gives everything
 //!    its address and its place.
-//! 4. [`trees`] makes the nodes, which go into the spool, and [`supers`] the superblocks. [`records`] says where segments
-//!    have come to lie.
+//! 4. [`trees`] makes the nodes, [`nodes`] puts them into the spool, and [`supers`] makes the superblocks. [`records`] says
+//!    where segments have come to lie.
 //!
 //! [`alone`] stops after the first step, for segments without an image.
 
@@ -20,6 +20,7 @@ mod duplicates;
 mod fixpoint;
 mod items;
 mod keys;
+mod nodes;
 mod records;
 mod roots;
 mod segments;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 use image::{Content, Image, Kind, Layout, NodeId, Progress, ReadAt, Spool, Tree, show};
 
-use crate::format::{NODE, SECTOR, SUPERBLOCKS, compression, group, object};
+use crate::format::{SECTOR, SUPERBLOCKS, compression, object};
 use crate::{Error, Options, Profile, Result, Size};
 pub use alone::{make_segments, outlines};
 pub use bound::{Looking, Outlook, check_tree, outlook};
@@ -41,6 +42,7 @@ pub use cache::Reuse;
 use data::Data;
 use fixpoint::Forest;
 use items::{Items, Take};
+use nodes::Shelf;
 use survey::Survey;
 use trees::{Counter, Ids, Shape, Writer};
 
@@ -48,12 +50,10 @@ use trees::{Counter, Ids, Shape, Writer};
 const LABEL_MAX: usize = 255;
 /// The most free space: beyond it, the list of chunks would be what takes the memory.
 const FREE_MAX: u64 = 16 << 40;
-/// Nodes are put into the spool in pieces of this many bytes.
-const PIECE: usize = 1 << 20;
 
 /// What planning needs besides the tree and the options. None of it changes a byte of the image.
 pub struct Work<'a> {
-    /// Where nodes and compressed data are kept. It must be fresh: planning fills it from its first byte.
+    /// Where nodes and compressed data are kept. It must be fresh. It can become the image's file.
     pub spool: &'a Spool,
     /// How many threads read and compress.
     pub threads: usize,
@@ -150,9 +150,16 @@ pub(crate) fn check(options: &Options) -> Result<()> {
 /// does not fit.
 pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     let survey = bound::surveyed(tree, options)?;
-    let (data, made) = Data::read(&survey, options, work)?;
+    let (mut data, made) = Data::read(&survey, options, work)?;
     let forest = bound::forest(&survey, &data, options)?;
     let size = size(&forest, options)?;
+    let base = if data.is_in_place() {
+        data.move_to(&forest.chunks.places, work.spool)?;
+        0
+    } else {
+        // Then the spool cannot become the image, and what follows only has to be out of the way.
+        data.spooled
+    };
     let planting = Planting {
         survey: &survey,
         data: &data,
@@ -162,7 +169,9 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
         size,
     };
     let mut layout = Layout::new();
-    planting.put_nodes(&mut layout, work.spool)?;
+    nodes::put(&forest, &mut layout, work.spool, base, &|tree, shelf| {
+        planting.tree(tree, shelf)
+    })?;
     planting.put_data(&mut layout, work.spool);
     for place in SUPERBLOCKS.into_iter().filter(|place| place + SECTOR <= size) {
         let label = if place == SUPERBLOCKS[0] {
@@ -271,30 +280,6 @@ struct Planting<'a> {
 }
 
 impl Planting<'_> {
-    /// Makes the nodes of all trees, and puts them into their chunks.
-    fn put_nodes(&self, layout: &mut Layout, spool: &Spool) -> Result<()> {
-        let start = self.data.spooled;
-        let mut shelf = Shelf::new(spool, start);
-        self.tree(object::CHUNK_TREE, &mut shelf)?;
-        let system = shelf.end();
-        for (tree, _) in &self.forest.trees {
-            self.tree(*tree, &mut shelf)?;
-        }
-        let end = shelf.finish()?;
-        let kinds = [
-            (group::SYSTEM, start..system, "chunk tree"),
-            (group::METADATA, system..end, "metadata"),
-        ];
-        for (kind, range, label) in kinds {
-            let nodes = (range.end - range.start) / NODE;
-            for (start, nodes) in self.forest.chunks.pieces(kind, nodes) {
-                let len = (nodes.end - nodes.start) * NODE;
-                layout.put(start, label, spool.span(range.start + nodes.start * NODE, len));
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the nodes of one tree.
     fn tree(&self, tree: u64, shelf: &mut Shelf) -> Result<()> {
         let (start, shape) = self.forest.tree(tree);
@@ -341,23 +326,37 @@ impl Planting<'_> {
 
     /// Puts the data of files into their chunks: as they are, with zeros behind each up to a whole sector, or compressed.
     fn put_data(&self, layout: &mut Layout, spool: &Spool) {
-        let places = records::places(&self.forest.chunks);
         let [plain, compressed, end]: [Arc<str>; 3] =
             ["files", "compressed files", "ends of files"].map(Into::into);
-        for ((file, extent), start) in self.data.with_files().zip(places) {
-            let disk_len = u64::from(extent.disk_len);
-            if extent.compression != compression::NONE {
-                let span = spool.span(extent.spooled, disk_len);
-                layout.put(start, Arc::clone(&compressed), span);
+        let mut put = |start, from, len| layout.put(start, Arc::clone(&compressed), spool.span(from, len));
+        // What lies behind each other in both is one piece.
+        let mut run = (0, 0, 0);
+        let chunks = &self.forest.chunks;
+        let (order, places) = (chunks.order.iter(), &chunks.places);
+        let placed = order.map(|number| (&self.data.extents[*number], places[*number]));
+        for (extent, start) in placed.clone() {
+            if extent.compression == compression::NONE {
                 continue;
             }
-            let Kind::File(content) = &self.survey.tree.node(file.node).kind else {
+            let (first, from, len) = run;
+            if (first + len, from + len) == (start, extent.spooled) {
+                run.2 += u64::from(extent.disk_len);
+            } else {
+                put(first, from, len);
+                run = (start, extent.spooled, extent.disk_len.into());
+            }
+        }
+        put(run.0, run.1, run.2);
+        for (extent, start) in placed {
+            let Kind::File(content) = &self.survey.tree.node(self.data.file(extent).node).kind else {
                 continue;
             };
-            let len = u64::from(extent.len);
-            layout.put(start, Arc::clone(&plain), part(content, extent.start, len));
-            let rest = Content::Zeros(disk_len - len);
-            layout.put(start + len, Arc::clone(&end), rest);
+            if extent.compression == compression::NONE {
+                let (len, disk_len) = (u64::from(extent.len), u64::from(extent.disk_len));
+                layout.put(start, Arc::clone(&plain), part(content, extent.start, len));
+                let rest = Content::Zeros(disk_len - len);
+                layout.put(start + len, Arc::clone(&end), rest);
+            }
         }
     }
 }
@@ -369,45 +368,4 @@ fn part(content: &Content, start: u64, len: u64) -> Content {
     }
     let source: Arc<dyn ReadAt> = Arc::new(content.clone());
     Content::Span { source, start, len }
-}
-
-/// Collects nodes for the spool.
-struct Shelf<'a> {
-    spool: &'a Spool,
-    start: u64,
-    nodes: Vec<u8>,
-}
-
-impl Shelf<'_> {
-    fn new(spool: &Spool, start: u64) -> Shelf<'_> {
-        Shelf {
-            spool,
-            start,
-            nodes: Vec::new(),
-        }
-    }
-
-    fn end(&self) -> u64 {
-        self.start + self.nodes.len() as u64
-    }
-
-    fn add(&mut self, node: &[u8]) -> Result<()> {
-        self.nodes.extend_from_slice(node);
-        if self.nodes.len() < PIECE {
-            return Ok(());
-        }
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.spool.write_at(&self.nodes, self.start)?;
-        self.start = self.end();
-        self.nodes.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<u64> {
-        self.flush()?;
-        Ok(self.start)
-    }
 }

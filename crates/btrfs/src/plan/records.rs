@@ -19,11 +19,10 @@ pub(super) fn records(data: &Data, made: &Made, chunks: &Chunks) -> Vec<Record> 
     if made.keys.iter().all(Option::is_none) {
         return Vec::new();
     }
-    let places: Vec<u64> = places(chunks).collect();
     let segments = made.segments.list.iter().zip(&made.spooled);
     let record = |((segment, spooled), key): ((&Segment, &Spooled), &Option<Key>)| {
         let key = (*key)?;
-        let mut parts = parts(data, made, segment, spooled, &places)?;
+        let mut parts = parts(data, made, segment, spooled, &chunks.places)?;
         // What lies in one piece needs no list.
         let start = parts.first().map_or(0, |part| part.start);
         if parts.len() < 2 {
@@ -39,16 +38,6 @@ pub(super) fn records(data: &Data, made: &Made, chunks: &Chunks) -> Vec<Record> 
         })
     };
     segments.zip(&made.keys).filter_map(record).collect()
-}
-
-/// The first byte in the image of each extent.
-pub(super) fn places(chunks: &Chunks) -> impl Iterator<Item = u64> {
-    let mut data = chunks.list.iter().filter(|chunk| chunk.is_data()).peekable();
-    chunks.addresses.iter().map_while(move |address| {
-        while data.next_if(|chunk| chunk.end() <= *address).is_some() {}
-        let chunk = data.peek()?;
-        Some(chunk.stripes[0] + (address - chunk.start))
-    })
 }
 
 /// Where a segment's blocks lie; none when others have come to lie there.

@@ -148,6 +148,14 @@ impl Segments {
         });
     }
 
+    /// The blocks of a segment that are there a second time: the image has those of the first.
+    pub(super) fn repeated(&self, segment: &Segment) -> Vec<Range<usize>> {
+        let runs = segment.runs.clone().map(|number| (number, &self.runs[number]));
+        let repeated =
+            runs.filter(|(number, run)| self.first[run.file as usize] != *number && !run.jobs.is_empty());
+        repeated.map(|(_, run)| run.jobs.clone()).collect()
+    }
+
     /// The run that a file's extents are made of.
     pub(super) fn first(&self, file: usize) -> Option<usize> {
         let first = self.first.get(file)?;

@@ -42,14 +42,22 @@ pub(crate) fn options(profile: Profile, metadata: Metadata) -> Options {
 
 pub(crate) fn try_plan(tree: &Tree, options: &Options, threads: usize) -> Result<Planned, Error> {
     let spool = Spool::create(&std::env::temp_dir()).unwrap();
-    let work = Work {
-        spool: &spool,
+    btrfs::plan(tree, options, &work(&spool, threads))
+}
+
+fn work(spool: &Spool, threads: usize) -> Work<'_> {
+    Work {
+        spool,
         threads,
         digests: &[],
         progress: &Silent,
         reuse: None,
-    };
-    btrfs::plan(tree, options, &work)
+    }
+}
+
+/// The same with a spool that stays.
+pub(crate) fn plan_into(tree: &Tree, options: &Options, spool: &Spool) -> Planned {
+    btrfs::plan(tree, options, &work(spool, 2)).unwrap()
 }
 
 pub(crate) fn plan(tree: &Tree, options: &Options) -> Planned {

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::parts::{Walk, placed};
 use super::rooms::Rooms;
-use super::{Blocks, Depth, Spooled, SpooledOf, Spooling, Threads, Wanted};
+use super::{Blocks, Depth, Spooled, SpooledOf, Spooling, Threads, Wanted, keep};
 use crate::key::{Checksum, Key};
 use crate::{Found, Segments};
 
@@ -156,7 +156,7 @@ impl<B: Blocks> Lifting<'_, B> {
             self.rooms.is_at(number, at, runs);
             // What does not stay there is kept when it does.
             if at.stays() {
-                self.work.keep(key, spooled, near);
+                keep(key, spooled, near);
             }
         }
         Ok(spooled)

@@ -182,19 +182,19 @@ impl Spooling<'_> {
     fn near(&self) -> &[&dyn Segments] {
         self.places.map_or(&[], |places| places.near)
     }
+}
 
-    /// Keeps a segment in these places.
-    fn keep<N>(&self, key: &Key, spooled: &Spooled<N>, places: &[&dyn Segments]) {
-        let Some(digest) = spooled.digest else { return };
-        let made = Made {
-            parts: &spooled.parts,
-            len: spooled.len,
-            sizes: &spooled.sizes,
-            digest,
-        };
-        for place in places {
-            place.keep(key, &made);
-        }
+/// Keeps a segment in these places.
+fn keep<N>(key: &Key, spooled: &Spooled<N>, places: &[&dyn Segments]) {
+    let Some(digest) = spooled.digest else { return };
+    let made = Made {
+        parts: &spooled.parts,
+        len: spooled.len,
+        sizes: &spooled.sizes,
+        digest,
+    };
+    for place in places {
+        place.keep(key, &made);
     }
 }
 

@@ -12,7 +12,7 @@ use super::filling::Filling;
 use super::lift::{lift, seen};
 use super::queue::Queue;
 use super::rooms::{Room, Rooms};
-use super::{Blocks, Spooled, SpooledOf, Spooling, Threads, Wanted, fetch};
+use super::{Blocks, Spooled, SpooledOf, Spooling, Threads, Wanted, fetch, keep};
 use crate::Shared;
 use crate::key::{Checksum, Key};
 
@@ -73,7 +73,7 @@ impl<'a, B: Blocks> Making<'a, B> {
         kept.parts = self.rooms.parts(at, &runs);
         filling.finish(runs)?;
         if let Some(key) = self.key(task).filter(|_| stays) {
-            self.work.keep(key, &kept, self.work.near());
+            keep(key, &kept, self.work.near());
         }
         Ok(true)
     }
@@ -127,7 +127,7 @@ pub(super) fn pack<B: Blocks>(
         .filter(|(_, waited)| *waited)
     {
         if let Some(key) = &segment.key {
-            work.keep(key, spooled, work.near());
+            keep(key, spooled, work.near());
         }
     }
     Ok(spooled)

@@ -58,7 +58,7 @@ pub(super) struct Rooms<'a> {
     pub(super) left_out: Spool,
     /// The first place.
     start: u64,
-    rooms: Vec<Room>,
+    needs: Vec<Room>,
     /// The first byte behind all places.
     behind: u64,
     state: Mutex<State>,
@@ -93,34 +93,35 @@ pub(super) struct Place {
 
 impl<'a> Rooms<'a> {
     /// Rooms from a byte on, for these segments.
-    pub(super) fn new(spool: &'a Spool, start: u64, rooms: Vec<Room>) -> Result<Rooms<'a>, Error> {
+    pub(super) fn new(spool: &'a Spool, start: u64, needs: Vec<Room>) -> Result<Rooms<'a>, Error> {
         let end = |end: u64, room: &Room| end + room.most.next_multiple_of(ALIGNMENT);
-        let behind = rooms.iter().fold(start, end);
+        let behind = needs.iter().fold(start, end);
         let place = |room: &Room| Place {
             len: room.len.filter(|len| *len <= room.most),
             taken: false,
         };
         let mut state = State {
-            places: rooms.iter().map(place).collect(),
+            places: needs.iter().map(place).collect(),
             starts: vec![start],
             aside: behind,
             left_out: 0,
             held: BTreeMap::new(),
             held_len: 0,
-            at: vec![None; rooms.len()],
-            runs: vec![Vec::new(); rooms.len()],
-            waited: vec![false; rooms.len()],
+            at: vec![None; needs.len()],
+            runs: vec![Vec::new(); needs.len()],
+            waited: vec![false; needs.len()],
         };
         state.find_starts();
-        let left_out = match rooms.iter().any(|room| room.left_out > 0) {
-            true => spool.another()?,
-            false => spool.clone(),
+        let left_out = if needs.iter().any(|room| room.left_out > 0) {
+            spool.another()?
+        } else {
+            spool.clone()
         };
         Ok(Rooms {
             spool,
             left_out,
             start,
-            rooms,
+            needs,
             behind,
             state: Mutex::new(state),
         })
@@ -132,7 +133,7 @@ impl<'a> Rooms<'a> {
     }
 
     pub(super) fn room(&self, segment: usize) -> Room {
-        self.rooms[segment]
+        self.needs[segment]
     }
 
     /// Begins to put a segment somewhere block by block.
@@ -141,7 +142,7 @@ impl<'a> Rooms<'a> {
         let at = match state.claim(segment, None) {
             Some(start) => At::Place {
                 start,
-                left_out: state.leave_out(self.rooms[segment].left_out),
+                left_out: state.leave_out(self.needs[segment].left_out),
             },
             None => At::Held,
         };
@@ -151,7 +152,7 @@ impl<'a> Rooms<'a> {
     /// Begins to put a segment somewhere whose length may be known; what its blocks are is known only when all of it is there.
     pub(super) fn fill(&self, segment: usize, len: Option<u64>) -> Filling<'_> {
         let mut state = self.lock();
-        let at = match self.rooms[segment].left_out {
+        let at = match self.needs[segment].left_out {
             0 => state.claim(segment, len),
             _ => None,
         };
@@ -177,9 +178,10 @@ impl<'a> Rooms<'a> {
         };
         let (mut here, mut there) = (start, left_out);
         let part = |run: &Run| {
-            let (spool, next) = match run.left_out {
-                true => (&self.left_out, &mut there),
-                false => (self.spool, &mut here),
+            let (spool, next) = if run.left_out {
+                (&self.left_out, &mut there)
+            } else {
+                (self.spool, &mut here)
             };
             let start = *next;
             *next += run.len;

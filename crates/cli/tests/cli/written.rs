@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use crate::bundles;
-use crate::cache::{SQUASHFS, build, bytes, entries, large};
+use crate::cache::{SQUASHFS, build, bytes, entries, large, store_path};
 use crate::oracle::installed;
 use crate::world::{LIB, World, noise};
 
@@ -95,6 +95,49 @@ fn what_comes_out_of_a_cache_is_written_once_for_each_output() {
     let both = written(&world, &build, &[image, "out/demo-25.11.img"]);
     assert!((90..110).contains(&both), "{both} %");
     assert!(fs::read(world.path(image)).unwrap() == first);
+}
+
+/// A btrfs, whose files are equal in part, and which is so large that a superblock lies among its files; what a cache gets is
+/// written once, too, and images are the same with a cache and without.
+#[test]
+fn a_compressed_btrfs_is_written_once() {
+    if !installed("strace") {
+        return;
+    }
+    let world = World::new();
+    let mut list = String::new();
+    for number in 0..9_u8 {
+        let path = store_path(number.into());
+        list.extend([path.as_str(), "\n"]);
+        let some = [&[number][..], &noise(90_000), &[number; 30_000]].concat();
+        world.write_store(&path, "share/most", &some.repeat(80));
+        let equal = [noise(90_000), vec![0x55; 30_000]].concat();
+        world.write_store(&path, "share/equal", &equal.repeat(2 + usize::from(number) % 3));
+        world.write_store(&path, "share/plain", &noise(300_000 + usize::from(number)));
+    }
+    world.write("list", list.as_bytes());
+    let btrfs = |out: &str, more: &[&str]| {
+        let closure = ["--closure", "list", "--store-root", "store", "--registration", ""];
+        let zstd = ["--compression", "zstd", "--level", "1", "--out", out];
+        [&["btrfs"], &closure[..], &zstd, more]
+            .concat()
+            .into_iter()
+            .map(str::to_string)
+            .collect::<Vec<_>>()
+    };
+    // With a cache that is filled, everything has to be there twice.
+    for (out, more, times) in [
+        ("cold", &["--no-cache"][..], 1),
+        ("first", &["--cache", "cache"], 2),
+        ("warm", &["--no-cache", "--reuse", "cache"], 1),
+    ] {
+        let args = btrfs(out, more);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let share = written(&world, &args, &[out]);
+        assert!((90 * times..110 * times).contains(&share), "{more:?}: {share} %");
+        assert!(bytes(&world, out) == bytes(&world, "cold"), "{out}");
+    }
+    assert!(fs::metadata(world.path("cold")).unwrap().len() > 70 << 20);
 }
 
 /// Of some segments, the first, the last or others are near or far away; the others are made.

@@ -265,7 +265,7 @@ impl Target {
         }
         let relayed = relay(listeners, |relay| {
             let cut = store.cut();
-            if cut != Cut::Large {
+            if !matches!(cut, Cut::Large) {
                 return pieces(image, progress, cut, &mut |piece, origin| {
                     relay.tell(&piece);
                     store.put(&piece, origin).map_err(failed)

@@ -34,14 +34,14 @@ pub enum Piece {
 const SHARED: u64 = 64 << 10;
 
 /// How an image is cut into pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cut<'a> {
     /// Into few large ones.
     Large,
     /// Large contents that lie in a file get pieces of their own.
     Shared,
-    /// All contents that lie in a file do, and all gaps: the file has some of them at their places.
-    Fine,
+    /// All contents that lie in this one do, too, and the gaps between them: it has them at their places.
+    Own(&'a File),
 }
 
 /// Where the bytes of a piece come from, when all of them come from one file: the file, and their first byte in it.
@@ -52,16 +52,10 @@ pub(super) type Hand<'a> = dyn FnMut(Piece, Origin) -> Result<()> + 'a;
 
 /// Hands on all pieces of an image.
 pub(super) fn pieces(image: &Image, progress: &dyn Progress, cut: Cut, hand: &mut Hand) -> Result<()> {
-    let (shared, gap) = match cut {
-        Cut::Large => (u64::MAX, GAP),
-        Cut::Shared => (SHARED, GAP),
-        Cut::Fine => (1, 1),
-    };
     let mut gather = Gather {
         progress,
         hand,
-        shared,
-        gap,
+        cut,
         buffer: Vec::new(),
         filled: 0,
         end: PIECE,
@@ -77,10 +71,7 @@ pub(super) fn pieces(image: &Image, progress: &dyn Progress, cut: Cut, hand: &mu
 struct Gather<'a, 'h> {
     progress: &'a dyn Progress,
     hand: &'a mut Hand<'h>,
-    /// How many bytes a content has at least that gets pieces of its own, if it lies in a file.
-    shared: u64,
-    /// The same for gaps.
-    gap: u64,
+    cut: Cut<'a>,
     /// Bytes that were not handed on: those before `filled`. There is room for more before `end`. Empty before the first.
     buffer: Vec<u8>,
     filled: usize,
@@ -108,7 +99,7 @@ impl Gather<'_, '_> {
 
     fn content(&mut self, content: &Content) -> Result<()> {
         let mut reader = content.reader()?;
-        if reader.remaining() >= self.shared && reader.origin().is_some() {
+        if self.is_apart(&reader) {
             return self.shared(reader);
         }
         while reader.remaining() > 0 {
@@ -117,6 +108,19 @@ impl Gather<'_, '_> {
             self.unsaid += len as u64;
         }
         reader.finish()
+    }
+
+    /// Whether a content gets pieces of its own.
+    fn is_apart(&self, reader: &Reader) -> bool {
+        let Some((file, _)) = reader.origin() else {
+            return false;
+        };
+        let is_large = reader.remaining() >= SHARED;
+        match self.cut {
+            Cut::Large => false,
+            Cut::Shared => is_large,
+            Cut::Own(own) => is_large || std::ptr::eq(file, own),
+        }
     }
 
     /// Hands on a content that lies in a file, with where it lies.
@@ -133,7 +137,8 @@ impl Gather<'_, '_> {
     }
 
     fn gap(&mut self, piece: fn(u64) -> Piece, mut len: u64) -> Result<()> {
-        if len >= self.gap {
+        let is_between = self.filled == 0 && matches!(self.cut, Cut::Own(_));
+        if len >= GAP || is_between {
             self.flush()?;
             return self.long(piece, len);
         }

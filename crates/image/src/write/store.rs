@@ -120,9 +120,9 @@ impl<'a> Store<'a> {
 
     /// Which pieces it asks for: it may matter which file bytes come from, since this one may have them, or share blocks with
     /// others.
-    pub(super) fn cut(&self) -> Cut {
+    pub(super) fn cut(&self) -> Cut<'a> {
         match self {
-            Store::Sparse(file, _) if file.begun => Cut::Fine,
+            Store::Sparse(file, _) if file.begun => Cut::Own(file.file),
             Store::Sparse(_, Share::Yes) => Cut::Shared,
             Store::Sparse(_, Share::No) | Store::Encoded { .. } => Cut::Large,
         }
