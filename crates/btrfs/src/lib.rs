@@ -4,11 +4,11 @@
 //! files have logical addresses, and *chunks* say where on the device a range of these lies, once or twice.
 //!
 //! ```text
-//!  device   │ 1 MiB       │ SYSTEM │ SYSTEM │ METADATA      │ METADATA      │ DATA                       │
-//!           │  superblock │        │ (copy) │               │ (copy)        │  files          │ free     │
-//!           │  at 64 KiB  │        │        │               │               │                 │          │
-//!                           │                 │
-//!                           chunk tree        all other trees
+//!  device   │ 1 MiB       │ DATA                         │ SYSTEM │ SYSTEM │ METADATA      │ METADATA      │
+//!           │  superblock │  compressed │ other  │ free  │        │ (copy) │               │ (copy)        │
+//!           │  at 64 KiB  │  files      │ files  │       │        │        │               │               │
+//!                                                          │                 │
+//!                                                          chunk tree        all other trees
 //!
 //!  superblock ──► chunk tree: where chunks lie
 //!      │
@@ -23,8 +23,9 @@
 //!
 //! # What a plan decides
 //!
-//! * Inodes are numbered, and data is laid out, in the order of a walk over the tree. All trees are filled leaf after
-//!   leaf, from the lowest key to the highest, and all have the same generation.
+//! * Inodes are numbered, and data is laid out, in the order of a walk over the tree: first what is compressed, segment
+//!   after segment, then what is not. All trees are filled leaf after leaf, from the lowest key to the highest, and all
+//!   have the same generation.
 //! * Files of at most 2048 bytes lie in the leaves. Larger ones lie in extents of at most 1 MiB, which depend on the
 //!   file's bytes alone; long runs of zeros are holes, wherever they come from.
 //! * Compressed extents hold at most 128 KiB of a file. What does not save a sector stays as it is, and what of that lies
@@ -37,7 +38,9 @@
 //!   meanwhile ([`plan()`]).
 //! * Subvolumes get their numbers in the order of the walk, and their ids from the seed and their paths, so that images
 //!   of one seed can be sources and targets of `btrfs send -p`.
-//! * DATA comes last, so that the image ends with it, and growing moves nothing.
+//! * DATA comes first, so that its places depend on nothing else: what was compressed into the spool lies where the image
+//!   has it, and the spool can become the image's file. An extent that would lie across the end of a chunk, or where a
+//!   copy of the superblock is, comes behind the others.
 //! * Every sector of data has a checksum, so planning reads every file once, or what it is compressed to.
 //!
 //! Who can read the result depends on its [`Profile`]. [`read`] goes the other way and expects the worst of its input.

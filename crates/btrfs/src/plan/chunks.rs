@@ -289,7 +289,7 @@ mod tests {
         // Up to beyond each of the superblocks' places, and some chunks.
         for (count, len) in [(0, 1), (5, 31), (1200, 31), (40_000, 31), (300_000, 255)] {
             let lens = (0..count).map(|number: u32| (1 + number.wrapping_mul(2_654_435_761) % len) * 4096);
-            let data = Data::compressed_to(lens.map(|len| len + (count / 300_000 * 900 << 10)), 40);
+            let data = Data::compressed_to(lens.map(|len| len + count / 300_000 * (900 << 10)), 40);
             let chunks = Chunks::of_data(&data, 1 << 20);
             let mut next = RESERVED;
             let mut moved = 0;

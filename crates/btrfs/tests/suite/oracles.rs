@@ -58,15 +58,15 @@ fn btrfs_check_finds_nothing_where_extents_make_way_for_a_superblock() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image");
     let mut tree = odd();
-    for number in 0..90_u64 {
-        let noise = noise(900_000 + number).to_vec().unwrap();
+    for number in 0..90_u8 {
+        let noise = noise(900_000 + u64::from(number)).to_vec().unwrap();
         let name = format!("/half-{number}");
         tree.add_at(name.as_bytes(), Node::file([noise, vec![b'7'; 900_000]].concat()))
             .unwrap();
         // A block of 128 KiB that shrinks, over and over.
         let some = words(700_000);
         let name = format!("/words-{number}");
-        tree.add_at(name.as_bytes(), Node::file([&[number as u8][..], &some].concat()))
+        tree.add_at(name.as_bytes(), Node::file([&[number][..], &some].concat()))
             .unwrap();
     }
     for compression in COMPRESSIONS {

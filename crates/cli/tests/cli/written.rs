@@ -109,7 +109,7 @@ fn a_compressed_btrfs_is_written_once() {
     for number in 0..9_u8 {
         let path = store_path(number.into());
         list.extend([path.as_str(), "\n"]);
-        let some = [&[number][..], &noise(90_000), &[number; 30_000]].concat();
+        let some = [&[number][..], &noise(90_000), &vec![number; 30_000]].concat();
         world.write_store(&path, "share/most", &some.repeat(80));
         let equal = [noise(90_000), vec![0x55; 30_000]].concat();
         world.write_store(&path, "share/equal", &equal.repeat(2 + usize::from(number) % 3));
