@@ -68,6 +68,10 @@ pub trait Segments: Sync {
     fn is_own(&self) -> bool {
         false
     }
+    /// Whether what is kept is read out of its spool later: then that must stay as it is.
+    fn reads_later(&self) -> bool {
+        false
+    }
 }
 
 /// Looks at the blocks of a segment, which this crate knows nothing about, and says what is wrong with them.

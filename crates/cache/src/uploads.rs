@@ -110,6 +110,10 @@ impl Segments for Uploads {
 
     fn reject(&self, _: &Key, _: &str) {}
 
+    fn reads_later(&self) -> bool {
+        true
+    }
+
     fn keep(&self, key: &Key, made: &Made) {
         let segment = Segment {
             key: *key,

@@ -334,15 +334,20 @@ impl Data {
         data
     }
 
-    /// Whether the spool has compressed extents where an image would have all of them.
-    pub(super) fn is_in_place(&self) -> bool {
+    /// Whether the spool can have all compressed extents where the image has them: those are there that lie behind each other
+    /// in both, and nobody minds when the others are moved.
+    pub(super) fn can_be_in_place(&self, places: &[u64], work: &Work) -> bool {
         let mut next = RESERVED;
-        self.compressed.iter().all(|number| {
+        let are_in_order = self.compressed.iter().all(|number| {
             let extent = &self.extents[*number];
             let place = next;
             next += u64::from(extent.disk_len);
             extent.spooled == place
-        })
+        });
+        let mut kept = work.reuse.iter().flat_map(|reuse| reuse.places.near);
+        let can_move = !kept.any(|place| place.reads_later());
+        let stays = |number: &usize| self.extents[*number].spooled == places[*number];
+        are_in_order && (can_move || self.compressed.iter().all(stays))
     }
 
     /// Moves those of these that an image has elsewhere: a few for each chunk, which are held in memory meanwhile.

@@ -153,8 +153,9 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     let (mut data, made) = Data::read(&survey, options, work)?;
     let forest = bound::forest(&survey, &data, options)?;
     let size = size(&forest, options)?;
-    let base = if data.is_in_place() {
-        data.move_to(&forest.chunks.places, work.spool)?;
+    let places = &forest.chunks.places;
+    let base = if data.can_be_in_place(places, work) {
+        data.move_to(places, work.spool)?;
         0
     } else {
         // Then the spool cannot become the image, and what follows only has to be out of the way.

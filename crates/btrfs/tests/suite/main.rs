@@ -24,3 +24,5 @@ mod round_trip;
 mod shared_caches;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod written_once;

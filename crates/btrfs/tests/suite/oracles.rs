@@ -3,12 +3,12 @@
 use std::process::Command;
 
 use btrfs::{EqualFiles, Metadata, Options, Profile};
-use image::{Content, Node, NodeId, Silent, Spool, Target, Tree, Xattr};
+use image::{Content, Node, NodeId, Tree, Xattr};
 
 use crate::support::oracle::installed;
 use crate::support::{
     COMPRESSIONS, METADATA, PROFILES, PROGS, bytes, check, check_both, compressible, everything, noise, odd,
-    options, plan, plan_into, run, subvolumes, with_subvolumes, words, write,
+    options, plan, run, subvolumes, with_subvolumes, write,
 };
 
 #[test]
@@ -46,44 +46,6 @@ fn btrfs_check_finds_nothing_in_what_is_compressed() {
                 check_both(&path);
             }
         }
-    }
-}
-
-/// Compressed extents that reach beyond the second superblock's place.
-#[test]
-fn btrfs_check_finds_nothing_where_extents_make_way_for_a_superblock() {
-    if !installed("btrfs") {
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("image");
-    let mut tree = odd();
-    for number in 0..90_u8 {
-        let noise = noise(900_000 + u64::from(number)).to_vec().unwrap();
-        let name = format!("/half-{number}");
-        tree.add_at(name.as_bytes(), Node::file([noise, vec![b'7'; 900_000]].concat()))
-            .unwrap();
-        // A block of 128 KiB that shrinks, over and over.
-        let some = words(700_000);
-        let name = format!("/words-{number}");
-        tree.add_at(name.as_bytes(), Node::file([&[number][..], &some].concat()))
-            .unwrap();
-    }
-    for compression in COMPRESSIONS {
-        let options = Options {
-            compression,
-            ..options(Profile::Portable, Metadata::Dup)
-        };
-        let spool = Spool::create(dir.path()).unwrap();
-        let planned = plan_into(&tree, &options, &spool);
-        assert!(planned.usage.data > 80 << 20, "{:?}", planned.usage);
-        write(&planned.image, &path);
-        check(&path);
-        // The spool becomes the same image.
-        let other = dir.path().join("other");
-        let target = Target::claim(&other).unwrap().complete(&planned.image, &spool);
-        target.write(&planned.image, &Silent).unwrap().keep().unwrap();
-        assert!(std::fs::read(&path).unwrap() == std::fs::read(&other).unwrap());
     }
 }
 
