@@ -56,6 +56,12 @@ pub enum Error {
         /// The path in the tree.
         path: String,
     },
+    /// A symbolic link with a zero byte in its target, where Linux would see its end.
+    #[error("{path}: the link's target has a zero byte")]
+    TargetWithZero {
+        /// The path in the tree.
+        path: String,
+    },
     /// A device number that Linux cannot hold.
     #[error("{path}: device {major}:{minor}: the limits are 4095 and 1048575")]
     DeviceNumber {
@@ -183,6 +189,7 @@ impl Error {
             | Error::TooManyCollisions { .. }
             | Error::Full { .. } => Fault::Limit,
             Error::TargetTooLong { .. }
+            | Error::TargetWithZero { .. }
             | Error::TargetEmpty { .. }
             | Error::DeviceNumber { .. }
             | Error::NotBtrfs { .. }

@@ -58,6 +58,12 @@ pub enum Error {
         /// The path in the tree.
         path: String,
     },
+    /// A symbolic link with a zero byte in its target, where Linux would see its end.
+    #[error("{path}: the link's target has a zero byte")]
+    TargetWithZero {
+        /// The path in the tree.
+        path: String,
+    },
     /// A file that is larger than the profile can hold.
     #[error("{path}: the file is {len} bytes long, the limit of this profile is {limit}")]
     FileTooLarge {
@@ -184,6 +190,7 @@ impl Error {
             | Error::Nobody { .. } => Fault::Request,
             Error::TooManyLinks { .. }
             | Error::TargetTooLong { .. }
+            | Error::TargetWithZero { .. }
             | Error::FileTooLarge { .. }
             | Error::DirectoryTooLarge { .. }
             | Error::TooManyInodes { .. }

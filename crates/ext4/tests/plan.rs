@@ -208,6 +208,7 @@ fn what_ext4_cannot_hold_is_named() {
         error(&with("/new", timed(1 << 34)), &portable),
         error(&with("/x", attributed("note", 1)), &portable),
         error(&with("/x", attributed("user.a\0b", 1)), &portable),
+        error(&with("/x", Node::symlink(*b"to\0where")), &portable),
         error(&with("/x", attributed("user.big", 4100)), &portable),
         error(&with("/x", attributed("system.posix_acl_access", 3)), &portable),
         error(&linked, &portable),

@@ -77,12 +77,15 @@ impl Error {
         matches!(
             self,
             Error::Squashfs {
-                source: squashfs::Error::DeviceNumber { .. } | squashfs::Error::TargetTooLong { .. },
+                source: squashfs::Error::DeviceNumber { .. }
+                    | squashfs::Error::TargetTooLong { .. }
+                    | squashfs::Error::TargetWithZero { .. },
                 ..
             } | Error::Ext4 {
                 source: ext4::Error::DeviceNumber { .. }
                     | ext4::Error::TargetTooLong { .. }
                     | ext4::Error::TargetEmpty { .. }
+                    | ext4::Error::TargetWithZero { .. }
                     | ext4::Error::TooManyLinks { .. }
                     | ext4::Error::FileTooLarge { .. },
                 ..
@@ -90,6 +93,7 @@ impl Error {
                 source: btrfs::Error::DeviceNumber { .. }
                     | btrfs::Error::TargetTooLong { .. }
                     | btrfs::Error::TargetEmpty { .. }
+                    | btrfs::Error::TargetWithZero { .. }
                     | btrfs::Error::TooManyLinks { .. }
                     | btrfs::Error::TooManyCollisions { .. }
                     | btrfs::Error::FileTooLarge { .. },

@@ -165,6 +165,12 @@ pub enum Error {
         /// The target's bytes.
         len: usize,
     },
+    /// A symbolic link with a zero byte in its target, where Linux would see its end.
+    #[error("{path}: the link's target has a zero byte")]
+    TargetWithZero {
+        /// The link.
+        path: String,
+    },
     /// An owner or a group that is none for Linux.
     #[error("{path}: it belongs to {id}, which Linux takes for nobody")]
     Nobody {
@@ -238,6 +244,7 @@ impl Error {
             | Error::Nobody { .. } => Fault::Request,
             Error::Xattr { .. }
             | Error::TargetTooLong { .. }
+            | Error::TargetWithZero { .. }
             | Error::DeviceNumber { .. }
             | Error::Read { .. }
             | Error::Unsupported(_) => Fault::Input,

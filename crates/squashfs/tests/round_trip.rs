@@ -131,6 +131,9 @@ fn what_linux_cannot_read_is_refused() {
         "/link: the link's target is 4096 bytes long, the limit is 4095"
     );
     let mut tree = Tree::default();
+    tree.add_at(b"/link", Node::symlink(*b"to\0where")).unwrap();
+    assert_eq!(refused(&tree), "/link: the link's target has a zero byte");
+    let mut tree = Tree::default();
     let mut file = Node::file(b"text".to_vec());
     file.meta.xattrs = [1, 2]
         .map(|value| Xattr {

@@ -208,6 +208,7 @@ fn check_node(node: &Node, links: u32, place: &dyn Fn() -> String) -> Result<()>
             });
         }
         Kind::Symlink(target) if target.is_empty() => return Err(Error::TargetEmpty { path: place() }),
+        Kind::Symlink(target) if target.contains(&0) => return Err(Error::TargetWithZero { path: place() }),
         Kind::File(content) if content.len() > FILE_MAX => {
             return Err(Error::FileTooLarge {
                 path: place(),

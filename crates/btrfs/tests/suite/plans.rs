@@ -176,6 +176,7 @@ fn what_btrfs_cannot_hold_is_named() {
         with("/a/huge", Node::file(Content::Zeros(u64::MAX))),
         with("/x", attributed("note", 1)),
         with("/x", attributed("user.a\0b", 1)),
+        with("/x", Node::symlink(*b"to\0where")),
         with("/x", attributed(&format!("user.{}", "n".repeat(251)), 1)),
         with("/x", attributed("user.big", 16_221)),
         with("/x", attributed("system.posix_acl_access", 3)),

@@ -52,7 +52,8 @@ impl fmt::Display for Problem {
             Problem::BackupNotLast { sector, last } => {
                 write!(
                     f,
-                    "the backup of the partition table is in sector {sector}, the disk's last is {last}"
+                    "the backup of the partition table is in sector {sector}, the disk's last is {last}: on a disk that is larger \
+                     than its image this is so until systemd-repart (at the first boot) or `sgdisk --move-second-header` moves it"
                 )
             }
             Problem::CopiesDiffer { what } => {

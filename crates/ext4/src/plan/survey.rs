@@ -327,6 +327,7 @@ fn check(node: &Node, links: u32, features: &Features, place: &dyn Fn() -> Strin
             });
         }
         Kind::Symlink(target) if target.is_empty() => return Err(Error::TargetEmpty { path: place() }),
+        Kind::Symlink(target) if target.contains(&0) => return Err(Error::TargetWithZero { path: place() }),
         Kind::File(content) if content.len() > features.file_len_max => {
             return Err(Error::FileTooLarge {
                 path: place(),

@@ -35,6 +35,10 @@ pub(super) fn check(tree: &Tree) -> Result<(), Error> {
                     len: target.len(),
                 });
             }
+            Kind::Symlink(target) if target.contains(&0) => {
+                let path = path(tree, id);
+                return Err(Error::TargetWithZero { path });
+            }
             Kind::CharDevice(device) | Kind::BlockDevice(device) => {
                 let Device { major, minor } = *device;
                 if major > 0xfff || minor > 0xf_ffff {
