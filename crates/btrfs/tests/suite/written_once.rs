@@ -4,15 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use btrfs::{Metadata, Options, Profile, Work};
+use btrfs::{Compression, Metadata, Options, Profile, Work};
 use cache::{Checksum, Found, Key, Made, Part, Places, Reuse, Segments};
 use image::{Image, Node, Silent, Spool, Target};
 
 use crate::reuse::{self, ZSTD, cold, unit_hashes};
 use crate::support::oracle::installed;
 use crate::support::{
-    COMPRESSIONS, EVERYTHING, METADATA, Mounted, assert_same, check, is_possible, noise, odd, options, plan,
-    plan_into, words, write,
+    EVERYTHING, METADATA, Mounted, assert_same, check, is_possible, noise, odd, options, plan, plan_into,
+    words, write,
 };
 
 /// What the spool becomes, or is copied to, in its folder.
@@ -26,7 +26,7 @@ fn completed(image: &Image, spool: &Spool, folder: &Path) -> Vec<u8> {
 /// A file that shrinks to its half, wherever it is cut.
 fn half(number: u8) -> Vec<u8> {
     let noise = noise(900_000 + u64::from(number)).to_vec().unwrap();
-    let with_words = |part: &[u8]| [part, &[b'7'; 60_000]].concat();
+    let with_words = |part: &[u8]| [part, &vec![b'7'; 60_000]].concat();
     noise.chunks(60_000).flat_map(with_words).collect()
 }
 
@@ -47,7 +47,7 @@ fn extents_make_way_for_a_superblock() {
         let name = format!("/words-{number}");
         tree.add_at(name.as_bytes(), Node::file(some)).unwrap();
     }
-    for compression in COMPRESSIONS {
+    for compression in [Compression::Lzo, ZSTD] {
         let options = Options {
             compression,
             ..options(Profile::Portable, Metadata::Dup)
@@ -74,7 +74,7 @@ fn nodes_make_way_for_a_superblock() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image");
-    for room in [0, 1, 2, 3, 5, 9] {
+    for room in [0, 1, 3, 9] {
         let mut tree = odd();
         let bytes = noise(
             (63 << 20) - room * (64 << 10) - plan(&tree, &options(Profile::Modern, Metadata::Dup)).usage.data,
