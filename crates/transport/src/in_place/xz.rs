@@ -66,6 +66,10 @@ pub(super) fn chunks(content: &Content) -> io::Result<Option<Vec<Chunk>>> {
             return Ok(None);
         }
     }
+    // Nothing comes before the first stream, and there is one.
+    if streams.last().is_none_or(|first| first.start > 0) {
+        return Ok(None);
+    }
     let mut chunks = Chunks::default();
     for stream in streams.iter().rev() {
         let mut place = stream.start + HEAD;

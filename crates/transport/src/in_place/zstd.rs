@@ -76,7 +76,8 @@ fn of_frames(content: &Content) -> io::Result<Option<Vec<Chunk>>> {
         }
         place += frame.size;
     }
-    Ok(Some(chunks.0))
+    // A file of nothing is no frame of nothing.
+    Ok((steps > 0).then_some(chunks.0))
 }
 
 struct Frame {

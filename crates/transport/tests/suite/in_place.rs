@@ -151,6 +151,28 @@ fn chunks_have_a_limit() {
     }
 }
 
+/// A file has a stream or a frame, and nothing before the first one.
+#[test]
+fn what_is_no_file_is_not_read_in_place() {
+    let stream = if installed("xz") {
+        piped("xz", "-c", b"plain")
+    } else {
+        Vec::new()
+    };
+    let padded = [&[0; 4][..], &stream].concat();
+    for (coding, file) in [
+        (Coding::Zstd, &[][..]),
+        (Coding::Xz, &[]),
+        (Coding::Xz, &[0; 4]),
+        (Coding::Xz, &padded),
+    ] {
+        assert!(
+            in_place(&file.into(), coding).unwrap().is_none(),
+            "{coding:?}: {file:?}"
+        );
+    }
+}
+
 /// A compressed file.
 struct Sample {
     coding: Coding,
