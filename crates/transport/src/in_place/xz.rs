@@ -50,7 +50,7 @@ pub(super) fn chunks(content: &Content) -> io::Result<Option<Vec<Chunk>>> {
     while end > 0 {
         match bytes::<4>(content, end.saturating_sub(4))? {
             // Stream Padding. There is little of it, or somebody wants to keep us busy.
-            Some([0, 0, 0, 0]) if content.len() - end < 1 << 20 => {
+            Some([0, 0, 0, 0]) if end >= 4 && content.len() - end < 1 << 20 => {
                 end -= 4;
                 continue;
             }

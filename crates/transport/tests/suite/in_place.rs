@@ -164,6 +164,7 @@ fn what_is_no_file_is_not_read_in_place() {
         (Coding::Zstd, &[][..]),
         (Coding::Xz, &[]),
         (Coding::Xz, &[0; 4]),
+        (Coding::Xz, &[0; 43]),
         (Coding::Xz, &padded),
     ] {
         assert!(
