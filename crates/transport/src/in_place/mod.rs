@@ -79,10 +79,11 @@ struct Chunk {
 struct Chunks(Vec<Chunk>);
 
 impl Chunks {
-    /// Adds a chunk; nothing when it is too large, or one too many.
+    /// Adds a chunk; nothing when it is too large, or one too many, or when bytes of the file hold none: nobody would look
+    /// at them.
     fn add(&mut self, place: u64, size: u64, len: u64, frame: Option<Arc<xz::Around>>) -> Option<()> {
         if len == 0 {
-            return Some(());
+            return (size == 0).then_some(());
         }
         if len > CHUNK_MAX || self.0.len() >= CHUNKS_MAX {
             return None;

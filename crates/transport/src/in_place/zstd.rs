@@ -53,8 +53,7 @@ fn of_table(content: &Content) -> io::Result<Option<Vec<Chunk>>> {
     for index in 0..usize::try_from(count).map_err(io::Error::other)? {
         let at = 8 + index * if descriptor == CHECKSUM_FLAG { 12 } else { 8 };
         let (size, len) = (u64::from(number(at)), u64::from(number(at + 4)));
-        // A frame of nothing is not looked at, so it must not be there.
-        if len == 0 && size > 0 || chunks.add(place, size, len, None).is_none() {
+        if chunks.add(place, size, len, None).is_none() {
             return Ok(None);
         }
         place += size;
@@ -71,7 +70,9 @@ fn of_frames(content: &Content) -> io::Result<Option<Vec<Chunk>>> {
         let Some(frame) = frame(content, place)?.filter(|_| steps <= CHUNKS_MAX) else {
             return Ok(None);
         };
-        if chunks.add(place, frame.size, frame.len, None).is_none() {
+        if let Some(len) = frame.len
+            && chunks.add(place, frame.size, len, None).is_none()
+        {
             return Ok(None);
         }
         place += frame.size;
@@ -83,8 +84,8 @@ fn of_frames(content: &Content) -> io::Result<Option<Vec<Chunk>>> {
 struct Frame {
     /// Its bytes in the file.
     size: u64,
-    /// Its plain bytes.
-    len: u64,
+    /// Its plain bytes; none when all decoders skip it.
+    len: Option<u64>,
 }
 
 /// The frame at a place, by the headers of it and of its blocks.
@@ -97,7 +98,7 @@ fn frame(content: &Content, place: u64) -> io::Result<Option<Frame>> {
     if magic & !0xf == SKIPPABLE_MAGIC_NUMBER & !0xf {
         let size = bytes::<4>(content, place + 4)?.map(|size| 8 + u64::from(u32::from_le_bytes(size)));
         let size = size.filter(|size| fits(place + size));
-        return Ok(size.map(|size| Frame { size, len: 0 }));
+        return Ok(size.map(|size| Frame { size, len: None }));
     }
     let Some([descriptor]) = bytes::<1>(content, place + 4)?.filter(|_| magic == MAGIC_NUMBER) else {
         return Ok(None);
@@ -136,7 +137,7 @@ fn frame(content: &Content, place: u64) -> io::Result<Option<Frame>> {
         if header & 1 == 1 {
             let end = at + if descriptor & 4 == 0 { 0 } else { 4 };
             let size = end - place;
-            return Ok(fits(end).then_some(Frame { size, len }));
+            return Ok(fits(end).then_some(Frame { size, len: Some(len) }));
         }
     }
     Ok(None)

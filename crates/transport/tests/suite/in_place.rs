@@ -151,9 +151,12 @@ fn chunks_have_a_limit() {
     }
 }
 
-/// A file has a stream or a frame, and nothing before the first one.
+/// A file has a stream or a frame, nothing before the first one, and none that is said to hold nothing, which nobody would
+/// look at.
 #[test]
 fn what_is_no_file_is_not_read_in_place() {
+    let magic = 0xFD2F_B528_u32.to_le_bytes();
+    let damaged = [&magic[..], &[0x20, 0, 0xfd, 0, 0], &[7; 31]].concat();
     let stream = if installed("xz") {
         piped("xz", "-c", b"plain")
     } else {
@@ -162,6 +165,7 @@ fn what_is_no_file_is_not_read_in_place() {
     let padded = [&[0; 4][..], &stream].concat();
     for (coding, file) in [
         (Coding::Zstd, &[][..]),
+        (Coding::Zstd, &damaged),
         (Coding::Xz, &[]),
         (Coding::Xz, &[0; 4]),
         (Coding::Xz, &[0; 43]),
