@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use btrfs::{Compression, Metadata, Options, Profile, Work};
+use btrfs::{Metadata, Options, Profile, Work};
 use cache::{Checksum, Found, Key, Made, Part, Places, Reuse, Segments};
 use image::{Image, Node, Silent, Spool, Target};
 
@@ -47,22 +47,20 @@ fn extents_make_way_for_a_superblock() {
         let name = format!("/words-{number}");
         tree.add_at(name.as_bytes(), Node::file(some)).unwrap();
     }
-    for compression in [Compression::Lzo, ZSTD] {
-        let options = Options {
-            compression,
-            ..options(Profile::Portable, Metadata::Dup)
-        };
-        let spool = Spool::create(dir.path()).unwrap();
-        let planned = plan_into(&tree, &options, &spool);
-        assert!(planned.usage.data > 80 << 20, "{:?}", planned.usage);
-        write(&planned.image, &path);
-        check(&path);
-        assert!(fs::read(&path).unwrap() == completed(&planned.image, &spool, dir.path()));
-        if is_possible("btrfs") {
-            let folder = dir.path().join(format!("{compression:?}"));
-            let mounted = Mounted::new("btrfs", &path, &folder, "loop,ro");
-            assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
-        }
+    let options = Options {
+        compression: ZSTD,
+        ..options(Profile::Portable, Metadata::Dup)
+    };
+    let spool = Spool::create(dir.path()).unwrap();
+    let planned = plan_into(&tree, &options, &spool);
+    assert!(planned.usage.data > 80 << 20, "{:?}", planned.usage);
+    write(&planned.image, &path);
+    check(&path);
+    assert!(fs::read(&path).unwrap() == completed(&planned.image, &spool, dir.path()));
+    if is_possible("btrfs") {
+        let folder = dir.path().join("mounted");
+        let mounted = Mounted::new("btrfs", &path, &folder, "loop,ro");
+        assert_same(&image::scan(mounted.0, EVERYTHING).unwrap(), &tree);
     }
 }
 
@@ -74,7 +72,7 @@ fn nodes_make_way_for_a_superblock() {
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image");
-    for room in [0, 1, 3, 9] {
+    for room in [0, 1, 5] {
         let mut tree = odd();
         let bytes = noise(
             (63 << 20) - room * (64 << 10) - plan(&tree, &options(Profile::Modern, Metadata::Dup)).usage.data,
