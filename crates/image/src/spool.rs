@@ -119,8 +119,8 @@ impl Spool {
         Ok(())
     }
 
-    /// Gives up some bytes: nothing may refer to them. What is there then reads as zeros, or, where the file system makes no
-    /// holes, as it did; it counts as put there as long.
+    /// Gives up some bytes: nothing may refer to them. Where the file system makes no holes, they stay, and so the spool becomes
+    /// no file.
     pub fn release(&self, part: Range<u64>) {
         let len = part.end.saturating_sub(part.start);
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;

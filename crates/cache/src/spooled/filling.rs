@@ -9,11 +9,11 @@ use super::rooms::{At, HELD_MAX, Rooms};
 
 /// A segment that grows.
 pub(super) struct Filling<'a> {
-    pub(super) rooms: &'a Rooms<'a>,
-    pub(super) segment: usize,
+    rooms: &'a Rooms<'a>,
+    segment: usize,
     /// How long it was said to be.
-    pub(super) stated: Option<u64>,
-    pub(super) at: At,
+    stated: Option<u64>,
+    at: At,
     /// How long it is.
     len: u64,
     /// How much of that the image leaves out, where that lies elsewhere.

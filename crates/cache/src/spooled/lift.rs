@@ -22,10 +22,7 @@ pub(super) fn seen<B: Blocks>(
     let seen = |key: &Key| near.iter().find_map(|place| place.find(key));
     let len = |segment: &Wanted| {
         let found = seen(segment.key.as_ref()?)?;
-        Some(match segment.left_out[..] {
-            [] => found.len,
-            _ => placed(&segment.runs(blocks, &found.sizes)),
-        })
+        Some(placed(&segment.runs(blocks, &found.sizes)))
     };
     Ok(pool(work)?.install(|| segments.par_iter().map(len).collect()))
 }
