@@ -159,14 +159,6 @@ impl Data {
         Ok(data)
     }
 
-    /// No extents at all.
-    fn empty(survey: &Survey) -> Data {
-        Data {
-            of_node: vec![super::data::NONE; survey.tree.len()],
-            ..Data::default()
-        }
-    }
-
     /// Cuts the data of each file into extents.
     fn lay_all(&mut self, runs: Vec<Vec<Range<u64>>>, longest: u64) {
         for (number, runs) in runs.into_iter().enumerate() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use cache::{Key, Spooling, Wanted};
-use image::{Content, Kind, NodeId, Spool};
+use image::{Content, Kind, NodeId};
 
 use super::blocks::{Blocks, Spooled};
 use super::segments::{Repeated, Segments};
@@ -36,7 +36,7 @@ pub(super) struct Data {
     /// found was not what it was said to be.
     pub(super) compressed: Vec<usize>,
     /// The checksums of all sectors, extent after extent.
-    pub(super) sums: Vec<u32>,
+    sums: Vec<u32>,
     /// One past the last byte of the spool that is taken.
     pub(super) spooled: u64,
 }
@@ -234,6 +234,14 @@ impl Data {
         file.extents.end = next + 1;
     }
 
+    /// No extents at all.
+    pub(super) fn empty(survey: &Survey) -> Data {
+        Data {
+            of_node: vec![NONE; survey.tree.len()],
+            ..Data::default()
+        }
+    }
+
     /// The files that have extents, without these. Equal ones are one.
     pub(super) fn files(survey: &Survey, options: &Options, looking: &Looking) -> Result<Data> {
         Ok(Data::compared(survey, options, looking)?.0)
@@ -245,10 +253,7 @@ impl Data {
         options: &Options,
         looking: &Looking,
     ) -> Result<(Data, BTreeMap<NodeId, [u8; 32]>)> {
-        let mut data = Data {
-            of_node: vec![NONE; survey.tree.len()],
-            ..Data::default()
-        };
+        let mut data = Data::empty(survey);
         let equal = match options.equal_files {
             EqualFiles::Shared => Some(duplicates::originals(survey, looking)?),
             EqualFiles::Apart => None,
@@ -332,39 +337,6 @@ impl Data {
             });
         }
         data
-    }
-
-    /// Whether the spool can have all compressed extents where the image has them: those are there that lie behind each other
-    /// in both, and nobody minds when the others are moved.
-    pub(super) fn can_be_in_place(&self, places: &[u64], work: &Work) -> bool {
-        let mut next = RESERVED;
-        let are_in_order = self.compressed.iter().all(|number| {
-            let extent = &self.extents[*number];
-            let place = next;
-            next += u64::from(extent.disk_len);
-            extent.spooled == place
-        });
-        let mut kept = work.reuse.iter().flat_map(|reuse| reuse.places.near);
-        let can_move = !kept.any(|place| place.reads_later());
-        let stays = |number: &usize| self.extents[*number].spooled == places[*number];
-        are_in_order && (can_move || self.compressed.iter().all(stays))
-    }
-
-    /// Moves those of these that an image has elsewhere: a few for each chunk, which are held in memory meanwhile.
-    pub(super) fn move_to(&mut self, places: &[u64], spool: &Spool) -> Result<()> {
-        let mut moved = Vec::new();
-        for number in self.compressed.iter().copied() {
-            let extent = &mut self.extents[number];
-            if extent.spooled != places[number] {
-                let len = u64::from(extent.disk_len);
-                moved.push((places[number], spool.span(extent.spooled, len).to_vec()?));
-                spool.release(extent.spooled..extent.spooled + len);
-                extent.spooled = places[number];
-            }
-        }
-        moved
-            .iter()
-            .try_for_each(|(place, bytes)| Ok(spool.write_at(bytes, *place)?))
     }
 
     /// How many bytes of extents files share with files before them.

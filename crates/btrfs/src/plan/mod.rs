@@ -5,8 +5,8 @@
 //! 2. [`items`] says what the trees of files consist of, which tells their sizes.
 //! 3. [`fixpoint`] finds the sizes of the trees that describe the others and themselves, and [`chunks`] gives everything
 //!    its address and its place.
-//! 4. [`trees`] makes the nodes, [`nodes`] puts them into the spool, and [`supers`] makes the superblocks. [`records`] says
-//!    where segments have come to lie.
+//! 4. [`in_place`] makes the spool what the image is, if it can. [`trees`] makes the nodes, [`nodes`] puts them into the
+//!    spool, and [`supers`] makes the superblocks. [`records`] says where segments have come to lie.
 //!
 //! [`alone`] stops after the first step, for segments without an image.
 
@@ -18,6 +18,7 @@ mod data;
 mod devices;
 mod duplicates;
 mod fixpoint;
+mod in_place;
 mod items;
 mod keys;
 mod nodes;
@@ -153,12 +154,10 @@ pub fn plan(tree: &Tree, options: &Options, work: &Work) -> Result<Planned> {
     let (mut data, made) = Data::read(&survey, options, work)?;
     let forest = bound::forest(&survey, &data, options)?;
     let size = size(&forest, options)?;
-    let places = &forest.chunks.places;
-    let base = if data.can_be_in_place(places, work) {
-        data.move_to(places, work.spool)?;
+    let base = if in_place::bring(&mut data, &forest.chunks.places, work)? {
         0
     } else {
-        // Then the spool cannot become the image, and what follows only has to be out of the way.
+        // What follows only has to be out of the way.
         data.spooled
     };
     let planting = Planting {

@@ -11,8 +11,8 @@ use crate::format::{NODE, group, object};
 /// Nodes are put into the spool in pieces of this many bytes.
 const PIECE: usize = 1 << 20;
 
-/// Puts the nodes of all trees into their chunks. The spool has them behind this byte, each as far as the image has it behind
-/// its first one; `make` makes those of one tree.
+/// Puts the nodes of all trees into their chunks. In the spool, each lies `base` bytes behind its first place in the image;
+/// `make` makes those of one tree.
 pub(super) fn put(
     forest: &Forest,
     layout: &mut Layout,
